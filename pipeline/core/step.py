@@ -1,0 +1,287 @@
+"""The contract between the pure core and whatever runs it: live agents, replay, the simulator, tests.
+
+A `Processor` holds the decisions and the state of one stage for one input partition. Records go in; outputs,
+decisions and state changes come out. It never asks the clock: time is the stream's, and never goes back.
+
+    processor.restore(key, value)            # each record of the changelog, then
+    processor.restored()
+    processor.handle(records, effects)       # one batch; effects gather what to write
+    processor.take_changes()                 # what the changelog must get in the same transaction
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
+
+import orjson
+
+from pipeline.flow import DEAD_LETTER_TOPIC
+from pipeline.models.decision import BadRecord, Decision, Disposition, Origin
+
+TICK_KEY: Final = b"spillway.tick"
+"""Key of a tick: a record that carries nothing but time."""
+
+PARTITION_KEY: Final = b"spillway.partition"
+"""State key of what belongs to the partition as a whole: its clock and its ledger."""
+
+PARTITION_SCHEMA: Final = 1
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Record(Protocol):
+    """One Kafka record, as aiokafka's ``ConsumerRecord`` already is. ``timestamp``: epoch milliseconds."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+class StreamRecord(NamedTuple):
+    """A `Record` made by us: in replay, the simulator and tests."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Output(NamedTuple):
+    """One record to write. The partition follows from the key unless it is given."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: Headers = ()
+    partition: int | None = None
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a batch comes to: records to write, and what became of each alert."""
+
+    outputs: list[Output] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Conservation of one partition: received = forwarded + the sum of all dispositions, at any time.
+
+    Attributes:
+        received: alerts that came in to be decided.
+        forwarded: alerts handed to the next stage, which decides them.
+        decided: alerts by `Disposition`.
+    """
+
+    received: int = 0
+    forwarded: int = 0
+    decided: dict[str, int] = field(default_factory=dict)
+
+    def remainder(self) -> int:
+        """Alerts unaccounted for; anything but 0 is a defect."""
+        return self.received - self.forwarded - sum(self.decided.values())
+
+
+class Timers:
+    """Deadlines on stream time, in order of (due, key). Setting a key again replaces its deadline."""
+
+    __slots__ = ("_due", "_heap")
+
+    def __init__(self) -> None:
+        self._due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    def set(self, key: str, due_ms: int | None) -> None:
+        """Set, move or, with None, cancel the deadline of a key."""
+        if due_ms is None:
+            self._due.pop(key, None)
+        elif self._due.get(key) != due_ms:
+            self._due[key] = due_ms
+            heappush(self._heap, (due_ms, key))
+            if len(self._heap) > 64 + 4 * len(self._due):  # moved deadlines leave stale entries behind
+                self._heap = [(due, name) for name, due in self._due.items()]
+                heapify(self._heap)
+
+    def next_ms(self) -> int | None:
+        """The earliest deadline, or None."""
+        heap, due = self._heap, self._due
+        while heap and due.get(heap[0][1]) != heap[0][0]:
+            heappop(heap)
+        return heap[0][0] if heap else None
+
+    def pop(self, now_ms: int) -> tuple[int, str] | None:
+        """Take the earliest deadline that is due at ``now_ms``, or None."""
+        earliest = self.next_ms()
+        if earliest is None or earliest > now_ms:
+            return None
+        due_ms, key = heappop(self._heap)
+        del self._due[key]
+        return due_ms, key
+
+
+class Processor(ABC):
+    """One stage's decisions over the state of one input partition.
+
+    Attributes:
+        stage: the stage's word.
+        clock_ms: stream time: the newest record timestamp seen, epoch milliseconds. Never goes back.
+        ledger: conservation counts of this partition.
+        timers: deadlines; `on_timer` is called with each that is due, before the record that made it due.
+    """
+
+    stage: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.clock_ms = 0
+        self.ledger = Ledger()
+        self.timers = Timers()
+        self._dirty: set[str] = set()
+        self._touched = False
+
+    # -- what a stage implements
+
+    @abstractmethod
+    def process(self, record: Record, effects: Effects) -> None:
+        """Decide one record.
+
+        Raises:
+            BadRecord: the record is at fault. Raised before anything was changed.
+        """
+
+    def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
+        """Act on a deadline. ``due_ms`` is the time it was set for, and is 'now' for the decision."""
+
+    def load(self, key: str, value: bytes) -> None:
+        """Take one state record back from the changelog."""
+
+    def dump(self, key: str) -> bytes | None:
+        """The state record of a key as the changelog shall hold it; None where the key is gone."""
+        raise LookupError(f"{self.stage} keeps no state under {key!r}")
+
+    def restored(self) -> None:
+        """All state records are back: rebuild what is derived from them."""
+
+    # -- what the runtime calls
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Take one changelog record; later records of a key replace earlier ones, None removes it."""
+        if key == PARTITION_KEY:
+            if value is not None:
+                self._load_partition(orjson.loads(value))
+        elif value is not None:
+            self.load(key.decode(), value)
+
+    def handle(self, records: Iterable[Record], effects: Effects) -> None:
+        """Decide a batch, in order. A bad record becomes a dead letter and the rest goes on."""
+        for record in records:
+            self.handle_one(record, effects)
+
+    def handle_one(self, record: Record, effects: Effects) -> None:
+        """Advance stream time to the record, fire what is due, then decide the record."""
+        if record.timestamp > self.clock_ms:
+            self.advance(record.timestamp, effects)
+        self._touched = True
+        if record.key == TICK_KEY:
+            return
+        try:
+            self.process(record, effects)
+        except BadRecord as bad:
+            self.refuse(record, bad, effects)
+
+    def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
+        """Send a record to the dead letter, counted as one alert."""
+        self.ledger.received += 1
+        effects.outputs.append(dead_letter(self.stage, record, bad))
+        origin = Origin(record.topic, record.partition, record.offset, 0)
+        self.decide(effects, Decision(origin, Disposition.DEAD_LETTERED, bad.reason, record.timestamp))
+
+    def advance(self, now_ms: int, effects: Effects) -> None:
+        """Move stream time forward, firing each deadline on the way at its own time, in order."""
+        while (fired := self.timers.pop(now_ms)) is not None:
+            due_ms, key = fired
+            self.clock_ms = max(self.clock_ms, due_ms)
+            self.on_timer(key, self.clock_ms, effects)
+            self._touched = True
+        self.clock_ms = max(self.clock_ms, now_ms)
+
+    def next_deadline_ms(self) -> int | None:
+        """When the next deadline is due, or None."""
+        return self.timers.next_ms()
+
+    def take_changes(self) -> list[tuple[bytes, bytes | None]]:
+        """State records changed since the last call, in key order; None means removed."""
+        if not self._touched and not self._dirty:
+            return []
+        changes: list[tuple[bytes, bytes | None]] = [(key.encode(), self.dump(key)) for key in sorted(self._dirty)]
+        self._dirty.clear()
+        self._touched = False
+        changes.append((PARTITION_KEY, self._dump_partition()))
+        return changes
+
+    # -- for the stages
+
+    def touch(self, key: str) -> None:
+        """Mark a state key as changed, so that it goes to the changelog."""
+        self._dirty.add(key)
+
+    def decide(self, effects: Effects, decision: Decision) -> None:
+        """Note what became of an alert, in the effects and in the ledger."""
+        decided = self.ledger.decided
+        decided[decision.disposition] = decided.get(decision.disposition, 0) + 1
+        effects.decisions.append(decision)
+
+    def _dump_partition(self) -> bytes:
+        ledger = self.ledger
+        return orjson.dumps(
+            {
+                "schema": PARTITION_SCHEMA,
+                "clock_ms": self.clock_ms,
+                "received": ledger.received,
+                "forwarded": ledger.forwarded,
+                "decided": ledger.decided,
+            }
+        )
+
+    def _load_partition(self, document: dict[str, Any]) -> None:
+        if document["schema"] != PARTITION_SCHEMA:
+            raise ValueError(f"{self.stage}: partition record of schema {document['schema']}, expected {PARTITION_SCHEMA}")
+        self.clock_ms = document["clock_ms"]
+        self.ledger = Ledger(document["received"], document["forwarded"], document["decided"])
+
+
+def dead_letter(stage: str, record: Record, bad: BadRecord) -> Output:
+    """The dead letter of a record: its bytes as they came, and headers that say where from and why.
+
+    Original headers are kept; ours are prefixed ``spillway-``.
+    """
+    said = (
+        ("spillway-stage", stage),
+        ("spillway-reason", bad.reason),
+        ("spillway-detail", bad.detail),
+        ("spillway-topic", record.topic),
+        ("spillway-partition", str(record.partition)),
+        ("spillway-offset", str(record.offset)),
+        ("spillway-timestamp", str(record.timestamp)),
+    )
+    headers = (*record.headers, *((name, text.encode()) for name, text in said))
+    return Output(DEAD_LETTER_TOPIC, record.key, record.value, record.timestamp, headers)

@@ -1,0 +1,185 @@
+"""The index of the pipeline: its stages in order, with what each reads, keeps and writes.
+
+Topics, workers, manifests, metrics and documentation derive from this file. A stage has one word,
+and the same word names its core file, agent, test and metric label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+RAW_TOPIC_PREFIX: Final = "alerts.raw."
+DEAD_LETTER_TOPIC: Final = "dead.letter"
+PARTITIONS_DEFAULT: Final = 4
+
+SECOND_MS: Final = 1_000
+DAY_MS: Final = 24 * 60 * 60 * SECOND_MS
+MEBIBYTE: Final = 1 << 20
+
+# A raw message above this is refused to the dead letter: the largest legitimate payload seen (a grouped
+# Alertmanager notification) stays under it, and it is Kafka's own default for a record.
+RAW_VALUE_BYTES_MAX: Final = MEBIBYTE
+# What the broker accepts on a raw topic, so that an oversized message reaches the dead letter intact
+# instead of failing in its producer.
+RAW_RECORD_BYTES_MAX: Final = 16 * MEBIBYTE
+# The dead letter holds the same bytes, plus headers that say where they came from and why.
+DEAD_LETTER_RECORD_BYTES_MAX: Final = RAW_RECORD_BYTES_MAX + MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One Kafka topic as the pipeline needs it.
+
+    Attributes:
+        name: topic name, before the tenant's prefix.
+        key: what the record key holds; the unit of ordering.
+        partitions: fixed count, or None for the configured default.
+        retention_ms: how long records stay; None with compaction only.
+        compact: keep the newest record of each key.
+        record_bytes_max: largest record that the broker accepts.
+        internal: written and read by Spillway alone (changelogs).
+    """
+
+    name: str
+    key: str
+    partitions: int | None = None
+    retention_ms: int | None = 7 * DAY_MS
+    compact: bool = False
+    record_bytes_max: int = MEBIBYTE
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage of the flow.
+
+    Attributes:
+        name: the stage's one word.
+        reads: input topics; those of one stage are co-partitioned and share the state of a partition.
+            The raw topics of the feeds stand as ``alerts.raw.*``.
+        writes: topics that its transactions write, the changelog aside.
+        stateful: keeps state per input partition in a compacted changelog.
+        timers: acts on stream time, so idle partitions need ticks.
+        purpose: one sentence for people.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    stateful: bool
+    timers: bool
+    purpose: str
+
+
+RAW_TOPICS: Final = RAW_TOPIC_PREFIX + "*"
+
+STAGES: Final[tuple[Stage, ...]] = (
+    Stage(
+        name="ingest",
+        reads=(RAW_TOPICS,),
+        writes=("alerts", "changes", DEAD_LETTER_TOPIC),
+        stateful=False,
+        timers=False,
+        purpose="Parse and normalise each source's shape; enrich with service, owner, layer and location.",
+    ),
+    Stage(
+        name="dedupe",
+        reads=("alerts",),
+        writes=("episodes", DEAD_LETTER_TOPIC),
+        stateful=True,
+        timers=True,
+        purpose="Turn repeated alerts of one condition into episodes; hold, suppress, expire.",
+    ),
+    Stage(
+        name="correlate",
+        reads=("episodes", "changes", "commands"),
+        writes=("incidents", "incidents.state", "incidents.summaries", "bridge.commands", DEAD_LETTER_TOPIC),
+        stateful=True,
+        timers=True,
+        purpose="Cluster episodes into incidents; prioritise, run clocks, escalate, obey commands.",
+    ),
+    Stage(
+        name="bridge",
+        reads=("incidents.summaries", "bridge.commands"),
+        writes=("incidents", "incidents.state", "commands", DEAD_LETTER_TOPIC),
+        stateful=True,
+        timers=True,
+        purpose="Open one bridge incident where the aggregate business impact is major.",
+    ),
+    Stage(
+        name="deliver",
+        reads=("incidents",),
+        writes=("deliveries", DEAD_LETTER_TOPIC),
+        stateful=True,
+        timers=False,
+        purpose="Send incident changes to the sinks: signed, retried, in order for each incident.",
+    ),
+    Stage(
+        name="record",
+        reads=("incidents",),
+        writes=(DEAD_LETTER_TOPIC,),
+        stateful=False,
+        timers=False,
+        purpose="Project incident changes into the records store.",
+    ),
+)
+
+STAGE_BY_NAME: Final[dict[str, Stage]] = {stage.name: stage for stage in STAGES}
+
+_FIXED_TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(name="alerts", key="alert key"),
+    Topic(name="episodes", key="space"),
+    Topic(name="changes", key="space", retention_ms=30 * DAY_MS),
+    Topic(name="commands", key="space", retention_ms=30 * DAY_MS),
+    Topic(name="incidents", key="incident id", retention_ms=90 * DAY_MS),
+    Topic(name="incidents.state", key="incident id", retention_ms=None, compact=True),
+    # One partition each: the bridge weighs the incidents of all spaces together.
+    Topic(name="incidents.summaries", key="incident id", partitions=1),
+    Topic(name="bridge.commands", key="bridge id", partitions=1, retention_ms=30 * DAY_MS),
+    Topic(name="deliveries", key="incident id", retention_ms=30 * DAY_MS),
+    Topic(
+        name=DEAD_LETTER_TOPIC,
+        key="original key",
+        retention_ms=90 * DAY_MS,
+        record_bytes_max=DEAD_LETTER_RECORD_BYTES_MAX,
+    ),
+)
+
+
+def changelog_topic(stage: str) -> str:
+    """Name of the compacted topic that holds the state of a stage, co-partitioned with its input."""
+    return f"spillway.{stage}.changelog"
+
+
+def topics(feeds: tuple[str, ...]) -> tuple[Topic, ...]:
+    """Every topic of the pipeline for the given feeds, in flow order, changelogs last.
+
+    Args:
+        feeds: names of the configured feeds; each reads ``alerts.raw.<feed>``.
+    """
+    raw = tuple(
+        Topic(
+            name=RAW_TOPIC_PREFIX + feed, key="any, of the source's choice", record_bytes_max=RAW_RECORD_BYTES_MAX
+        )
+        for feed in feeds
+    )
+    return raw + _FIXED_TOPICS + tuple(_changelogs())
+
+
+def _changelogs() -> list[Topic]:
+    by_name = {topic.name: topic for topic in _FIXED_TOPICS}
+    return [
+        Topic(
+            name=changelog_topic(stage.name),
+            key="state key",
+            partitions=by_name[stage.reads[0]].partitions,
+            retention_ms=None,
+            compact=True,
+            internal=True,
+            # A state record is bounded by the core; the margin keeps a commit from failing on one.
+            record_bytes_max=4 * MEBIBYTE,
+        )
+        for stage in STAGES
+        if stage.stateful
+    ]

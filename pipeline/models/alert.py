@@ -1,0 +1,141 @@
+"""The alert: one normalised message about one condition, whatever its source looked like.
+
+Alerts travel on our own topics only, so they are plain slotted dataclasses: validated once at the raw
+edge by the adapters, then trusted. Times are epoch milliseconds, UTC. A missing fact is None, never invented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+ALERT_SCHEMA: Final = 1
+
+
+class Kind(StrEnum):
+    """What a message says happened."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    MAINTENANCE_START = "maintenance_start"
+    MAINTENANCE_END = "maintenance_end"
+    HEARTBEAT = "heartbeat"
+    TICKET = "ticket"
+    MERGED = "merged"
+    CONTROL = "control"
+
+
+class Severity(StrEnum):
+    """Our severity scale; the source's own value is kept beside it."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    UNKNOWN = "unknown"
+
+
+SEVERITY_RANK: Final[dict[str, int]] = {
+    Severity.UNKNOWN: 0,
+    Severity.INFO: 1,
+    Severity.WARNING: 2,
+    Severity.ERROR: 3,
+    Severity.CRITICAL: 4,
+}
+
+
+class FeedClass(StrEnum):
+    """Where a feed's source runs; ``desk`` is the service desk: reports by people."""
+
+    CLOUD = "cloud"
+    ON_PREM = "on_prem"
+    SAAS = "saas"
+    DESK = "desk"
+
+
+@dataclass(slots=True, kw_only=True)
+class Alert:
+    """One normalised message about one condition.
+
+    The first block is filled by the adapter, the second by enrichment, the third by ingest.
+
+    Attributes:
+        feed: name of the feed.
+        feed_class: a `FeedClass`.
+        kind: a `Kind`. A ticket's closing message is ``resolved``.
+        alert_key: hash of what identifies the condition; equal in firing and resolved messages.
+        source_episode_id: the source's id of this one firing-to-resolved run.
+        delivery_id: the source's id of this message, for duplicate deliveries.
+        name: the condition's name (alert rule, alarm); what stays equal over its runs.
+        summary: the symptom in one line, as the source worded it.
+        description: longer text, or "".
+        severity: a `Severity`; ``unknown`` where the source has none.
+        severity_native: the source's own word.
+        severity_default_reason: why a default was used, where one was.
+        event_at_ms: when it happened, by the source's clock; None when the source does not say.
+        ended_at_ms: when it ended, by the source's clock.
+        labels: flat facts, source's spelling.
+        links: title -> address, back to the source.
+        ticket: the ticket's id in its system, for service-desk feeds.
+        reporter: who reported, an opaque id, to count distinct users.
+        users_affected: users affected as far as the message itself says.
+        ttl_seconds: for sources that never resolve: when silence means that it is over.
+
+        space: correlation space.
+        entity: catalogue reference (``component:default/checkout``) of the most specific match.
+        service: catalogue reference of the Component that the entity is or belongs to.
+        host: host or node name as reported, lower case.
+        domain: service domain.
+        mentions: catalogue references of entities that the text names by business term.
+        matched_by: how the entity was found: ``label:service``, ``host``, ``alias``...
+
+        origin: topic, partition, offset, index of the raw record.
+        received_at_ms: timestamp of the raw record.
+    """
+
+    feed: str
+    feed_class: str
+    kind: str
+    alert_key: str
+    name: str
+    summary: str
+    source_episode_id: str | None = None
+    delivery_id: str | None = None
+    description: str = ""
+    severity: str = Severity.UNKNOWN
+    severity_native: str | None = None
+    severity_default_reason: str | None = None
+    event_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    ticket: str | None = None
+    reporter: str | None = None
+    users_affected: int | None = None
+    ttl_seconds: int | None = None
+
+    space: str = ""
+    entity: str | None = None
+    service: str | None = None
+    host: str | None = None
+    domain: str | None = None
+    mentions: list[str] = field(default_factory=list)
+    matched_by: str | None = None
+
+    origin: tuple[str, int, int, int] = ("", 0, 0, 0)
+    received_at_ms: int = 0
+    schema: int = ALERT_SCHEMA
+
+
+def alert_from_wire(document: dict[str, Any]) -> Alert:
+    """Build an alert from our own topic's JSON. Trusted: only the schema version is checked.
+
+    Raises:
+        ValueError: the schema version is not one that this release reads.
+    """
+    if document.get("schema") != ALERT_SCHEMA:
+        raise ValueError(f"alert schema {document.get('schema')!r}, this release reads {ALERT_SCHEMA}")
+    return Alert(**document)

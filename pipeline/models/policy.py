@@ -1,0 +1,337 @@
+"""Policy packs, one for each service domain, and the rest of the configuration directory.
+
+Nothing here is one universal workflow: categories, scales, matrices, targets, escalation and Major Incident
+thresholds all belong to a domain. The defaults stand for a domain that has no pack of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.models.catalog import Catalogue, Frozen
+
+DEFAULT_DOMAIN = "default"
+
+
+class Category(Frozen):
+    """One incident category of a domain; the first that matches an episode wins, in file order.
+
+    Attributes:
+        words: match when the alert's name, summary, description or ticket text holds one, lower case.
+        labels: match when every named label equals one of its values.
+        layers: match when the entity's infrastructure layer is one of them.
+    """
+
+    name: str
+    title: str = ""
+    words: tuple[str, ...] = ()
+    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+
+
+class ImpactRule(Frozen):
+    """One line of the impact scale; the first line whose stated conditions all hold gives the level."""
+
+    level: str
+    tier_at_most: int | None = None
+    users_at_least: int | None = None
+    revenue_per_minute_at_least: float | None = None
+    regulatory: tuple[str, ...] = ()
+    because: str = ""
+
+
+class UrgencyRule(Frozen):
+    """One line of the urgency scale; the first line whose stated conditions all hold gives the level.
+
+    Attributes:
+        severity_at_least: the worst open severity reaches this.
+        regulatory: an affected service carries one of these tags.
+        categories: the incident has one of these categories.
+        business_hours: only inside (true) or outside (false) the domain's business hours.
+    """
+
+    level: str
+    severity_at_least: str | None = None
+    regulatory: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    business_hours: bool | None = None
+    because: str = ""
+
+
+class Targets(Frozen):
+    """Service level targets of one priority, in minutes.
+
+    Attributes:
+        calendar: ``always`` runs the clocks day and night; ``business`` in business hours only.
+    """
+
+    respond_minutes: int = Field(gt=0)
+    resolve_minutes: int = Field(gt=0)
+    update_minutes: int | None = Field(default=None, gt=0)
+    calendar: Literal["always", "business"] = "always"
+
+
+class EscalationLevel(Frozen):
+    """One level of an escalation path.
+
+    Attributes:
+        after_minutes: since opening, if nobody has acknowledged.
+        notify: ``oncall`` (the owner's rotation), ``oncall-secondary``, ``owner``, ``dependency`` (the
+            on-call of the next service upstream in the dependency chain), or a rotation's or person's name.
+    """
+
+    after_minutes: float = Field(ge=0)
+    notify: tuple[str, ...]
+
+
+class EscalationPath(Frozen):
+    """Levels for the priorities that it names.
+
+    Attributes:
+        hops_max: how far along the dependency chain ``dependency`` may go.
+    """
+
+    priorities: tuple[str, ...]
+    levels: tuple[EscalationLevel, ...]
+    hops_max: int = Field(default=3, ge=0, le=10)
+
+
+class MajorIncidentRule(Frozen):
+    """Aggregate business impact at which a bridge incident opens; any one stated condition is enough.
+
+    Attributes:
+        users_at_least: people affected, over all related incidents, populations counted once.
+        revenue_per_minute_at_least: money a minute, over all related incidents.
+        regulatory: any of these tags, on an incident whose priority is in ``priorities``.
+        priorities: only incidents of these priorities count at all.
+    """
+
+    users_at_least: int | None = None
+    revenue_per_minute_at_least: float | None = None
+    regulatory: tuple[str, ...] = ()
+    priorities: tuple[str, ...] = ("P1", "P2")
+
+
+class Closure(Frozen):
+    """What closing takes.
+
+    Attributes:
+        resolve_quiet_seconds: how long all episodes must be quiet before the incident counts as resolved.
+        close_after_minutes: from resolved to closed, when nobody objects.
+        reopen_minutes: a new run of a member's condition within this time reopens the resolved incident.
+        require: fields of the resolution that a person's resolve must bring.
+        problem_review: priorities that get a problem review on the next business day.
+    """
+
+    resolve_quiet_seconds: int = Field(default=0, ge=0)
+    close_after_minutes: int = Field(default=24 * 60, gt=0)
+    reopen_minutes: int = Field(default=30, ge=0)
+    require: tuple[str, ...] = ()
+    problem_review: tuple[str, ...] = ("P1",)
+
+
+class Communication(Frozen):
+    """Who hears of what.
+
+    Attributes:
+        status_page: priorities that are shown on the public or internal status page.
+        page_name: which status page.
+    """
+
+    status_page: tuple[str, ...] = ("P1",)
+    page_name: str = "status"
+
+
+class BusinessHours(Frozen):
+    """A weekly calendar in local time. Days: 0 is Monday."""
+
+    timezone: str = "UTC"
+    days: tuple[int, ...] = (0, 1, 2, 3, 4)
+    start: time = time(9, 0)
+    end: time = time(17, 0)
+    holidays: tuple[str, ...] = ()
+
+
+_MATRIX_DEFAULT: dict[str, dict[str, str]] = {
+    "high": {"high": "P1", "medium": "P2", "low": "P3"},
+    "medium": {"high": "P2", "medium": "P3", "low": "P4"},
+    "low": {"high": "P3", "medium": "P4", "low": "P4"},
+}
+
+
+class DomainPolicy(Frozen):
+    """The policy pack of one service domain.
+
+    Attributes:
+        matrix: urgency level -> impact level -> priority.
+        version: recorded on each incident that was opened under it.
+    """
+
+    domain: str
+    title: str = ""
+    version: str = "1"
+    business_hours: BusinessHours = BusinessHours()
+    categories: tuple[Category, ...] = (
+        Category(name="certificate", words=("certificate", "x509", "tls handshake", "ssl")),
+        Category(name="capacity", words=("connections", "disk", "storage", "memory", "cpu", "queue", "saturation", "lag")),
+        Category(name="access", words=("login", "log in", "password", "permission", "sign-in")),
+        Category(name="network", words=("packet loss", "ping", "link down", "bgp", "dns"), layers=("network",)),
+        Category(name="hardware", words=("raid", "fan", "power supply", "disk failure")),
+        Category(name="third_party", words=("provider", "vendor")),
+        Category(name="software", words=("error", "exception", "crash", "latency", "5xx", "timeout")),
+    )
+    impact: tuple[ImpactRule, ...] = (
+        ImpactRule(level="high", tier_at_most=1, because="tier 1 service"),
+        ImpactRule(level="high", users_at_least=1_000, because="1,000 users or more"),
+        ImpactRule(level="medium", tier_at_most=2, because="tier 2 service"),
+        ImpactRule(level="medium", users_at_least=50, because="50 users or more"),
+        ImpactRule(level="low"),
+    )
+    urgency: tuple[UrgencyRule, ...] = (
+        UrgencyRule(level="high", severity_at_least="critical", because="critical severity"),
+        UrgencyRule(level="medium", severity_at_least="error", because="error severity"),
+        UrgencyRule(level="low"),
+    )
+    matrix: dict[str, dict[str, str]] = Field(default_factory=lambda: _MATRIX_DEFAULT)
+    targets: dict[str, Targets] = Field(
+        default_factory=lambda: {
+            "P1": Targets(respond_minutes=5, resolve_minutes=60, update_minutes=30),
+            "P2": Targets(respond_minutes=15, resolve_minutes=240, update_minutes=60),
+            "P3": Targets(respond_minutes=60, resolve_minutes=480),
+            "P4": Targets(respond_minutes=480, resolve_minutes=2_880),
+        }
+    )
+    escalation: tuple[EscalationPath, ...] = (
+        EscalationPath(
+            priorities=("P1", "P2"),
+            levels=(
+                EscalationLevel(after_minutes=0, notify=("oncall",)),
+                EscalationLevel(after_minutes=5, notify=("oncall-secondary", "dependency")),
+                EscalationLevel(after_minutes=15, notify=("owner", "dependency")),
+            ),
+        ),
+    )
+    major_incident: MajorIncidentRule = MajorIncidentRule(users_at_least=5_000)
+    closure: Closure = Closure()
+    communication: Communication = Communication()
+
+
+class OncallOverride(Frozen):
+    """Somebody stands in."""
+
+    start: datetime
+    end: datetime
+    person: str
+
+
+class Rotation(Frozen):
+    """Who is on call: people take turns of equal length from a first hand-off, in local time.
+
+    Attributes:
+        services: names or references of the services that it covers.
+        people: order of turns for the primary; the secondary is the next in turn.
+        start: first hand-off, aware.
+        turn_days: length of a turn.
+    """
+
+    name: str
+    services: tuple[str, ...] = ()
+    people: tuple[str, ...] = Field(min_length=1)
+    start: datetime
+    timezone: str = "UTC"
+    turn_days: int = Field(default=7, gt=0)
+    overrides: tuple[OncallOverride, ...] = ()
+
+
+class Feed(Frozen):
+    """One source.
+
+    Attributes:
+        name: reads ``alerts.raw.<name>``.
+        adapter: which adapter reads its shape; the feed's own name by default.
+        space: correlation space of all its alerts; None: by the alert's environment.
+        hold_seconds: by severity: how long a new episode is held, so that transients pass unseen.
+        ttl_seconds: for sources that never resolve.
+    """
+
+    name: str
+    adapter: str
+    space: str | None = None
+    hold_seconds: dict[str, int] = Field(default_factory=dict)
+    ttl_seconds: int | None = Field(default=None, gt=0)
+
+
+class Sink(Frozen):
+    """One downstream.
+
+    Attributes:
+        type: ``webhook``.
+        secret_env: name of the environment variable that holds the signing secret; never the secret itself.
+        priorities: only incidents of these priorities; empty: all.
+        domains: only incidents of these domains; empty: all.
+    """
+
+    name: str
+    type: Literal["webhook"] = "webhook"
+    url: str
+    secret_env: str
+    priorities: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    timeout_seconds: float = Field(default=10.0, gt=0)
+
+
+class MaintenanceWindow(Frozen):
+    """Expected trouble: alerts on the targets are suppressed, never dropped; their end restores the truth.
+
+    Attributes:
+        targets: what is worked on, in any name that the catalogue knows; includes what runs on it.
+        labels: also alerts that carry all these labels.
+    """
+
+    name: str
+    start: datetime
+    end: datetime
+    targets: tuple[str, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+    owner: str = ""
+
+
+class CorrelationSettings(Frozen):
+    """Limits and thresholds of dedupe and correlate; weights are in the core, beside their reasons.
+
+    Attributes:
+        window_seconds: an incident without news for this long takes no new episode on evidence alone.
+        join_at_least: score in [0, 1] from which an episode joins.
+        flap_transitions: firing-resolved turns within ``flap_window_seconds`` that mean flapping.
+        flap_quiet_seconds: quiet time after which a condition is no longer flapping.
+        ttl_seconds: an episode whose source falls silent for this long expires; None: never, for sources
+            that report recovery.
+    """
+
+    window_seconds: int = Field(default=900, gt=0)
+    join_at_least: float = Field(default=0.5, gt=0, le=1)
+    flap_transitions: int = Field(default=4, ge=2)
+    flap_window_seconds: int = Field(default=1_800, gt=0)
+    flap_quiet_seconds: int = Field(default=900, gt=0)
+    ttl_seconds: int | None = Field(default=None, gt=0)
+
+
+class Config(Frozen):
+    """A whole configuration directory, loaded and checked. ``version`` is a hash of its content."""
+
+    version: str = "empty"
+    catalogue: Catalogue = Catalogue()
+    domains: dict[str, DomainPolicy] = Field(default_factory=dict)
+    rotations: dict[str, Rotation] = Field(default_factory=dict)
+    feeds: dict[str, Feed] = Field(default_factory=dict)
+    sinks: dict[str, Sink] = Field(default_factory=dict)
+    correlation: CorrelationSettings = CorrelationSettings()
+    maintenance: tuple[MaintenanceWindow, ...] = ()
+
+    def policy(self, domain: str | None) -> DomainPolicy:
+        """The pack of a domain, or the defaults for one that has none."""
+        found = self.domains.get(domain) if domain else None
+        return found or self.domains.get(DEFAULT_DOMAIN) or DomainPolicy(domain=domain or DEFAULT_DOMAIN)
