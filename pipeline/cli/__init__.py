@@ -1,0 +1,48 @@
+"""The ``spillway`` command. Each subcommand lives in a file of its own and is imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+_COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("pipeline.cli.demo", "Play three real-life failures through real Kafka, with one command."),
+    "run": ("pipeline.cli.run", "Run all stages, or the named ones."),
+    "replay": ("pipeline.cli.replay", "Decide a recording again, without a broker, byte for byte the same."),
+    "capture": ("pipeline.cli.capture", "Record live topics to a recording."),
+    "explain": ("pipeline.cli.explain", "Say why an alert, episode or incident is where it is."),
+    "config": ("pipeline.cli.config", "Check, show and describe a configuration directory."),
+    "topics": ("pipeline.cli.topics", "Plan and apply the Kafka topics."),
+    "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),
+    "feed": ("pipeline.cli.feed", "Try a source's payload against its adapter."),
+    "incident": ("pipeline.cli.incident", "List and show incidents; acknowledge, resolve, merge, split, link."),
+    "stats": ("pipeline.cli.stats", "Figures of what came in and what became of it."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a subcommand only when it is asked for, so that the command starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(_COMMANDS[cmd_name][0])
+        command = getattr(module, cmd_name.replace("-", "_"))
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module.__name__} does not export a command named {cmd_name}")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spillway")
+def main() -> None:
+    """Spillway turns floods of alerts into few, well-run incidents."""
