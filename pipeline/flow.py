@@ -109,10 +109,12 @@ STAGES: Final[tuple[Stage, ...]] = (
     ),
     Stage(
         name="deliver",
-        reads=("incidents",),
+        # Its own outcomes come back as records. They stand first because ticks go to the first topic, and
+        # `incidents` is read by others, who expect events alone there.
+        reads=("deliveries", "incidents"),
         writes=("deliveries", DEAD_LETTER_TOPIC),
         stateful=True,
-        timers=False,
+        timers=True,
         purpose="Send incident changes to the sinks: signed, retried, in order for each incident.",
     ),
     Stage(
@@ -137,6 +139,7 @@ _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
     # One partition each: the bridge weighs the incidents of all spaces together.
     Topic(name="incidents.summaries", key="incident id", partitions=1),
     Topic(name="bridge.commands", key="bridge id", partitions=1, retention_ms=30 * DAY_MS),
+    # As many partitions as `incidents`: deliver reads both and finds an incident's outcomes beside its events.
     Topic(name="deliveries", key="incident id", retention_ms=30 * DAY_MS),
     Topic(
         name=DEAD_LETTER_TOPIC,
