@@ -1,0 +1,108 @@
+"""The dependency graph of the catalogue: who needs what, how far, and what shares the same fate.
+
+Distances follow ``dependsOn`` from the one in need to what it needs. Both directions of a question are answered
+from the needing side, whose reach is small, so that a shared platform with thousands of dependents costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from pipeline.models.catalog import Catalogue, Entity
+
+REACH_HOPS_MAX: Final = 3
+"""How far dependence is followed: beyond three hops published call graphs reach nearly everything."""
+
+REACH_ENTITIES_MAX: Final = 64
+"""Entities in one reach, nearest first: bounds the cost of an episode."""
+
+HOSTING_TYPES: Final[dict[str, str]] = {
+    "host": "host",
+    "node": "host",
+    "server": "host",
+    "virtual-machine": "host",
+    "hypervisor": "host",
+    "rack": "rack",
+    "cluster": "cluster",
+    "kubernetes-cluster": "cluster",
+    "zone": "zone",
+    "availability-zone": "zone",
+    "region": "zone",
+    "datacenter": "zone",
+    "site": "zone",
+    "provider-account": "zone",
+}
+"""Catalogue type -> kind of shared fate. What sits on the same host fails together far more often than what
+only shares a zone."""
+
+
+class Topology:
+    """Reach and paths in the dependency graph. Built once for a catalogue; answers are remembered."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.entities: dict[str, Entity] = catalogue.entities
+        self._dependents: dict[str, list[str]] = {}
+        for ref in sorted(catalogue.entities):
+            for needed in catalogue.entities[ref].depends_on:
+                self._dependents.setdefault(needed, []).append(ref)
+        self._reach: dict[str, dict[str, int]] = {}
+
+    def depends_on(self, ref: str) -> tuple[str, ...]:
+        """What an entity needs directly."""
+        entity = self.entities.get(ref)
+        return entity.depends_on if entity else ()
+
+    def dependents(self, ref: str) -> list[str]:
+        """Who needs it directly."""
+        return self._dependents.get(ref, [])
+
+    def reach(self, ref: str) -> dict[str, int]:
+        """What an entity needs, directly or not, with the distance in hops; itself at 0."""
+        known = self._reach.get(ref)
+        if known is None:
+            known = self._reach[ref] = self._search(ref)
+        return known
+
+    def _search(self, start: str) -> dict[str, int]:
+        found = {start: 0}
+        queue = deque([start])
+        while queue and len(found) < REACH_ENTITIES_MAX:
+            ref = queue.popleft()
+            distance = found[ref] + 1
+            if distance > REACH_HOPS_MAX:
+                break
+            for needed in sorted(self.depends_on(ref)):
+                if needed not in found and len(found) < REACH_ENTITIES_MAX:
+                    found[needed] = distance
+                    queue.append(needed)
+        return found
+
+    def distance(self, ref: str, needed: str) -> int | None:
+        """Hops from an entity to what it needs; None where it does not need it."""
+        return self.reach(ref).get(needed)
+
+    def hosting(self, ref: str) -> str | None:
+        """``host``, ``rack``, ``cluster`` or ``zone`` where the entity is a place that others run on."""
+        entity = self.entities.get(ref)
+        return HOSTING_TYPES.get(entity.type) if entity else None
+
+    def path(self, start: str, goal: str) -> tuple[str, ...]:
+        """The shortest way from one in need to what it needs, both ends included; empty where there is none."""
+        if goal not in self.reach(start):
+            return ()
+        way = [start]
+        while way[-1] != goal:
+            here = way[-1]
+            nearer = [ref for ref in sorted(self.depends_on(here)) if goal in self.reach(ref)]
+            if not nearer:
+                return ()
+            way.append(min(nearer, key=lambda ref: (self.reach(ref)[goal], ref)))
+        return tuple(way)
+
+    def title(self, ref: str | None) -> str:
+        """What people call it."""
+        if ref is None:
+            return "unknown service"
+        entity = self.entities.get(ref)
+        return entity.title if entity else ref.rsplit("/", 1)[-1]
