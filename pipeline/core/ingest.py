@@ -1,0 +1,159 @@
+"""Ingest: a raw record of any source becomes normalised, enriched alerts, or a dead letter with its bytes intact.
+
+Owns the checks before an adapter sees a record (size, JSON, feed) and the bounds of what goes on. Knows no
+source's shape. Keeps no state but the ledger: each alert is received here and forwarded, or dead-lettered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from pipeline.core.enrich import Enricher
+from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
+from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
+from pipeline.models.alert import Alert
+from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
+from pipeline.models.feed import Adapter, RawMessage
+from pipeline.models.policy import Config, Feed
+
+ALERTS_TOPIC: Final = "alerts"
+INDEX_HEADER: Final = "spillway-index"
+"""Dead letters of one member: its position in the message."""
+
+BYTES_IN_HEADER: Final = "spillway-bytes-in"
+"""Dead letters without bytes: the index whose dead letter, of the same raw record, holds them."""
+
+# Each bad member's dead letter holds the whole message, so that it can be read and retried by itself. A message
+# of thousands of bad members would multiply its size by thousands: beyond this sum, they refer to the first.
+BAD_MEMBER_BYTES_MAX: Final = 4 * MEBIBYTE
+
+# Bounds of one alert, so that a record on `alerts` stays far below the topic's 1 MiB even where JSON writes
+# six bytes for a character. What is cut is cut: the raw record still has it.
+LABELS_MAX: Final = 64
+LABEL_NAME_CHARS_MAX: Final = 128
+LABEL_VALUE_CHARS_MAX: Final = 512
+LINKS_MAX: Final = 16
+LINK_CHARS_MAX: Final = 2_048
+NAME_CHARS_MAX: Final = 512
+SUMMARY_CHARS_MAX: Final = 1_024  # PagerDuty's own limit
+DESCRIPTION_CHARS_MAX: Final = 4_096
+ID_CHARS_MAX: Final = 512
+
+
+class IngestProcessor(Processor):
+    """Ingest over one partition of the raw topics.
+
+    Args:
+        config: catalogue and feeds, for enrichment.
+        adapters: by adapter name.
+        feeds: by feed name: the feeds that may come in.
+
+    Raises:
+        ValueError: a feed names an adapter that is not there.
+    """
+
+    stage = "ingest"
+
+    def __init__(self, config: Config, adapters: Mapping[str, Adapter], feeds: Mapping[str, Feed]) -> None:
+        super().__init__()
+        self._enricher = Enricher(config)
+        self._sources: dict[str, tuple[Feed, Adapter]] = {}
+        for name, feed in feeds.items():
+            if feed.adapter not in adapters:
+                known = ", ".join(adapters)
+                raise ValueError(f"feed {name}: there is no adapter {feed.adapter!r}; use one of {known}")
+            self._sources[RAW_TOPIC_PREFIX + name] = (feed, adapters[feed.adapter])
+
+    def process(self, record: Record, effects: Effects) -> None:
+        """Turn one raw record into alerts and dead letters."""
+        value = record.value
+        if not value:
+            raise BadRecord(Reason.EMPTY, "the record has no value")
+        if len(value) > RAW_VALUE_BYTES_MAX:
+            raise BadRecord(Reason.TOO_LARGE, f"{len(value)} bytes, at most {RAW_VALUE_BYTES_MAX} are read")
+        source = self._sources.get(record.topic)
+        if source is None:
+            raise BadRecord(
+                Reason.UNKNOWN_FEED,
+                f"no feed reads {record.topic}; add it to feeds.yaml, then retry this record",
+            )
+        feed, adapter = source
+        message = RawMessage(feed.name, adapter.feed_class, record.timestamp, record.headers)
+        results = adapter.parse(_parsed(value), message)
+        bad_bytes = 0
+        bad_first = 0
+        for index, result in enumerate(results):
+            if isinstance(result, BadRecord):
+                if not bad_bytes:
+                    bad_first = index
+                bad_bytes += len(value)
+                holder = None if bad_bytes <= max(BAD_MEMBER_BYTES_MAX, len(value)) else bad_first
+                self._refuse_member(record, result, index, holder, effects)
+            else:
+                self._forward(record, result, index, feed, effects)
+
+    def _forward(self, record: Record, alert: Alert, index: int, feed: Feed, effects: Effects) -> None:
+        self.ledger.received += 1
+        if alert.ttl_seconds is None:
+            alert.ttl_seconds = feed.ttl_seconds
+        alert.origin = (record.topic, record.partition, record.offset, index)
+        alert.received_at_ms = record.timestamp
+        self._enricher.enrich(alert)
+        bound(alert)
+        effects.outputs.append(
+            Output(ALERTS_TOPIC, alert.alert_key.encode(), orjson.dumps(alert), record.timestamp)
+        )
+        self.ledger.forwarded += 1
+
+    def _refuse_member(
+        self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects
+    ) -> None:
+        """Dead-letter one member of a message; ``holder``: the member whose dead letter holds the bytes."""
+        self.ledger.received += 1
+        letter = dead_letter(self.stage, record, bad)
+        headers = (*letter.headers, (INDEX_HEADER, str(index).encode()))
+        if holder is not None:
+            headers = (*headers, (BYTES_IN_HEADER, str(holder).encode()))
+            letter = letter._replace(value=None)
+        effects.outputs.append(letter._replace(headers=headers))
+        origin = Origin(record.topic, record.partition, record.offset, index)
+        self.decide(effects, Decision(origin, Disposition.DEAD_LETTERED, bad.reason, record.timestamp))
+
+
+def _parsed(value: bytes) -> Any:
+    """The document of a record's value.
+
+    Raises:
+        BadRecord: it is not JSON, not UTF-8, or nested too deep. Says where, not what stands there.
+    """
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise BadRecord(Reason.BROKEN_JSON, f"line {error.lineno}, column {error.colno}: not JSON") from error
+
+
+def bound(alert: Alert) -> None:
+    """Cut an alert to the bounds, in place. Of too many labels the first stay, as the source orders them."""
+    alert.name = alert.name[:NAME_CHARS_MAX]
+    alert.summary = alert.summary[:SUMMARY_CHARS_MAX]
+    alert.description = alert.description[:DESCRIPTION_CHARS_MAX]
+    alert.source_episode_id = _cut(alert.source_episode_id)
+    alert.delivery_id = _cut(alert.delivery_id)
+    alert.ticket = _cut(alert.ticket)
+    alert.severity_native = _cut(alert.severity_native)
+    alert.labels = {
+        name[:LABEL_NAME_CHARS_MAX]: value[:LABEL_VALUE_CHARS_MAX]
+        for name, value in list(alert.labels.items())[:LABELS_MAX]
+    }
+    # Half an address leads nowhere, so a link is kept whole or not at all.
+    kept = [
+        (title[:NAME_CHARS_MAX], link) for title, link in alert.links.items() if len(link) <= LINK_CHARS_MAX
+    ]
+    alert.links = dict(kept[:LINKS_MAX])
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:ID_CHARS_MAX]
