@@ -1,0 +1,1 @@
+"""Tests of Spillway, one folder a package."""
