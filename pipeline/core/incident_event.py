@@ -1,0 +1,109 @@
+"""Reads the events on ``incidents`` for the stages after correlate, and refuses what is not one."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from pipeline.core.step import Record
+from pipeline.models.decision import BadRecord, Reason
+
+INCIDENT_EVENT_SCHEMA: Final = 1
+
+# 9999-12-31, the last day that a date in Python, RFC 3339 or PostgreSQL can spell here.
+TIME_MS_MAX: Final = 253_402_214_400_000
+
+# Ids and words of ours are far shorter; what is longer is not ours, and would not fit a header or a body.
+ID_CHARACTERS_MAX: Final = 256
+
+_MISSING: Final = object()
+
+
+class IncidentEvent(NamedTuple):
+    """One revision of one incident.
+
+    Attributes:
+        change: what happened, an ``IncidentChange`` word.
+        at_ms: when, epoch milliseconds.
+        entries: timeline entries that this revision added.
+        incident: the full snapshot.
+    """
+
+    incident_id: str
+    revision: int
+    change: str
+    at_ms: int
+    entries: list[dict[str, Any]]
+    incident: dict[str, Any]
+
+
+def read_object(record: Record, schema: int) -> dict[str, Any]:
+    """The JSON object of a record of one of our own topics.
+
+    Raises:
+        BadRecord: empty, not JSON, not an object, or of a schema that this release does not read.
+    """
+    if not record.value:
+        raise BadRecord(Reason.EMPTY, f"{record.topic}: no value")
+    try:
+        document = orjson.loads(record.value)
+    except orjson.JSONDecodeError as error:
+        raise BadRecord(Reason.BROKEN_JSON, f"{record.topic}: not JSON at position {error.pos}") from error
+    if not isinstance(document, dict):
+        found = type(document).__name__
+        raise BadRecord(Reason.WRONG_TYPE, f"{record.topic}: expected an object, got {found}")
+    if document.get("schema") != schema:
+        raise BadRecord(Reason.UNKNOWN_SCHEMA, f"{record.topic}: this release reads schema {schema}")
+    return document
+
+
+def need(document: dict[str, Any], name: str, *kinds: type) -> Any:
+    """A field that must be there, of one of the given types.
+
+    Raises:
+        BadRecord: it is missing or of another type.
+    """
+    value = document.get(name, _MISSING)
+    if value is _MISSING:
+        raise BadRecord(Reason.MISSING_FIELD, f"no field {name}")
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        allowed = " or ".join(kind.__name__ for kind in kinds)
+        raise BadRecord(Reason.WRONG_TYPE, f"{name}: expected {allowed}, got {type(value).__name__}")
+    return value
+
+
+def read_time_ms(document: dict[str, Any], name: str) -> int:
+    """A field that holds epoch milliseconds.
+
+    Raises:
+        BadRecord: missing, not an integer, or outside of what a date can spell.
+    """
+    value: int = need(document, name, int)
+    if not 0 <= value <= TIME_MS_MAX:
+        raise BadRecord(Reason.WRONG_TYPE, f"{name}: not a time in epoch milliseconds")
+    return value
+
+
+def read_event(record: Record) -> IncidentEvent:
+    """The event that a record of ``incidents`` holds.
+
+    Raises:
+        BadRecord: it is not an incident event of this schema.
+    """
+    document = read_object(record, INCIDENT_EVENT_SCHEMA)
+    incident_id: str = need(document, "incident_id", str)
+    change: str = need(document, "change", str)
+    entries: list[Any] = need(document, "entries", list)
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise BadRecord(Reason.WRONG_TYPE, "entries: expected objects")
+    if not (0 < len(incident_id) <= ID_CHARACTERS_MAX and 0 < len(change) <= ID_CHARACTERS_MAX):
+        raise BadRecord(Reason.WRONG_TYPE, f"incident_id and change: 1 to {ID_CHARACTERS_MAX} characters")
+    return IncidentEvent(
+        incident_id,
+        need(document, "revision", int),
+        change,
+        read_time_ms(document, "at_ms"),
+        entries,
+        need(document, "incident", dict),
+    )
