@@ -85,7 +85,7 @@ class Origin(NamedTuple):
     topic: str
     partition: int
     offset: int
-    index: int
+    index: int  # type: ignore[assignment]  # the contract's word; shadows tuple.index, which nobody needs here
 
 
 class Decision(NamedTuple):
