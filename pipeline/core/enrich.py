@@ -68,9 +68,9 @@ DIMENSION_LABELS: Final = (
 )
 HOST_LABELS: Final = ("instance", "host", "node", "hostname", "server", "url", "source")
 # Other labels and custom properties that name what is broken.
-RESOURCE_LABELS: Final = ("resource", "database", "queue", "device", "container")
+RESOURCE_LABELS: Final = ("resource", "database", "queue", "device", "container", "subject_CN", "secret_name")
 # Where something runs: many things do, so it counts only where the text names nothing.
-PLACE_LABELS: Final = ("namespace", "cluster", "rack", "zone")
+PLACE_LABELS: Final = ("exported_namespace", "namespace", "cluster", "rack", "zone")
 ENVIRONMENT_LABELS: Final = ("environment", "env")
 ENVIRONMENT_WORDS: Final = {
     "prod": "production", "prd": "production", "live": "production",
@@ -190,7 +190,7 @@ class Enricher:
         return None
 
     def _resolve_parts(self, value: str) -> str | None:
-        """An entity named by a value or by one of its parts: ``namespace/name``, ``app/name/id``, ``one, two``."""
+        """An entity named by a value or by a part of it: ``namespace/name``, ``app/name/id``, ``a, b``."""
         if (ref := self.resolve(value)) is not None or len(value) > NAME_CHARS_MAX:
             return ref
         parts = _SEPARATOR.split(value.lower())
@@ -295,7 +295,7 @@ def _host(labels: Mapping[str, str]) -> str | None:
 
 
 def _bare_host(value: str) -> str | None:
-    """The host of ``host``, ``host:port``, ``[v6]:port`` or an address on the web; None where it is no host."""
+    """The host of ``host``, ``host:port``, ``[v6]:port`` or a web address; None where it is no host."""
     host = value.strip().lower()
     scheme, found, rest = host.partition("://")
     host = (rest if found else scheme).partition("/")[0].rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""Ingest: a raw record of any source becomes normalised, enriched alerts, or a dead letter with its bytes intact.
+"""Ingest: a raw record of any source becomes normalised, enriched alerts, or a dead letter, bytes intact.
 
 Owns the checks before an adapter sees a record (size, JSON, feed) and the bounds of what goes on. Knows no
 source's shape. Keeps no state but the ledger: each alert is received here and forwarded, or dead-lettered.
@@ -26,8 +26,8 @@ INDEX_HEADER: Final = "spillway-index"
 BYTES_IN_HEADER: Final = "spillway-bytes-in"
 """Dead letters without bytes: the index whose dead letter, of the same raw record, holds them."""
 
-# Each bad member's dead letter holds the whole message, so that it can be read and retried by itself. A message
-# of thousands of bad members would multiply its size by thousands: beyond this sum, they refer to the first.
+# Each bad member's dead letter holds the whole message, so that it can be read and retried by itself.
+# Thousands of bad members would multiply the message by thousands: beyond this sum, they refer to the first.
 BAD_MEMBER_BYTES_MAX: Final = 4 * MEBIBYTE
 
 # Bounds of one alert, so that a record on `alerts` stays far below the topic's 1 MiB even where JSON writes

@@ -12,8 +12,14 @@ __all__ = ["ADAPTERS", "DEFAULT_FEEDS", "Adapter", "RawMessage"]
 
 _NAMES: Final = (
     "alertmanager",
+    "grafana",
     "cloudwatch",
     "zabbix",
+    "azure-monitor",
+    "statuspage",
+    "pagerduty",
+    "uptimerobot",
+    "xurrent",
     "jira",
 )
 

@@ -1,0 +1,142 @@
+"""``spillway feed``: what an adapter and the catalogue make of a source's payload, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.core.ingest import ALERTS_TOPIC, IngestProcessor
+from pipeline.core.step import Effects, StreamRecord
+from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
+from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.models.policy import Config, Feed
+
+_LINES_SUFFIXES: Final = frozenset({".ndjson", ".jsonl"})
+
+# What the table shows, in order; the rest of an alert is plumbing.
+_SHOWN: Final = (
+    "kind", "name", "summary", "severity", "severity_native", "severity_default_reason", "event_at_ms",
+    "ended_at_ms", "ticket", "reporter", "space", "entity", "matched_by", "service", "domain", "host",
+    "mentions", "alert_key", "source_episode_id", "delivery_id", "labels", "links",
+)  # fmt: skip
+
+
+@click.group()
+def feed() -> None:
+    """Try a source's payload against its adapter."""
+
+
+@feed.command("test")
+@click.argument("adapter")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--config",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Configuration directory: its catalogue enriches; its feeds may be named in place of an adapter.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for each alert and each refusal.")
+def feed_test(adapter: str, file: Path, directory: Path | None, as_json: bool) -> None:
+    """Show what ADAPTER makes of the payload in FILE (NDJSON: line by line). Exits 1 where it refuses one."""
+    config = _config(directory)
+    source = config.feeds.get(adapter) or DEFAULT_FEEDS.get(adapter)
+    if source is None:
+        known = ", ".join(dict.fromkeys((*config.feeds, *ADAPTERS)))
+        raise click.ClickException(f"there is no adapter or feed {adapter!r}; use one of {known}")
+    results = [
+        result
+        for line, payload in enumerate(_payloads(file), start=1)
+        for result in _results(config, adapter, source, line, payload)
+    ]
+    if as_json:
+        for result in results:
+            click.echo(orjson.dumps(result))
+    else:
+        _show(results, Console())
+    refused = [result for result in results if "refused" in result]
+    if refused:
+        first = refused[0]
+        where = f"{file}, message {first['message']}, alert {first['index']}"
+        raise click.ClickException(
+            f"{len(refused)} of {len(results)} refused; first: {where}: {first['refused']}: {first['detail']}"
+        )
+
+
+def _config(directory: Path | None) -> Config:
+    if directory is None:
+        return Config()
+    from pipeline.catalog import ConfigError, load_config
+
+    try:
+        return load_config(directory)
+    except ConfigError as error:
+        raise click.ClickException(f"{error}; run `spillway config check {directory}`") from error
+
+
+def _payloads(file: Path) -> list[bytes]:
+    """The messages of a file: one document, or one a line where the file as a whole is not JSON."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from error
+    lines = [line for line in content.splitlines() if line.strip()]
+    if file.suffix in _LINES_SUFFIXES:
+        return lines
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if len(lines) > 1 and all(line.lstrip().startswith(b"{") for line in lines):
+            return lines
+    return [content]
+
+
+def _results(config: Config, name: str, source: Feed, line: int, payload: bytes) -> list[dict[str, Any]]:
+    """Alerts and refusals of one message, exactly as ingest decides them."""
+    processor = IngestProcessor(config, ADAPTERS, {name: source})
+    effects = Effects()
+    processor.handle_one(StreamRecord(RAW_TOPIC_PREFIX + name, 0, line - 1, 0, None, payload), effects)
+    results: list[dict[str, Any]] = []
+    refusals = iter(effects.decisions)
+    for output in effects.outputs:
+        if output.topic == ALERTS_TOPIC and output.value is not None:
+            alert = orjson.loads(output.value)
+            del alert["received_at_ms"]
+            results.append({"message": line, "index": alert.pop("origin")[3], "alert": alert})
+        else:
+            headers = dict(output.headers)
+            results.append(
+                {
+                    "message": line,
+                    "index": next(refusals).origin.index,
+                    "refused": headers["spillway-reason"].decode(),
+                    "detail": headers["spillway-detail"].decode(),
+                }
+            )
+    return results
+
+
+def _show(results: list[dict[str, Any]], console: Console) -> None:
+    for result in results:
+        where = f"message {result['message']}, alert {result['index']}"
+        if "refused" in result:
+            console.print(Text(f"{where}: refused: {result['refused']}: {result['detail']}", style="red"))
+            continue
+        alert = result["alert"]
+        table = Table(title=where, title_justify="left", show_header=False, box=None, pad_edge=False)
+        for field in _SHOWN:
+            if alert[field]:
+                table.add_row(Text(field, style="bold"), Text(_readable(alert[field])))
+        console.print(table)
+        console.print()
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{name} = {text}" for name, text in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
