@@ -9,12 +9,25 @@ Only an unambiguous name counts: of two entities with one name, Component goes b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
+from pipeline.core.names import (
+    ENVIRONMENT_LABELS,
+    HOST_LABELS,
+    KIND_RANK,
+    NAME_CHARS_MAX,
+    PLACE_LABELS,
+    WORD,
+    Place,
+    Term,
+    bare_host,
+    identifying_labels,
+    phrase_of,
+    places_of,
+    terms_of,
+)
 from pipeline.models.alert import Alert, FeedClass
-from pipeline.models.catalog import Catalogue, Entity
 from pipeline.models.policy import Config
 
 SPACE_DEFAULT: Final = "production"
@@ -25,8 +38,6 @@ TEXT_CHARS_SCANNED_MAX: Final = 2_048
 MENTIONS_MAX: Final = 8
 # Longest name or alias of the catalogue in words; longer ones match as label values only.
 PHRASE_WORDS_MAX: Final = 8
-# Longer label values are no names: DNS allows 253 characters.
-NAME_CHARS_MAX: Final = 253
 # A word of one letter is no business term.
 TERM_CHARS_MIN: Final = 2
 # Spaces are partition keys and appear in ids; an environment is one short word.
@@ -66,49 +77,14 @@ DIMENSION_LABELS: Final = (
     "AutoScalingGroupName",
     "ClusterName",
 )
-HOST_LABELS: Final = ("instance", "host", "node", "hostname", "server", "url", "source")
 # Other labels and custom properties that name what is broken.
 RESOURCE_LABELS: Final = ("resource", "database", "queue", "device", "container", "subject_CN", "secret_name")
-# Where something runs: many things do, so it counts only where the text names nothing.
-PLACE_LABELS: Final = ("exported_namespace", "namespace", "cluster", "rack", "zone")
-ENVIRONMENT_LABELS: Final = ("environment", "env")
 ENVIRONMENT_WORDS: Final = {
     "prod": "production", "prd": "production", "live": "production",
     "stg": "staging", "stage": "staging",
     "dev": "development",
 }  # fmt: skip
-# Labels that many entities share by nature; equal values of these do not identify an entity.
-_SHARED_LABELS: Final = frozenset(
-    ("team", "owner", "tier", "severity", "region", "priority", *PLACE_LABELS, *ENVIRONMENT_LABELS)
-)
-
-_KIND_RANK: Final = {"component": 0, "resource": 1, "system": 2}
-_KIND_RANK_OTHER: Final = 3
-_WORD: Final = re.compile(r"[^\W_]+")
-_SEPARATOR: Final = re.compile(r"[/,]")
 _POD_HASHES_MAX: Final = 2
-
-
-class _Term(NamedTuple):
-    """A name in the catalogue.
-
-    Attributes:
-        rank: order among the entities that share the name: kind, kind of name, reference.
-        ref: the entity.
-        how: ``name``, ``host``, ``title`` or ``alias``.
-    """
-
-    rank: tuple[int, int, str]
-    ref: str
-    how: str
-
-
-class _Place(NamedTuple):
-    """What follows from an entity."""
-
-    service: str | None
-    domain: str | None
-    environment: str | None
 
 
 class Enricher:
@@ -117,15 +93,15 @@ class Enricher:
     def __init__(self, config: Config) -> None:
         self._spaces = {name: feed.space for name, feed in config.feeds.items() if feed.space}
         self._entities = config.catalogue.entities
-        self._terms = _terms(config.catalogue)
-        self._labels = _identifying_labels(config.catalogue)
-        self._places = _places(config.catalogue)
+        self._terms = terms_of(config.catalogue)
+        self._labels = identifying_labels(config.catalogue)
+        self._places = places_of(config.catalogue)
+        self._spoken = {phrase: term for phrase, term in self._terms.items() if _can_be_spoken(phrase)}
         # Longest phrase that starts with a word, in words: bounds the search at each word of a text.
         self._first_words: dict[str, int] = {}
-        for phrase in self._terms:
+        for phrase in self._spoken:
             words = phrase.split(" ")
-            if len(words) <= PHRASE_WORDS_MAX and len(phrase) >= TERM_CHARS_MIN and not phrase.isdigit():
-                self._first_words[words[0]] = max(len(words), self._first_words.get(words[0], 0))
+            self._first_words[words[0]] = max(len(words), self._first_words.get(words[0], 0))
 
     def enrich(self, alert: Alert) -> None:
         """Fill space, entity, service, host, domain, mentions and matched_by of an alert, in place."""
@@ -149,14 +125,14 @@ class Enricher:
         if lowered in self._entities:
             return lowered
         kind, found, rest = lowered.partition(":")
-        if found and kind in _KIND_RANK and (reference := f"{kind}:default/{rest}") in self._entities:
+        if found and kind in KIND_RANK and (reference := f"{kind}:default/{rest}") in self._entities:
             return reference
-        term = self._terms.get(_phrase(lowered))
+        term = self._terms.get(phrase_of(lowered))
         return term.ref if term else self._resolve_host(lowered)
 
     # -- the match, most specific first
 
-    def _match(self, alert: Alert, mentions: list[_Term]) -> tuple[str, str] | None:
+    def _match(self, alert: Alert, mentions: list[Term]) -> tuple[str, str] | None:
         labels = alert.labels
         mentioned = (mentions[0].ref, mentions[0].how) if mentions else None
         if mentioned and alert.feed_class == FeedClass.DESK:  # people's words say more than a form's fields
@@ -193,10 +169,12 @@ class Enricher:
         """An entity named by a value or by a part of it: ``namespace/name``, ``app/name/id``, ``a, b``."""
         if (ref := self.resolve(value)) is not None or len(value) > NAME_CHARS_MAX:
             return ref
-        parts = _SEPARATOR.split(value.lower())
-        for part in reversed(parts) if len(parts) > 1 else ():
-            if term := self._terms.get(_phrase(part)):
-                return term.ref
+        if "/" not in value and "," not in value:
+            return None
+        for item in value.lower().split(","):
+            for part in reversed(item.split("/")):
+                if term := self._terms.get(phrase_of(part)):
+                    return term.ref
         return None
 
     def _by_pod(self, labels: Mapping[str, str]) -> tuple[str, str] | None:
@@ -205,7 +183,7 @@ class Enricher:
         if not pod or len(pod) > NAME_CHARS_MAX:
             return None
         for _ in range(_POD_HASHES_MAX + 1):
-            if term := self._terms.get(_phrase(pod.lower())):
+            if term := self._terms.get(phrase_of(pod.lower())):
                 return term.ref, "label:pod"
             pod = pod.rpartition("-")[0]
         return None
@@ -213,7 +191,7 @@ class Enricher:
     def _by_host(self, alert: Alert) -> tuple[str, str] | None:
         for label in HOST_LABELS:
             value = alert.labels.get(label)
-            if value and (host := _bare_host(value)) and (ref := self._resolve_host(host)):
+            if value and (host := bare_host(value)) and (ref := self._resolve_host(host)):
                 return ref, "host"
         return None
 
@@ -222,7 +200,7 @@ class Enricher:
         if len(host) > NAME_CHARS_MAX:
             return None
         while True:
-            if term := self._terms.get(_phrase(host)):
+            if term := self._terms.get(phrase_of(host)):
                 return term.ref
             host, found, last = host.rpartition(".")
             if not found or last.isdigit():
@@ -230,9 +208,9 @@ class Enricher:
 
     # -- words of the text
 
-    def _mentions(self, alert: Alert) -> list[_Term]:
+    def _mentions(self, alert: Alert) -> list[Term]:
         """Entities that the text names, each once: longest name first, then as they come."""
-        found: dict[str, tuple[int, int, _Term]] = {}
+        found: dict[str, tuple[int, int, Term]] = {}
         for text in _texts(alert):
             for words, chars, term in self._phrases_in(text):
                 known = found.get(term.ref)
@@ -243,22 +221,22 @@ class Enricher:
             return [term for _, _, term in ordered[:MENTIONS_MAX]]
         return [term for _, _, term in found.values()]
 
-    def _phrases_in(self, text: str) -> Iterator[tuple[int, int, _Term]]:
+    def _phrases_in(self, text: str) -> Iterator[tuple[int, int, Term]]:
         """Catalogue names in a text by whole words, longest at each place: words, characters, term."""
-        words = _WORD.findall(text)
-        first_words, terms = self._first_words, self._terms
+        words = WORD.findall(text)
+        first_words, spoken = self._first_words, self._spoken
         at, count = 0, len(words)
         while at < count:
             longest = first_words.get(words[at], 0)
             for length in range(min(longest, count - at), 0, -1):
                 phrase = words[at] if length == 1 else " ".join(words[at : at + length])
-                if (term := terms.get(phrase)) is not None and len(phrase) >= TERM_CHARS_MIN:
+                if (term := spoken.get(phrase)) is not None:
                     yield length, len(phrase), term
                     at += length - 1
                     break
             at += 1
 
-    def _space(self, alert: Alert, place: _Place | None) -> str:
+    def _space(self, alert: Alert, place: Place | None) -> str:
         if (space := self._spaces.get(alert.feed)) is not None:
             return space
         if place is not None and place.environment:
@@ -270,9 +248,9 @@ class Enricher:
         return SPACE_DEFAULT
 
 
-def _phrase(text: str) -> str:
-    """A name as its words: ``payments-api``, ``payments_api`` and ``payments api`` are one."""
-    return " ".join(_WORD.findall(text))
+def _can_be_spoken(phrase: str) -> bool:
+    """Whether a catalogue name may be looked for in free text: a lone letter or a bare number means too much."""
+    return len(phrase) >= TERM_CHARS_MIN and not phrase.isdigit() and phrase.count(" ") < PHRASE_WORDS_MAX
 
 
 def _texts(alert: Alert) -> Iterator[str]:
@@ -289,85 +267,6 @@ def _texts(alert: Alert) -> Iterator[str]:
 
 def _host(labels: Mapping[str, str]) -> str | None:
     for label in HOST_LABELS:
-        if (value := labels.get(label)) and (host := _bare_host(value)):
+        if (value := labels.get(label)) and (host := bare_host(value)):
             return host
     return None
-
-
-def _bare_host(value: str) -> str | None:
-    """The host of ``host``, ``host:port``, ``[v6]:port`` or a web address; None where it is no host."""
-    host = value.strip().lower()
-    scheme, found, rest = host.partition("://")
-    host = (rest if found else scheme).partition("/")[0].rpartition("@")[2]
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
-        host = host.partition(":")[0]
-    host = host.rstrip(".")
-    return host if host and len(host) <= NAME_CHARS_MAX and not host.isspace() else None
-
-
-def _terms(catalogue: Catalogue) -> dict[str, _Term]:
-    """Every name of every entity, as a phrase; where several share one, the first in rank has it."""
-    terms: dict[str, _Term] = {}
-    for entity in catalogue.entities.values():
-        kind = _KIND_RANK.get(entity.kind, _KIND_RANK_OTHER)
-        for order, (how, name) in enumerate(_names(entity)):
-            phrase = _phrase(name.lower())
-            term = _Term((kind, order, entity.ref), entity.ref, how)
-            if phrase and (phrase not in terms or term.rank < terms[phrase].rank):
-                terms[phrase] = term
-    return terms
-
-
-def _names(entity: Entity) -> Iterator[tuple[str, str]]:
-    yield "name", entity.name
-    for label in HOST_LABELS:
-        for host in entity.labels.get(label, "").split(","):
-            yield "host", _bare_host(host) or ""
-    yield "title", entity.title
-    for alias in entity.aliases:
-        yield "alias", alias
-
-
-def _identifying_labels(catalogue: Catalogue) -> dict[tuple[str, str], str]:
-    """Label values of the catalogue that exactly one entity carries."""
-    owners: dict[tuple[str, str], list[str]] = {}
-    for ref, entity in catalogue.entities.items():
-        for label, value in entity.labels.items():
-            if label not in _SHARED_LABELS:
-                owners.setdefault((label, value), []).append(ref)
-    return {pair: refs[0] for pair, refs in owners.items() if len(refs) == 1}
-
-
-def _places(catalogue: Catalogue) -> dict[str, _Place]:
-    entities = catalogue.entities
-    users: dict[str, list[str]] = {}
-    for ref, entity in entities.items():
-        if entity.kind == "component":
-            for needed in dict.fromkeys(entity.depends_on):
-                users.setdefault(needed, []).append(ref)
-    places: dict[str, _Place] = {}
-    for ref, entity in entities.items():
-        service = _service(entity, users.get(ref, []))
-        domain = entity.domain or _system_domain(entity, catalogue)
-        if domain is None and service is not None:
-            served = entities[service]
-            domain = served.domain or _system_domain(served, catalogue)
-        places[ref] = _Place(service, domain, entity.environment)
-    return places
-
-
-def _service(entity: Entity, users: list[str]) -> str | None:
-    if entity.kind == "component":
-        return entity.ref
-    return users[0] if len(users) == 1 else None
-
-
-def _system_domain(entity: Entity, catalogue: Catalogue) -> str | None:
-    if entity.system is None:
-        return None
-    system = catalogue.entities.get(entity.system) or catalogue.entities.get(
-        f"system:default/{entity.system}"
-    )
-    return system.domain if system else None
