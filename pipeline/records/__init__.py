@@ -1,0 +1,1 @@
+"""The records store: every incident and what happened to it, in PostgreSQL, for search and audit."""

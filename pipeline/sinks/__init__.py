@@ -1,0 +1,1 @@
+"""Sinks: what is told outside Kafka. One file a downstream, and the sender that drives them."""

@@ -1,0 +1,98 @@
+"""Deliver's effects outside Kafka: what the outboxes have ready is sent, once its batch is committed.
+
+Sends begin after the commit, so nothing is told that might be rolled back; what a process leaves unfinished is
+ready again when the partition is assigned to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.core.deliver import DeliverProcessor
+from pipeline.core.step import Effects, Processor
+from pipeline.models.policy import Config
+from pipeline.runtime.guard import fatal
+from pipeline.runtime.hooks import StageHooks
+from pipeline.settings import Settings, SettingsError
+from pipeline.sinks.outcomes import OutcomeTopic
+from pipeline.sinks.sender import Sender
+from pipeline.sinks.webhook import SinkError, WebhookSink
+
+
+class DeliverHooks(StageHooks):
+    """Dispatches what is ready. Connects when the first partition comes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        config: Config,
+        secret: Callable[[str], str] | None = None,
+        on_lost: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """Describe; nothing connects yet.
+
+        Args:
+            settings: brokers and names.
+            config: the sinks.
+            secret: gives the secret of a variable's name; by default the settings'.
+            on_lost: called when an outcome is lost; by default the process ends.
+        """
+        self._settings = settings
+        self._config = config
+        self._secret = secret or settings.secret
+        self._on_lost = on_lost or _end_process
+        self._outcomes = OutcomeTopic(settings)
+        self._sender: Sender | None = None
+        self._starting = asyncio.Lock()
+
+    async def on_assigned(self, partition: int, processor: Processor) -> None:
+        """Send what the former owner left without an outcome.
+
+        Raises:
+            SinkError: a sink cannot be used as configured, or its secret is missing.
+            KafkaError: no broker answers.
+        """
+        await self._start()
+        self._dispatch(partition, processor)
+
+    async def after_commit(self, partition: int, processor: Processor, effects: Effects) -> None:
+        """Send what the committed batch made ready."""
+        self._dispatch(partition, processor)
+
+    async def on_revoked(self, partition: int) -> None:
+        """Stop sending for a partition that leaves."""
+        if self._sender is not None:
+            await self._sender.cancel(partition)
+
+    async def stop(self) -> None:
+        """Disconnect from sinks and brokers."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            await sender.close()
+        await self._outcomes.stop()
+
+    def _dispatch(self, partition: int, processor: Processor) -> None:
+        if self._sender is not None and isinstance(processor, DeliverProcessor):
+            self._sender.dispatch(partition, processor.ready())
+
+    async def _start(self) -> None:
+        async with self._starting:  # partitions are assigned at the same time
+            if self._sender is None:
+                sinks = self._sinks()
+                await self._outcomes.start()
+                self._sender = Sender(sinks, self._outcomes.write, self._on_lost)
+
+    def _sinks(self) -> dict[str, WebhookSink]:
+        secrets: dict[str, str] = {}
+        for sink in self._config.sinks.values():
+            try:
+                secrets[sink.name] = self._secret(sink.secret_env)
+            except SettingsError as missing:
+                raise SinkError(f"sink {sink.name}: {missing}") from None
+        return {sink.name: WebhookSink(sink, secrets[sink.name]) for sink in self._config.sinks.values()}
+
+
+def _end_process(error: Any) -> None:
+    fatal("write the outcome of a delivery", error, stage="deliver")
