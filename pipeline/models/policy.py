@@ -167,6 +167,8 @@ class DomainPolicy(Frozen):
 
     Attributes:
         matrix: urgency level -> impact level -> priority.
+        users_per_report: each distinct reporter stands for this many affected users, as most people do not
+            report; capped by the service's population.
         version: recorded on each incident that was opened under it.
     """
 
@@ -176,7 +178,10 @@ class DomainPolicy(Frozen):
     business_hours: BusinessHours = BusinessHours()
     categories: tuple[Category, ...] = (
         Category(name="certificate", words=("certificate", "x509", "tls handshake", "ssl")),
-        Category(name="capacity", words=("connections", "disk", "storage", "memory", "cpu", "queue", "saturation", "lag")),
+        Category(
+            name="capacity",
+            words=("connections", "disk", "storage", "memory", "cpu", "queue", "saturation", "lag"),
+        ),
         Category(name="access", words=("login", "log in", "password", "permission", "sign-in")),
         Category(name="network", words=("packet loss", "ping", "link down", "bgp", "dns"), layers=("network",)),
         Category(name="hardware", words=("raid", "fan", "power supply", "disk failure")),
@@ -217,6 +222,7 @@ class DomainPolicy(Frozen):
     major_incident: MajorIncidentRule = MajorIncidentRule(users_at_least=5_000)
     closure: Closure = Closure()
     communication: Communication = Communication()
+    users_per_report: int = Field(default=50, gt=0)
 
 
 class OncallOverride(Frozen):

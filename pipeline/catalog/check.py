@@ -1,0 +1,205 @@
+"""What must hold between files: every name that one file uses is one that another defines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
+from pipeline.catalog.check_policy import PRIORITIES, check_known, check_policy, check_timezone
+from pipeline.catalog.descriptors import Descriptor
+from pipeline.catalog.link import cycles
+from pipeline.catalog.packs import Packs, Source
+from pipeline.catalog.problems import Findings, Place, suggestion
+from pipeline.catalog.references import ENTITY_KINDS, NAMESPACE_DEFAULT, full, parse_reference, short
+from pipeline.models.alert import SEVERITY_RANK
+from pipeline.models.catalog import Catalogue
+from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy, MaintenanceWindow, Rotation
+
+_VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_ADDRESS: Final = re.compile(r"https?://[^\s/]+(?:/\S*)?")
+_FEED_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")  # part of a Kafka topic name
+_HOST_LABELS: Final = ("host", "hostname", "instance", "node")  # labels whose values name a machine
+
+
+def check_all(
+    packs: Packs,
+    catalogue: Catalogue,
+    descriptors: Mapping[str, Descriptor],
+    adapters: frozenset[str] | None,
+    findings: Findings,
+) -> None:
+    """Every rule that needs more than one file.
+
+    Args:
+        packs: all files beside the catalogue.
+        catalogue: resolved.
+        descriptors: by reference, for the lines.
+        adapters: names of the adapters that exist; None leaves the names in feeds.yaml unchecked.
+        findings: takes what is wrong.
+    """
+    for name, policy in packs.domains.items():
+        check_policy(policy, packs.sources["domain", name], packs, findings)
+    _check_entities(packs, catalogue, descriptors, findings)
+    _check_aliases(catalogue, descriptors, findings)
+    for circle in cycles(catalogue):
+        place = descriptors[circle[0]].place
+        findings.warning(place, f"dependencies run in a circle: {' -> '.join(circle)}")
+    _check_rotations(packs, catalogue, findings)
+    _check_feeds(packs, adapters, findings)
+    _check_sinks(packs, catalogue, findings)
+    _check_maintenance(packs, catalogue, findings)
+
+
+def with_references(rotation: Rotation, catalogue: Catalogue) -> Rotation:
+    """The rotation with each service as its full reference, so that nobody else has to resolve names."""
+    refs = (resolve_name(service, catalogue) for service in rotation.services)
+    return rotation.model_copy(update={"services": tuple(dict.fromkeys(ref for ref in refs if ref))})
+
+
+def resolve_name(text: str, catalogue: Catalogue) -> str | None:
+    """Reference of the entity that a name or reference means; a Component goes before a Resource."""
+    parts = parse_reference(text)
+    if parts is None:
+        return None
+    namespace = parts.namespace or NAMESPACE_DEFAULT
+    kinds = (parts.kind,) if parts.kind else ENTITY_KINDS
+    tried = (full(kind, namespace, parts.name) for kind in kinds)
+    return next((ref for ref in tried if ref in catalogue.entities), None)
+
+
+def _check_entities(
+    packs: Packs, catalogue: Catalogue, descriptors: Mapping[str, Descriptor], findings: Findings
+) -> None:
+    """Rotations and runbook categories that annotations name."""
+    rotations = packs.names("rotation")
+    for ref, each in sorted(descriptors.items()):
+        entity = catalogue.entities.get(ref)
+        oncall = each.fields.get("oncall")
+        if oncall is not None and oncall not in rotations:
+            near = suggestion(oncall, rotations)
+            findings.problem(each.annotations[PREFIX + "oncall"], f"no rotation is called '{oncall}'{near}")
+        if entity is None or (entity.domain and ("domain", entity.domain) in packs.broken):
+            continue
+        policy = packs.domains.get(entity.domain or "") or packs.domains.get(DEFAULT_DOMAIN)
+        known = {category.name for category in (policy or DomainPolicy(domain=DEFAULT_DOMAIN)).categories}
+        for category in entity.runbooks:
+            if category not in known and category != RUNBOOK_DEFAULT:
+                place = each.annotations[f"{PREFIX}{RUNBOOK}.{category}"]
+                domain = entity.domain or DEFAULT_DOMAIN
+                near = suggestion(category, known)
+                findings.problem(place, f"domain '{domain}' has no category '{category}'{near}")
+
+
+def _check_aliases(catalogue: Catalogue, descriptors: Mapping[str, Descriptor], findings: Findings) -> None:
+    """A business term that means two things finds only one of them."""
+    owners: dict[str, str] = {}
+    for ref, entity in sorted(catalogue.entities.items()):
+        for alias in entity.aliases:
+            first = owners.setdefault(alias, ref)
+            if first != ref:
+                place = descriptors[ref].annotations.get(PREFIX + "aliases", descriptors[ref].place)
+                findings.warning(place, f"alias '{alias}' is also an alias of {first}")
+
+
+def _check_rotations(packs: Packs, catalogue: Catalogue, findings: Findings) -> None:
+    covered: dict[str, str] = {}
+    for name, rotation in sorted(packs.rotations.items()):
+        source = packs.sources["rotation", name]
+        check_timezone(rotation.timezone, source, findings, "timezone")
+        _check_aware(rotation.start, source, findings, "start")
+        for index, override in enumerate(rotation.overrides):
+            _check_span(override.start, override.end, source, findings, "overrides", index)
+        for index, service in enumerate(rotation.services):
+            ref = resolve_name(service, catalogue)
+            if ref is None:
+                near = suggestion(service, {short(each) for each in catalogue.entities})
+                findings.problem(source.at("services", index), f"services: nothing is called '{service}'{near}")
+            elif covered.setdefault(ref, name) != name:
+                where = source.at("services", index)
+                findings.problem(where, f"services: {ref} is already covered by rotation '{covered[ref]}'")
+
+
+def _check_aware(moment: datetime, source: Source, findings: Findings, *path: str | int) -> bool:
+    if moment.tzinfo is None:
+        findings.problem(source.at(*path), f"{path[-1]}: no time zone; write it as 2026-03-10T10:00:00Z")
+        return False
+    return True
+
+
+def _check_span(start: datetime, end: datetime, source: Source, findings: Findings, *path: str | int) -> None:
+    """Both ends with a time zone, in order."""
+    aware = [_check_aware(moment, source, findings, *path, name) for name, moment in (("start", start), ("end", end))]
+    if all(aware) and start >= end:
+        findings.problem(source.at(*path, "end"), "end: must be after start")
+
+
+def _check_feeds(packs: Packs, adapters: frozenset[str] | None, findings: Findings) -> None:
+    for name, feed in packs.feeds.items():
+        source = packs.sources["feed", name]
+        if not _FEED_NAME.fullmatch(name):
+            findings.problem(
+                source.at(), f"feed '{name}': must be lower-case letters, digits, '-', '_' or '.', as a topic's name"
+            )
+        if adapters is not None and feed.adapter not in adapters:
+            near = suggestion(feed.adapter, adapters)
+            findings.problem(source.at("adapter"), f"adapter: there is no adapter '{feed.adapter}'{near}")
+        for severity, seconds in feed.hold_seconds.items():
+            where = source.at("hold_seconds", severity)
+            if severity not in SEVERITY_RANK:
+                near = suggestion(severity, SEVERITY_RANK)
+                findings.problem(where, f"hold_seconds: unknown severity '{severity}'{near}")
+            if seconds < 0:
+                findings.problem(where, f"hold_seconds: {seconds} is less than nothing")
+
+
+def _check_sinks(packs: Packs, catalogue: Catalogue, findings: Findings) -> None:
+    known = packs.names("domain") | {each.domain for each in catalogue.entities.values() if each.domain}
+    for name, sink in packs.sinks.items():
+        source = packs.sources["sink", name]
+        if not _VARIABLE_NAME.fullmatch(sink.secret_env):
+            # The value is not repeated: it may be the secret itself.
+            findings.problem(
+                source.at("secret_env"),
+                "secret_env: must be the NAME of an environment variable, such as SPILLWAY_SINK_SECRET",
+            )
+        if not _ADDRESS.fullmatch(sink.url):
+            findings.problem(source.at("url"), "url: must begin with https:// or http:// and name a host")
+        check_known(sink.priorities, PRIORITIES, "priority", source, findings, "priorities")
+        check_known(sink.domains, sorted({*known, DEFAULT_DOMAIN}), "domain", source, findings, "domains")
+
+
+def _check_maintenance(packs: Packs, catalogue: Catalogue, findings: Findings) -> None:
+    known = _every_name(catalogue)
+    for name, window in packs.maintenance.items():
+        source = packs.sources["window", name]
+        _check_span(window.start, window.end, source, findings)
+        _check_window_targets(window, source, known, catalogue, findings)
+
+
+def _check_window_targets(
+    window: MaintenanceWindow, source: Source, known: set[str], catalogue: Catalogue, findings: Findings
+) -> None:
+    if not window.targets and not window.labels:
+        findings.problem(source.at(), "a window needs targets, labels or both; this one would cover nothing")
+    for index, target in enumerate(window.targets):
+        if target.lower() not in known and resolve_name(target, catalogue) is None:
+            near = suggestion(target, known)
+            findings.problem(source.at("targets", index), f"targets: nothing is called '{target}'{near}")
+
+
+def _every_name(catalogue: Catalogue) -> set[str]:
+    """References, names, aliases and host labels: all that a target may be written as, lower case."""
+    names: set[str] = set()
+    for ref, entity in catalogue.entities.items():
+        names.update((ref, entity.name, *entity.aliases))
+        for label in _HOST_LABELS:
+            names.update(host.strip().lower() for host in entity.labels.get(label, "").split(","))
+    return names - {""}
+
+
+def directory_place() -> Place:
+    """Where a problem of the directory as a whole is reported."""
+    return Place(".", 1)

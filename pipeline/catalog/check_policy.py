@@ -1,0 +1,199 @@
+"""What one policy pack must hold together: levels, priorities, calendars, escalation and closure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from typing import Final
+from zoneinfo import available_timezones
+
+from pipeline.catalog.packs import Packs, Source
+from pipeline.catalog.problems import Findings, suggestion
+from pipeline.models.alert import SEVERITY_RANK
+from pipeline.models.command import Resolution
+from pipeline.models.policy import BusinessHours, DomainPolicy, ImpactRule, UrgencyRule
+
+PRIORITIES: Final = ("P1", "P2", "P3", "P4")
+NOTIFY_ROLES: Final = ("oncall", "oncall-secondary", "owner", "dependency")
+_DAYS: Final = range(7)
+_UNCONDITIONAL: Final = frozenset(("level", "because"))  # fields of a rule that are no conditions
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def check_timezone(name: str, source: Source, findings: Findings, *path: str | int) -> None:
+    """The zone must be in the time zone database."""
+    if name not in _timezones():
+        near = suggestion(name, _timezones())
+        findings.problem(source.at(*path), f"unknown time zone '{name}'{near}")
+
+
+def check_known(
+    names: Iterable[str], known: Iterable[str], what: str, source: Source, findings: Findings, *path: str | int
+) -> None:
+    """Each name of a list must be a known one."""
+    known = tuple(known)
+    for index, name in enumerate(names):
+        if name not in known:
+            where = source.at(*path, index)
+            findings.problem(where, f"{path[-1]}: unknown {what} '{name}'{suggestion(name, known)}")
+
+
+def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: Findings) -> None:
+    """Every rule of one pack."""
+    _check_categories(policy, source, findings)
+    _check_scale("impact", policy.impact, source, findings)
+    _check_scale("urgency", policy.urgency, source, findings)
+    _check_urgency(policy, source, findings)
+    _check_matrix(policy, source, findings)
+    _check_targets(policy, source, findings)
+    _check_escalation(policy, source, packs, findings)
+    _check_hours(policy.business_hours, source, findings)
+    check_known(
+        policy.major_incident.priorities, PRIORITIES, "priority", source, findings, "major_incident", "priorities"
+    )
+    _check_closure(policy, source, findings)
+    check_known(
+        policy.communication.status_page, PRIORITIES, "priority", source, findings, "communication", "status_page"
+    )
+
+
+def _check_categories(policy: DomainPolicy, source: Source, findings: Findings) -> None:
+    seen: dict[str, int] = {}
+    for index, category in enumerate(policy.categories):
+        first = seen.setdefault(category.name, index)
+        if first != index:
+            where = source.at("categories", first)
+            findings.problem(
+                source.at("categories", index, "name"),
+                f"category '{category.name}' is already defined on line {where.line}",
+            )
+        for position, word in enumerate(category.words):
+            if word != word.lower():
+                findings.problem(
+                    source.at("categories", index, "words", position),
+                    f"word '{word}' can never match: texts are compared in lower case",
+                )
+
+
+def _check_scale(
+    name: str, rules: tuple[ImpactRule, ...] | tuple[UrgencyRule, ...], source: Source, findings: Findings
+) -> None:
+    """The last line, and only the last, must hold for everything, or an incident is left without a level."""
+    if not rules:
+        findings.problem(source.at(name), f"{name}: needs at least one line such as 'level: low'")
+        return
+    for index, rule in enumerate(rules):
+        stated = rule.model_dump(exclude_defaults=True).keys() - _UNCONDITIONAL
+        last = index == len(rules) - 1
+        if last and stated:
+            findings.problem(
+                source.at(name, index),
+                f"{name}: the last line must have no condition, so that every incident gets a level",
+            )
+        elif not last and not stated:
+            findings.problem(source.at(name, index + 1), f"{name}: never reached, as the line before has no condition")
+
+
+def _check_urgency(policy: DomainPolicy, source: Source, findings: Findings) -> None:
+    severities = tuple(SEVERITY_RANK)
+    categories = [category.name for category in policy.categories]
+    for index, rule in enumerate(policy.urgency):
+        if rule.severity_at_least is not None and rule.severity_at_least not in severities:
+            near = suggestion(rule.severity_at_least, severities)
+            where = source.at("urgency", index, "severity_at_least")
+            findings.problem(where, f"severity_at_least: unknown severity '{rule.severity_at_least}'{near}")
+        path = ("urgency", index, "categories")
+        check_known(rule.categories, categories, "category", source, findings, *path)
+
+
+def _check_matrix(policy: DomainPolicy, source: Source, findings: Findings) -> None:
+    urgencies = list(dict.fromkeys(rule.level for rule in policy.urgency))
+    impacts = list(dict.fromkeys(rule.level for rule in policy.impact))
+    for urgency in urgencies:
+        for impact in impacts:
+            if impact not in policy.matrix.get(urgency, {}):
+                where = source.at("matrix", urgency)
+                findings.problem(where, f"matrix: no priority for urgency '{urgency}' and impact '{impact}'")
+    for urgency, row in policy.matrix.items():
+        if urgency not in urgencies:
+            near = suggestion(urgency, urgencies)
+            findings.problem(source.at("matrix", urgency), f"matrix: no urgency line has level '{urgency}'{near}")
+        for impact, priority in row.items():
+            where = source.at("matrix", urgency, impact)
+            if impact not in impacts:
+                near = suggestion(impact, impacts)
+                findings.problem(where, f"matrix: no impact line has level '{impact}'{near}")
+            if priority not in PRIORITIES:
+                findings.problem(where, f"matrix: unknown priority '{priority}'; P1 to P4 are known")
+            elif priority not in policy.targets:
+                findings.problem(where, f"matrix: priority {priority} has no targets")
+
+
+def _check_targets(policy: DomainPolicy, source: Source, findings: Findings) -> None:
+    for priority, targets in policy.targets.items():
+        if priority not in PRIORITIES:
+            findings.problem(
+                source.at("targets", priority), f"targets: unknown priority '{priority}'; P1 to P4 are known"
+            )
+        if targets.respond_minutes > targets.resolve_minutes:
+            findings.problem(
+                source.at("targets", priority, "respond_minutes"),
+                f"targets: {priority} is to be resolved before anybody has to respond",
+            )
+
+
+def _check_escalation(policy: DomainPolicy, source: Source, packs: Packs, findings: Findings) -> None:
+    people = {person for rotation in packs.rotations.values() for person in rotation.people}
+    known = (*NOTIFY_ROLES, *sorted(packs.names("rotation")), *sorted(people))
+    rotations_whole = all(kind != "rotation" for kind, _ in packs.broken)  # else a person may be in a broken one
+    owners: dict[str, int] = {}
+    for index, path in enumerate(policy.escalation):
+        here: tuple[str | int, ...] = ("escalation", index)
+        check_known(path.priorities, PRIORITIES, "priority", source, findings, *here, "priorities")
+        for priority in path.priorities:
+            if owners.setdefault(priority, index) != index:
+                where = source.at(*here, "priorities")
+                findings.problem(where, f"escalation: priority {priority} has a path already; it takes the first")
+        earlier = -1.0
+        for number, level in enumerate(path.levels):
+            if level.after_minutes <= earlier:
+                findings.problem(
+                    source.at(*here, "levels", number, "after_minutes"),
+                    "escalation: a level must come later than the one before",
+                )
+            earlier = level.after_minutes
+            there = (*here, "levels", number, "notify")
+            if rotations_whole:
+                check_known(level.notify, known, "role, rotation or person", source, findings, *there)
+
+
+def _check_hours(hours: BusinessHours, source: Source, findings: Findings) -> None:
+    here = "business_hours"
+    check_timezone(hours.timezone, source, findings, here, "timezone")
+    if hours.start >= hours.end:
+        findings.problem(source.at(here, "start"), "business_hours: start must be before end, as in '09:00', '17:00'")
+    if not hours.days:
+        findings.problem(source.at(here, "days"), "business_hours: no day at all; days are 0 (Monday) to 6")
+    for index, day in enumerate(hours.days):
+        if day not in _DAYS:
+            findings.problem(source.at(here, "days", index), f"business_hours: day {day}; 0 is Monday, 6 is Sunday")
+    for index, holiday in enumerate(hours.holidays):
+        try:
+            date.fromisoformat(holiday)
+        except ValueError:
+            findings.problem(
+                source.at(here, "holidays", index), f"holidays: '{holiday}' is not a date such as 2026-12-25"
+            )
+
+
+def _check_closure(policy: DomainPolicy, source: Source, findings: Findings) -> None:
+    check_known(
+        policy.closure.require, Resolution.model_fields, "field of a resolution", source, findings,
+        "closure", "require",
+    )  # fmt: skip
+    check_known(policy.closure.problem_review, PRIORITIES, "priority", source, findings, "closure", "problem_review")

@@ -1,0 +1,163 @@
+"""A configuration directory -> one checked `Config`, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from pipeline.catalog.check import check_all, directory_place, with_references
+from pipeline.catalog.descriptors import Descriptor, read_descriptor
+from pipeline.catalog.link import Linker
+from pipeline.catalog.packs import FILES, FOLDERS, Packs
+from pipeline.catalog.problems import ConfigError, Findings, Place, Problem, suggestion
+from pipeline.catalog.yaml_lines import FILE_BYTES_MAX, read_documents
+from pipeline.core.identity import content_hash
+from pipeline.models.policy import Config
+
+CATALOG_FOLDER: Final = "catalog"
+_SUFFIX: Final = ".yaml"
+_SUFFIX_OTHER: Final = ".yml"
+
+# Files in one directory: a catalogue of 10,000 services fits, a mistaken "/" does not.
+FILES_MAX: Final = 20_000
+# Directory levels below the root; a link to a parent cannot run forever.
+FOLDER_LEVELS_MAX: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of reading a directory.
+
+    Attributes:
+        config: None where there are problems.
+        problems: what makes it unusable, by file and line.
+        warnings: what works and is probably not meant, by file and line.
+    """
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load_config(directory: Path | None, adapters: Iterable[str] | None = None) -> Config:
+    """The configuration of a directory; safe defaults where there is no directory or nothing in it.
+
+    Args:
+        directory: where ``catalog/``, ``domains/`` and the rest are.
+        adapters: names of the adapters that exist, to check ``feeds.yaml`` against.
+
+    Raises:
+        ConfigError: something is wrong; it holds all problems, not the first alone.
+    """
+    checked = check_config(directory, adapters)
+    if checked.config is None:
+        raise ConfigError(checked.problems)
+    return checked.config
+
+
+def check_config(directory: Path | None, adapters: Iterable[str] | None = None) -> Checked:
+    """Read and check a directory; never raises for what is in it. Arguments as for `load_config`."""
+    if directory is None:
+        return Checked(Config(), (), ())
+    findings = Findings()
+    files = _read_files(directory, findings)
+    packs = Packs()
+    described: list[Descriptor] = []
+    for file, data in files:
+        documents = read_documents(str(file), data, findings)
+        reader = FILES.get(str(file)) or FOLDERS.get(file.parts[0])
+        if reader is not None:
+            reader(packs, file, documents, findings)
+        else:
+            found = (read_descriptor(document, findings) for document in documents)
+            described.extend(each for each in found if each is not None)
+    config = _assemble(packs, described, _version(files), adapters, findings)
+    problems, warnings = (tuple(sorted(set(each))) for each in (findings.problems, findings.warnings))
+    return Checked(None if problems else config, problems, warnings)
+
+
+def _assemble(
+    packs: Packs,
+    described: list[Descriptor],
+    version: str,
+    adapters: Iterable[str] | None,
+    findings: Findings,
+) -> Config:
+    linker = Linker(described, findings)
+    catalogue = linker.catalogue(packs.names("domain"))
+    known = None if adapters is None else frozenset(adapters)
+    check_all(packs, catalogue, linker.descriptors, known, findings)
+    return Config(
+        version=version,
+        catalogue=catalogue,
+        domains=packs.domains,
+        rotations={name: with_references(each, catalogue) for name, each in packs.rotations.items()},
+        feeds=packs.feeds,
+        sinks=packs.sinks,
+        correlation=packs.correlation,
+        maintenance=tuple(packs.maintenance.values()),
+    )
+
+
+def _version(files: list[tuple[PurePosixPath, bytes]]) -> str:
+    """Hash of names and bytes of all files, whatever order the file system lists them in."""
+    if not files:
+        return Config().version
+    parts = (part for file, data in files for part in (str(file), data.decode("utf-8", "backslashreplace")))
+    return content_hash(*parts)
+
+
+def _read_files(directory: Path, findings: Findings) -> list[tuple[PurePosixPath, bytes]]:
+    """Every configuration file with its bytes, by path; what is misplaced or misnamed is a problem."""
+    if not directory.is_dir():
+        findings.problem(directory_place(), f"there is no directory {directory}")
+        return []
+    files: list[tuple[PurePosixPath, bytes]] = []
+    for count, file in enumerate(sorted(_walk(directory, findings)), start=1):
+        if count > FILES_MAX:
+            findings.problem(directory_place(), f"more than {FILES_MAX:,} files; is this the right directory?")
+            break
+        misplaced = _misplaced(file)
+        if misplaced is not None:
+            findings.problem(Place(str(file), 1), misplaced)
+            continue
+        try:
+            with (directory / file).open("rb") as opened:
+                files.append((file, opened.read(FILE_BYTES_MAX + 1)))
+        except OSError as error:
+            findings.problem(Place(str(file), 1), f"cannot be read: {error.strerror}")
+    return files
+
+
+def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
+    """YAML files below a directory, hidden ones aside: Kubernetes mounts keep their copies in such."""
+
+    def unreadable(error: OSError) -> None:
+        where = Path(error.filename).relative_to(directory).as_posix() if error.filename else "."
+        findings.problem(Place(where, 1), f"cannot be read: {error.strerror}")
+
+    for folder, names, files in os.walk(directory, onerror=unreadable, followlinks=True):
+        inside = PurePosixPath(Path(folder).relative_to(directory).as_posix())
+        deepest = len(inside.parts) >= FOLDER_LEVELS_MAX
+        names[:] = [] if deepest else sorted(name for name in names if not name.startswith("."))
+        for name in files:
+            if not name.startswith(".") and name.endswith((_SUFFIX, _SUFFIX_OTHER)):
+                yield inside / name
+
+
+def _misplaced(file: PurePosixPath) -> str | None:
+    """What is wrong with the place of a file; None where it is right."""
+    if file.suffix == _SUFFIX_OTHER:
+        return f"only *{_SUFFIX} is read; rename it to {file.stem}{_SUFFIX}"
+    if len(file.parts) == 1:
+        return None if file.name in FILES else f"not a file that Spillway reads{suggestion(file.name, FILES)}"
+    folder = file.parts[0]
+    known = (CATALOG_FOLDER, *FOLDERS)
+    if folder not in known:
+        return f"not in a folder that Spillway reads{suggestion(folder, known)}"
+    if folder in FOLDERS and len(file.parts) > 2:
+        return f"files of {folder}/ are not in folders of their own; move it up"
+    return None

@@ -1,0 +1,172 @@
+"""Everything beside the catalogue: policy packs, rotations, feeds, sinks, correlation and maintenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from pipeline.catalog.problems import Findings, Place
+from pipeline.catalog.validate import validated
+from pipeline.catalog.yaml_lines import Document, Path
+from pipeline.models.policy import (
+    CorrelationSettings,
+    DomainPolicy,
+    Feed,
+    MaintenanceWindow,
+    Rotation,
+    Sink,
+)
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Source(NamedTuple):
+    """Where a model was read: a document and the path in it."""
+
+    document: Document
+    path: Path = ()
+
+    def at(self, *path: str | int) -> Place:
+        """Place of a field of the model."""
+        return self.document.at(*self.path, *path)
+
+
+@dataclass(slots=True)
+class Packs:
+    """What the files beside the catalogue say, each with where it stands.
+
+    Attributes:
+        sources: file kind and name -> where it stands: ``("domain", "retail")``.
+        broken: names of what is written down and not usable, so that references to it are not reported again.
+    """
+
+    domains: dict[str, DomainPolicy] = field(default_factory=dict)
+    rotations: dict[str, Rotation] = field(default_factory=dict)
+    feeds: dict[str, Feed] = field(default_factory=dict)
+    sinks: dict[str, Sink] = field(default_factory=dict)
+    correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
+    maintenance: dict[str, MaintenanceWindow] = field(default_factory=dict)
+    sources: dict[tuple[str, str], Source] = field(default_factory=dict)
+    broken: set[tuple[str, str]] = field(default_factory=set)
+
+    def names(self, kind: str) -> set[str]:
+        """Names of a kind that are written down, usable or not."""
+        return {name for each, name in (*self.sources, *self.broken) if each == kind}
+
+
+def _single(documents: Sequence[Document], findings: Findings) -> Document | None:
+    """The one document that a file shall hold."""
+    for extra in documents[1:]:
+        findings.problem(extra.at(), "a second document; this file holds one")
+    return documents[0] if documents else None
+
+
+def _add(packs: Packs, findings: Findings, key: tuple[str, str], source: Source, model: Model | None) -> Model | None:
+    """Note where a model stands; None where it is broken or its name is taken."""
+    if model is None:
+        packs.broken.add(key)
+        return None
+    first = packs.sources.setdefault(key, source)
+    if first is not source:
+        kind, name = key
+        where = first.at()
+        findings.problem(source.at(), f"{kind} '{name}' is already defined at {where.file}:{where.line}")
+        return None
+    return model
+
+
+def read_domain(packs: Packs, file: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """A policy pack: one file, named like its domain."""
+    document = _single(documents, findings)
+    if document is None:
+        findings.problem(Place(str(file), 1), "empty; a policy pack has at least 'domain'")
+        return
+    policy = validated(DomainPolicy, document, findings, defaults={"domain": file.stem})
+    if policy is not None and policy.domain != file.stem:
+        findings.problem(document.at("domain"), f"domain '{policy.domain}' belongs in domains/{policy.domain}.yaml")
+        policy = None
+    if policy := _add(packs, findings, ("domain", file.stem), Source(document), policy):
+        packs.domains[policy.domain] = policy
+
+
+def read_rotations(packs: Packs, file: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Rotations, one a document; the only one of a file may leave its name to the file."""
+    for document in documents:
+        defaults = {"name": file.stem} if len(documents) == 1 else {}
+        rotation = validated(Rotation, document, findings, defaults=defaults)
+        written = document.value.get("name") if isinstance(document.value, dict) else None
+        name = rotation.name if rotation else written if isinstance(written, str) else file.stem
+        if rotation := _add(packs, findings, ("rotation", name), Source(document), rotation):
+            packs.rotations[rotation.name] = rotation
+
+
+def _read_named(
+    packs: Packs,
+    documents: Sequence[Document],
+    findings: Findings,
+    kind: str,
+    model: type[Model],
+) -> dict[str, Model]:
+    """A file that is a mapping of names to settings."""
+    document = _single(documents, findings)
+    if document is None:
+        return {}
+    if not isinstance(document.value, dict):
+        findings.problem(document.at(), f"expected a mapping: the name of each {kind}, then its settings")
+        return {}
+    found: dict[str, Model] = {}
+    for name in document.value:
+        defaults = {"name": name, "adapter": name} if kind == "feed" else {"name": name}
+        built = validated(model, document, findings, path=(name,), defaults=defaults)
+        if getattr(built, "name", name) != name:
+            findings.problem(document.at(name, "name"), f"name differs from its key '{name}'; leave it out")
+            built = None
+        if built := _add(packs, findings, (kind, name), Source(document, (name,)), built):
+            found[name] = built
+    return found
+
+
+def read_feeds(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Feeds by name; the adapter is the feed's own name where none is given."""
+    packs.feeds.update(_read_named(packs, documents, findings, "feed", Feed))
+
+
+def read_sinks(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Sinks by name."""
+    packs.sinks.update(_read_named(packs, documents, findings, "sink", Sink))
+
+
+def read_maintenance(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Maintenance windows by name."""
+    packs.maintenance.update(_read_named(packs, documents, findings, "window", MaintenanceWindow))
+
+
+def read_correlation(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Limits and thresholds of dedupe and correlate."""
+    document = _single(documents, findings)
+    settings = validated(CorrelationSettings, document, findings) if document else None
+    packs.correlation = settings or packs.correlation
+
+
+Reader = Callable[[Packs, PurePosixPath, Sequence[Document], Findings], None]
+
+FOLDERS: Final[dict[str, Reader]] = {"domains": read_domain, "oncall": read_rotations}
+FILES: Final[dict[str, Reader]] = {
+    "feeds.yaml": read_feeds,
+    "sinks.yaml": read_sinks,
+    "correlation.yaml": read_correlation,
+    "maintenance.yaml": read_maintenance,
+}
+MODELS: Final[dict[str, type[BaseModel]]] = {
+    "domain": DomainPolicy,
+    "rotation": Rotation,
+    "feeds": Feed,
+    "sinks": Sink,
+    "correlation": CorrelationSettings,
+    "maintenance": MaintenanceWindow,
+}
+"""Model of each kind of file, for the schemas; feeds, sinks and maintenance are mappings of names to these."""

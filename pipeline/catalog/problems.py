@@ -1,0 +1,74 @@
+"""What is wrong in a configuration directory: every problem with its file and line, all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final, NamedTuple
+
+# Below this likeness a suggestion confuses more than it helps.
+SUGGESTION_LIKENESS_MIN: Final = 0.6
+# More problems than this are never read; a broken template can cause one in each of thousands of documents.
+PROBLEMS_SHOWN_MAX: Final = 500
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, or only suspicious.
+
+    Attributes:
+        file: path relative to the configuration directory; "." for the directory itself.
+        line: 1 is the first.
+        message: what is wrong and what to do. Holds no value that may be a secret.
+    """
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The directory cannot be used as it is.
+
+    Attributes:
+        problems: everything that is wrong, by file and line.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        first = str(self.problems[0]) if self.problems else "the configuration is not usable"
+        others = len(self.problems) - 1
+        super().__init__(first if others < 1 else f"{first} (and {others} more: spillway config check)")
+
+
+class Place(NamedTuple):
+    """A file and a line."""
+
+    file: str
+    line: int
+
+
+class Findings:
+    """Gathers problems (the directory is refused) and warnings (it works, but somebody should look)."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def problem(self, place: Place, message: str) -> None:
+        """Note what makes the directory unusable."""
+        self.problems.append(Problem(place.file, place.line, message))
+
+    def warning(self, place: Place, message: str) -> None:
+        """Note what works, and is probably not meant."""
+        self.warnings.append(Problem(place.file, place.line, message))
+
+
+def suggestion(wrong: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the nearest known name, or nothing where none is near."""
+    names = sorted(set(known))
+    lowered = {name.lower(): name for name in names}
+    near = get_close_matches(wrong.lower(), lowered, n=1, cutoff=SUGGESTION_LIKENESS_MIN)
+    return f"; did you mean '{lowered[near[0]]}'?" if near else ""
