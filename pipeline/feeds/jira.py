@@ -18,11 +18,15 @@ from pipeline.models.feed import RawMessage
 FEED_CLASS: Final = FeedClass.DESK
 
 _DELIVERY_HEADER: Final = "x-atlassian-webhook-identifier"
+_CREATED: Final = "jira:issue_created"
 _DELETED: Final = "jira:issue_deleted"
 
 
 def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
-    """Read one issue event."""
+    """Read one issue event.
+
+    The alert happened when this event did: a ticket reopened after its end must not look older than the end.
+    """
     top = Fields.of(document)
     event = top.text("webhookEvent")
     if not top.has("issue"):
@@ -31,6 +35,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     key = issue.text("key")
     fields = issue.section_or_empty("fields")
     sent_ms = top.epoch_or_none("timestamp", per_second=1_000)
+    created_ms = fields.time_or_none("created")
     done = event == _DELETED or _category(fields) == "done"
     graded = grade(fields.section_or_empty("priority").text_or_none("name"), JIRA_PRIORITY_WORDS, "priority")
     delivery_id = f"{key}/{event}/{sent_ms}" if sent_ms is not None else None
@@ -47,7 +52,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
         severity=graded.severity,
         severity_native=graded.native,
         severity_default_reason=graded.default_reason,
-        event_at_ms=fields.time_or_none("created"),
+        event_at_ms=created_ms if event == _CREATED or sent_ms is None else sent_ms,
         ended_at_ms=(fields.time_or_none("resolutiondate") or sent_ms) if done else None,
         labels=_labels(fields),
         ticket=key,

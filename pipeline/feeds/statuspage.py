@@ -88,6 +88,8 @@ def _incident(incident: Fields, page: str, message: RawMessage) -> Alert:
     if status not in _INCIDENT_KINDS:
         raise unknown_word(incident.at("status"), tuple(_INCIDENT_KINDS))
     updates = list(incident.sections("incident_updates"))  # newest first
+    # The time of the newest update: an incident reopened after its end must not look older than the end.
+    updated_ms = updates[0].time_or_none("created_at") if updates else None
     components = [component.text("name") for component in incident.sections("components")]
     graded = grade(incident.text_or_none("impact"), STATUSPAGE_IMPACT_WORDS, "impact")
     alert = Alert(
@@ -103,7 +105,7 @@ def _incident(incident: Fields, page: str, message: RawMessage) -> Alert:
         severity=graded.severity,
         severity_native=graded.native,
         severity_default_reason=graded.default_reason,
-        event_at_ms=incident.time_or_none("scheduled_for") or incident.time_or_none("created_at"),
+        event_at_ms=incident.time_or_none("scheduled_for") or updated_ms or incident.time_or_none("created_at"),
         ended_at_ms=incident.time_or_none("resolved_at") or incident.time_or_none("scheduled_until"),
         labels={"page": page, "status": status},
     )
