@@ -167,6 +167,7 @@ class Incident:
         categories: categories of all episodes, the incident's own first.
         alerts_total: alerts that were decided into the incident, their repeats left out.
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
+        news_at_ms: when an episode last joined or changed; what the correlation window counts from.
         resolve_at_ms: when a quiet incident will count as resolved.
         timeline_dropped: entries that the bounded timeline no longer holds; the records store has them.
     """
@@ -211,6 +212,7 @@ class Incident:
     resolved_at_ms: int | None = None
     closed_at_ms: int | None = None
     updated_at_ms: int = 0
+    news_at_ms: int = 0
     assignee: str | None = None
     tickets: list[TicketLink] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
@@ -265,11 +267,13 @@ class Member:
         opened_at_ms: stream time.
         event_at_ms: when it happened by the source's clock, else stream time.
         resolved_at_ms: None while it is open.
+        joined_order: rank among the incident's members, in the order in which they joined.
         terms: words of its text, for similarity; sorted.
     """
 
     episode_id: str
     alert_key: str
+    space: str
     incident_id: str
     feed: str
     feed_class: str
@@ -281,6 +285,7 @@ class Member:
     opened_at_ms: int
     event_at_ms: int
     resolved_at_ms: int | None = None
+    joined_order: int = 0
     entity: str | None = None
     service: str | None = None
     host: str | None = None

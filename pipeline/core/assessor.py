@@ -1,0 +1,212 @@
+"""Assessment of an incident from its members: what is broken, who is affected, how urgent, what is suspected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.draft import Draft
+from pipeline.core.lifecycle import Step
+from pipeline.core.prioritise import affected_words, assess, categorise, gather
+from pipeline.core.suspects import is_identified, rank_suspects
+from pipeline.core.terms import terms_of
+from pipeline.core.topology import Topology
+from pipeline.models.command import Change
+from pipeline.models.episode import EpisodeEvent
+from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Suspect, Summary
+from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
+
+SYMPTOMS_MAX: Final = 10
+"""Different symptoms told on the record; the rest is on the timeline."""
+
+TITLE_CHARACTERS_MAX: Final = 160
+"""What ticketing systems and status pages show without cutting."""
+
+_PRIORITY_ORDER: Final = ("P1", "P2", "P3", "P4", "P5")
+
+
+@dataclass(frozen=True, slots=True)
+class Assessor:
+    """Keeps an incident's derived fields true."""
+
+    desk: Desk
+    topology: Topology
+
+    def member(self, event: EpisodeEvent) -> Member:
+        """The member that an episode would be."""
+        alert = event.alert
+        entity = self.topology.entities.get(alert.entity) if alert.entity else None
+        policy = self.desk.config.policy(alert.domain)
+        text = f"{alert.name}\n{alert.summary}\n{alert.description}".lower()
+        layer = entity.infrastructure_layer if entity else None
+        return Member(
+            episode_id=event.episode_id,
+            alert_key=event.alert_key,
+            space=event.space,
+            incident_id="",
+            feed=alert.feed,
+            feed_class=alert.feed_class,
+            name=alert.name,
+            summary=alert.summary or alert.name,
+            severity=alert.severity,
+            reason="",
+            score=0.0,
+            opened_at_ms=event.at_ms,
+            event_at_ms=alert.event_at_ms if alert.event_at_ms is not None else event.at_ms,
+            entity=alert.entity,
+            service=alert.service,
+            host=alert.host,
+            domain=alert.domain,
+            category=categorise(policy, text, alert.labels, layer),
+            ticket=alert.ticket,
+            reporter=alert.reporter,
+            users_affected=alert.users_affected,
+            mentions=list(alert.mentions),
+            terms=terms_of(alert.summary, alert.description),
+        )
+
+    def log(self, draft: Draft, first: Member, members: list[Member], changes: list[Change]) -> None:
+        """Log a new incident: what is broken, who is affected, the symptoms; then call people and start clocks."""
+        incident = draft.incident
+        about = first.service or first.entity
+        entity = self.topology.entities.get(about) if about else None
+        incident.domain = first.domain or DEFAULT_DOMAIN
+        policy = self.desk.policy(incident)
+        incident.policy_version = policy.version
+        incident.service = about
+        incident.owner = entity.owner if entity else None
+        what = self.topology.title(about) if about else first.host or first.feed
+        incident.title = f"{what}: {first.summary}"[:TITLE_CHARACTERS_MAX]
+        self._derive(draft, members, changes, policy)
+        if self.desk.step(draft, Step.LOG, MACHINE, f"logged as {incident.priority}: {incident.title}"):
+            incident.logged_at_ms = draft.now_ms
+        draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
+        draft.note("priority", MACHINE, "; ".join(incident.priority_because), priority=incident.priority)
+        self.desk.set_clocks(draft)
+        self.desk.begin_escalation(draft)
+        self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
+        self._identify(draft, members)
+
+    def assess(self, draft: Draft, members: list[Member], changes: list[Change]) -> None:
+        """Bring a known incident up to date after its members changed."""
+        incident = draft.incident
+        before, users = incident.priority, incident.users_affected
+        self._derive(draft, members, changes, self.desk.policy(incident))
+        if incident.users_affected > users:
+            draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
+        if incident.priority != before:
+            because = "; ".join(incident.priority_because)
+            text = f"priority {before} -> {incident.priority}: {because}"
+            draft.note("priority", MACHINE, text, IncidentChange.UPDATED, priority=incident.priority)
+            self.desk.set_clocks(draft)
+            self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
+            if incident.state == IncidentState.LOGGED:
+                self.desk.begin_escalation(draft)
+        if incident.state != IncidentState.RESOLVED:
+            self._identify(draft, members)
+
+    def _derive(self, draft: Draft, members: list[Member], changes: list[Change], policy: DomainPolicy) -> None:
+        incident = draft.incident
+        facts = gather(members, policy, self.topology)
+        incident.severity = facts.severity
+        incident.entities = _distinct(member.entity for member in members)
+        incident.services = _distinct(member.service for member in members)
+        incident.symptoms = _distinct(member.summary for member in members)[:SYMPTOMS_MAX]
+        incident.users_affected = max(incident.users_affected, facts.users)
+        incident.revenue_per_minute = max(incident.revenue_per_minute, facts.revenue_per_minute)
+        incident.reporters = facts.reporters
+        incident.regulatory = facts.regulatory
+        incident.who_is_affected = affected_words(facts, self.topology)
+        incident.suspects = rank_suspects(members, self.topology, changes)
+        incident.category, incident.categories = _categories(incident, members, facts.categories)
+        about = incident.suspects[0].ref if incident.suspects else incident.service
+        entity = self.topology.entities.get(about) if about else None
+        if entity is not None:
+            incident.infrastructure_layer, incident.hosting_model = entity.infrastructure_layer, entity.hosting_model
+        incident.runbook = self.desk.escalator.runbook(incident, about) or self.desk.escalator.runbook(
+            incident, incident.service
+        )
+        assessment = assess(facts, policy, draft.now_ms)
+        incident.urgency, incident.impact = assessment.urgency, assessment.impact
+        if incident.priority_by is None and (
+            incident.logged_at_ms is None or _worse(assessment.priority, incident.priority)
+        ):
+            incident.priority, incident.priority_because = assessment.priority, assessment.because
+
+    def _identify(self, draft: Draft, members: list[Member]) -> None:
+        """Tell the first suspect that is clear, and engage its owner with the evidence."""
+        incident = draft.incident
+        if not incident.suspects or incident.suspects[0].ref == incident.identified:
+            return
+        suspect = incident.suspects[0]
+        if not is_identified(suspect, members, self.topology):
+            return
+        incident.identified = suspect.ref
+        title = self.topology.title(suspect.ref)
+        because = "; ".join(suspect.because)
+        draft.note(
+            "identify",
+            MACHINE,
+            f"suspect {title}: {because}",
+            IncidentChange.IDENTIFIED,
+            ref=suspect.ref,
+            score=suspect.score,
+            change_id=suspect.change_id,
+        )
+        self.desk.communicate(draft, "identified", f"The probable cause is identified: {title}")
+        self._engage(draft, suspect, title)
+
+    def _engage(self, draft: Draft, suspect: Suspect, title: str) -> None:
+        incident = draft.incident
+        if self.desk.escalator.path(self.desk.policy(incident), incident.priority) is None:
+            return
+        page = self.desk.escalator.engage(incident, suspect.ref, draft.now_ms, f"{title} is the probable cause")
+        if page is not None:
+            self.desk.page(draft, page)
+
+    def summary(self, draft: Draft, members: list[Member]) -> Summary:
+        """What the bridge is told of the incident."""
+        incident = draft.incident
+        facts = gather(members, self.desk.policy(incident), self.topology)
+        depends = dict.fromkeys(ref for entity in incident.entities for ref in self.topology.reach(entity))
+        return Summary(
+            incident_id=incident.id,
+            space=incident.space,
+            domain=incident.domain,
+            state=incident.state,
+            revision=incident.revision,
+            title=incident.title,
+            priority=incident.priority,
+            service=incident.service,
+            owner=incident.owner,
+            severity=incident.severity,
+            entities=incident.entities,
+            services=incident.services,
+            depends=[ref for ref in depends if self.topology.hosting(ref) is None],
+            suspects=[suspect.ref for suspect in incident.suspects],
+            regulatory=incident.regulatory,
+            impacts=facts.impacts,
+            tickets=len(incident.tickets),
+            at_ms=draft.now_ms,
+            received_at_ms=draft.received_at_ms,
+        )
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))
+
+
+def _categories(incident: Incident, members: list[Member], found: list[str]) -> tuple[str | None, list[str]]:
+    """The category of what is suspected, else the first; and all of them, that one first."""
+    suspect = incident.suspects[0].ref if incident.suspects else None
+    own = next((each.category for each in members if each.category and each.entity == suspect), None)
+    category = own or (found[0] if found else None)
+    return category, _distinct([category, *found])
+
+
+def _worse(left: str, right: str) -> bool:
+    """Whether a priority is more urgent. Priorities only rise by themselves; lowering one is a person's decision."""
+    order = {name: rank for rank, name in enumerate(_PRIORITY_ORDER)}
+    return order.get(left, len(order)) < order.get(right, len(order))

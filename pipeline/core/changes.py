@@ -1,0 +1,107 @@
+"""Recent changes of one partition's spaces: suspects for incidents, and maintenance that suppresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+import orjson
+from pydantic import ValidationError
+
+from pipeline.core.commands import describe
+from pipeline.core.suspects import CHANGE_AGE_MS_MAX
+from pipeline.models.command import Change
+from pipeline.models.decision import BadRecord, Reason
+
+CHANGES_KEPT_MAX: Final = 2_000
+"""Changes remembered; beyond it the oldest go: bounds state where deployments run by the thousand a day."""
+
+
+class ChangeLog:
+    """Changes by id, with their targets as catalogue references."""
+
+    def __init__(self, resolve: Callable[[str], str | None]) -> None:
+        self._resolve = resolve
+        self._changes: dict[str, Change] = {}
+
+    def load(self, value: bytes) -> None:
+        """Take one back from the changelog."""
+        change = Change.model_validate_json(value)
+        self._changes[change.change_id] = change
+
+    def dump(self, change_id: str) -> bytes | None:
+        """The state record of a change; None where it is forgotten."""
+        change = self._changes.get(change_id)
+        return None if change is None else orjson.dumps(change.model_dump(mode="json"))
+
+    def take(self, value: bytes | None, now_ms: int) -> list[tuple[str, int | None]]:
+        """Take a change in; a known id is brought up to date.
+
+        Returns:
+            The ids touched, each with when it next matters, or None where it is forgotten.
+
+        Raises:
+            BadRecord: not a change; the detail names the field.
+        """
+        if not value:
+            raise BadRecord(Reason.EMPTY, "a change without a value")
+        try:
+            change = Change.model_validate_json(value)
+        except ValidationError as error:
+            raise BadRecord(Reason.WRONG_TYPE, describe(error)) from None
+        targets = tuple(dict.fromkeys(self._resolve(target) or target for target in change.targets))
+        change = change.model_copy(update={"targets": targets})
+        self._changes.pop(change.change_id, None)
+        self._changes[change.change_id] = change
+        touched: list[tuple[str, int | None]] = [(change.change_id, self._due_ms(change, now_ms))]
+        if len(self._changes) > CHANGES_KEPT_MAX:
+            oldest = next(iter(self._changes))
+            del self._changes[oldest]
+            touched.append((oldest, None))
+        return touched
+
+    def due(self, change_id: str, now_ms: int) -> int | None:
+        """A deadline of a change has come: forget it when it is too old; answers when it next matters."""
+        change = self._changes.get(change_id)
+        if change is None:
+            return None
+        if _forget_at_ms(change) <= now_ms:
+            del self._changes[change_id]
+            return None
+        return self._due_ms(change, now_ms)
+
+    def deadlines(self) -> list[tuple[str, int | None]]:
+        """All changes with their next deadline, for restoring."""
+        return [(change_id, self._due_ms(self._changes[change_id], 0)) for change_id in sorted(self._changes)]
+
+    def suppressing(self, refs: Iterable[str], now_ms: int) -> str | None:
+        """The id of a running change that expects alerts on any of the references, or None."""
+        wanted = set(refs)
+        for change in self._changes.values():
+            if change.suppress and _runs(change, now_ms) and not wanted.isdisjoint(change.targets):
+                return change.change_id
+        return None
+
+    def recent(self) -> list[Change]:
+        """Changes that may be suspected, by id. Their targets tell spaces apart."""
+        return [self._changes[change_id] for change_id in sorted(self._changes)]
+
+    def _due_ms(self, change: Change, now_ms: int) -> int:
+        ended_ms = _ms(change.ended_at) if change.ended_at is not None else None
+        if change.suppress and ended_ms is not None and ended_ms > now_ms:
+            return ended_ms
+        return max(_forget_at_ms(change), now_ms + 1)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000)
+
+
+def _runs(change: Change, now_ms: int) -> bool:
+    return _ms(change.started_at) <= now_ms and (change.ended_at is None or now_ms < _ms(change.ended_at))
+
+
+def _forget_at_ms(change: Change) -> int:
+    """A change is suspected for a day after it began, and an open-ended maintenance no longer than that suppresses."""
+    return max(_ms(change.started_at), _ms(change.ended_at or change.started_at)) + CHANGE_AGE_MS_MAX

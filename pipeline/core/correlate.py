@@ -1,0 +1,493 @@
+"""Correlate: episodes, changes and commands become incidents.
+
+For each episode the candidates are weighed (`pipeline.core.evidence`); it joins the best one or opens an incident.
+The incident is then assessed again: category, reach, priority, suspects; people are called, clocks run, and every
+step is on its timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+import orjson
+
+from pipeline.core.assessor import Assessor
+from pipeline.core.book import Book
+from pipeline.core.changes import ChangeLog
+from pipeline.core.commands import apply_command, encode_command, parse_command, remember
+from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.draft import Draft, publish
+from pipeline.core.evidence import Verdict, weigh
+from pipeline.core.identity import short_id
+from pipeline.core.lifecycle import OPEN_STATES, Step
+from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
+from pipeline.core.topology import Topology
+from pipeline.models.alert import SEVERITY_RANK, FeedClass
+from pipeline.models.command import Command, CommandType
+from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
+from pipeline.models.episode import EpisodeChange, EpisodeEvent, episode_from_wire
+from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, TicketLink, incident_from_wire
+
+_INCIDENT: Final = "i/"
+_MEMBER: Final = "m/"
+_SUPPRESSED: Final = "s/"
+_CHANGE: Final = "c/"
+
+
+class CorrelateProcessor(Processor):
+    """Incidents of the spaces of one partition."""
+
+    stage: ClassVar[str] = "correlate"
+
+    def __init__(self, desk: Desk, topology: Topology, resolve: Callable[[str], str | None]) -> None:
+        """Args: ``resolve`` finds the catalogue reference of a name that people or tools use."""
+        super().__init__()
+        self._desk = desk
+        self._topology = topology
+        self._settings = desk.config.correlation
+        self._book = Book(topology)
+        self._changes = ChangeLog(resolve)
+        self._resolve_name = resolve
+        self._assessor = Assessor(desk, topology)
+        self._suppressed: dict[str, EpisodeEvent] = {}
+        self._drafts: dict[str, Draft] = {}
+        self._received_at_ms = 0
+
+    # -- state
+
+    def load(self, key: str, value: bytes) -> None:
+        """Take one state record back."""
+        document = orjson.loads(value)
+        kind, name = key[:2], key[2:]
+        if kind == _INCIDENT:
+            self._book.open_incident(incident_from_wire(document))
+        elif kind == _MEMBER:
+            self._book.attach(Member(**document))
+        elif kind == _SUPPRESSED:
+            self._suppressed[name] = episode_from_wire(document)
+        else:
+            self._changes.load(value)
+
+    def dump(self, key: str) -> bytes | None:
+        """The state record of a key; None where it is gone."""
+        kind, name = key[:2], key[2:]
+        found: object | None
+        if kind == _INCIDENT:
+            found = self._book.incidents.get(name)
+        elif kind == _MEMBER:
+            found = self._book.by_episode.get(name)
+        elif kind == _SUPPRESSED:
+            found = self._suppressed.get(name)
+        else:
+            return self._changes.dump(name)
+        return None if found is None else orjson.dumps(found)
+
+    def restored(self) -> None:
+        """Order members as they joined and set the deadlines again."""
+        for members in self._book.members.values():
+            ordered = sorted(members.values(), key=lambda each: (each.joined_order, each.episode_id))
+            members.clear()
+            members.update((member.episode_id, member) for member in ordered)
+        for incident in self._book.incidents.values():
+            self.timers.set(_INCIDENT + incident.id, self._desk.deadline_ms(incident))
+        for change_id, due_ms in self._changes.deadlines():
+            self.timers.set(_CHANGE + change_id, due_ms)
+
+    def gauges(self) -> dict[str, dict[str, float]]:
+        """Open incidents by priority, for metrics."""
+        counts: dict[str, float] = {}
+        for incident in self._book.incidents.values():
+            if incident.state in OPEN_STATES:
+                counts[incident.priority] = counts.get(incident.priority, 0.0) + 1
+        return {"open_incidents": counts}
+
+    # -- records
+
+    def process(self, record: Record, effects: Effects) -> None:
+        """Decide one record of ``episodes``, ``changes`` or ``commands``."""
+        self._received_at_ms = 0
+        if record.topic == "episodes":
+            self._episode(record, effects)
+        elif record.topic == "changes":
+            for change_id, due_ms in self._changes.take(record.value, self.clock_ms):
+                self.touch(_CHANGE + change_id)
+                self.timers.set(_CHANGE + change_id, due_ms)
+        else:
+            self._command(parse_command(record.value), effects)
+        self._publish(effects)
+
+    def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
+        """Changes and commands are not alerts: they go to the dead letter without being counted as one."""
+        if record.topic == "episodes":
+            super().refuse(record, bad, effects)
+        else:
+            effects.outputs.append(dead_letter(self.stage, record, bad))
+
+    def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
+        """An incident needs attention by itself, or a change is over."""
+        self._received_at_ms = 0
+        kind, name = key[:2], key[2:]
+        if kind == _INCIDENT:
+            self._desk.on_deadline(self._draft(self._book.incidents[name]))
+        else:
+            self._change_due(name, due_ms, effects)
+        self._publish(effects)
+
+    def _change_due(self, change_id: str, due_ms: int, effects: Effects) -> None:
+        """Release what a finished maintenance suppressed and still fires; forget changes that are too old."""
+        next_ms = self._changes.due(change_id, due_ms)
+        self.touch(_CHANGE + change_id)
+        self.timers.set(_CHANGE + change_id, next_ms)
+        for episode_id in sorted(self._suppressed):
+            event = self._suppressed[episode_id]
+            if self._changes.suppressing(self._reach(event), due_ms) is None:
+                del self._suppressed[episode_id]
+                self.touch(_SUPPRESSED + episode_id)
+                event.counted = False
+                self._opened(event, effects)
+
+    # -- episodes
+
+    def _episode(self, record: Record, effects: Effects) -> None:
+        try:
+            event = episode_from_wire(orjson.loads(record.value or b""))
+        except (ValueError, TypeError) as error:
+            raise BadRecord(Reason.UNKNOWN_SCHEMA, f"not an episode that this release reads ({error})") from error
+        self.ledger.received += event.counted
+        self._received_at_ms = event.alert.received_at_ms if event.counted else 0
+        if event.change == EpisodeChange.OPENED:
+            self._opened(event, effects)
+            return
+        member = self._book.by_episode.get(event.episode_id)
+        if member is not None:
+            self._news(member, event, effects)
+        elif event.episode_id in self._suppressed:
+            self._suppressed_news(event, effects)
+        else:
+            self._decide(effects, event, Disposition.CONTROL, Reason.INCIDENT_GONE, None)
+
+    def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
+        if self._changes.suppressing(self._reach(event), self.clock_ms) is not None:
+            self._suppressed[event.episode_id] = event
+            self.touch(_SUPPRESSED + event.episode_id)
+            self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
+            return
+        episode = self._assessor.member(event)
+        incident, verdict = self._best(episode)
+        if incident is None:
+            incident = self._open(episode)
+            outcome = (Disposition.OPENED, Reason.FIRST_SYMPTOM)
+        else:
+            outcome = (Disposition.JOINED, verdict.reason if verdict else Reason.COMBINED_EVIDENCE)
+            self._join(self._draft(incident), episode, verdict)
+        incident.alerts_total += event.counted
+        self._decide(effects, event, *outcome, incident)
+
+    def _best(self, episode: Member) -> tuple[Incident | None, Verdict | None]:
+        """The incident that the episode belongs to most, or none; ties by id."""
+        window_ms = self._settings.window_seconds * 1_000
+        best: tuple[float, str] | None = None
+        found: tuple[Incident | None, Verdict | None] = (None, None)
+        for incident in self._book.candidates(episode):
+            same = self._book.has_condition(incident.id, episode.alert_key)
+            gap_ms = self.clock_ms - incident.news_at_ms
+            if not self._takes(incident, episode, gap_ms, window_ms, same=same):
+                continue
+            members = self._book.members_of(incident.id)
+            verdict = weigh(episode, members, gap_ms, window_ms, self._topology, same_condition=same)
+            rank = (-verdict.score, incident.id)
+            if verdict.score >= self._settings.join_at_least and (best is None or rank < best):
+                best, found = rank, (incident, verdict)
+        return found
+
+    def _takes(self, incident: Incident, episode: Member, gap_ms: int, window_ms: int, *, same: bool) -> bool:
+        """Whether an incident may take an episode at all."""
+        if incident.space != episode.space:
+            return False
+        if incident.state in OPEN_STATES:
+            return same or gap_ms <= window_ms
+        reopen_ms = self._desk.policy(incident).closure.reopen_minutes * 60_000
+        recent = incident.resolved_at_ms is not None and self.clock_ms - incident.resolved_at_ms <= reopen_ms
+        return recent and (same or episode.feed_class == FeedClass.DESK)
+
+    def _open(self, episode: Member) -> Incident:
+        now = self.clock_ms
+        incident = Incident(
+            id=short_id("INC", episode.episode_id),
+            space=episode.space,
+            detected_at_ms=now,
+            opened_at_ms=min(episode.event_at_ms, now),
+            updated_at_ms=now,
+            config_version=self._desk.config.version,
+        )
+        self._book.open_incident(incident)
+        draft = self._draft(incident)
+        draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED)
+        episode.reason, episode.score = Reason.FIRST_SYMPTOM, 1.0
+        self._take_in(draft, episode)
+        self._assessor.log(draft, episode, self._book.members_of(incident.id), self._changes.recent())
+        return incident
+
+    def _join(self, draft: Draft, episode: Member, verdict: Verdict | None) -> None:
+        incident = draft.incident
+        if verdict is not None:
+            episode.reason, episode.score, episode.evidence = verdict.reason, verdict.score, verdict.evidence
+        self._take_in(draft, episode)
+        text = f"joined ({episode.reason}, {episode.score:.2f}): {episode.summary}"
+        draft.note(
+            "join",
+            MACHINE,
+            text,
+            episode_id=episode.episode_id,
+            reason=episode.reason,
+            score=episode.score,
+            evidence=episode.evidence,
+        )
+        if incident.state == IncidentState.RESOLVED:
+            self._after_resolution(draft, episode)
+        self._assess(draft)
+
+    def _after_resolution(self, draft: Draft, episode: Member) -> None:
+        """An episode that comes after the resolution: a monitor's means that it is back, a person's is a late
+        report of what was restored, unless people are all there is to go by."""
+        members = self._book.members_of(draft.incident.id)
+        late_report = episode.feed_class == FeedClass.DESK and any(
+            each.feed_class != FeedClass.DESK for each in members
+        )
+        if not late_report:
+            self._desk.reopen(draft, MACHINE, f"reopened, it fires again: {episode.summary}")
+        elif draft.incident.tickets:
+            draft.incident.tickets[-1].state = "resolved"
+            draft.note("ticket", MACHINE, f"ticket {episode.ticket}: reported after restoration, told so")
+
+    def _take_in(self, draft: Draft, episode: Member) -> None:
+        incident = draft.incident
+        episode.incident_id = incident.id
+        episode.joined_order = incident.episodes_total
+        self._book.attach(episode)
+        self.touch(_MEMBER + episode.episode_id)
+        incident.episodes_open += episode.resolved_at_ms is None
+        incident.episodes_total += 1
+        incident.resolve_at_ms = None
+        incident.news_at_ms = self.clock_ms
+        draft.joined.append(episode.episode_id)
+        if episode.ticket is not None:
+            incident.tickets.append(
+                TicketLink(
+                    id=episode.ticket,
+                    feed=episode.feed,
+                    state="open",
+                    summary=episode.summary,
+                    episode_id=episode.episode_id,
+                )
+            )
+
+    def _news(self, member: Member, event: EpisodeEvent, effects: Effects) -> None:
+        """A change of an episode that is a member."""
+        incident = self._book.incidents[member.incident_id]
+        draft = self._draft(incident)
+        incident.alerts_total += event.counted
+        incident.news_at_ms = self.clock_ms
+        reason = Reason.EPISODE_UPDATED
+        if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
+            reason = Reason.EPISODE_RESOLVED
+            self._cleared(draft, member, expired=event.change == EpisodeChange.EXPIRED)
+        elif event.change == EpisodeChange.CHANGED:
+            worse = SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(member.severity, 0)
+            text = f"severity {member.severity} -> {event.alert.severity}: {member.summary}"
+            draft.note("severity", MACHINE, text, IncidentChange.UPDATED, episode_id=member.episode_id)
+            member.severity = event.alert.severity
+            if worse:
+                self._assess(draft)
+        else:
+            self._desk.acknowledge(draft, f"source {member.feed}")
+        self.touch(_MEMBER + member.episode_id)
+        self._decide(effects, event, Disposition.JOINED, reason, incident)
+
+    def _cleared(self, draft: Draft, member: Member, *, expired: bool) -> None:
+        incident = draft.incident
+        if member.resolved_at_ms is None:
+            member.resolved_at_ms = self.clock_ms
+            incident.episodes_open -= 1
+        word = "fell silent" if expired else "cleared"
+        draft.note("clear", MACHINE, f"{word}: {member.summary}", IncidentChange.UPDATED, episode_id=member.episode_id)
+        for ticket in incident.tickets:
+            if ticket.episode_id == member.episode_id:
+                ticket.state = "resolved"
+        if incident.state in OPEN_STATES and self._all_clear(incident):
+            quiet_ms = self._desk.policy(incident).closure.resolve_quiet_seconds * 1_000
+            incident.resolve_at_ms = self.clock_ms + quiet_ms
+            if quiet_ms == 0:
+                self._desk.resolve(draft, MACHINE, None)
+
+    def _all_clear(self, incident: Incident) -> bool:
+        """Monitors decide where there are any; a cluster of reports alone waits for its tickets."""
+        members = self._book.members_of(incident.id)
+        monitors = [member for member in members if member.feed_class != FeedClass.DESK]
+        return all(member.resolved_at_ms is not None for member in monitors or members)
+
+    def _suppressed_news(self, event: EpisodeEvent, effects: Effects) -> None:
+        if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
+            del self._suppressed[event.episode_id]
+        else:
+            self._suppressed[event.episode_id].alert.severity = event.alert.severity
+        self.touch(_SUPPRESSED + event.episode_id)
+        self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
+
+    # -- commands
+
+    def _command(self, command: Command, effects: Effects) -> None:
+        incident = self._target(command)
+        if command.target.bridge and incident.bridge_id is not None:
+            onward = command.model_copy(
+                update={
+                    "target": command.target.model_copy(update={"incident_id": incident.bridge_id, "bridge": False})
+                }
+            )
+            key = incident.bridge_id.encode()
+            effects.outputs.append(Output("bridge.commands", key, encode_command(onward), self.clock_ms))
+            return
+        draft = self._draft(incident)
+        if not remember(draft, command):
+            del self._drafts[incident.id]
+            return
+        if command.type == CommandType.MERGE:
+            self._merge(draft, command)
+        elif command.type == CommandType.SPLIT:
+            self._split(draft, command)
+        else:
+            apply_command(self._desk, draft, command)
+
+    def _target(self, command: Command) -> Incident:
+        """The incident that a command is about.
+
+        Raises:
+            BadRecord: no such incident is open here.
+        """
+        target = command.target
+        found: str | None = target.incident_id
+        if found is None and target.episode_id is not None:
+            member = self._book.by_episode.get(target.episode_id)
+            found = member.incident_id if member else None
+        if found is None and target.ticket is not None:
+            found = self._book.with_ticket(target.ticket)
+        if found is None and target.service is not None:
+            ref = self._resolve_name(target.service)
+            found = self._book.with_entity(ref) if ref else None
+        incident = self._book.incidents.get(found) if found else None
+        if incident is None:
+            raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no open incident matches the target")
+        return incident
+
+    def _merge(self, draft: Draft, command: Command) -> None:
+        """Move all members into the surviving incident; this one ends as merged into it."""
+        loser, survivor = draft.incident, self._book.incidents.get(command.into or "")
+        if survivor is None or survivor is loser or survivor.state not in OPEN_STATES or survivor.space != loser.space:
+            text = "merge needs another open incident of the same space in 'into': nothing was changed"
+            draft.note("refused_merge", command.actor, text)
+            return
+        if not self._desk.step(draft, Step.MERGE, command.actor, f"merged into {survivor.id} by {command.actor}"):
+            return
+        loser.merged_into = survivor.id
+        receiver = self._draft(survivor)
+        receiver.note("merge", command.actor, f"took in {loser.id}: {loser.title}", IncidentChange.MERGED)
+        self._move(draft, receiver, self._book.members_of(loser.id))
+        survivor.tickets.extend(loser.tickets)
+        survivor.opened_at_ms = min(survivor.opened_at_ms, loser.opened_at_ms)
+        self._assess(receiver)
+
+    def _split(self, draft: Draft, command: Command) -> None:
+        """Move the named episodes out into an incident of their own."""
+        members = self._book.members[draft.incident.id]
+        moving = [member for episode_id, member in members.items() if episode_id in command.episodes]
+        if not moving or len(moving) == len(members) or draft.incident.state not in OPEN_STATES:
+            text = "split needs some, not all, of the incident's episodes: nothing was changed"
+            draft.note("refused_split", command.actor, text)
+            return
+        now = self.clock_ms
+        incident = Incident(
+            id=short_id("INC", command.command_id, moving[0].episode_id),
+            space=draft.incident.space,
+            detected_at_ms=now,
+            opened_at_ms=min(member.event_at_ms for member in moving),
+            config_version=self._desk.config.version,
+        )
+        self._book.open_incident(incident)
+        receiver = self._draft(incident)
+        receiver.note("detect", command.actor, f"split from {draft.incident.id}", IncidentChange.OPENED)
+        names = {member.episode_id for member in moving}
+        incident.tickets = [ticket for ticket in draft.incident.tickets if ticket.episode_id in names]
+        draft.incident.tickets = [ticket for ticket in draft.incident.tickets if ticket.episode_id not in names]
+        self._move(draft, receiver, moving)
+        draft.note("split", command.actor, f"{len(moving)} episodes moved to {incident.id}", IncidentChange.SPLIT)
+        changes = self._changes.recent()
+        self._assessor.log(receiver, moving[0], self._book.members_of(incident.id), changes)
+        self._assess(draft)
+
+    def _move(self, giver: Draft, receiver: Draft, moving: list[Member]) -> None:
+        for member in moving:
+            self._book.detach(member)
+            giver.incident.episodes_open -= member.resolved_at_ms is None
+            giver.incident.episodes_total -= 1
+            giver.left.append(member.episode_id)
+            member.incident_id, member.joined_order = receiver.incident.id, receiver.incident.episodes_total
+            self._book.attach(member)
+            receiver.incident.episodes_open += member.resolved_at_ms is None
+            receiver.incident.episodes_total += 1
+            receiver.joined.append(member.episode_id)
+            self.touch(_MEMBER + member.episode_id)
+
+    # -- small things
+
+    def _reach(self, event: EpisodeEvent) -> dict[str, int]:
+        entity = event.alert.entity
+        return self._topology.reach(entity) if entity else {}
+
+    def _assess(self, draft: Draft) -> None:
+        incident = draft.incident
+        self._assessor.assess(draft, self._book.members_of(incident.id), self._changes.recent())
+
+    def _draft(self, incident: Incident) -> Draft:
+        draft = self._drafts.get(incident.id)
+        if draft is None:
+            draft = self._drafts[incident.id] = Draft(incident, self.clock_ms, received_at_ms=self._received_at_ms)
+        return draft
+
+    def _publish(self, effects: Effects) -> None:
+        """Write one revision of each incident that the record changed, oldest draft first."""
+        for draft in self._drafts.values():
+            incident = draft.incident
+            effects.outputs.extend(publish(draft))
+            summary = self._assessor.summary(draft, self._book.members_of(incident.id))
+            effects.outputs.append(
+                Output("incidents.summaries", incident.id.encode(), orjson.dumps(summary), self.clock_ms)
+            )
+            key = _INCIDENT + incident.id
+            self.touch(key)
+            self.timers.set(key, self._desk.deadline_ms(incident))
+            if incident.state in (IncidentState.CLOSED, IncidentState.MERGED):
+                for member in self._book.forget(incident.id):
+                    self.touch(_MEMBER + member.episode_id)
+        self._drafts.clear()
+
+    def _decide(
+        self, effects: Effects, event: EpisodeEvent, disposition: Disposition, reason: Reason, incident: Incident | None
+    ) -> None:
+        """Note the disposition of the alert behind the event; timers have none, their alerts were counted before."""
+        if not event.counted:
+            return
+        alert = event.alert
+        self.decide(
+            effects,
+            Decision(
+                Origin(*alert.origin),
+                disposition,
+                reason,
+                alert.received_at_ms,
+                event.alert_key,
+                event.episode_id,
+                incident.id if incident else None,
+                incident.bridge_id if incident else None,
+            ),
+        )

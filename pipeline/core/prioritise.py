@@ -1,0 +1,205 @@
+"""Priority: urgency x impact through the domain's own matrix, with the reasons in words, and the clocks it sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.core.calendars import add_business_time, is_business_time
+from pipeline.core.topology import Topology
+from pipeline.models.alert import SEVERITY_RANK, FeedClass, Severity
+from pipeline.models.incident import Clock, Member
+from pipeline.models.policy import Category, DomainPolicy, ImpactRule, Targets, UrgencyRule
+
+MINUTE_MS: Final = 60_000
+WARNING_SHARE: Final = 0.75
+"""Share of a target after which its warning goes out: late enough to be rare, early enough to act."""
+
+OUTAGE_RANK: Final = SEVERITY_RANK[Severity.ERROR]
+"""From this severity on, a monitor's alert stands for everybody whom the service serves."""
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of an incident's reach.
+
+    Attributes:
+        impacts: affected service -> (system, users, revenue a minute). Users of one system are counted once.
+        users: people affected, estimated.
+        revenue_per_minute: money a minute.
+        tier: most critical tier affected, or None.
+        reporters: distinct people who reported.
+    """
+
+    impacts: dict[str, tuple[str, int, float]]
+    users: int
+    revenue_per_minute: float
+    tier: int | None
+    regulatory: list[str]
+    severity: str
+    categories: list[str]
+    reporters: int
+
+
+@dataclass(slots=True)
+class Assessment:
+    """A priority and why."""
+
+    urgency: str
+    impact: str
+    priority: str
+    because: list[str]
+
+
+def categorise(policy: DomainPolicy, text: str, labels: dict[str, str], layer: str | None) -> str | None:
+    """The first category of the policy that matches, in the policy's order; None where none does.
+
+    Args:
+        text: name, summary and description, lower case.
+    """
+    for category in policy.categories:
+        if _matches(category, text, labels, layer):
+            return category.name
+    return None
+
+
+def _matches(category: Category, text: str, labels: dict[str, str], layer: str | None) -> bool:
+    if any(word in text for word in category.words):
+        return True
+    if category.labels and all(labels.get(name) in values for name, values in category.labels.items()):
+        return True
+    return layer is not None and layer in category.layers
+
+
+def gather(members: Iterable[Member], policy: DomainPolicy, topology: Topology) -> Facts:
+    """Reach of an incident from its members.
+
+    A monitor's alert of error severity or worse stands for the whole population of its service. Reports by people
+    stand for `DomainPolicy.users_per_report` each, up to the population.
+    """
+    by_service: dict[str, list[Member]] = {}
+    severity, reporters = Severity.UNKNOWN.value, set()
+    categories: dict[str, None] = {}
+    for member in members:
+        about = member.service or member.entity
+        if about is not None:
+            by_service.setdefault(about, []).append(member)
+        if SEVERITY_RANK.get(member.severity, 0) > SEVERITY_RANK.get(severity, 0):
+            severity = member.severity
+        if member.ticket is not None:
+            reporters.add(member.reporter or member.ticket)
+        if member.category is not None:
+            categories.setdefault(member.category)
+    impacts = {ref: _impact(ref, by_service[ref], policy, topology) for ref in sorted(by_service)}
+    entities = {
+        ref for each in by_service.values() for member in each for ref in (member.entity, member.service) if ref
+    }
+    known = [topology.entities[ref] for ref in sorted(entities) if ref in topology.entities]
+    users, revenue = total(impacts.values())
+    return Facts(
+        impacts=impacts,
+        users=users,
+        revenue_per_minute=revenue,
+        tier=min((entity.tier for entity in known if entity.tier is not None), default=None),
+        regulatory=sorted({tag for entity in known for tag in entity.regulatory}),
+        severity=severity,
+        categories=list(categories),
+        reporters=len(reporters),
+    )
+
+
+def _impact(ref: str, members: list[Member], policy: DomainPolicy, topology: Topology) -> tuple[str, int, float]:
+    entity = topology.entities.get(ref)
+    system = (entity.system if entity else None) or ref
+    population = entity.users if entity else None
+    revenue = (entity.revenue_per_minute if entity else None) or 0.0
+    outage = any(
+        member.feed_class != FeedClass.DESK and SEVERITY_RANK.get(member.severity, 0) >= OUTAGE_RANK
+        for member in members
+    )
+    if outage:
+        return (system, population or 0, revenue)
+    reporters = {member.reporter or member.ticket for member in members if member.ticket is not None}
+    stated = sum(member.users_affected or 0 for member in members)
+    users = max(len(reporters) * policy.users_per_report, stated)
+    if population is not None:
+        users = min(users, population)
+    return (system, users, revenue * users / population if population else 0.0)
+
+
+def total(impacts: Iterable[tuple[str, int, float]]) -> tuple[int, float]:
+    """Users and revenue a minute over services: within one system the same people and money, so the largest counts."""
+    users: dict[str, int] = {}
+    revenue: dict[str, float] = {}
+    for system, people, money in impacts:
+        users[system] = max(users.get(system, 0), people)
+        revenue[system] = max(revenue.get(system, 0.0), money)
+    return sum(users.values()), round(sum(revenue.values()), 2)
+
+
+def assess(facts: Facts, policy: DomainPolicy, now_ms: int) -> Assessment:
+    """Urgency and impact by the first rule that holds, and the priority that the matrix gives them."""
+    impact = next((rule for rule in policy.impact if _impact_holds(rule, facts)), None)
+    urgency = next((rule for rule in policy.urgency if _urgency_holds(rule, facts, policy, now_ms)), None)
+    impact_level = impact.level if impact else policy.impact[-1].level
+    urgency_level = urgency.level if urgency else policy.urgency[-1].level
+    priority = policy.matrix[urgency_level][impact_level]
+    because = [
+        f"impact {impact_level}" + (f": {impact.because}" if impact and impact.because else ""),
+        f"urgency {urgency_level}" + (f": {urgency.because}" if urgency and urgency.because else ""),
+        f"{policy.title or policy.domain} matrix: {priority}",
+    ]
+    return Assessment(urgency_level, impact_level, priority, because)
+
+
+def _impact_holds(rule: ImpactRule, facts: Facts) -> bool:
+    if rule.tier_at_most is not None and (facts.tier is None or facts.tier > rule.tier_at_most):
+        return False
+    if rule.users_at_least is not None and facts.users < rule.users_at_least:
+        return False
+    if rule.revenue_per_minute_at_least is not None and facts.revenue_per_minute < rule.revenue_per_minute_at_least:
+        return False
+    return not rule.regulatory or any(tag in facts.regulatory for tag in rule.regulatory)
+
+
+def _urgency_holds(rule: UrgencyRule, facts: Facts, policy: DomainPolicy, now_ms: int) -> bool:
+    wanted = rule.severity_at_least
+    if wanted is not None and SEVERITY_RANK.get(facts.severity, 0) < SEVERITY_RANK[wanted]:
+        return False
+    if rule.regulatory and not any(tag in facts.regulatory for tag in rule.regulatory):
+        return False
+    if rule.categories and not any(category in facts.categories for category in rule.categories):
+        return False
+    return rule.business_hours is None or rule.business_hours == is_business_time(policy.business_hours, now_ms)
+
+
+def clocks(policy: DomainPolicy, priority: str, start_ms: int) -> dict[str, Clock]:
+    """Response and resolution clocks of a priority, from a start; none where the policy sets no target."""
+    targets = policy.targets.get(priority)
+    if targets is None:
+        return {}
+    return {
+        "response": _clock(policy, targets, targets.respond_minutes, start_ms),
+        "resolution": _clock(policy, targets, targets.resolve_minutes, start_ms),
+    }
+
+
+def _clock(policy: DomainPolicy, targets: Targets, minutes: int, start_ms: int) -> Clock:
+    def after(span_ms: int) -> int:
+        if targets.calendar == "always":
+            return start_ms + span_ms
+        return add_business_time(policy.business_hours, start_ms, span_ms)
+
+    return Clock(due_at_ms=after(minutes * MINUTE_MS), warn_at_ms=after(round(minutes * MINUTE_MS * WARNING_SHARE)))
+
+
+def affected_words(facts: Facts, topology: Topology) -> str:
+    """Who is affected, in one sentence for people."""
+    names = ", ".join(topology.title(ref) for ref in facts.impacts) or "an unknown service"
+    parts = [f"about {facts.users:,} users of {names}" if facts.users else names]
+    if facts.reporters:
+        parts.append(f"{facts.reporters} report{'s' if facts.reporters > 1 else ''} by people")
+    if facts.revenue_per_minute:
+        parts.append(f"{facts.revenue_per_minute:,.0f} a minute at stake")
+    return "; ".join(parts)
