@@ -1,0 +1,167 @@
+"""Composition root: puts settings, configuration, processors and Faust together. The only ``faust.App(...)``.
+
+    spillway run dedupe                                     # several stages in one process: pipeline.cli.run
+    SPILLWAY_STAGES=dedupe faust -A pipeline.app worker     # one stage, by Faust's own worker
+
+Importing this module does nothing; the attribute ``app`` is made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import faust
+from prometheus_client import CollectorRegistry
+
+from pipeline.flow import STAGE_BY_NAME
+from pipeline.models.policy import Config
+from pipeline.runtime.broker import StartError, check_topics, existing_topics, input_topics
+from pipeline.runtime.carry import carry
+from pipeline.runtime.context import StageContext
+from pipeline.runtime.guard import exit_after
+from pipeline.runtime.health import HealthServer
+from pipeline.runtime.hooks import StageHooks
+from pipeline.runtime.host import StageHost
+from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.process import HostedStage, status_of
+from pipeline.runtime.pulse import pulse
+from pipeline.runtime.transport import BatchTransport
+from pipeline.settings import Settings
+
+# Batches, not records. The host bounds what waits; this only decouples the fetch from the hand-over.
+STREAM_BATCHES_MAX: Final = 16
+REQUEST_TIMEOUT_SECONDS_MIN: Final = 40.0
+
+
+def create_app(context: StageContext) -> HostedStage:
+    """The Faust app of one stage. Nothing connects until it is started.
+
+    Args:
+        context: the stage, its settings, processor factory, hooks and metrics.
+    """
+    settings, stage = context.settings, context.stage
+    host = StageHost(context)
+    app = faust.App(
+        settings.group(stage),
+        broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+        store="memory://",
+        # Not for its transactions: it makes Faust call the transaction manager, which is ours, at a rebalance.
+        processing_guarantee="exactly_once",
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_request_timeout=max(REQUEST_TIMEOUT_SECONDS_MIN, settings.session_timeout_seconds),
+        broker_max_poll_records=settings.batch_records_max,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=STREAM_BATCHES_MAX,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=True,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        # Faust insists on a directory; it stays empty and out of the user's way.
+        datadir=str(Path(tempfile.gettempdir()) / f"spillway-faust-{os.getuid()}"),
+    )
+    # Faust calls the transaction manager in a worker only, and learns that it is one from its own command line.
+    app.in_worker = True
+    app.transport = BatchTransport(app, host)
+    carry(app, host)
+
+    async def pulse_of_stage() -> None:
+        await pulse(app, host)
+
+    app.task(pulse_of_stage)
+    return HostedStage(app, host)
+
+
+def compose(
+    settings: Settings, config: Config, registry: CollectorRegistry, names: Sequence[str] = ()
+) -> list[StageContext]:
+    """What each hosted stage needs, checked against the broker.
+
+    Args:
+        settings: of the process.
+        config: the company's configuration.
+        registry: where series are registered.
+        names: stages to host; none: those of the settings, or all.
+
+    Raises:
+        StartError: no broker answers, or a topic is missing or does not fit.
+    """
+    stages = tuple(names) or settings.stages or tuple(STAGE_BY_NAME)
+    topics = existing_topics(settings)
+    metrics = Metrics(registry, stages, wall=settings.clock == "wall")
+    return [_context(settings, config, stage, topics, metrics) for stage in stages]
+
+
+def _context(
+    settings: Settings, config: Config, stage: str, topics: Mapping[str, int], metrics: Metrics
+) -> StageContext:
+    from pipeline.agents.processors import processor_factory
+    from pipeline.feeds import DEFAULT_FEEDS
+
+    inputs = input_topics(stage, topics, config.feeds or DEFAULT_FEEDS)
+    check_topics(stage, inputs, topics)
+    return StageContext(
+        settings=settings,
+        stage=stage,
+        inputs=inputs,
+        partition_counts=topics,
+        factory=processor_factory(stage, config),
+        metrics=metrics,
+        hooks=_hooks(settings, config, stage),
+    )
+
+
+def _hooks(settings: Settings, config: Config, stage: str) -> StageHooks:
+    """What a stage does outside Kafka."""
+    if stage == "deliver":
+        from pipeline.agents.deliver import DeliverHooks
+
+        return DeliverHooks(settings, config)
+    if stage == "record":
+        from pipeline.agents.record import RecordHooks
+        from pipeline.records.store import RecordsStore
+
+        if settings.records_url is None:
+            raise StartError("stage record needs a PostgreSQL: set SPILLWAY_RECORDS_URL, or use --embedded")
+        return RecordHooks(RecordsStore(settings.records_url))
+    return StageHooks()
+
+
+def health_of(settings: Settings, registry: CollectorRegistry) -> Callable[[Sequence[HostedStage]], HealthServer]:
+    """Makes the health server of hosted stages."""
+    return lambda stages: HealthServer(settings.http_port, registry, status_of(stages))
+
+
+def _standalone() -> faust.App:
+    """The app of the stage in ``SPILLWAY_STAGES``, for Faust's own worker."""
+    from pipeline.catalog import load_config
+
+    settings = Settings.from_environment(os.environ)
+    if len(settings.stages) != 1:
+        raise StartError("set SPILLWAY_STAGES to the one stage that this worker shall host")
+    registry = CollectorRegistry()
+    (context,) = compose(settings, load_config(settings.config_dir), registry)
+    hosted = create_app(context)
+    health = health_of(settings, registry)([hosted])
+
+    async def serve_health() -> None:
+        health.start()
+
+    async def stop_host(*_: object, **__: object) -> None:
+        exit_after()
+        await hosted.host.stop()
+
+    hosted.app.task(serve_health)
+    hosted.app.on_before_shutdown.connect(stop_host)
+    return hosted.app
+
+
+def __getattr__(name: str) -> faust.App:
+    if name == "app":
+        globals()["app"] = made = _standalone()
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,48 @@
+"""Assignment by partition number: every topic's partition n of a stage goes to the same worker.
+
+State and transactional id of a stage belong to the partition number, so its topics must never be split between
+workers, also where they differ in partition count.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+
+PROTOCOL_VERSION: Final = 0
+
+
+class PartitionNumberAssignor(AbstractPartitionAssignor):  # type: ignore[misc] # aiokafka carries no types
+    """Deals partition numbers to the members in turn."""
+
+    name = "spillway-partition-number"
+
+    @classmethod
+    def assign(
+        cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+    ) -> dict[str, ConsumerProtocolMemberAssignment]:
+        """Give each member its partitions of all subscribed topics."""
+        topics = sorted({topic for member in members.values() for topic in member.subscription})
+        dealt: dict[str, dict[str, list[int]]] = {member: defaultdict(list) for member in members}
+        order = sorted(members)
+        for topic in topics:
+            for number in sorted(cluster.partitions_for_topic(topic) or ()):
+                dealt[order[number % len(order)]][topic].append(number)
+        return {
+            member: ConsumerProtocolMemberAssignment(PROTOCOL_VERSION, sorted(shares.items()), b"")
+            for member, shares in dealt.items()
+        }
+
+    @classmethod
+    def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
+        """What a member says when it joins: its topics."""
+        return ConsumerProtocolMemberMetadata(PROTOCOL_VERSION, list(topics), b"")
+
+    @classmethod
+    def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
+        """Nothing is kept between assignments."""

@@ -1,0 +1,68 @@
+"""What the broker has, asked once at start: topics and their partition counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from pipeline.flow import RAW_TOPIC_PREFIX, RAW_TOPICS, STAGE_BY_NAME, changelog_topic
+from pipeline.settings import Settings
+
+ANSWER_SECONDS_MAX: Final = 15.0
+
+
+class StartError(Exception):
+    """A stage cannot start here; the message is one line and says what to do."""
+
+
+def existing_topics(settings: Settings) -> dict[str, int]:
+    """Logical names of the installation's topics -> partition count.
+
+    Raises:
+        StartError: no broker answers.
+    """
+    client = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0})
+    try:
+        found = client.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+    except KafkaException:
+        raise StartError(
+            f"no Kafka broker answers at {settings.bootstrap}: start one, set SPILLWAY_BOOTSTRAP, or use --embedded"
+        ) from None
+    prefix = settings.topic_prefix
+    return {
+        name.removeprefix(prefix): len(topic.partitions) for name, topic in found.items() if name.startswith(prefix)
+    }
+
+
+def input_topics(stage: str, topics: Mapping[str, int], feeds: Iterable[str]) -> tuple[str, ...]:
+    """Logical input topics of a stage, the one that gets ticks first.
+
+    Ingest reads the configured feeds' topics and every other raw topic there is, so that a record of a feed
+    that nobody configured reaches the dead letter instead of being ignored.
+    """
+    reads = STAGE_BY_NAME[stage].reads
+    if reads != (RAW_TOPICS,):
+        return reads
+    configured = {RAW_TOPIC_PREFIX + feed for feed in feeds}
+    return tuple(sorted(configured | {name for name in topics if name.startswith(RAW_TOPIC_PREFIX)}))
+
+
+def check_topics(stage: str, inputs: Iterable[str], topics: Mapping[str, int]) -> None:
+    """Check that all that a stage reads and writes is there, and that its state fits its input.
+
+    Raises:
+        StartError: a topic is missing, or partition counts do not fit.
+    """
+    flow = STAGE_BY_NAME[stage]
+    state = (changelog_topic(stage),) if flow.stateful else ()
+    for name in (*inputs, *flow.writes, *state):
+        if name not in topics:
+            raise StartError(f"topic {name} is missing: run `spillway topics apply`")
+    if flow.stateful:
+        counts = {name: topics[name] for name in (*inputs, *state)}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise StartError(f"topics of stage {stage} differ in partition count ({listed}): they must be equal")

@@ -1,0 +1,50 @@
+"""What all partitions of a stage share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pipeline.core.step import Processor
+from pipeline.flow import STAGE_BY_NAME
+from pipeline.runtime.hooks import StageHooks
+from pipeline.runtime.metrics import Metrics
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageContext:
+    """One stage in this process.
+
+    Attributes:
+        settings: brokers, names, limits.
+        stage: the stage's word.
+        inputs: logical input topics; ticks go to the first.
+        partition_counts: logical name of every topic -> its partitions.
+        factory: makes the processor of one partition.
+        hooks: effects outside Kafka.
+        metrics: the process's series.
+    """
+
+    settings: Settings
+    stage: str
+    inputs: tuple[str, ...]
+    partition_counts: Mapping[str, int]
+    factory: Callable[[], Processor]
+    metrics: Metrics
+    hooks: StageHooks = field(default_factory=StageHooks)
+
+    @property
+    def stateful(self) -> bool:
+        """The stage keeps state in a changelog."""
+        return STAGE_BY_NAME[self.stage].stateful
+
+    @property
+    def timers(self) -> bool:
+        """This process writes ticks for the stage's idle partitions."""
+        return STAGE_BY_NAME[self.stage].timers and self.settings.clock == "wall"
+
+    @property
+    def wire_inputs(self) -> tuple[str, ...]:
+        """Input topics as they are called on the wire."""
+        return tuple(self.settings.wire(topic) for topic in self.inputs)

@@ -1,0 +1,83 @@
+"""The guard: what nobody foresaw ends the process at once, without committing anything.
+
+This is the only place with a broad ``except``. Raising out of a Faust agent would have Faust restart it and go on
+with the next record, so the guard logs one structured line and leaves with `os._exit`: the records of the open
+transaction are read again by whoever starts next.
+
+    async with guarded("handle a batch", stage="dedupe", partition=3):
+        ...
+
+Exit codes: 0 stopped as asked · 70 a defect, a failed commit, a fenced producer or a failed restore ·
+75 asked to stop and could not in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, NoReturn
+
+import orjson
+
+EXIT_DEFECT: Final = 70
+"""EX_SOFTWARE: something happened that must not; nothing of the open batch was committed."""
+
+EXIT_STOP_TOO_SLOW: Final = 75
+"""EX_TEMPFAIL: asked to stop, and the running work did not end in time; nothing of it was committed."""
+
+# Kubernetes kills after 30 s by default; a clean group leave before that spares the others a session timeout.
+STOP_SECONDS_MAX: Final = 25.0
+
+TRACEBACK_FRAMES_MAX: Final = 12
+
+
+def log_line(event: str, **facts: object) -> None:
+    """Write one JSON line to standard error, past any redirection by the host framework."""
+    line = {"at": time.time(), "event": event, **facts}
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(orjson.dumps(line, default=str).decode() + "\n")
+    stream.flush()
+
+
+def fatal(what: str, error: BaseException | str, **facts: object) -> NoReturn:
+    """End the process now, with `EXIT_DEFECT`. No handler, no finalizer and no commit runs."""
+    if isinstance(error, BaseException):
+        frames = traceback.format_tb(error.__traceback__)[-TRACEBACK_FRAMES_MAX:]
+        facts = {**facts, "error": f"{type(error).__name__}: {error}", "traceback": "".join(frames)}
+    else:
+        facts = {**facts, "error": error}
+    log_line("fatal", what=what, **facts)
+    os._exit(EXIT_DEFECT)
+
+
+@asynccontextmanager
+async def guarded(what: str, **facts: object) -> AsyncIterator[None]:
+    """Run a block; any exception but a cancellation ends the process (see `fatal`)."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001 this is the guard
+        fatal(what, error, **facts)
+
+
+def exit_after(seconds: float = STOP_SECONDS_MAX) -> threading.Timer:
+    """Start the deadline of a stop: the process leaves with `EXIT_STOP_TOO_SLOW` unless the timer is cancelled.
+
+    A thread, because the event loop may be what hangs.
+    """
+
+    def leave() -> None:
+        log_line("stop took too long", seconds=seconds)
+        os._exit(EXIT_STOP_TOO_SLOW)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+    return timer

@@ -1,0 +1,95 @@
+"""Metrics and health of the process, on a thread of its own, so that a busy event loop still answers.
+
+`/metrics` Prometheus exposition · `/healthz` 200 while the process lives and its event loop turns ·
+`/readyz` 200 once every hosted stage has its assignment and serves it; its body lists stages and partitions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+StatusOf = Callable[[], Mapping[str, Mapping[str, object]]]
+
+
+class HealthServerError(Exception):
+    """The health port cannot be opened; the message is one line and says what to do."""
+
+
+class HealthServer:
+    """HTTP server of one process.
+
+    Attributes:
+        port: the port it listens on, once started.
+    """
+
+    def __init__(self, port: int, registry: CollectorRegistry, status: StatusOf, host: str = "") -> None:
+        """Describe the server; nothing listens yet.
+
+        Args:
+            port: port to listen on; 0 for any free one.
+            registry: the series to expose.
+            status: stage -> its status, with ``ready`` among the fields.
+            host: address to listen on; all by default, because probes and scrapers come from outside.
+        """
+        self.port = port
+        self._host = host
+        self._registry = registry
+        self._status = status
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        """Listen, and answer on a thread.
+
+        Raises:
+            HealthServerError: the port is taken.
+        """
+        health = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, kind, body = health.answer(self.path.split("?", 1)[0])
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the library's name
+                """Probes come every few seconds and are not news."""
+
+        try:
+            self._server = ThreadingHTTPServer((self._host, self.port), Handler)
+        except OSError as error:
+            raise HealthServerError(
+                f"cannot listen on port {self.port} for metrics and health ({error.strerror}): "
+                "set SPILLWAY_HTTP_PORT to another one, or to 0 for any"
+            ) from error
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
+        """Status, content type and body for a path."""
+        if path == "/metrics":
+            return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self._registry)
+        if path == "/healthz":
+            return HTTPStatus.OK, "application/json", b'{"alive":true}'
+        if path == "/readyz":
+            stages = self._status()
+            ready = bool(stages) and all(stage["ready"] for stage in stages.values())
+            status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+            return status, "application/json", orjson.dumps({"ready": ready, "stages": stages})
+        return HTTPStatus.NOT_FOUND, "application/json", b'{"error":"try /metrics, /healthz or /readyz"}'

@@ -1,0 +1,152 @@
+"""One partition's transactional producer: outputs, state changes and input offsets in one Kafka transaction.
+
+Starting it fences whoever owned the partition before and ends what they left open, because both use the same
+transactional id. Records go out in whole batches, each record with the timestamp the core gave it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import TopicPartition
+
+from pipeline.core.identity import partition_of
+from pipeline.core.step import Output
+from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, MEBIBYTE, changelog_topic
+from pipeline.settings import Settings
+
+# A batch must fit the smallest record limit of our topics (1 MiB) with room for its own header.
+BATCH_BYTES_MAX: Final = 900_000
+# The largest record there is (a dead letter) plus the request around it.
+REQUEST_BYTES_MAX: Final = DEAD_LETTER_RECORD_BYTES_MAX + MEBIBYTE
+# Readers of committed records wait behind a transaction that a dead worker left open, at most this long.
+TRANSACTION_TIMEOUT_MS: Final = 20_000
+REQUEST_TIMEOUT_MS: Final = 20_000
+# A coordinator that moves or a broker that restarts answers within a few seconds.
+START_TRIES_MAX: Final = 5
+START_RETRY_SECONDS: Final = 0.5
+
+Batches = dict[tuple[str, int], list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]]
+
+
+class TransactionWriter:
+    """The transactional producer of one stage and input partition."""
+
+    def __init__(self, settings: Settings, stage: str, partition: int, partition_counts: Mapping[str, int]) -> None:
+        """Describe the producer; nothing connects yet.
+
+        Args:
+            settings: brokers, names.
+            stage: the stage's word.
+            partition: number of the input partition.
+            partition_counts: logical topic name -> its partitions, for placing outputs by key.
+        """
+        self._settings = settings
+        self._group = settings.group(stage)
+        self._changelog = changelog_topic(stage)
+        self._partition = partition
+        self._counts = partition_counts
+        self._producer: Any = None
+
+    async def start(self) -> None:
+        """Connect, fence the partition's previous owner and end its open transaction.
+
+        Raises:
+            KafkaError: the brokers did not answer in several tries.
+        """
+        for attempt in range(1, START_TRIES_MAX + 1):
+            producer = self._new_producer()
+            try:
+                await producer.start()
+            except KafkaError as error:
+                await producer.stop()
+                retriable = isinstance(error, KafkaConnectionError) or error.retriable
+                if attempt == START_TRIES_MAX or not retriable:
+                    raise
+                await asyncio.sleep(START_RETRY_SECONDS * attempt)
+            else:
+                self._producer = producer
+                return
+
+    async def commit(
+        self,
+        outputs: Iterable[Output],
+        changes: Iterable[tuple[bytes, bytes | None]],
+        changed_at_ms: int,
+        offsets: Mapping[str, int],
+    ) -> None:
+        """Write all of a batch's consequences, or none.
+
+        Args:
+            outputs: records of the batch, in order.
+            changes: state records for the changelog; None removes a key.
+            changed_at_ms: stream time, the timestamp of the state records.
+            offsets: wire name of each input topic -> next offset to read.
+
+        Raises:
+            KafkaError: nothing may be assumed; the process must end (see `pipeline.runtime.guard`).
+        """
+        producer = self._producer
+        await producer.begin_transaction()
+        written = []
+        for (topic, partition), records in self._grouped(outputs, changes, changed_at_ms).items():
+            written += await self._send(topic, partition, records)
+        ours = {TopicPartition(topic, self._partition): offset for topic, offset in offsets.items()}
+        # Awaiting each write makes a failed one raise here; aiokafka's own flush would only remember it.
+        await asyncio.gather(*written, producer.send_offsets_to_transaction(ours, self._group))
+        await producer.commit_transaction()
+
+    async def stop(self) -> None:
+        """Disconnect. No transaction is open."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    def _new_producer(self) -> Any:
+        return AIOKafkaProducer(
+            bootstrap_servers=self._settings.bootstrap,
+            client_id=self._group,
+            transactional_id=f"{self._group}-{self._partition}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES_MAX,
+            max_request_size=REQUEST_BYTES_MAX,
+            linger_ms=0,
+        )
+
+    def _grouped(
+        self, outputs: Iterable[Output], changes: Iterable[tuple[bytes, bytes | None]], changed_at_ms: int
+    ) -> Batches:
+        grouped: Batches = defaultdict(list)
+        counts = self._counts
+        for output in outputs:
+            partition = output.partition
+            if partition is None:
+                partition = 0 if output.key is None else partition_of(output.key, counts[output.topic])
+            grouped[output.topic, partition].append(
+                (output.timestamp_ms, output.key, output.value, list(output.headers))
+            )
+        for key, value in changes:
+            grouped[self._changelog, self._partition].append((changed_at_ms, key, value, []))
+        return grouped
+
+    async def _send(
+        self, topic: str, partition: int, records: list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]
+    ) -> list[asyncio.Future[Any]]:
+        """Send records in as few batches as fit. The first record of a batch always fits, whatever its size."""
+        producer, wire = self._producer, self._settings.wire(topic)
+        sent = []
+        batch = producer.create_batch()
+        for timestamp, key, value, headers in records:
+            if batch.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
+                sent.append(await producer.send_batch(batch, wire, partition=partition))
+                batch = producer.create_batch()
+                batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+        batch.close()
+        sent.append(await producer.send_batch(batch, wire, partition=partition))
+        return sent

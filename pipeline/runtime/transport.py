@@ -1,0 +1,209 @@
+"""Faust on batches: one event is one topic-partition's fetched records.
+
+Replaces four parts of Faust's aiokafka driver through its own extension points:
+
+- the consumer thread, to read committed records only and to assign by partition number;
+- the drain loop, to hand over fetched batches undecoded;
+- everything that acknowledges or commits: offsets are committed by our transactions alone (`PartitionTask`);
+- the transaction manager, which Faust calls before it seeks to the committed offsets and resumes: the place to
+  fence a partition's former owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, cast
+
+import aiokafka
+import faust
+from aiokafka.structs import TopicPartition
+from faust.transport.consumer import TransactionManager
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from pipeline.flow import MEBIBYTE
+from pipeline.runtime.assignor import PartitionNumberAssignor
+from pipeline.runtime.guard import guarded
+from pipeline.runtime.host import StageHost
+
+# Room for one transaction's worth of usual records (600 bytes to 1 KiB) in one fetch.
+FETCH_BYTES_MAX: Final = 2 * MEBIBYTE
+FETCH_WAIT_MS_MAX: Final = 500
+FETCH_TIMEOUT_SECONDS: Final = 1.0
+HEARTBEATS_PER_SESSION: Final = 5
+REBALANCE_TIMEOUT_MS: Final = 60_000
+# Faust has its own idea of idleness; a worker whose partitions are quiet must not lose them.
+POLL_INTERVAL_MS_MAX: Final = 24 * 60 * 60 * 1000
+
+
+def host_of(app: Any) -> StageHost:
+    """The stage that a Faust app of ours hosts."""
+    return cast(BatchTransport, app.transport).host
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The consumer's own thread and event loop, so that heartbeats go on while the core decides."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        settings = host_of(self.app).context.settings
+        session_ms = int(settings.session_timeout_seconds * 1000)
+        return aiokafka.AIOKafkaConsumer(
+            client_id=self.app.conf.id,
+            group_id=self.app.conf.id,
+            bootstrap_servers=settings.bootstrap,
+            partition_assignment_strategy=[PartitionNumberAssignor],
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=settings.batch_records_max,
+            max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
+            max_partition_fetch_bytes=FETCH_BYTES_MAX,
+            fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
+            rebalance_timeout_ms=max(REBALANCE_TIMEOUT_MS, session_ms),
+        )
+
+    def unread(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) -> committed records on the broker behind the fetch position."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        counts: dict[tuple[str, int], int] = {}
+        if subscription is None or subscription.assignment is None:
+            return counts
+        assignment = subscription.assignment
+        for topic in assignment.tps:
+            state = assignment.state_value(topic)
+            if state is not None and state.has_valid_position and state.lso is not None:
+                counts[topic.topic, topic.partition] = max(0, state.lso - state.position)
+        return counts
+
+
+class Consumer(driver.Consumer):
+    """Hands over whole batches, and never commits."""
+
+    _seeks = 0
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        async with guarded("fetch records", stage=host_of(self.app).stage):
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self._drain_once()
+
+    async def _drain_once(self) -> None:
+        seeks = self._seeks
+        await asyncio.sleep(0)  # a fetch that returns at once must not keep the loop from everybody else
+        try:
+            records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
+        except self.consumer_stopped_errors:
+            return  # the consumer closes first on a stop, and the fetcher learns of it here
+        if not records or self.should_stop or not self.flow_active:
+            return  # dropped in a rebalance: reading resumes from the committed offsets
+        if seeks != self._seeks:
+            # Fetched across a rebalance: from before or after the seek, nobody can say. Read them again.
+            await self.perform_seek()
+            return
+        generation = self.app.consumer_generation_id
+        for topic, batch in records.items():
+            if generation != self.app.consumer_generation_id or not self.flow_active:
+                return
+            message = _message(TP(topic.topic, topic.partition), list(batch), generation)
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    async def perform_seek(self) -> None:
+        """Seek to the committed offsets, and to the beginning where nothing was committed yet.
+
+        Faust's own leaves the latter where they are, which loses what was fetched and dropped in a rebalance.
+        """
+        committed = await self.seek_to_committed()
+        fresh = [topic for topic, offset in committed.items() if not offset or offset < 0]
+        if fresh:
+            await self._thread.seek_to_beginning(*(TopicPartition(*topic) for topic in fresh))
+        known = {(topic.topic, topic.partition): offset for topic, offset in committed.items() if offset}
+        host_of(self.app).positioned(known)
+        self._seeks += 1
+
+    async def wait_empty(self) -> None:
+        """Finish the running transactions; what waits behind them is uncommitted and will be read again."""
+        await host_of(self.app).close()
+        self._unacked_messages.clear()
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Nothing: offsets are part of our transactions."""
+        return True
+
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: Faust would look for its own commits and report their absence."""
+
+    def unread(self) -> Mapping[tuple[str, int], int]:
+        """(topic, partition) -> committed records on the broker that were not fetched yet."""
+        return cast(ConsumerThread, self._thread).unread()
+
+
+class Transactions(TransactionManager):
+    """Opens and closes the host's partitions when Faust rebalances."""
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Close everything; `on_rebalance` opens what is ours afterwards."""
+        await host_of(self.app).close()
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP]) -> None:
+        """Open the assigned partitions. Faust seeks to the committed offsets after this, and then resumes."""
+        async with guarded("open partitions", stage=host_of(self.app).stage):
+            await host_of(self.app).open(topic.partition for topic in assigned)
+
+    async def flush(self) -> None:
+        """Nothing: each transaction waits for its own writes."""
+
+    async def commit(self, offsets: Any, start_new_transaction: bool = True) -> bool:
+        """Nothing: offsets are part of our transactions."""
+        return True
+
+
+class BatchTransport(driver.Transport):
+    """The aiokafka transport with our consumer and transaction manager.
+
+    Attributes:
+        host: the stage whose partitions it feeds.
+    """
+
+    Consumer = Consumer
+    TransactionManager = Transactions
+
+    def __init__(self, app: faust.App, host: StageHost) -> None:
+        self.host = host
+        super().__init__(app.conf.broker_consumer, app)
+
+
+class BatchSchema(faust.Schema[Any, Any]):
+    """Passes the list of records through undecoded."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
+        """The function that makes a stream event of a message."""
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return app.create_event(None, message.value, {}, message)
+
+        return decode
+
+
+def _message(topic: TP, records: list[Any], generation: int) -> ConsumerMessage:
+    """A Faust message whose value is the batch. Without the generation the stream would drop it as stale."""
+    last = records[-1]
+    return ConsumerMessage(
+        topic.topic,
+        topic.partition,
+        last.offset,
+        last.timestamp / 1000,
+        last.timestamp_type,
+        [],
+        b"",
+        cast(Any, records),
+        None,
+        None,
+        None,
+        tp=topic,
+        generation_id=generation,
+    )

@@ -1,0 +1,99 @@
+"""A worker with a toy stage, started by the tests as a process of its own.
+
+python -m tests.runtime.toy BOOTSTRAP PREFIX APP_ID [SESSION_SECONDS]
+
+The toy hosts the stage "dedupe": for each record it writes how often its key was seen, so that a lost or repeated
+record shows as a gap or a repeat. It prints ``ready PORT`` when it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from prometheus_client import CollectorRegistry
+
+from pipeline.app import create_app, health_of
+from pipeline.core.step import Effects, Output, Processor, Record
+from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
+from pipeline.runtime.broker import existing_topics
+from pipeline.runtime.context import StageContext
+from pipeline.runtime.health import HealthServer
+from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.process import serve
+from pipeline.settings import Settings
+
+STAGE = "dedupe"
+INPUT = "alerts"
+OUTPUT = "episodes"
+
+
+class Count(Processor):
+    """Counts by key. Values steer it: ``bad``, ``crash``, ``timer MS``."""
+
+    stage = STAGE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[str, int] = {}
+
+    def process(self, record: Record, effects: Effects) -> None:
+        word, _, argument = (record.value or b"").decode().partition(" ")
+        if word == "bad":
+            raise BadRecord(Reason.BROKEN_JSON, "the toy was told so")
+        if word == "crash":
+            raise RuntimeError("the toy was told to crash")
+        assert record.key is not None
+        key = record.key.decode()
+        if word == "timer":
+            self.timers.set(key, record.timestamp + int(argument))
+        self.ledger.received += 1
+        self.counts[key] = self.counts.get(key, 0) + 1
+        self.touch(key)
+        origin = Origin(record.topic, record.partition, record.offset, 0)
+        self.decide(effects, Decision(origin, Disposition.REPEATED, Reason.STILL_FIRING, record.timestamp))
+        self.say(key, b"%d" % self.counts[key], record.timestamp, effects)
+
+    def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
+        self.say(key, b"fired %d" % due_ms, due_ms, effects)
+
+    def say(self, key: str, value: bytes, timestamp_ms: int, effects: Effects) -> None:
+        effects.outputs.append(Output(OUTPUT, key.encode(), value, timestamp_ms, (("toy", b"yes"),)))
+
+    def load(self, key: str, value: bytes) -> None:
+        self.counts[key] = int(value)
+
+    def dump(self, key: str) -> bytes | None:
+        return b"%d" % self.counts[key]
+
+    def gauges(self) -> dict[str, dict[str, float]]:
+        return {"open_episodes": {"": len(self.counts)}}
+
+
+def main(bootstrap: str, prefix: str, app_id: str, session_seconds: str = "6") -> None:
+    settings = Settings(
+        bootstrap=bootstrap,
+        topic_prefix=prefix,
+        app_id=app_id,
+        http_port=0,
+        session_timeout_seconds=float(session_seconds),
+    )
+    registry = CollectorRegistry()
+    context = StageContext(
+        settings=settings,
+        stage=STAGE,
+        inputs=(INPUT,),
+        partition_counts=existing_topics(settings),
+        factory=Count,
+        metrics=Metrics(registry, [STAGE]),
+    )
+
+    def say_ready(health: HealthServer) -> None:
+        sys.stdout.write(f"ready {health.port}\n")
+        sys.stdout.flush()
+
+    asyncio.run(serve(lambda: [create_app(context)], health_of(settings, registry), say_ready))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
