@@ -247,7 +247,8 @@ class Processor(ABC):
     def decide(self, effects: Effects, decision: Decision) -> None:
         """Note what became of an alert, in the effects and in the ledger."""
         decided = self.ledger.decided
-        decided[decision.disposition] = decided.get(decision.disposition, 0) + 1
+        name = decision.disposition.value  # the plain string, as it comes back from the changelog
+        decided[name] = decided.get(name, 0) + 1
         effects.decisions.append(decision)
 
     def _dump_partition(self) -> bytes:
@@ -264,7 +265,9 @@ class Processor(ABC):
 
     def _load_partition(self, document: dict[str, Any]) -> None:
         if document["schema"] != PARTITION_SCHEMA:
-            raise ValueError(f"{self.stage}: partition record of schema {document['schema']}, expected {PARTITION_SCHEMA}")
+            raise ValueError(
+                f"{self.stage}: partition record of schema {document['schema']}, expected {PARTITION_SCHEMA}"
+            )
         self.clock_ms = document["clock_ms"]
         self.ledger = Ledger(document["received"], document["forwarded"], document["decided"])
 
