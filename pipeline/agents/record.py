@@ -1,0 +1,84 @@
+"""Record's effects outside Kafka: the batch goes into the records store before its offsets are committed.
+
+A crash in between writes the same rows again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from pipeline.core.incident_event import IncidentEvent
+from pipeline.core.record import RecordProcessor
+from pipeline.core.step import Effects, Processor, Record
+from pipeline.records.store import RecordsStore
+from pipeline.runtime.hooks import StageHooks
+
+# A database that fails over or restarts is back within half a minute. Then the process ends, and whatever
+# started it decides: nothing of the batch is committed, so nothing is lost.
+RETRY_WAITS_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
+
+_TRANSIENT: Final = (OperationalError, InterfaceError)
+
+
+class RecordHooks(StageHooks):
+    """Writes each batch, off the event loop's thread."""
+
+    def __init__(self, store: RecordsStore, waits_seconds: Sequence[float] = RETRY_WAITS_SECONDS) -> None:
+        """Describe; nothing connects yet.
+
+        Args:
+            store: where to.
+            waits_seconds: waits between attempts while the database is away.
+        """
+        self._store = store
+        self._waits_seconds = waits_seconds
+        self._migrating = asyncio.Lock()
+        self._migrated = False
+
+    async def on_assigned(self, partition: int, processor: Processor) -> None:
+        """Bring the schema to this release's version, once.
+
+        Raises:
+            StoreVersionError: the database is of a newer release.
+            SQLAlchemyError: the database stayed away, or refused.
+        """
+        async with self._migrating:  # partitions are assigned at the same time
+            if not self._migrated:
+                await self._persist(None)
+                self._migrated = True
+
+    async def before_commit(
+        self, partition: int, processor: Processor, records: Sequence[Record], effects: Effects
+    ) -> None:
+        """Write the batch's rows.
+
+        Raises:
+            SQLAlchemyError: the database stayed away, or refused.
+        """
+        if isinstance(processor, RecordProcessor) and (rows := processor.take_rows()):
+            await self._persist(rows)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await asyncio.to_thread(self._store.close)
+
+    async def _persist(self, rows: Sequence[IncidentEvent] | None) -> None:
+        """Write rows, or with None set the schema up; again while the database is away."""
+        for wait_seconds in self._waits_seconds:
+            try:
+                await asyncio.to_thread(self._write, rows)
+            except _TRANSIENT:
+                await asyncio.sleep(wait_seconds)
+            else:
+                return
+        await asyncio.to_thread(self._write, rows)
+
+    def _write(self, rows: Sequence[IncidentEvent] | None) -> None:
+        if rows is None:
+            self._store.migrate()
+        else:
+            self._store.project(rows)

@@ -1,0 +1,155 @@
+"""Tables of the records store, and the versions that lead to them.
+
+A migration is never edited once it is released: a new one is added to `MIGRATIONS`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    Engine,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+METADATA: Final = MetaData()
+
+SCHEMA_VERSIONS: Final = Table(
+    "spillway_schema",
+    METADATA,
+    Column("version", Integer, primary_key=True),
+    Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="versions of this schema that were applied",
+)
+
+INCIDENTS: Final = Table(
+    "incidents",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("kind", Text),
+    Column("space", Text),
+    Column("state", Text),
+    Column("title", Text),
+    Column("priority", Text),
+    Column("urgency", Text),
+    Column("impact", Text),
+    Column("category", Text),
+    Column("domain", Text),
+    Column("service", Text),
+    Column("owner", Text),
+    Column("assignee", Text),
+    Column("bridge_id", Text),
+    Column("merged_into", Text),
+    Column("users_affected", Double),
+    Column("revenue_per_minute", Double),
+    Column("alerts_total", Double),
+    Column("episodes_total", Double),
+    Column("opened_at", DateTime(timezone=True)),
+    Column("acknowledged_at", DateTime(timezone=True)),
+    Column("resolved_at", DateTime(timezone=True)),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+    Column("snapshot", JSONB, nullable=False),
+    comment="each incident as its newest revision says",
+)
+
+INCIDENT_EVENTS: Final = Table(
+    "incident_events",
+    METADATA,
+    Column("incident_id", Text, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),
+    Column("change", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("body", JSONB, nullable=False),
+    comment="each revision of each incident: the snapshot as it was, without its timeline",
+)
+
+TIMELINE: Final = Table(
+    "timeline",
+    METADATA,
+    Column("incident_id", Text, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("at", DateTime(timezone=True)),
+    Column("action", Text),
+    Column("actor", Text),
+    Column("text", Text),
+    Column("facts", JSONB),
+    ForeignKeyConstraint(["incident_id", "revision"], ["incident_events.incident_id", "incident_events.revision"]),
+    comment="each action on each incident, in order of revision and position",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        """CREATE TABLE incidents (
+            id text PRIMARY KEY, revision bigint NOT NULL, kind text, space text, state text, title text,
+            priority text, urgency text, impact text, category text, domain text, service text, owner text,
+            assignee text, bridge_id text, merged_into text, users_affected double precision,
+            revenue_per_minute double precision, alerts_total double precision,
+            episodes_total double precision, opened_at timestamptz, acknowledged_at timestamptz,
+            resolved_at timestamptz, closed_at timestamptz, updated_at timestamptz, snapshot jsonb NOT NULL)""",
+        "CREATE INDEX incidents_open ON incidents (opened_at DESC) WHERE state NOT IN ('closed', 'merged')",
+        "CREATE INDEX incidents_by_opening ON incidents (opened_at DESC)",
+        "CREATE INDEX incidents_by_bridge ON incidents (bridge_id) WHERE bridge_id IS NOT NULL",
+        """CREATE TABLE incident_events (
+            incident_id text, revision bigint, change text NOT NULL, at timestamptz NOT NULL,
+            body jsonb NOT NULL, PRIMARY KEY (incident_id, revision))""",
+        "CREATE INDEX incident_events_by_time ON incident_events (at)",
+        """CREATE TABLE timeline (
+            incident_id text, revision bigint, position integer, at timestamptz, action text, actor text,
+            text text, facts jsonb, PRIMARY KEY (incident_id, revision, position),
+            FOREIGN KEY (incident_id, revision) REFERENCES incident_events)""",
+    ),
+)
+"""Statements of each version, the first version first."""
+
+# Any number that no other program on the same database is likely to use; "spillway" in ASCII, cut to 63 bits.
+MIGRATION_LOCK: Final = 0x7370696C_6C776179
+
+
+class StoreVersionError(Exception):
+    """The database was set up by a newer release; the message is one line."""
+
+
+def migrate(engine: Engine) -> int:
+    """Bring the database to this release's schema; the number of versions applied.
+
+    All or nothing. Workers that start together queue on a lock that ends with its transaction.
+
+    Raises:
+        StoreVersionError: the database is of a newer release.
+        SQLAlchemyError: the database refused.
+    """
+    with engine.begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        connection.execute(
+            text(
+                "CREATE TABLE IF NOT EXISTS spillway_schema "
+                "(version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+            )
+        )
+        present = connection.scalar(select(func.max(SCHEMA_VERSIONS.c.version))) or 0
+        if present > len(MIGRATIONS):
+            raise StoreVersionError(
+                f"the records store has schema version {present}, this release knows {len(MIGRATIONS)}: "
+                "upgrade this worker"
+            )
+        for version in range(present + 1, len(MIGRATIONS) + 1):
+            for statement in MIGRATIONS[version - 1]:
+                connection.execute(text(statement))
+            connection.execute(insert(SCHEMA_VERSIONS).values(version=version))
+        return len(MIGRATIONS) - present
