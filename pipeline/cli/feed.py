@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,9 +75,9 @@ def _config(directory: Path | None) -> Config:
     from pipeline.catalog import ConfigError, load_config
 
     try:
-        return load_config(directory)
+        return load_config(directory, ADAPTERS)
     except ConfigError as error:
-        raise click.ClickException(f"{error}; run `spillway config check {directory}`") from error
+        raise click.ClickException(str(error)) from error
 
 
 def _payloads(file: Path) -> list[bytes]:
@@ -131,12 +132,14 @@ def _show(results: list[dict[str, Any]], console: Console) -> None:
         table = Table(title=where, title_justify="left", show_header=False, box=None, pad_edge=False)
         for field in _SHOWN:
             if alert[field]:
-                table.add_row(Text(field, style="bold"), Text(_readable(alert[field])))
+                table.add_row(Text(field, style="bold"), Text(_readable(field, alert[field])))
         console.print(table)
         console.print()
 
 
-def _readable(value: object) -> str:
+def _readable(field: str, value: object) -> str:
+    if field.endswith("_at_ms") and isinstance(value, int):
+        return f"{datetime.fromtimestamp(value / 1_000, UTC).isoformat(timespec='milliseconds')} ({value})"
     if isinstance(value, dict):
         return "\n".join(f"{name} = {text}" for name, text in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)
