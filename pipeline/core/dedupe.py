@@ -26,7 +26,10 @@ from pipeline.models.policy import Config, Feed
 
 _COUNTERS: Final = "c/"
 _BODY: Final = "a/"
-_SUPPRESSION: Final[dict[str, Reason]] = {Phase.MAINTENANCE: Reason.MAINTENANCE, Phase.FLAPPING: Reason.FLAPPING}
+_SUPPRESSION: Final[dict[str, Reason]] = {
+    Phase.MAINTENANCE: Reason.MAINTENANCE,
+    Phase.FLAPPING: Reason.FLAPPING,
+}
 _CONTROL: Final[dict[str, Reason]] = {
     Kind.HEARTBEAT: Reason.HEARTBEAT,
     Kind.MAINTENANCE_START: Reason.MAINTENANCE_NOTICE,
@@ -278,7 +281,12 @@ class DedupeProcessor(Processor):
         return alert.ttl_seconds or (feed.ttl_seconds if feed else None) or self._settings.ttl_seconds or 0
 
     def _decide(
-        self, effects: Effects, alert: Alert, disposition: Disposition, reason: Reason, condition: Condition | None
+        self,
+        effects: Effects,
+        alert: Alert,
+        disposition: Disposition,
+        reason: Reason,
+        condition: Condition | None,
     ) -> None:
         episode = condition.episode_id if condition else None
         origin = Origin(*alert.origin)
@@ -291,7 +299,12 @@ class DedupeProcessor(Processor):
         self._emit(effects, condition, alert, change, reason)
 
     def _emit(
-        self, effects: Effects, condition: Condition, alert: Alert | None, change: EpisodeChange, reason: Reason
+        self,
+        effects: Effects,
+        condition: Condition,
+        alert: Alert | None,
+        change: EpisodeChange,
+        reason: Reason,
     ) -> None:
         """Tell correlate. Recoveries may come without labels, so they speak through the alert that opened."""
         known = condition.alert()

@@ -87,7 +87,6 @@ def _shrink(value: Any, members_max: int, characters_max: int, depth: int = 0) -
         kept = _FIELDS_MAX if depth == 0 else members_max
         fields = list(value.items())[:kept]
         return {
-            name[:characters_max]: _shrink(member, members_max, characters_max, depth + 1)
-            for name, member in fields
+            name[:characters_max]: _shrink(member, members_max, characters_max, depth + 1) for name, member in fields
         }
     return value

@@ -103,14 +103,10 @@ class IngestProcessor(Processor):
         alert.received_at_ms = record.timestamp
         self._enricher.enrich(alert)
         bound(alert)
-        effects.outputs.append(
-            Output(ALERTS_TOPIC, alert.alert_key.encode(), orjson.dumps(alert), record.timestamp)
-        )
+        effects.outputs.append(Output(ALERTS_TOPIC, alert.alert_key.encode(), orjson.dumps(alert), record.timestamp))
         self.ledger.forwarded += 1
 
-    def _refuse_member(
-        self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects
-    ) -> None:
+    def _refuse_member(self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects) -> None:
         """Dead-letter one member of a message; ``holder``: the member whose dead letter holds the bytes."""
         self.ledger.received += 1
         letter = dead_letter(self.stage, record, bad)
@@ -149,9 +145,7 @@ def bound(alert: Alert) -> None:
         for name, value in list(alert.labels.items())[:LABELS_MAX]
     }
     # Half an address leads nowhere, so a link is kept whole or not at all.
-    kept = [
-        (title[:NAME_CHARS_MAX], link) for title, link in alert.links.items() if len(link) <= LINK_CHARS_MAX
-    ]
+    kept = [(title[:NAME_CHARS_MAX], link) for title, link in alert.links.items() if len(link) <= LINK_CHARS_MAX]
     alert.links = dict(kept[:LINKS_MAX])
 
 

@@ -1,0 +1,325 @@
+"""Bridge: one record for a Major Incident, opened on aggregated business impact, linking all its member incidents.
+
+It sees one summary per incident revision, from all spaces. Incidents are related when one is about what the other
+needs, when they suspect the same cause, or share an entity. When the related open incidents together reach the
+domain's threshold of users, revenue or regulation, a bridge incident opens and links go back as commands.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from pipeline.core.commands import apply_command, encode_command, parse_command, remember
+from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.draft import Draft, publish
+from pipeline.core.identity import short_id
+from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
+from pipeline.core.prioritise import total
+from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
+from pipeline.core.topology import Topology
+from pipeline.models.command import Command, CommandType, Target
+from pipeline.models.decision import BadRecord, Reason
+from pipeline.models.incident import (
+    INCIDENT_SCHEMA,
+    Incident,
+    IncidentChange,
+    IncidentKind,
+    Summary,
+    incident_from_wire,
+)
+
+RELATED_MAX: Final = 50
+"""Related incidents weighed together: bounds the cost of one summary in a storm."""
+
+_SUMMARY: Final = "s/"
+_BRIDGE: Final = "b/"
+
+
+class BridgeProcessor(Processor):
+    """Bridge incidents over all spaces; one partition."""
+
+    stage: ClassVar[str] = "bridge"
+
+    def __init__(self, desk: Desk, topology: Topology) -> None:
+        super().__init__()
+        self._desk = desk
+        self._topology = topology
+        self._summaries: dict[str, Summary] = {}
+        self._about: dict[str, dict[str, None]] = {}
+        self._needs: dict[str, dict[str, None]] = {}
+        self._bridges: dict[str, Incident] = {}
+        self._bridge_of: dict[str, str] = {}
+
+    # -- state
+
+    def load(self, key: str, value: bytes) -> None:
+        """Take one state record back."""
+        document = orjson.loads(value)
+        if key.startswith(_SUMMARY):
+            self._enter(_summary(document))
+        else:
+            bridge = incident_from_wire(document)
+            self._bridges[bridge.id] = bridge
+            self._bridge_of.update((member, bridge.id) for member in bridge.members)
+
+    def dump(self, key: str) -> bytes | None:
+        """The state record of a key; None where it is gone."""
+        found = (self._summaries if key.startswith(_SUMMARY) else self._bridges).get(key[2:])
+        return None if found is None else orjson.dumps(found)
+
+    def restored(self) -> None:
+        """Set the deadlines again."""
+        for bridge in self._bridges.values():
+            self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
+
+    def gauges(self) -> dict[str, dict[str, float]]:
+        """Open bridge incidents, for metrics."""
+        return {"open_bridges": {"": float(sum(each.state in OPEN_STATES for each in self._bridges.values()))}}
+
+    # -- records
+
+    def process(self, record: Record, effects: Effects) -> None:
+        """Weigh one summary, or obey one command."""
+        if record.topic == "bridge.commands":
+            self._command(parse_command(record.value), effects)
+            return
+        try:
+            summary = _summary(orjson.loads(record.value or b""))
+        except (ValueError, TypeError) as error:
+            raise BadRecord(Reason.UNKNOWN_SCHEMA, f"not a summary that this release reads ({error})") from error
+        self._weigh(summary, effects)
+
+    def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
+        """Nothing here is an alert: the record goes to the dead letter without being counted as one."""
+        effects.outputs.append(dead_letter(self.stage, record, bad))
+
+    def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
+        """A bridge incident needs attention by itself."""
+        draft = Draft(self._bridges[key[2:]], self.clock_ms)
+        self._desk.on_deadline(draft)
+        self._publish(draft, effects)
+
+    # -- decisions
+
+    def _weigh(self, summary: Summary, effects: Effects) -> None:
+        known = self._summaries.get(summary.incident_id)
+        bridge_id = self._bridge_of.get(summary.incident_id)
+        if known is not None:
+            self._leave(known)
+        if summary.state in ENDED_STATES and bridge_id is None:
+            self.touch(_SUMMARY + summary.incident_id)
+            return
+        self._enter(summary)
+        self.touch(_SUMMARY + summary.incident_id)
+        if bridge_id is not None:
+            self._member_news(self._bridges[bridge_id], known, summary, effects)
+        elif summary.state in OPEN_STATES:
+            self._consider(summary, effects)
+
+    def _consider(self, summary: Summary, effects: Effects) -> None:
+        """Open a bridge, or join the one of a related incident."""
+        related = self._related(summary)
+        for other in related:
+            bridge = self._bridges.get(self._bridge_of.get(other.incident_id, ""))
+            if bridge is not None and bridge.state in OPEN_STATES:
+                draft = Draft(bridge, self.clock_ms, received_at_ms=summary.received_at_ms)
+                self._link(draft, summary, effects)
+                self._aggregate(draft)
+                self._publish(draft, effects)
+                return
+        rule = self._desk.config.policy(summary.domain).major_incident
+        group = [each for each in [summary, *related] if each.priority in rule.priorities]
+        because = self._major(summary.domain, group)
+        if because and summary in group:
+            self._open(summary, group, because, effects)
+
+    def _major(self, domain: str, group: list[Summary]) -> list[str]:
+        """Why the group's aggregated business impact is major under the domain's rule; empty where it is not."""
+        rule = self._desk.config.policy(domain).major_incident
+        users, revenue = total(_impacts(group))
+        because: list[str] = []
+        if rule.users_at_least is not None and users >= rule.users_at_least:
+            because.append(f"about {users:,} users affected, threshold {rule.users_at_least:,}")
+        if rule.revenue_per_minute_at_least is not None and revenue >= rule.revenue_per_minute_at_least:
+            because.append(f"{revenue:,.0f} a minute at stake, threshold {rule.revenue_per_minute_at_least:,.0f}")
+        tags = sorted({tag for each in group for tag in each.regulatory if tag in rule.regulatory})
+        if tags:
+            because.append(f"regulated: {', '.join(tags)}")
+        return because
+
+    def _open(self, lead: Summary, group: list[Summary], because: list[str], effects: Effects) -> None:
+        now = self.clock_ms
+        bridge = Incident(
+            id=short_id("MI", lead.incident_id, str(now)),
+            space=lead.space,
+            kind=IncidentKind.BRIDGE,
+            domain=lead.domain,
+            detected_at_ms=now,
+            opened_at_ms=now,
+            title=f"Major Incident: {lead.title}",
+            service=lead.service,
+            owner=lead.owner,
+            policy_version=self._desk.config.policy(lead.domain).version,
+            config_version=self._desk.config.version,
+        )
+        self._bridges[bridge.id] = bridge
+        draft = Draft(bridge, now, received_at_ms=lead.received_at_ms)
+        draft.note(
+            "detect", MACHINE, f"aggregate business impact is major: {'; '.join(because)}", IncidentChange.OPENED
+        )
+        for summary in group:
+            self._link(draft, summary, effects)
+        self._aggregate(draft)
+        bridge.priority_because = because
+        if self._desk.step(draft, Step.LOG, MACHINE, f"bridge incident opened for {len(group)} incident(s)"):
+            bridge.logged_at_ms = now
+        self._desk.set_clocks(draft)
+        self._publish(draft, effects)
+
+    def _link(self, draft: Draft, summary: Summary, effects: Effects) -> None:
+        bridge = draft.incident
+        bridge.members.append(summary.incident_id)
+        self._bridge_of[summary.incident_id] = bridge.id
+        draft.note(
+            "link",
+            MACHINE,
+            f"linked {summary.incident_id}: {summary.title}",
+            IncidentChange.UPDATED,
+            incident_id=summary.incident_id,
+        )
+        command = Command(
+            command_id=f"{bridge.id}/{summary.incident_id}/link",
+            type=CommandType.LINK_BRIDGE,
+            actor=MACHINE,
+            target=Target(incident_id=summary.incident_id),
+            bridge_id=bridge.id,
+            note=bridge.title,
+        )
+        self._send(summary, command, effects)
+
+    def _member_news(self, bridge: Incident, known: Summary | None, summary: Summary, effects: Effects) -> None:
+        """Keep the bridge true after one of its members changed; resolve it with its last member."""
+        draft = Draft(bridge, self.clock_ms, received_at_ms=summary.received_at_ms)
+        before = (bridge.users_affected, bridge.revenue_per_minute, bridge.priority, len(bridge.entities))
+        self._aggregate(draft)
+        if known is not None and known.state != summary.state:
+            text = f"{summary.incident_id} is {summary.state.replace('_', ' ')}"
+            draft.note("member", MACHINE, text, IncidentChange.UPDATED, incident_id=summary.incident_id)
+            self._follow(draft, summary)
+        elif (bridge.users_affected, bridge.revenue_per_minute, bridge.priority, len(bridge.entities)) != before:
+            draft.note("affected", MACHINE, bridge.who_is_affected, IncidentChange.UPDATED, users=bridge.users_affected)
+        if draft.entries:
+            self._publish(draft, effects)
+
+    def _follow(self, draft: Draft, summary: Summary) -> None:
+        bridge = draft.incident
+        states = [self._summaries[each].state for each in bridge.members if each in self._summaries]
+        if bridge.state in OPEN_STATES and not any(state in OPEN_STATES for state in states):
+            self._desk.resolve(draft, MACHINE, None)
+        elif summary.state in OPEN_STATES and bridge.resolved_at_ms is not None:
+            self._desk.reopen(draft, MACHINE, f"reopened: {summary.incident_id} came back")
+
+    def _aggregate(self, draft: Draft) -> None:
+        """Impact over all members, populations counted once, peaks kept."""
+        bridge = draft.incident
+        members = [self._summaries[each] for each in bridge.members if each in self._summaries]
+        users, revenue = total(_impacts(members))
+        bridge.users_affected = max(bridge.users_affected, users)
+        bridge.revenue_per_minute = max(bridge.revenue_per_minute, revenue)
+        bridge.priority = min((each.priority for each in members), default=bridge.priority)
+        bridge.entities = list(dict.fromkeys(ref for each in members for ref in each.entities))
+        bridge.services = list(dict.fromkeys(ref for each in members for ref in each.services))
+        bridge.regulatory = sorted({tag for each in members for tag in each.regulatory})
+        bridge.episodes_total = len(members)
+        tickets = sum(each.tickets for each in members)
+        names = ", ".join(self._topology.title(ref) for ref in bridge.services) or "unknown services"
+        bridge.who_is_affected = f"about {bridge.users_affected:,} users of {names}; {tickets} tickets"
+
+    # -- commands
+
+    def _command(self, command: Command, effects: Effects) -> None:
+        bridge = self._bridges.get(command.target.incident_id or "")
+        if bridge is None:
+            raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no such bridge incident is open")
+        draft = Draft(bridge, self.clock_ms)
+        if not remember(draft, command):
+            return
+        apply_command(self._desk, draft, command)
+        self._publish(draft, effects)
+        if command.type == CommandType.RESOLVE and bridge.resolved_at_ms == self.clock_ms:
+            self._resolve_members(bridge, command, effects)
+
+    def _resolve_members(self, bridge: Incident, command: Command, effects: Effects) -> None:
+        for member in bridge.members:
+            summary = self._summaries.get(member)
+            if summary is not None and summary.state in OPEN_STATES:
+                onward = command.model_copy(
+                    update={"command_id": f"{command.command_id}/{member}", "target": Target(incident_id=member)}
+                )
+                self._send(summary, onward, effects)
+
+    # -- small things
+
+    def _send(self, summary: Summary, command: Command, effects: Effects) -> None:
+        effects.outputs.append(Output("commands", summary.space.encode(), encode_command(command), self.clock_ms))
+
+    def _related(self, summary: Summary) -> list[Summary]:
+        """Other open incidents about the same, or where one needs what the other is about; by id."""
+        found: dict[str, None] = {}
+        for ref in [*summary.entities, *summary.suspects[:1]]:
+            found.update(self._about.get(ref, {}))
+            found.update(self._needs.get(ref, {}))
+        for ref in summary.depends:
+            found.update(self._about.get(ref, {}))
+        found.pop(summary.incident_id, None)
+        related = [self._summaries[each] for each in sorted(found)]
+        return [each for each in related if each.state in OPEN_STATES][:RELATED_MAX]
+
+    def _enter(self, summary: Summary) -> None:
+        self._summaries[summary.incident_id] = summary
+        for ref in [*summary.entities, *summary.suspects[:1]]:
+            self._about.setdefault(ref, {})[summary.incident_id] = None
+        for ref in summary.depends:
+            self._needs.setdefault(ref, {})[summary.incident_id] = None
+
+    def _leave(self, summary: Summary) -> None:
+        del self._summaries[summary.incident_id]
+        for index in (self._about, self._needs):
+            for ref in [*summary.entities, *summary.suspects[:1], *summary.depends]:
+                holders = index.get(ref)
+                if holders is not None:
+                    holders.pop(summary.incident_id, None)
+                    if not holders:
+                        del index[ref]
+
+    def _publish(self, draft: Draft, effects: Effects) -> None:
+        bridge = draft.incident
+        effects.outputs.extend(publish(draft))
+        self.touch(_BRIDGE + bridge.id)
+        self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
+        if bridge.state in ENDED_STATES:
+            self._forget(bridge)
+
+    def _forget(self, bridge: Incident) -> None:
+        del self._bridges[bridge.id]
+        for member in bridge.members:
+            self._bridge_of.pop(member, None)
+            summary = self._summaries.get(member)
+            if summary is not None and summary.state in ENDED_STATES:
+                self._leave(summary)
+                self.touch(_SUMMARY + member)
+
+
+def _impacts(group: list[Summary]) -> list[tuple[str, int, float]]:
+    return [
+        (str(system), int(users), float(revenue)) for each in group for system, users, revenue in each.impacts.values()
+    ]
+
+
+def _summary(document: dict[str, Any]) -> Summary:
+    """Raises ValueError for a schema version that this release does not read."""
+    if document.get("schema") != INCIDENT_SCHEMA:
+        raise ValueError(f"summary schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
+    return Summary(**document)

@@ -1,0 +1,106 @@
+"""Recordings: NDJSON, one Kafka record a line, in arrival order. The format is a contract (see docs/replay.md)."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from pipeline.core.step import Record, StreamRecord
+
+
+class RecordingError(Exception):
+    """A line that is not a record; says which line and what is wrong."""
+
+
+def read_recording(lines: Iterable[bytes], name: str) -> Iterator[StreamRecord]:
+    """Parse a recording line by line; empty lines are passed over.
+
+    Args:
+        lines: the file.
+        name: what to call it in messages.
+
+    Raises:
+        RecordingError: at the first line that is not a record.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield _parse(orjson.loads(line))
+        except (ValueError, TypeError, KeyError) as error:
+            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+            raise RecordingError(f"{name}:{number}: not a recorded Kafka record: {what}") from error
+
+
+def _parse(document: Any) -> StreamRecord:
+    if not isinstance(document, dict):
+        raise TypeError("a line is one JSON object")
+    if "value_base64" in document:
+        value: bytes | None = b64decode(document["value_base64"], validate=True)
+    elif document["value"] is None:
+        value = None
+    else:
+        value = orjson.dumps(document["value"])
+    key = b64decode(document["key_base64"], validate=True) if "key_base64" in document else _key(document.get("key"))
+    headers = tuple((str(name), str(text).encode()) for name, text in (document.get("headers") or {}).items())
+    return StreamRecord(
+        str(document["topic"]),
+        int(document.get("partition", 0)),
+        int(document.get("offset", 0)),
+        to_ms(document["timestamp"]),
+        key,
+        value,
+        headers,
+    )
+
+
+def _key(key: object) -> bytes | None:
+    return None if key is None else str(key).encode()
+
+
+def to_ms(moment: object) -> int:
+    """Epoch milliseconds of an RFC 3339 time with a zone, or of epoch milliseconds themselves.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(moment, int) and not isinstance(moment, bool):
+        return moment
+    parsed = datetime.fromisoformat(str(moment))
+    if parsed.tzinfo is None:
+        raise ValueError(f"timestamp {moment!r} has no time zone")
+    return round(parsed.timestamp() * 1_000)
+
+
+def to_rfc3339(at_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def write_line(record: Record) -> bytes:
+    """One line of a recording, with its newline. Bytes that are not JSON go as base64."""
+    document: dict[str, Any] = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": to_rfc3339(record.timestamp),
+    }
+    document |= _text(record.key)
+    document["headers"] = {name: value.decode(errors="replace") for name, value in record.headers}
+    value = record.value
+    try:
+        document["value"] = None if value is None else orjson.loads(value)
+    except orjson.JSONDecodeError:
+        document["value_base64"] = b64encode(value or b"").decode()
+    return orjson.dumps(document) + b"\n"
+
+
+def _text(key: bytes | None) -> dict[str, str | None]:
+    try:
+        return {"key": None if key is None else key.decode()}
+    except UnicodeDecodeError:
+        return {"key_base64": b64encode(key or b"").decode()}

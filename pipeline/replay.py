@@ -1,0 +1,197 @@
+"""Replay: the whole pipeline over a recording, without a broker, by the same core that runs live.
+
+One partition for every topic. Stream time follows the recording; between two records each stage whose deadline
+has come gets a tick at the next whole second, as the owner of an idle partition writes them live. Records that
+stages write are handled in the order in which they were written, so the same input gives the same output.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from pipeline.agents.processors import Processors
+from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecord
+from pipeline.flow import RAW_TOPIC_PREFIX, SECOND_MS, STAGE_BY_NAME
+from pipeline.models.decision import Decision
+from pipeline.models.policy import Config
+
+STAGES: Final = ("ingest", "dedupe", "correlate", "bridge")
+"""What decides. Deliver and record carry outwards what was decided."""
+
+_STAGE_OF: Final[dict[str, str]] = {
+    topic: stage for stage in STAGES for topic in STAGE_BY_NAME[stage].reads if not topic.startswith(RAW_TOPIC_PREFIX)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One record from outside, or a tick, and what the pipeline had written after everything had settled.
+
+    Attributes:
+        record: what to produce, in topic, key, value, headers and timestamp.
+        is_tick: it carries nothing but time.
+        written: records on each topic so far, by logical name.
+        decisions: what became of the alerts of the record, in their order inside it.
+        events: incident events that it led to, in order.
+    """
+
+    record: StreamRecord
+    is_tick: bool
+    written: dict[str, int]
+    decisions: list[Decision]
+    events: list[Output]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All that a replay came to.
+
+    Attributes:
+        decisions: one for each alert, in the order of the recording.
+        events: incident events, in order.
+        dead_letters: records that could not be processed.
+    """
+
+    decisions: list[Decision] = field(default_factory=list)
+    events: list[Output] = field(default_factory=list)
+    dead_letters: list[Output] = field(default_factory=list)
+
+
+class Replay:
+    """The deciding stages, one partition each, driven by hand."""
+
+    def __init__(self, config: Config) -> None:
+        shared = Processors.of(config)
+        self.processors: dict[str, Processor] = {stage: shared.build(stage) for stage in STAGES}
+        self.outcome = Outcome()
+        self._written: Counter[str] = Counter()
+        self._clock_ms = 0
+
+    def steps(self, recording: Iterable[StreamRecord], *, run_on_seconds: int = 0) -> Iterator[Step]:
+        """Play a recording, one step at a time.
+
+        Args:
+            recording: records of raw topics, changes and commands, in arrival order.
+            run_on_seconds: how long stream time goes on after the last record.
+        """
+        for record in recording:
+            yield from self._advance(record.timestamp)
+            self._clock_ms = max(self._clock_ms, record.timestamp)
+            yield self._settle(record, is_tick=False)
+        if run_on_seconds:
+            yield from self._advance(self._clock_ms + run_on_seconds * SECOND_MS)
+
+    def run(self, recording: Iterable[StreamRecord], *, run_on_seconds: int = 0) -> Outcome:
+        """Play a recording to its end."""
+        for _ in self.steps(recording, run_on_seconds=run_on_seconds):
+            pass
+        return self.outcome
+
+    def remainder(self) -> int:
+        """Alerts unaccounted for over all stages; anything but 0 is a defect."""
+        ledgers = {stage: processor.ledger for stage, processor in self.processors.items()}
+        handed = ledgers["ingest"].forwarded - ledgers["dedupe"].received
+        handed += ledgers["dedupe"].forwarded - ledgers["correlate"].received
+        return handed + sum(ledger.remainder() for ledger in ledgers.values())
+
+    def _advance(self, now_ms: int) -> Iterator[Step]:
+        """Tick every stage through the whole seconds up to a moment at which something is due."""
+        while (due_ms := self._next_due_ms()) is not None:
+            tick_ms = -(-due_ms // SECOND_MS) * SECOND_MS
+            if tick_ms > now_ms:
+                return
+            for stage, processor in self.processors.items():
+                deadline_ms = processor.next_deadline_ms()
+                if deadline_ms is not None and deadline_ms <= tick_ms:
+                    topic = STAGE_BY_NAME[stage].reads[0]
+                    yield self._settle(StreamRecord(topic, 0, 0, tick_ms, TICK_KEY, None), is_tick=True)
+
+    def _next_due_ms(self) -> int | None:
+        dues = (processor.next_deadline_ms() for processor in self.processors.values())
+        return min((due for due in dues if due is not None), default=None)
+
+    def _settle(self, record: StreamRecord, *, is_tick: bool) -> Step:
+        """Handle a record and everything that it leads to, in the order of writing."""
+        queue, decisions, events = deque([record]), list[Decision](), list[Output]()
+        while queue:
+            current = queue.popleft()
+            effects = Effects()
+            self.processors[_STAGE_OF.get(current.topic, "ingest")].handle_one(current, effects)
+            decisions += effects.decisions
+            for output in effects.outputs:
+                self._written[output.topic] += 1
+                if output.topic in _STAGE_OF:
+                    queue.append(self._record(output))
+                elif output.topic == "incidents":
+                    events.append(output)
+                elif output.topic == "dead.letter":
+                    self.outcome.dead_letters.append(output)
+        decisions.sort(key=lambda decision: decision.origin)
+        self.outcome.decisions += decisions
+        self.outcome.events += events
+        return Step(record, is_tick, dict(self._written), decisions, events)
+
+    def _record(self, output: Output) -> StreamRecord:
+        offset = self._written[output.topic] - 1
+        return StreamRecord(output.topic, 0, offset, output.timestamp_ms, output.key, output.value, output.headers)
+
+
+def decision_line(decision: Decision) -> bytes:
+    """One line of the decisions file."""
+    origin = decision.origin
+    document = {
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "index": origin.index,
+        "disposition": decision.disposition,
+        "reason": decision.reason,
+        "alert_key": decision.alert_key,
+        "episode_id": decision.episode_id,
+        "incident_id": decision.incident_id,
+        "bridge_id": decision.bridge_id,
+    }
+    return orjson.dumps(document) + b"\n"
+
+
+def event_line(key_value_headers: Output) -> bytes:
+    """One incident event as a line of the changes file: a CloudEvent in its JSON format."""
+    attributes: dict[str, Any] = {}
+    for name, value in key_value_headers.headers:
+        attributes[name.removeprefix("ce_").replace("content-type", "datacontenttype")] = value.decode()
+    attributes["data"] = orjson.Fragment(key_value_headers.value or b"null")
+    return orjson.dumps(attributes) + b"\n"
+
+
+def incident_lines(decisions: Iterable[Decision], events: Iterable[bytes]) -> list[bytes]:
+    """The incidents file: one line for each incident at the end, oldest first, with episodes and alerts.
+
+    Args:
+        decisions: of all alerts.
+        events: values of the incident events, in order.
+    """
+    snapshots: dict[str, dict[str, Any]] = {}
+    holder: dict[str, str] = {}
+    for value in events:
+        event = orjson.loads(value)
+        incident_id = event["incident_id"]
+        snapshots[incident_id] = event["incident"]
+        holder.update(dict.fromkeys(event["joined"], incident_id))
+    episodes: dict[str, list[str]] = {}
+    for episode_id, incident_id in holder.items():
+        episodes.setdefault(incident_id, []).append(episode_id)
+    alerts: dict[str, list[list[Any]]] = {}
+    for decision in decisions:
+        held_by = holder.get(decision.episode_id or "")
+        if held_by is not None:
+            alerts.setdefault(held_by, []).append(list(decision.origin))
+    ordered = sorted(snapshots.values(), key=lambda each: (each["detected_at_ms"], each["id"]))
+    return [
+        orjson.dumps(each | {"episodes": episodes.get(each["id"], []), "alerts": alerts.get(each["id"], [])}) + b"\n"
+        for each in ordered
+    ]
