@@ -161,7 +161,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             self._place(self._aliased(event, line))
         elif isinstance(event, yaml.ScalarEvent):
-            plain = event.style is None and event.tag is None
+            plain = bool(event.implicit[0])  # no quotes, no tag
             self._place(self._named(event, _Node(line, "scalar", event.value, plain)))
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             shape = "mapping" if isinstance(event, yaml.MappingStartEvent) else "list"
