@@ -22,8 +22,9 @@ PLACE_LABELS: Final = ("exported_namespace", "namespace", "cluster", "rack", "zo
 ENVIRONMENT_LABELS: Final = ("environment", "env")
 
 # Labels that entities share by nature: a value of these identifies none, even where only one carries it yet.
+# Hosts have a step of their own, which reads them with and without port and domain alike.
 _SHARED_LABELS: Final = frozenset(
-    ("team", "owner", "tier", "severity", "region", "priority", *PLACE_LABELS, *ENVIRONMENT_LABELS)
+    ("team", "owner", "tier", "severity", "region", "priority", *HOST_LABELS, *PLACE_LABELS, *ENVIRONMENT_LABELS)
 )
 KIND_RANK: Final = {"component": 0, "resource": 1, "system": 2}
 _KIND_RANK_OTHER: Final = 3

@@ -83,9 +83,7 @@ def string_map(member: Fields, name: str) -> dict[str, str]:
     return dict(values)
 
 
-def _alert_key(
-    feed: str, organisation: str, fingerprint: str | None, labels: dict[str, str], member: Fields
-) -> str:
+def _alert_key(feed: str, organisation: str, fingerprint: str | None, labels: dict[str, str], member: Fields) -> str:
     if fingerprint:
         return content_hash(feed, organisation, fingerprint)
     if not labels:

@@ -36,9 +36,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     top = Fields.of(document)
     schema = top.text_or_none("schemaId")
     if schema != _SCHEMA:
-        raise BadRecord(
-            Reason.UNKNOWN_SHAPE, "$.schemaId: switch the action group to the common alert schema"
-        )
+        raise BadRecord(Reason.UNKNOWN_SHAPE, "$.schemaId: switch the action group to the common alert schema")
     data = top.section("data")
     essentials = data.section("essentials")
     if essentials.text_or_none("monitoringService") == "ServiceHealth":

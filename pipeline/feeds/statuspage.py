@@ -38,9 +38,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
         return list(_component(top, page, message))
     if top.has("incident"):
         return [_incident(top.section("incident"), page, message)]
-    raise BadRecord(
-        Reason.UNKNOWN_SHAPE, "$: neither component_update nor incident; send webhooks, not summaries"
-    )
+    raise BadRecord(Reason.UNKNOWN_SHAPE, "$: neither component_update nor incident; send webhooks, not summaries")
 
 
 def _component(top: Fields, page: str, message: RawMessage) -> Iterator[Alert]:
