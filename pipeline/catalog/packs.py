@@ -161,12 +161,3 @@ FILES: Final[dict[str, Reader]] = {
     "correlation.yaml": read_correlation,
     "maintenance.yaml": read_maintenance,
 }
-MODELS: Final[dict[str, type[BaseModel]]] = {
-    "domain": DomainPolicy,
-    "rotation": Rotation,
-    "feeds": Feed,
-    "sinks": Sink,
-    "correlation": CorrelationSettings,
-    "maintenance": MaintenanceWindow,
-}
-"""Model of each kind of file, for the schemas; feeds, sinks and maintenance are mappings of names to these."""

@@ -1,0 +1,60 @@
+"""JSON schemas of the files beside the catalogue, for editors that complete and check while typing."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from pipeline.models.policy import (
+    CorrelationSettings,
+    DomainPolicy,
+    Feed,
+    MaintenanceWindow,
+    Rotation,
+    Sink,
+)
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+# What the loader fills in from the name of the file or of the entry, so nobody has to write it.
+_FILLED_IN: Final = frozenset(("name", "adapter", "domain"))
+
+_FILES: Final[dict[str, tuple[type[BaseModel], str]]] = {
+    "domain": (DomainPolicy, "Policy pack of a service domain: domains/<domain>.yaml"),
+    "rotation": (Rotation, "On-call rotation: oncall/<name>.yaml"),
+    "correlation": (CorrelationSettings, "Limits and thresholds: correlation.yaml"),
+}
+_NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
+    "feeds": (Feed, "Feeds by name: feeds.yaml"),
+    "sinks": (Sink, "Sinks by name: sinks.yaml"),
+    "maintenance": (MaintenanceWindow, "Maintenance windows by name: maintenance.yaml"),
+}
+
+SCHEMA_NAMES: Final = (*_FILES, *_NAMED)
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """JSON schema of one kind of file.
+
+    Args:
+        name: one of `SCHEMA_NAMES`.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    if name in _FILES:
+        model, title = _FILES[name]
+        return {"$schema": _DIALECT, **_written(model), "title": title}
+    model, title = _NAMED[name]
+    entry = _written(model)
+    definitions = entry.pop("$defs", {})
+    entry = {"anyOf": [entry, {"type": "null"}]}  # an entry of defaults alone may be left empty
+    schema = {"$schema": _DIALECT, "title": title, "type": "object", "additionalProperties": entry}
+    return {**schema, "$defs": definitions} if definitions else schema
+
+
+def _written(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    required = [field for field in schema.pop("required", []) if field not in _FILLED_IN]
+    return {**schema, "required": required} if required else schema

@@ -1,0 +1,134 @@
+"""``spillway config``: check, show and describe a configuration directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+from rich.console import Console
+
+from pipeline.catalog import Checked, ConfigError, Problem, check_config, load_config
+from pipeline.catalog.problems import PROBLEMS_SHOWN_MAX
+from pipeline.catalog.schema import SCHEMA_NAMES, schema_of
+from pipeline.cli.config_view import counts, tables
+from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
+from pipeline.models.policy import Config
+from pipeline.settings import Settings, SettingsError
+
+DIRECTORY_DEFAULT: Final = Path("config")
+EXIT_PROBLEMS: Final = 2
+
+# Words of the summary that do not become singular by losing their s.
+_SINGULAR: Final = {"maintenance": "maintenance window"}
+
+_JSON_OPTIONS: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+
+
+def _configured() -> Path:
+    """The directory that the stages would use here."""
+    try:
+        return Settings.from_environment().config_dir or DIRECTORY_DEFAULT
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+_directory = click.argument(
+    "directory",
+    metavar="[DIR]",
+    type=click.Path(path_type=Path),
+    default=_configured,  # asked when the command runs, not at import
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+
+@click.group()
+def config() -> None:
+    """Check, show and describe a configuration directory (SPILLWAY_CONFIG or ./config where none is named)."""
+
+
+@config.command()
+@_directory
+@_as_json
+def check(directory: Path, as_json: bool) -> None:
+    """Name every problem with its file and line. Exits 2 where there is one."""
+    checked = check_config(directory, ADAPTERS)
+    if as_json:
+        click.echo(_json(_report(checked)))
+    else:
+        _print_findings(directory, checked)
+    if checked.config is None:
+        raise click.exceptions.Exit(EXIT_PROBLEMS)
+
+
+@config.command()
+@_directory
+@_as_json
+def show(directory: Path, as_json: bool) -> None:
+    """Show what is in effect: entities, domains, rotations, feeds, sinks, maintenance."""
+    try:
+        loaded = load_config(directory, ADAPTERS)
+    except ConfigError as error:
+        raise click.ClickException(_refusal(directory, error)) from error
+    if as_json:
+        click.echo(_json(loaded.model_dump(mode="json")))
+        return
+    console = Console()
+    for table in tables(loaded, loaded.feeds or DEFAULT_FEEDS):
+        console.print(table)
+
+
+@config.command()
+@click.argument("name", required=False, type=click.Choice(SCHEMA_NAMES))
+def schema(name: str | None) -> None:
+    """Print the JSON schema of one kind of file, or of all."""
+    found = schema_of(name) if name else {each: schema_of(each) for each in SCHEMA_NAMES}
+    click.echo(_json(found))
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=_JSON_OPTIONS).decode()
+
+
+def _report(checked: Checked) -> dict[str, Any]:
+    return {
+        "ok": checked.config is not None,
+        "version": checked.config.version if checked.config else None,
+        "found": counts(checked.config) if checked.config else None,
+        "problems": [problem._asdict() for problem in checked.problems],
+        "warnings": [warning._asdict() for warning in checked.warnings],
+    }
+
+
+def _print_findings(directory: Path, checked: Checked) -> None:
+    for warning in checked.warnings:
+        click.echo(_line(directory, warning, "warning: "))
+    for problem in checked.problems[:PROBLEMS_SHOWN_MAX]:
+        click.echo(_line(directory, problem))
+    if checked.config is not None:
+        click.echo(f"ok: {_summary(checked.config)}")
+        return
+    hidden = len(checked.problems) - PROBLEMS_SHOWN_MAX
+    more = f", {hidden:,} of them not shown" if hidden > 0 else ""
+    click.echo(f"{_counted(len(checked.problems), 'problem')}{more}")
+
+
+def _refusal(directory: Path, error: ConfigError) -> str:
+    others = len(error.problems) - 1
+    more = f" (and {others:,} more: spillway config check {directory})" if others else ""
+    return f"{_line(directory, error.problems[0])}{more}"
+
+
+def _line(directory: Path, problem: Problem, before: str = "") -> str:
+    return f"{directory / problem.file}:{problem.line}: {before}{problem.message}"
+
+
+def _summary(loaded: Config) -> str:
+    found = {_SINGULAR.get(word, word.removesuffix("s")): number for word, number in counts(loaded).items()}
+    parts = [_counted(number, word) for word, number in found.items() if number]
+    return f"{', '.join(parts) or 'nothing, so defaults alone'}; version {loaded.version}"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,183 @@
+"""Tables of a configuration for the terminal: what is in effect, defaults included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from rich.table import Table
+
+from pipeline.models.catalog import Entity
+from pipeline.models.policy import Config, DomainPolicy, EscalationPath, Feed, MajorIncidentRule, Targets
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_KIND_TITLES: Final = {"component": "Components", "resource": "Resources", "system": "Systems"}
+
+
+def counts(config: Config) -> dict[str, int]:
+    """How many of each there are."""
+    kinds = [entity.kind for entity in config.catalogue.entities.values()]
+    return {
+        "components": kinds.count("component"),
+        "resources": kinds.count("resource"),
+        "systems": kinds.count("system"),
+        "groups": len(config.catalogue.groups),
+        "domains": len(config.domains),
+        "rotations": len(config.rotations),
+        "feeds": len(config.feeds),
+        "sinks": len(config.sinks),
+        "maintenance": len(config.maintenance),
+    }
+
+
+def tables(config: Config, feeds: Mapping[str, Feed]) -> Iterator[Table]:
+    """All tables that have a row, in the order in which they are read best.
+
+    Args:
+        config: the configuration.
+        feeds: the feeds in effect, which are defaults where the configuration names none.
+    """
+    entities = [entity for _, entity in sorted(config.catalogue.entities.items())]
+    for kind, title in _KIND_TITLES.items():
+        yield from _if_rows(_entities(title, [each for each in entities if each.kind == kind]))
+    for policy in config.domains.values() if config.domains else [config.policy(None)]:
+        yield _matrix(policy)
+        yield _rules(policy)
+    yield from _if_rows(_rotations(config))
+    yield from _if_rows(_feeds(feeds))
+    yield from _if_rows(_sinks(config))
+    yield from _if_rows(_maintenance(config))
+
+
+def _if_rows(table: Table) -> list[Table]:
+    return [table] if table.row_count else []
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table whose first column stays whole, so that names can be copied."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, no_wrap=index == 0, overflow="fold")
+    return table
+
+
+def _entities(title: str, entities: list[Entity]) -> Table:
+    table = _table(title, "Name", "What it is", "Needs")
+    for each in entities:
+        table.add_row(
+            each.name,
+            _about(each),
+            ", ".join(ref.rpartition("/")[2] for ref in each.depends_on) or "-",
+        )
+    return table
+
+
+def _about(entity: Entity) -> str:
+    """What an entity is and means, in a few words; what is not stated is left out."""
+    tier = f"tier {entity.tier}" if entity.tier is not None else ""
+    users = f"{entity.users:,} users" if entity.users is not None else ""
+    money = f"{entity.revenue_per_minute:,.0f} a minute" if entity.revenue_per_minute is not None else ""
+    owner = f"of {entity.owner}" if entity.owner else ""
+    where = (entity.domain, entity.type, owner, tier, entity.hosting_model, entity.infrastructure_layer)
+    return ", ".join(str(each) for each in (*where, users, money, *entity.regulatory) if each) or "-"
+
+
+def _matrix(policy: DomainPolicy) -> Table:
+    impacts = list(dict.fromkeys(rule.level for rule in policy.impact))
+    name = f"{policy.domain} ({policy.title})" if policy.title else policy.domain
+    table = _table(f"Domain {name}, pack version {policy.version}", "Urgency \\ impact", *impacts)
+    for urgency in dict.fromkeys(rule.level for rule in policy.urgency):
+        row = policy.matrix.get(urgency, {})
+        table.add_row(urgency, *(row.get(impact, "-") for impact in impacts))
+    return table
+
+
+def _rules(policy: DomainPolicy) -> Table:
+    table = _table("", "Rule", "In effect")
+    table.show_header = False
+    table.add_row("categories", ", ".join(category.name for category in policy.categories))
+    for priority, targets in policy.targets.items():
+        table.add_row(f"targets {priority}", _targets(targets))
+    for path in policy.escalation:
+        table.add_row(f"escalation {', '.join(path.priorities)}", _escalation(path))
+    table.add_row("Major Incident", _major(policy.major_incident))
+    hours = policy.business_hours
+    days = ", ".join(_DAYS[day] for day in hours.days)
+    table.add_row("business hours", f"{days} {hours.start:%H:%M}-{hours.end:%H:%M} {hours.timezone}")
+    closure = policy.closure
+    table.add_row(
+        "closure",
+        f"resolved after {closure.resolve_quiet_seconds} s of quiet, closed after {closure.close_after_minutes} min; "
+        f"asks for {', '.join(closure.require) or 'nothing'}; "
+        f"problem review for {', '.join(closure.problem_review) or 'none'}",
+    )
+    shown = ", ".join(policy.communication.status_page) or "none"
+    table.add_row("status page", f"{shown} on {policy.communication.page_name}")
+    return table
+
+
+def _targets(targets: Targets) -> str:
+    update = f", update every {targets.update_minutes}" if targets.update_minutes else ""
+    calendar = "business hours" if targets.calendar == "business" else "day and night"
+    return f"respond in {targets.respond_minutes} min, resolve in {targets.resolve_minutes}{update}; {calendar}"
+
+
+def _escalation(path: EscalationPath) -> str:
+    return "; ".join(f"{level.after_minutes:g} min: {', '.join(level.notify)}" for level in path.levels)
+
+
+def _major(rule: MajorIncidentRule) -> str:
+    stated: list[str] = []
+    if rule.users_at_least is not None:
+        stated.append(f"{rule.users_at_least:,} users")
+    if rule.revenue_per_minute_at_least is not None:
+        stated.append(f"{rule.revenue_per_minute_at_least:,.0f} a minute")
+    if rule.regulatory:
+        stated.append(f"regulated: {', '.join(rule.regulatory)}")
+    return f"{' or '.join(stated) or 'never'}; counts {', '.join(rule.priorities)}"
+
+
+def _rotations(config: Config) -> Table:
+    table = _table("Rotations", "Name", "Covers", "People in turn", "Turn", "Time zone", "Overrides")
+    for _, each in sorted(config.rotations.items()):
+        covers = ", ".join(ref.rpartition("/")[2] for ref in each.services)
+        turn = f"{each.turn_days} day{'' if each.turn_days == 1 else 's'}"
+        table.add_row(each.name, covers or "-", ", ".join(each.people), turn, each.timezone, str(len(each.overrides)))
+    return table
+
+
+def _feeds(feeds: Mapping[str, Feed]) -> Table:
+    table = _table("Feeds", "Name", "Topic", "Adapter", "Space", "Held")
+    for each in feeds.values():
+        held = ", ".join(f"{severity} {seconds} s" for severity, seconds in each.hold_seconds.items())
+        space = each.space or "by environment"
+        table.add_row(each.name, f"alerts.raw.{each.name}", each.adapter, space, held or "-")
+    return table
+
+
+def _sinks(config: Config) -> Table:
+    table = _table("Sinks", "Name", "Type", "Address", "Secret from", "Priorities", "Domains")
+    for each in config.sinks.values():
+        table.add_row(
+            each.name,
+            each.type,
+            each.url,
+            each.secret_env,
+            ", ".join(each.priorities) or "all",
+            ", ".join(each.domains) or "all",
+        )
+    return table
+
+
+def _maintenance(config: Config) -> Table:
+    table = _table("Maintenance windows", "Name", "From", "To", "Targets", "Labels")
+    for each in config.maintenance:
+        labels = ", ".join(f"{name}={value}" for name, value in each.labels.items())
+        targets = ", ".join(each.targets)
+        table.add_row(each.name, _moment(each.start), _moment(each.end), targets or "-", labels or "-")
+    return table
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M %Z}"
