@@ -152,3 +152,9 @@ def _parse_stages(text: str) -> tuple[str, ...]:
 
 
 _PARSERS: Final[dict[str, Callable[[str], object]]] = {"stages": _parse_stages, "log_level": str.lower}
+
+
+def java_home(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The Java installation that the machine prefers (``JAVA_HOME``), for the embedded broker."""
+    named = environ.get("JAVA_HOME", "").strip()
+    return Path(named) if named else None

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from pipeline.kafka.engine import EmbeddedKafkaError, find_jars, find_java
+from pipeline.settings import java_home as settings_java_home
 
 __all__ = ["EmbeddedKafka", "EmbeddedKafkaError"]
 
@@ -94,13 +95,13 @@ class EmbeddedKafka:
         Args:
             directory: where data is kept and found again; None for a temporary one that goes with the broker.
             port: port on 127.0.0.1; 0 for any free one.
-            java_home: Java installation to prefer over the one on PATH.
+            java_home: Java installation to prefer over the one on PATH; JAVA_HOME unless given.
             start_seconds_max: how long the broker may take until it serves, seconds.
         """
         self._temporary = directory is None
         self._given_directory = directory
         self._given_port = port
-        self._java_home = java_home
+        self._java_home = java_home or settings_java_home()
         self._start_seconds_max = start_seconds_max
         self._process: subprocess.Popen[bytes] | None = None
         self.directory = directory or Path()
