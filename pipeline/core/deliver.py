@@ -99,6 +99,15 @@ class DeliverProcessor(Processor):
         """All outboxes, by sink and incident: what waits and what was given up, for metrics and people."""
         return [self._outboxes[key] for key in sorted(self._outboxes)]
 
+    def gauges(self) -> dict[str, dict[str, float]]:
+        """Deliveries that wait and that were given up, by sink, of the incidents that are still open."""
+        waiting: dict[str, float] = dict.fromkeys(self._sinks, 0)
+        parked: dict[str, float] = dict.fromkeys(self._sinks, 0)
+        for outbox in self._outboxes.values():
+            waiting[outbox.sink] = waiting.get(outbox.sink, 0) + len(outbox.queue)
+            parked[outbox.sink] = parked.get(outbox.sink, 0) + outbox.parked_total
+        return {"deliveries_waiting": waiting, "deliveries_parked": parked}
+
     def _take_event(self, event: IncidentEvent, effects: Effects) -> None:
         for sink in self._sinks.values():
             key = _key(sink.name, event.incident_id)

@@ -46,9 +46,7 @@ class Desk:
 
     def event(self, revision: int, change: str, incident_id: str = "INC-1", **snapshot: Any) -> None:
         incident = {"id": incident_id, "state": "logged", "priority": "P1", "domain": "shop"} | snapshot
-        entries = [
-            {"at_ms": self.now_ms, "action": change, "actor": "spillway", "text": f"number {revision}"}
-        ]
+        entries = [{"at_ms": self.now_ms, "action": change, "actor": "spillway", "text": f"number {revision}"}]
         value = {
             "schema": 1,
             "incident_id": incident_id,
@@ -90,9 +88,7 @@ class Desk:
         return told
 
     def parked(self) -> list[dict[str, Any]]:
-        values = [
-            orjson.loads(each.value or b"") for each in self.effects.outputs if each.topic == "deliveries"
-        ]
+        values = [orjson.loads(each.value or b"") for each in self.effects.outputs if each.topic == "deliveries"]
         return [value for value in values if value["outcome"] == DeliveryOutcome.PARKED]
 
 
@@ -204,9 +200,7 @@ def test_a_body_too_large_is_cut_and_says_so(snapshot: dict[str, Any]) -> None:
         ({"priorities": ("P1",), "domains": ("mail",)}, {}, False),
     ],
 )
-def test_filters_decide_what_a_sink_hears(
-    filters: dict[str, Any], snapshot: dict[str, Any], wanted: bool
-) -> None:
+def test_filters_decide_what_a_sink_hears(filters: dict[str, Any], snapshot: dict[str, Any], wanted: bool) -> None:
     desk = Desk(sink(**filters))
     desk.event(1, "opened", **snapshot)
     assert bool(desk.ready()) is wanted
@@ -251,9 +245,7 @@ def test_waits_differ_between_incidents_and_are_the_same_in_every_run() -> None:
     assert waits == [limits.backoff_ms(f"INC-{number}/1/desk", 5) for number in range(50)]
 
 
-@pytest.mark.parametrize(
-    ("asked_seconds", "wait_seconds"), [(60, 60), (10**9, limits.RETRY_AFTER_SECONDS_MAX)]
-)
+@pytest.mark.parametrize(("asked_seconds", "wait_seconds"), [(60, 60), (10**9, limits.RETRY_AFTER_SECONDS_MAX)])
 def test_a_sink_that_asks_for_patience_gets_it_within_reason(asked_seconds: int, wait_seconds: int) -> None:
     desk = Desk()
     desk.event(1, "opened")
@@ -275,6 +267,17 @@ def test_what_a_sink_rejects_is_parked_visibly_and_the_next_goes_on() -> None:
     assert note["detail"] == "rejected_by_sink: no such project"
     [kept] = desk.processor.outboxes()[0].parked
     assert kept.reason == ParkReason.REJECTED_BY_SINK
+
+
+def test_what_waits_and_what_was_given_up_is_counted_by_sink() -> None:
+    desk = Desk(sink("desk"), sink("page"))
+    desk.event(1, "opened")
+    desk.event(2, "resolved")
+    desk.answer(desk.processor.ready()[0], "rejected")
+    assert desk.processor.gauges() == {
+        "deliveries_waiting": {"desk": 1, "page": 2},
+        "deliveries_parked": {"desk": 1, "page": 0},
+    }
 
 
 def test_a_delivery_is_parked_when_its_hours_are_used_up() -> None:
@@ -461,9 +464,7 @@ def test_whatever_happens_each_sink_hears_revisions_in_order_and_every_milestone
 
     for name in ("desk", "page"):
         for incident_id, newest in revisions.items():
-            told = [
-                each.revision for each in first_sends if (each.sink, each.incident_id) == (name, incident_id)
-            ]
+            told = [each.revision for each in first_sends if (each.sink, each.incident_id) == (name, incident_id)]
             assert told == sorted(set(told))
             assert told[-1] == newest
     assert milestones <= {(each.sink, each.incident_id, each.revision) for each in first_sends}

@@ -1,0 +1,67 @@
+"""Sends a command to the pipeline: the record on ``commands`` or ``bridge.commands`` that asks for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from pipeline.core.identity import partition_of
+from pipeline.models.command import Command
+from pipeline.settings import Settings
+
+COMMANDS_TOPIC: Final = "commands"
+BRIDGE_COMMANDS_TOPIC: Final = "bridge.commands"
+
+# A person waits for the answer; a broker that takes longer is not well.
+ANSWER_SECONDS_MAX: Final = 15.0
+
+
+def send_command(settings: Settings, command: Command, *, topic: str, key: str) -> None:
+    """Write one command and wait until the brokers have it.
+
+    Args:
+        settings: brokers and names.
+        command: what is asked.
+        topic: logical name, `COMMANDS_TOPIC` or `BRIDGE_COMMANDS_TOPIC`.
+        key: the incident's space, or the bridge incident's id.
+
+    Raises:
+        click.ClickException: no broker answers, the topic is missing, or the brokers refuse.
+    """
+    producer = Producer(
+        {
+            "bootstrap.servers": settings.bootstrap,
+            "enable.idempotence": True,
+            "delivery.timeout.ms": int(ANSWER_SECONDS_MAX * 1_000),
+            "log_level": 0,
+        }
+    )
+    failures: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    wire = settings.wire(topic)
+    partition = partition_of(key.encode(), _partitions(producer, wire, settings.bootstrap))
+    value = command.model_dump_json(exclude_none=True)
+    producer.produce(wire, value, key=key, partition=partition, on_delivery=delivered)
+    unsent = producer.flush(ANSWER_SECONDS_MAX)
+    if failures or unsent:
+        reason = failures[0].str() if failures else "no answer"
+        raise click.ClickException(f"Kafka at {settings.bootstrap} did not take the command: {reason}. Try again.")
+
+
+def _partitions(producer: Producer, wire: str, bootstrap: str) -> int:
+    try:
+        # Asked for by name, a missing topic might be created with the broker's defaults; so ask for all.
+        found = producer.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+    except KafkaException:
+        raise click.ClickException(
+            f"no Kafka broker answers at {bootstrap}: start one, or set SPILLWAY_BOOTSTRAP"
+        ) from None
+    if wire not in found:
+        raise click.ClickException(f"topic {wire} is missing: run `spillway topics apply`")
+    return len(found[wire].partitions)

@@ -1,0 +1,121 @@
+"""Incidents in tables and words, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PRIORITY_STYLES: Final = {"P1": "bold red", "P2": "red", "P3": "yellow", "P4": "dim"}
+
+_FIELDS: Final = (
+    ("Who is affected", "who_is_affected"),
+    ("Symptoms", "symptoms"),
+    ("Category", "category"),
+    ("Service", "service"),
+    ("Owner", "owner"),
+    ("Assigned to", "assignee"),
+    ("Layer", "infrastructure_layer"),
+    ("Hosting", "hosting_model"),
+    ("Runbook", "runbook"),
+    ("Bridge incident", "bridge_id"),
+    ("Members", "members"),
+    ("Merged into", "merged_into"),
+)
+
+
+def list_incidents(console: Console, incidents: Iterable[dict[str, Any]]) -> None:
+    """One line for each incident."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("Incident", "Pri", "State", "Opened", "Service", "Assigned to"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("What")
+    for incident in incidents:
+        priority = str(incident.get("priority") or "")
+        table.add_row(
+            *(Text(text) for text in (_word(incident.get("id")),)),
+            Text(priority, style=PRIORITY_STYLES.get(priority, "")),
+            *(
+                Text(text)
+                for text in (
+                    _word(incident.get("state")),
+                    _time(incident.get("opened_at_ms")),
+                    _word(incident.get("service")).rpartition("/")[2],
+                    _word(incident.get("assignee")),
+                    _word(incident.get("title")),
+                )
+            ),
+        )
+    console.print(table)
+
+
+def show_incident(console: Console, incident: dict[str, Any], timeline: Iterable[dict[str, Any]]) -> None:
+    """An incident: what, who, why, and what happened so far, in order."""
+    priority = str(incident.get("priority") or "")
+    title = Text.assemble(
+        (_word(incident.get("id")), "bold"),
+        "  ",
+        (priority, PRIORITY_STYLES.get(priority, "")),
+        f"  {_word(incident.get('state'))}  ",
+        _word(incident.get("title")),
+    )
+    console.print(title)
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    for label, value in _facts(incident):
+        facts.add_row(label, Text(value))
+    console.print(facts)
+    console.print(Text("\nTimeline", style="bold"))
+    for entry in timeline:
+        line = Text.assemble((_moment(entry.get("at")), "dim"), f"  {_word(entry.get('text'))}")
+        if entry.get("actor"):
+            line.append(f"  ({entry['actor']})", style="dim")
+        console.print(line)
+
+
+def _facts(incident: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    because = incident.get("priority_because") or []
+    if because:
+        yield "Priority because", "; ".join(map(str, because))
+    for label, name in _FIELDS:
+        if value := incident.get(name):
+            yield label, "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+    for suspect in incident.get("suspects") or []:
+        reasons = "; ".join(map(str, suspect.get("because") or []))
+        yield "Suspect", f"{_word(suspect.get('ref'))}: {reasons}"
+    for link in incident.get("links") or []:
+        parts = (link.get("kind"), link.get("id"), link.get("state"), link.get("url"))
+        yield "Link", " ".join(str(part) for part in parts if part)
+    for name, clock in (incident.get("clocks") or {}).items():
+        if clock:
+            yield f"{name.capitalize()} due", _clock(clock)
+    resolution = incident.get("resolution") or {}
+    for name in ("code", "summary", "cause", "corrective_action", "by"):
+        if resolution.get(name):
+            yield f"Resolution {name.replace('_', ' ')}", str(resolution[name])
+
+
+def _clock(clock: dict[str, Any]) -> str:
+    words = [_time(clock.get("due_at_ms"))]
+    if clock.get("met_at_ms"):
+        words.append(f"met at {_time(clock['met_at_ms'])}")
+    if clock.get("breached_at_ms"):
+        words.append(f"missed at {_time(clock['breached_at_ms'])}")
+    return ", ".join(words)
+
+
+def _word(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _time(value: Any) -> str:
+    return _moment(datetime.fromtimestamp(value / 1_000, UTC)) if isinstance(value, (int, float)) else ""
+
+
+def _moment(value: Any) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z" if isinstance(value, datetime) else ""
