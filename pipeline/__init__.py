@@ -1,0 +1,1 @@
+"""Spillway: floods of alerts in, few well-run incidents out."""

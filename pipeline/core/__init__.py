@@ -1,0 +1,1 @@
+"""The pure core: every decision, as synchronous functions of state, record and stream time."""

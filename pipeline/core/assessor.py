@@ -15,7 +15,7 @@ from pipeline.core.terms import terms_of
 from pipeline.core.topology import Topology
 from pipeline.models.command import Change
 from pipeline.models.episode import EpisodeEvent
-from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Suspect, Summary
+from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Summary, Suspect
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
 
 SYMPTOMS_MAX: Final = 10
@@ -162,8 +162,12 @@ class Assessor:
         incident = draft.incident
         if self.desk.escalator.path(self.desk.policy(incident), incident.priority) is None:
             return
-        page = self.desk.escalator.engage(incident, suspect.ref, draft.now_ms, f"{title} is the probable cause")
-        if page is not None:
+        because = f"{title} is the probable cause"
+        page, called = self.desk.escalator.engage(incident, suspect.ref, draft.now_ms, because)
+        if page is not None and called:
+            runbook = f"; runbook {page.runbook}" if page.runbook else ""
+            draft.note("inform", MACHINE, f"told {page.person}: {because}{runbook}", person=page.person)
+        elif page is not None:
             self.desk.page(draft, page)
 
     def summary(self, draft: Draft, members: list[Member]) -> Summary:
@@ -186,6 +190,7 @@ class Assessor:
             services=incident.services,
             depends=[ref for ref in depends if self.topology.hosting(ref) is None],
             suspects=[suspect.ref for suspect in incident.suspects],
+            identified=incident.identified,
             regulatory=incident.regulatory,
             impacts=facts.impacts,
             tickets=len(incident.tickets),

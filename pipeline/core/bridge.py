@@ -19,7 +19,7 @@ from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
 from pipeline.core.prioritise import total
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.core.topology import Topology
-from pipeline.models.command import Command, CommandType, Target
+from pipeline.models.command import Command, CommandType, Resolution, Target
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.incident import (
     INCIDENT_SCHEMA,
@@ -172,11 +172,22 @@ class BridgeProcessor(Processor):
         for summary in group:
             self._link(draft, summary, effects)
         self._aggregate(draft)
-        bridge.priority_because = because
+        bridge.priority, bridge.priority_because = self._top_priority(lead.domain), because
         if self._desk.step(draft, Step.LOG, MACHINE, f"bridge incident opened for {len(group)} incident(s)"):
             bridge.logged_at_ms = now
-        self._desk.set_clocks(draft)
+        self._desk.communicate(draft, "investigating", f"We are handling a major incident: {lead.title}")
+        self._tell_cause(draft, lead)
         self._publish(draft, effects)
+
+    def _top_priority(self, domain: str) -> str:
+        """A Major Incident has the highest priority of its domain, whatever its members have."""
+        matrix = self._desk.config.policy(domain).matrix
+        return min(priority for row in matrix.values() for priority in row.values())
+
+    def _tell_cause(self, draft: Draft, summary: Summary) -> None:
+        if summary.identified is not None and draft.incident.state in OPEN_STATES:
+            title = self._topology.title(summary.identified)
+            self._desk.communicate(draft, "identified", f"The probable cause is identified: {title}")
 
     def _link(self, draft: Draft, summary: Summary, effects: Effects) -> None:
         bridge = draft.incident
@@ -202,14 +213,15 @@ class BridgeProcessor(Processor):
     def _member_news(self, bridge: Incident, known: Summary | None, summary: Summary, effects: Effects) -> None:
         """Keep the bridge true after one of its members changed; resolve it with its last member."""
         draft = Draft(bridge, self.clock_ms, received_at_ms=summary.received_at_ms)
-        before = (bridge.users_affected, bridge.revenue_per_minute, bridge.priority, len(bridge.entities))
+        before = (bridge.users_affected, bridge.revenue_per_minute, len(bridge.entities))
         self._aggregate(draft)
         if known is not None and known.state != summary.state:
             text = f"{summary.incident_id} is {summary.state.replace('_', ' ')}"
             draft.note("member", MACHINE, text, IncidentChange.UPDATED, incident_id=summary.incident_id)
             self._follow(draft, summary)
-        elif (bridge.users_affected, bridge.revenue_per_minute, bridge.priority, len(bridge.entities)) != before:
+        elif (bridge.users_affected, bridge.revenue_per_minute, len(bridge.entities)) != before:
             draft.note("affected", MACHINE, bridge.who_is_affected, IncidentChange.UPDATED, users=bridge.users_affected)
+        self._tell_cause(draft, summary)
         if draft.entries:
             self._publish(draft, effects)
 
@@ -217,7 +229,8 @@ class BridgeProcessor(Processor):
         bridge = draft.incident
         states = [self._summaries[each].state for each in bridge.members if each in self._summaries]
         if bridge.state in OPEN_STATES and not any(state in OPEN_STATES for state in states):
-            self._desk.resolve(draft, MACHINE, None)
+            done = Resolution(code="members_resolved", summary="all member incidents are resolved")
+            self._desk.resolve(draft, MACHINE, done)
         elif summary.state in OPEN_STATES and bridge.resolved_at_ms is not None:
             self._desk.reopen(draft, MACHINE, f"reopened: {summary.incident_id} came back")
 
@@ -228,7 +241,6 @@ class BridgeProcessor(Processor):
         users, revenue = total(_impacts(members))
         bridge.users_affected = max(bridge.users_affected, users)
         bridge.revenue_per_minute = max(bridge.revenue_per_minute, revenue)
-        bridge.priority = min((each.priority for each in members), default=bridge.priority)
         bridge.entities = list(dict.fromkeys(ref for each in members for ref in each.entities))
         bridge.services = list(dict.fromkeys(ref for each in members for ref in each.services))
         bridge.regulatory = sorted({tag for each in members for tag in each.regulatory})

@@ -1,5 +1,7 @@
-"""Business hours: whether a moment is inside them, and when a span of working time is over. Local time, with its
-daylight saving shifts, through the time zone database."""
+"""Business hours: whether a moment is inside them, and when a span of working time is over.
+
+Local time, with its daylight saving shifts, through the time zone database.
+"""
 
 from __future__ import annotations
 

@@ -12,22 +12,24 @@ from typing import ClassVar, Final
 
 import orjson
 
+from pipeline.core import recovery, regroup
 from pipeline.core.assessor import Assessor
 from pipeline.core.book import Book
 from pipeline.core.changes import ChangeLog
 from pipeline.core.commands import apply_command, encode_command, parse_command, remember
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft, publish
-from pipeline.core.evidence import Verdict, weigh
+from pipeline.core.evidence import Verdict
 from pipeline.core.identity import short_id
-from pipeline.core.lifecycle import OPEN_STATES, Step
+from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
+from pipeline.core.matcher import Matcher
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.core.topology import Topology
-from pipeline.models.alert import SEVERITY_RANK, FeedClass
+from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent, episode_from_wire
-from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, TicketLink, incident_from_wire
+from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, incident_from_wire
 
 _INCIDENT: Final = "i/"
 _MEMBER: Final = "m/"
@@ -45,8 +47,8 @@ class CorrelateProcessor(Processor):
         super().__init__()
         self._desk = desk
         self._topology = topology
-        self._settings = desk.config.correlation
         self._book = Book(topology)
+        self._matcher = Matcher(desk, self._book, topology)
         self._changes = ChangeLog(resolve)
         self._resolve_name = resolve
         self._assessor = Assessor(desk, topology)
@@ -174,7 +176,7 @@ class CorrelateProcessor(Processor):
             self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
             return
         episode = self._assessor.member(event)
-        incident, verdict = self._best(episode)
+        incident, verdict = self._matcher.best(episode, self.clock_ms)
         if incident is None:
             incident = self._open(episode)
             outcome = (Disposition.OPENED, Reason.FIRST_SYMPTOM)
@@ -184,44 +186,9 @@ class CorrelateProcessor(Processor):
         incident.alerts_total += event.counted
         self._decide(effects, event, *outcome, incident)
 
-    def _best(self, episode: Member) -> tuple[Incident | None, Verdict | None]:
-        """The incident that the episode belongs to most, or none; ties by id."""
-        window_ms = self._settings.window_seconds * 1_000
-        best: tuple[float, str] | None = None
-        found: tuple[Incident | None, Verdict | None] = (None, None)
-        for incident in self._book.candidates(episode):
-            same = self._book.has_condition(incident.id, episode.alert_key)
-            gap_ms = self.clock_ms - incident.news_at_ms
-            if not self._takes(incident, episode, gap_ms, window_ms, same=same):
-                continue
-            members = self._book.members_of(incident.id)
-            verdict = weigh(episode, members, gap_ms, window_ms, self._topology, same_condition=same)
-            rank = (-verdict.score, incident.id)
-            if verdict.score >= self._settings.join_at_least and (best is None or rank < best):
-                best, found = rank, (incident, verdict)
-        return found
-
-    def _takes(self, incident: Incident, episode: Member, gap_ms: int, window_ms: int, *, same: bool) -> bool:
-        """Whether an incident may take an episode at all."""
-        if incident.space != episode.space:
-            return False
-        if incident.state in OPEN_STATES:
-            return same or gap_ms <= window_ms
-        reopen_ms = self._desk.policy(incident).closure.reopen_minutes * 60_000
-        recent = incident.resolved_at_ms is not None and self.clock_ms - incident.resolved_at_ms <= reopen_ms
-        return recent and (same or episode.feed_class == FeedClass.DESK)
-
     def _open(self, episode: Member) -> Incident:
-        now = self.clock_ms
-        incident = Incident(
-            id=short_id("INC", episode.episode_id),
-            space=episode.space,
-            detected_at_ms=now,
-            opened_at_ms=min(episode.event_at_ms, now),
-            updated_at_ms=now,
-            config_version=self._desk.config.version,
-        )
-        self._book.open_incident(incident)
+        incident = self._new_incident(short_id("INC", episode.episode_id), episode.space)
+        incident.opened_at_ms = min(episode.event_at_ms, self.clock_ms)
         draft = self._draft(incident)
         draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED)
         episode.reason, episode.score = Reason.FIRST_SYMPTOM, 1.0
@@ -245,21 +212,8 @@ class CorrelateProcessor(Processor):
             evidence=episode.evidence,
         )
         if incident.state == IncidentState.RESOLVED:
-            self._after_resolution(draft, episode)
+            recovery.came_after(self._desk, draft, episode, self._book.members_of(incident.id))
         self._assess(draft)
-
-    def _after_resolution(self, draft: Draft, episode: Member) -> None:
-        """An episode that comes after the resolution: a monitor's means that it is back, a person's is a late
-        report of what was restored, unless people are all there is to go by."""
-        members = self._book.members_of(draft.incident.id)
-        late_report = episode.feed_class == FeedClass.DESK and any(
-            each.feed_class != FeedClass.DESK for each in members
-        )
-        if not late_report:
-            self._desk.reopen(draft, MACHINE, f"reopened, it fires again: {episode.summary}")
-        elif draft.incident.tickets:
-            draft.incident.tickets[-1].state = "resolved"
-            draft.note("ticket", MACHINE, f"ticket {episode.ticket}: reported after restoration, told so")
 
     def _take_in(self, draft: Draft, episode: Member) -> None:
         incident = draft.incident
@@ -273,15 +227,7 @@ class CorrelateProcessor(Processor):
         incident.news_at_ms = self.clock_ms
         draft.joined.append(episode.episode_id)
         if episode.ticket is not None:
-            incident.tickets.append(
-                TicketLink(
-                    id=episode.ticket,
-                    feed=episode.feed,
-                    state="open",
-                    summary=episode.summary,
-                    episode_id=episode.episode_id,
-                )
-            )
+            incident.tickets.append(self._assessor.ticket(episode))
 
     def _news(self, member: Member, event: EpisodeEvent, effects: Effects) -> None:
         """A change of an episode that is a member."""
@@ -292,7 +238,8 @@ class CorrelateProcessor(Processor):
         reason = Reason.EPISODE_UPDATED
         if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
             reason = Reason.EPISODE_RESOLVED
-            self._cleared(draft, member, expired=event.change == EpisodeChange.EXPIRED)
+            members = self._book.members_of(incident.id)
+            recovery.cleared(self._desk, draft, member, members, expired=event.change == EpisodeChange.EXPIRED)
         elif event.change == EpisodeChange.CHANGED:
             worse = SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(member.severity, 0)
             text = f"severity {member.severity} -> {event.alert.severity}: {member.summary}"
@@ -304,28 +251,6 @@ class CorrelateProcessor(Processor):
             self._desk.acknowledge(draft, f"source {member.feed}")
         self.touch(_MEMBER + member.episode_id)
         self._decide(effects, event, Disposition.JOINED, reason, incident)
-
-    def _cleared(self, draft: Draft, member: Member, *, expired: bool) -> None:
-        incident = draft.incident
-        if member.resolved_at_ms is None:
-            member.resolved_at_ms = self.clock_ms
-            incident.episodes_open -= 1
-        word = "fell silent" if expired else "cleared"
-        draft.note("clear", MACHINE, f"{word}: {member.summary}", IncidentChange.UPDATED, episode_id=member.episode_id)
-        for ticket in incident.tickets:
-            if ticket.episode_id == member.episode_id:
-                ticket.state = "resolved"
-        if incident.state in OPEN_STATES and self._all_clear(incident):
-            quiet_ms = self._desk.policy(incident).closure.resolve_quiet_seconds * 1_000
-            incident.resolve_at_ms = self.clock_ms + quiet_ms
-            if quiet_ms == 0:
-                self._desk.resolve(draft, MACHINE, None)
-
-    def _all_clear(self, incident: Incident) -> bool:
-        """Monitors decide where there are any; a cluster of reports alone waits for its tickets."""
-        members = self._book.members_of(incident.id)
-        monitors = [member for member in members if member.feed_class != FeedClass.DESK]
-        return all(member.resolved_at_ms is not None for member in monitors or members)
 
     def _suppressed_news(self, event: EpisodeEvent, effects: Effects) -> None:
         if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
@@ -359,6 +284,47 @@ class CorrelateProcessor(Processor):
         else:
             apply_command(self._desk, draft, command)
 
+    def _merge(self, draft: Draft, command: Command) -> None:
+        """Move all members into the surviving incident; this one ends as merged into it."""
+        survivor = self._book.incidents.get(command.into or "")
+        receiver = self._draft(survivor) if survivor is not None else None
+        moved = regroup.merge(self._desk, self._book, draft, receiver, command)
+        self._touch_members(moved)
+        if receiver is not None and moved:
+            self._assess(receiver)
+        elif receiver is not None and receiver.incident is not draft.incident:
+            del self._drafts[receiver.incident.id]
+
+    def _split(self, draft: Draft, command: Command) -> None:
+        """Move the named episodes out into an incident of their own."""
+        moving = regroup.chosen(self._book, draft, command)
+        if not moving:
+            return
+        incident = self._new_incident(short_id("INC", command.command_id, moving[0].episode_id), draft.incident.space)
+        receiver = self._draft(incident)
+        self._touch_members(regroup.split(self._book, draft, receiver, moving, command))
+        members = self._book.members_of(incident.id)
+        self._assessor.log(receiver, moving[0], members, self._changes.recent())
+        self._assess(draft)
+
+    def _touch_members(self, members: list[Member]) -> None:
+        for member in members:
+            self.touch(_MEMBER + member.episode_id)
+
+    def _new_incident(self, incident_id: str, space: str) -> Incident:
+        now = self.clock_ms
+        incident = Incident(
+            id=incident_id,
+            space=space,
+            detected_at_ms=now,
+            opened_at_ms=now,
+            updated_at_ms=now,
+            news_at_ms=now,
+            config_version=self._desk.config.version,
+        )
+        self._book.open_incident(incident)
+        return incident
+
     def _target(self, command: Command) -> Incident:
         """The incident that a command is about.
 
@@ -379,64 +345,6 @@ class CorrelateProcessor(Processor):
         if incident is None:
             raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no open incident matches the target")
         return incident
-
-    def _merge(self, draft: Draft, command: Command) -> None:
-        """Move all members into the surviving incident; this one ends as merged into it."""
-        loser, survivor = draft.incident, self._book.incidents.get(command.into or "")
-        if survivor is None or survivor is loser or survivor.state not in OPEN_STATES or survivor.space != loser.space:
-            text = "merge needs another open incident of the same space in 'into': nothing was changed"
-            draft.note("refused_merge", command.actor, text)
-            return
-        if not self._desk.step(draft, Step.MERGE, command.actor, f"merged into {survivor.id} by {command.actor}"):
-            return
-        loser.merged_into = survivor.id
-        receiver = self._draft(survivor)
-        receiver.note("merge", command.actor, f"took in {loser.id}: {loser.title}", IncidentChange.MERGED)
-        self._move(draft, receiver, self._book.members_of(loser.id))
-        survivor.tickets.extend(loser.tickets)
-        survivor.opened_at_ms = min(survivor.opened_at_ms, loser.opened_at_ms)
-        self._assess(receiver)
-
-    def _split(self, draft: Draft, command: Command) -> None:
-        """Move the named episodes out into an incident of their own."""
-        members = self._book.members[draft.incident.id]
-        moving = [member for episode_id, member in members.items() if episode_id in command.episodes]
-        if not moving or len(moving) == len(members) or draft.incident.state not in OPEN_STATES:
-            text = "split needs some, not all, of the incident's episodes: nothing was changed"
-            draft.note("refused_split", command.actor, text)
-            return
-        now = self.clock_ms
-        incident = Incident(
-            id=short_id("INC", command.command_id, moving[0].episode_id),
-            space=draft.incident.space,
-            detected_at_ms=now,
-            opened_at_ms=min(member.event_at_ms for member in moving),
-            config_version=self._desk.config.version,
-        )
-        self._book.open_incident(incident)
-        receiver = self._draft(incident)
-        receiver.note("detect", command.actor, f"split from {draft.incident.id}", IncidentChange.OPENED)
-        names = {member.episode_id for member in moving}
-        incident.tickets = [ticket for ticket in draft.incident.tickets if ticket.episode_id in names]
-        draft.incident.tickets = [ticket for ticket in draft.incident.tickets if ticket.episode_id not in names]
-        self._move(draft, receiver, moving)
-        draft.note("split", command.actor, f"{len(moving)} episodes moved to {incident.id}", IncidentChange.SPLIT)
-        changes = self._changes.recent()
-        self._assessor.log(receiver, moving[0], self._book.members_of(incident.id), changes)
-        self._assess(draft)
-
-    def _move(self, giver: Draft, receiver: Draft, moving: list[Member]) -> None:
-        for member in moving:
-            self._book.detach(member)
-            giver.incident.episodes_open -= member.resolved_at_ms is None
-            giver.incident.episodes_total -= 1
-            giver.left.append(member.episode_id)
-            member.incident_id, member.joined_order = receiver.incident.id, receiver.incident.episodes_total
-            self._book.attach(member)
-            receiver.incident.episodes_open += member.resolved_at_ms is None
-            receiver.incident.episodes_total += 1
-            receiver.joined.append(member.episode_id)
-            self.touch(_MEMBER + member.episode_id)
 
     # -- small things
 
@@ -466,7 +374,7 @@ class CorrelateProcessor(Processor):
             key = _INCIDENT + incident.id
             self.touch(key)
             self.timers.set(key, self._desk.deadline_ms(incident))
-            if incident.state in (IncidentState.CLOSED, IncidentState.MERGED):
+            if incident.state in ENDED_STATES:
                 for member in self._book.forget(incident.id):
                     self.touch(_MEMBER + member.episode_id)
         self._drafts.clear()

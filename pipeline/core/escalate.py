@@ -15,7 +15,7 @@ MINUTE_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Escalator:
-    """Resolves an escalation level to people."""
+    """Resolves an escalation level to people. Nobody is called twice for one incident: the record tells the rest."""
 
     topology: Topology
     oncall: OncallIndex
@@ -32,7 +32,7 @@ class Escalator:
         return escalation.started_at_ms + round(path.levels[escalation.level].after_minutes * MINUTE_MS)
 
     def pages(self, incident: Incident, path: EscalationPath, level: EscalationLevel, at_ms: int) -> list[Page]:
-        """Whom a level calls: nobody twice for the same service."""
+        """Whom a level calls."""
         because = "opened" if level.after_minutes == 0 else f"not acknowledged after {level.after_minutes:g} minutes"
         pages: list[Page] = []
         for target in level.notify:
@@ -41,10 +41,10 @@ class Escalator:
                 pages.append(page)
         return pages
 
-    def engage(self, incident: Incident, ref: str, at_ms: int, because: str) -> Page | None:
-        """The page for the on-call of a service that became suspect; None where it was called already."""
+    def engage(self, incident: Incident, ref: str, at_ms: int, because: str) -> tuple[Page | None, bool]:
+        """The page for the on-call of a service that became suspect, and whether that person was called already."""
         page = self._oncall_page(incident, ref, "suspect", at_ms, because, ahead=0)
-        return None if page is None or _known(page, incident.escalation.paged) else page
+        return page, page is not None and _known(page, incident.escalation.paged)
 
     def chain(self, incident: Incident, hops_max: int) -> list[str]:
         """The dependency chain: from the incident's service to the suspect, then on to what the suspect needs."""
@@ -118,4 +118,4 @@ class Escalator:
 
 
 def _known(page: Page, paged: list[Page]) -> bool:
-    return any(page.person == each.person and page.service == each.service for each in paged)
+    return any(page.person == each.person for each in paged)

@@ -97,7 +97,7 @@ def weigh(
     structural = _structure(episode, members, topology)
     if structural is not None:
         evidence[structural[0]] = structural[1]
-    elif _names_it(episode, members, topology):
+    if (structural is None or structural[1] < BUSINESS_TERMS) and _names_it(episode, members, topology):
         evidence["business_terms"] = BUSINESS_TERMS
     text = _text(episode, members)
     if text > 0:
@@ -157,8 +157,10 @@ def _names_it(episode: Member, members: list[Member], topology: Topology) -> boo
 
 
 def _text(episode: Member, members: list[Member]) -> float:
-    """Contribution of the likeness of words to the most similar recent member, where both are about one thing or
-    the text is all there is."""
+    """Contribution of the likeness of words to the most similar recent member.
+
+    It counts where both are about one thing, or where the text is all there is.
+    """
     best = 0.0
     people = episode.feed_class == FeedClass.DESK
     for member in members[-COMPARED_MEMBERS_MAX:]:

@@ -82,6 +82,9 @@ def terms_of(catalogue: Catalogue) -> dict[str, Term]:
             term = Term((kind, order, entity.ref), entity.ref, how)
             if phrase and (phrase not in terms or term.rank < terms[phrase].rank):
                 terms[phrase] = term
+    for phrase, term in sorted(terms.items()):  # people write "mails" for "mail"
+        if term.how == "alias" and phrase[-1].isalpha() and not phrase.endswith("s"):
+            terms.setdefault(f"{phrase}s", term)
     return terms
 
 

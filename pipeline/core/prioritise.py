@@ -56,7 +56,10 @@ def categorise(policy: DomainPolicy, text: str, labels: dict[str, str], layer: s
     """The first category of the policy that matches, in the policy's order; None where none does.
 
     Args:
+        policy: the domain's pack.
         text: name, summary and description, lower case.
+        labels: the alert's labels.
+        layer: infrastructure layer of what it is about.
     """
     for category in policy.categories:
         if _matches(category, text, labels, layer):

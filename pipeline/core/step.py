@@ -37,19 +37,32 @@ class Record(Protocol):
     """One Kafka record, as aiokafka's ``ConsumerRecord`` already is. ``timestamp``: epoch milliseconds."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """Logical name of the topic."""
+
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """Partition number."""
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Offset in the partition."""
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Record timestamp, epoch milliseconds."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Record key."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Record value, as it came."""
+
     @property
-    def headers(self) -> Headers: ...
+    def headers(self) -> Headers:
+        """Record headers, in order."""
 
 
 class StreamRecord(NamedTuple):

@@ -1,0 +1,1 @@
+"""The words of the wire and of the configuration."""

@@ -322,6 +322,7 @@ class Summary:
     services: list[str]
     depends: list[str]
     suspects: list[str]
+    identified: str | None
     regulatory: list[str]
     impacts: dict[str, tuple[str, int, float]]
     tickets: int
