@@ -26,6 +26,8 @@ from pipeline.settings import Settings
 STAGE = "dedupe"
 INPUT = "alerts"
 OUTPUT = "episodes"
+# Many small transactions, so that kills find one open.
+BATCH_RECORDS_MAX = 100
 
 
 class Count(Processor):
@@ -77,6 +79,7 @@ def main(bootstrap: str, prefix: str, app_id: str, session_seconds: str = "6") -
         app_id=app_id,
         http_port=0,
         session_timeout_seconds=float(session_seconds),
+        batch_records_max=BATCH_RECORDS_MAX,
     )
     registry = CollectorRegistry()
     context = StageContext(

@@ -1,0 +1,201 @@
+"""Toy workers as processes, and the topics, records and checks of the runtime's tests."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from http.client import HTTPConnection
+from typing import Any, Final, cast
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, DEAD_LETTER_TOPIC, changelog_topic
+from tests.runtime.toy import INPUT, OUTPUT, STAGE
+from tests.support import wait_until
+
+PARTITIONS: Final = 4
+READY_SECONDS_MAX: Final = 30.0
+HANDLED_SECONDS_MAX: Final = 30.0
+END_SECONDS_MAX: Final = 30.0
+SESSION_SECONDS: Final = "3"
+
+
+class Worker:
+    """One toy worker process."""
+
+    def __init__(self, kafka: str, prefix: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.runtime.toy", kafka, prefix, app_id(prefix), SESSION_SECONDS],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.port = 0
+        self.said: list[str] = []
+        self._readers = [
+            threading.Thread(target=reader, daemon=True) for reader in (self._read_ready, self._read_errors)
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_ready(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.port = int(line.removeprefix("ready "))
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        self.said.extend(self._process.stderr)
+
+    def wait_ready(self) -> Worker:
+        wait_until(lambda: self.port or self.ended(), READY_SECONDS_MAX, "the worker serves")
+        assert self.port, self.said
+        return self
+
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self) -> int:
+        """Ask to stop; returns the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        code = self._process.wait(END_SECONDS_MAX)
+        for reader in self._readers:
+            reader.join()
+        return code
+
+    def get(self, path: str, also: int = 200) -> str:
+        """Body of an answer with status 200, or the one given."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert answer.status in {200, also}, answer.status
+            return answer.read().decode()
+        finally:
+            connection.close()
+
+
+class Bench:
+    """Topics of one test, and what goes in and comes out."""
+
+    def __init__(self, kafka: str, prefix: str) -> None:
+        self.kafka = kafka
+        self.prefix = prefix
+        self.workers: list[Worker] = []
+        self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "message.max.bytes": 18 << 20})
+        admin = AdminClient({"bootstrap.servers": kafka})
+        large = {"max.message.bytes": str(DEAD_LETTER_RECORD_BYTES_MAX)}
+        topics = [
+            NewTopic(prefix + INPUT, PARTITIONS, 1, config=large),
+            NewTopic(prefix + OUTPUT, PARTITIONS, 1),
+            NewTopic(prefix + DEAD_LETTER_TOPIC, 1, 1, config=large),
+            NewTopic(prefix + changelog_topic(STAGE), PARTITIONS, 1, config={"cleanup.policy": "compact"}),
+        ]
+        for made in admin.create_topics(topics).values():
+            made.result()
+
+    def worker(self) -> Worker:
+        worker = Worker(self.kafka, self.prefix)
+        self.workers.append(worker)
+        return worker
+
+    def send(self, key: str, value: bytes, partition: int = 0, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        self._producer.produce(self.prefix + INPUT, value, key.encode(), partition=partition, headers=list(headers))
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        assert self._producer.flush(30) == 0
+
+    def read(self, topic: str, count: int, seconds: float = HANDLED_SECONDS_MAX) -> list[Message]:
+        """Committed records of a topic, as soon as there are ``count``."""
+        found: list[Message] = []
+        consumer = self._reader(topic)
+
+        def enough() -> bool:
+            for message in consumer.consume(1000, timeout=0.1):
+                assert message.error() is None, message.error()
+                found.append(message)
+            return len(found) >= count
+
+        try:
+            wait_until(enough, seconds, f"{count} records of {topic}, found {len(found)}")
+        finally:
+            consumer.close()
+        return found
+
+    def read_all(self, topic: str) -> list[Message]:
+        """All committed records of a topic, now that no worker runs."""
+        found: list[Message] = []
+        consumer = self._reader(topic, **{"enable.partition.eof": True})
+        ends = len(consumer.assignment())
+        while ends:
+            for message in consumer.consume(1000, timeout=1):
+                if message.error() is None:
+                    found.append(message)
+                else:
+                    ends -= 1
+        consumer.close()
+        return found
+
+    def _reader(self, topic: str, **more: Any) -> Consumer:
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.kafka,
+                "group.id": "reader",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                **more,
+            }
+        )
+        partitions = consumer.list_topics(self.prefix + topic, timeout=10).topics[self.prefix + topic].partitions
+        consumer.assign([TopicPartition(self.prefix + topic, number, 0) for number in partitions])
+        return consumer
+
+    def committed(self) -> int:
+        """Sum of the stage's committed input offsets."""
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": f"{app_id(self.prefix)}-{STAGE}"})
+        topics = [TopicPartition(self.prefix + INPUT, number) for number in range(PARTITIONS)]
+        offsets = [max(0, topic.offset) for topic in consumer.committed(topics, timeout=10)]
+        consumer.close()
+        return sum(offsets)
+
+    def wait_committed(self, count: int) -> None:
+        wait_until(lambda: self.committed() >= count, HANDLED_SECONDS_MAX, f"{count} records are committed")
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+
+
+def app_id(prefix: str) -> str:
+    return prefix.strip(".")
+
+
+def out_of_sequence(messages: Sequence[Message]) -> dict[str, list[int]]:
+    """Keys whose counts are not 1, 2, 3...: something was lost or took effect twice."""
+    counts: dict[str, list[int]] = defaultdict(list)
+    for message in messages:
+        counts[(message.key() or b"").decode()].append(int(message.value() or b"0"))
+    return {key: seen for key, seen in counts.items() if seen != list(range(1, len(seen) + 1))}
+
+
+def headers_of(message: Message) -> dict[str, bytes]:
+    return dict(cast(list[tuple[str, bytes]], message.headers() or []))
+
+
+def stamp_ms() -> int:
+    return int(time.time() * 1000)
