@@ -15,7 +15,7 @@ from pipeline.core.terms import terms_of
 from pipeline.core.topology import Topology
 from pipeline.models.command import Change
 from pipeline.models.episode import EpisodeEvent
-from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Summary, Suspect
+from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Summary, Suspect, TicketLink
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
 
 SYMPTOMS_MAX: Final = 10
@@ -65,6 +65,16 @@ class Assessor:
             users_affected=alert.users_affected,
             mentions=list(alert.mentions),
             terms=terms_of(alert.summary, alert.description),
+        )
+
+    def ticket(self, episode: Member) -> TicketLink:
+        """The link to the service-desk ticket behind an episode."""
+        return TicketLink(
+            id=episode.ticket or "",
+            feed=episode.feed,
+            state="open" if episode.resolved_at_ms is None else "resolved",
+            summary=episode.summary,
+            episode_id=episode.episode_id,
         )
 
     def log(self, draft: Draft, first: Member, members: list[Member], changes: list[Change]) -> None:
