@@ -16,6 +16,7 @@ from pipeline.models.policy import BusinessHours, DomainPolicy, ImpactRule, Urge
 
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 NOTIFY_ROLES: Final = ("oncall", "oncall-secondary", "owner", "dependency")
+NAMES_LISTED_MAX: Final = 6  # more than these do not help who looks for one
 _DAYS: Final = range(7)
 _UNCONDITIONAL: Final = frozenset(("level", "because"))  # fields of a rule that are no conditions
 
@@ -40,7 +41,13 @@ def check_known(
     for index, name in enumerate(names):
         if name not in known:
             where = source.at(*path, index)
-            findings.problem(where, f"{path[-1]}: unknown {what} '{name}'{suggestion(name, known)}")
+            hint = suggestion(name, known) or _all_of(known)
+            findings.problem(where, f"{path[-1]}: unknown {what} '{name}'{hint}")
+
+
+def _all_of(known: tuple[str, ...]) -> str:
+    """The known names, where there are few."""
+    return f"; known: {', '.join(known)}" if 0 < len(known) <= NAMES_LISTED_MAX else ""
 
 
 def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: Findings) -> None:
@@ -119,13 +126,20 @@ def _check_matrix(policy: DomainPolicy, source: Source, findings: Findings) -> N
             if impact not in policy.matrix.get(urgency, {}):
                 where = source.at("matrix", urgency)
                 findings.problem(where, f"matrix: no priority for urgency '{urgency}' and impact '{impact}'")
+    _check_matrix_cells(policy, urgencies, impacts, source, findings)
+
+
+def _check_matrix_cells(
+    policy: DomainPolicy, urgencies: list[str], impacts: list[str], source: Source, findings: Findings
+) -> None:
+    stated = "matrix" in policy.model_fields_set  # the default matrix may have levels that this pack has not
     for urgency, row in policy.matrix.items():
-        if urgency not in urgencies:
+        if stated and urgency not in urgencies:
             near = suggestion(urgency, urgencies)
             findings.problem(source.at("matrix", urgency), f"matrix: no urgency line has level '{urgency}'{near}")
         for impact, priority in row.items():
             where = source.at("matrix", urgency, impact)
-            if impact not in impacts:
+            if stated and impact not in impacts:
                 near = suggestion(impact, impacts)
                 findings.problem(where, f"matrix: no impact line has level '{impact}'{near}")
             if priority not in PRIORITIES:

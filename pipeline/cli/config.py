@@ -74,7 +74,7 @@ def show(directory: Path, as_json: bool) -> None:
     if as_json:
         click.echo(_json(loaded.model_dump(mode="json")))
         return
-    console = Console()
+    console = Console(markup=False)  # brackets in names are text
     for table in tables(loaded, loaded.feeds or DEFAULT_FEEDS):
         console.print(table)
 

@@ -139,20 +139,20 @@ def _major(rule: MajorIncidentRule) -> str:
 
 
 def _rotations(config: Config) -> Table:
-    table = _table("Rotations", "Name", "Covers", "People in turn", "Turn", "Time zone", "Overrides")
+    table = _table("Rotations", "Name", "Covers", "People in turn")
     for _, each in sorted(config.rotations.items()):
         covers = ", ".join(ref.rpartition("/")[2] for ref in each.services)
-        turn = f"{each.turn_days} day{'' if each.turn_days == 1 else 's'}"
-        table.add_row(each.name, covers or "-", ", ".join(each.people), turn, each.timezone, str(len(each.overrides)))
+        turn = f"{each.turn_days} day{'' if each.turn_days == 1 else 's'} each, {each.timezone}"
+        overrides = f", {len(each.overrides)} overridden" if each.overrides else ""
+        table.add_row(each.name, covers or "-", f"{', '.join(each.people)}; {turn}{overrides}")
     return table
 
 
 def _feeds(feeds: Mapping[str, Feed]) -> Table:
-    table = _table("Feeds", "Name", "Topic", "Adapter", "Space", "Held")
+    table = _table("Feeds, each on the topic alerts.raw.<name>", "Name", "Adapter", "Space", "Held")
     for each in feeds.values():
         held = ", ".join(f"{severity} {seconds} s" for severity, seconds in each.hold_seconds.items())
-        space = each.space or "by environment"
-        table.add_row(each.name, f"alerts.raw.{each.name}", each.adapter, space, held or "-")
+        table.add_row(each.name, each.adapter, each.space or "by environment", held or "-")
     return table
 
 
