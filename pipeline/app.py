@@ -30,7 +30,7 @@ from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import HostedStage, status_of
 from pipeline.runtime.pulse import pulse
 from pipeline.runtime.transport import BatchTransport
-from pipeline.settings import Settings
+from pipeline.settings import Settings, SettingsError
 
 # Batches, not records. The host bounds what waits; this only decouples the fetch from the hand-over.
 STREAM_BATCHES_MAX: Final = 16
@@ -103,7 +103,7 @@ def _context(
     from pipeline.feeds import DEFAULT_FEEDS
 
     inputs = input_topics(stage, topics, config.feeds or DEFAULT_FEEDS)
-    check_topics(stage, inputs, topics)
+    check_topics(settings, stage, inputs, topics)
     return StageContext(
         settings=settings,
         stage=stage,
@@ -137,14 +137,20 @@ def health_of(settings: Settings, registry: CollectorRegistry) -> Callable[[Sequ
 
 
 def _standalone() -> faust.App:
-    """The app of the stage in ``SPILLWAY_STAGES``, for Faust's own worker."""
-    from pipeline.catalog import load_config
+    """The app of the stage in ``SPILLWAY_STAGES``, for Faust's own worker.
 
-    settings = Settings.from_environment(os.environ)
-    if len(settings.stages) != 1:
-        raise StartError("set SPILLWAY_STAGES to the one stage that this worker shall host")
+    Raises:
+        SystemExit: it cannot start; the message is one line and says what to do.
+    """
+    from pipeline.catalog import ConfigError, load_config
+
     registry = CollectorRegistry()
-    (context,) = compose(settings, load_config(settings.config_dir), registry)
+    try:
+        settings = Settings.from_environment(os.environ)
+        stage = _only_stage(settings)
+        (context,) = compose(settings, load_config(settings.config_dir), registry, [stage])
+    except (SettingsError, ConfigError, StartError) as error:
+        raise SystemExit(f"Error: {error}") from None
     hosted = create_app(context)
     health = health_of(settings, registry)([hosted])
 
@@ -158,6 +164,12 @@ def _standalone() -> faust.App:
     hosted.app.task(serve_health)
     hosted.app.on_before_shutdown.connect(stop_host)
     return hosted.app
+
+
+def _only_stage(settings: Settings) -> str:
+    if len(settings.stages) != 1:
+        raise StartError("set SPILLWAY_STAGES to the one stage that this worker shall host")
+    return settings.stages[0]
 
 
 def __getattr__(name: str) -> faust.App:

@@ -91,3 +91,5 @@ def _log_to_standard_error(settings: Settings) -> None:
     # The libraries report each rebalance and each reconnect as a warning; ours are in metrics and health.
     for library in ("aiokafka", "faust", "mode"):
         logging.getLogger(library).setLevel(max(logging.getLogger().level, logging.ERROR))
+    # A new broker first makes its coordinator's topic; each consumer would report the wait as an error.
+    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)

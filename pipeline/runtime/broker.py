@@ -50,7 +50,7 @@ def input_topics(stage: str, topics: Mapping[str, int], feeds: Iterable[str]) ->
     return tuple(sorted(configured | {name for name in topics if name.startswith(RAW_TOPIC_PREFIX)}))
 
 
-def check_topics(stage: str, inputs: Iterable[str], topics: Mapping[str, int]) -> None:
+def check_topics(settings: Settings, stage: str, inputs: Iterable[str], topics: Mapping[str, int]) -> None:
     """Check that all that a stage reads and writes is there, and that its state fits its input.
 
     Raises:
@@ -60,7 +60,7 @@ def check_topics(stage: str, inputs: Iterable[str], topics: Mapping[str, int]) -
     state = (changelog_topic(stage),) if flow.stateful else ()
     for name in (*inputs, *flow.writes, *state):
         if name not in topics:
-            raise StartError(f"topic {name} is missing: run `spillway topics apply`")
+            raise StartError(f"topic {settings.wire(name)} is missing: run `spillway topics apply`")
     if flow.stateful:
         counts = {name: topics[name] for name in (*inputs, *state)}
         if len(set(counts.values())) > 1:

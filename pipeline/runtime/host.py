@@ -23,7 +23,7 @@ class StageHost:
     Attributes:
         context: what they share.
         tasks: partition number -> its task.
-        assigned: a first assignment has arrived, even an empty one.
+        assigned: an assignment is in force, even an empty one; not so during a rebalance.
     """
 
     def __init__(self, context: StageContext) -> None:
@@ -47,6 +47,7 @@ class StageHost:
     async def close(self) -> None:
         """Finish running transactions and own nothing."""
         tasks, self.tasks = self.tasks, {}
+        self.assigned = False
         await asyncio.gather(*(task.close() for task in tasks.values()))
 
     async def stop(self) -> None:

@@ -41,6 +41,27 @@ def test_every_record_takes_effect_once_though_workers_are_killed(bench: Bench) 
     assert len(bench.read_all(OUTPUT)) == kills * phase, f"seed {seed}"
 
 
+def test_a_frozen_worker_that_wakes_up_after_its_session_changes_nothing(bench: Bench) -> None:
+    frozen = bench.worker().wait_ready()
+    send_counted(bench, 3000)
+    bench.wait_committed(1)
+    frozen.freeze()
+    heir = bench.worker().wait_ready()
+    send_counted(bench, 1000, 3000)
+    bench.wait_committed(4000)
+    frozen.thaw()
+    # It finds its transaction fenced and ends, or finds its partitions gone and joins again.
+    wait_until(
+        lambda: frozen.ended() or sorted(served(frozen) + served(heir)) == list(range(PARTITIONS)), 20, "it settles"
+    )
+    send_counted(bench, 1000, 4000)
+    assert out_of_sequence(bench.read(OUTPUT, 5000)) == {}
+    assert not frozen.ended() or frozen.exit_code() == EXIT_DEFECT
+    heir.terminate()
+    frozen.terminate()
+    assert len(bench.read_all(OUTPUT)) == 5000
+
+
 def test_state_is_restored_after_a_restart(bench: Bench) -> None:
     first = bench.worker().wait_ready()
     send_counted(bench, 1000)
@@ -107,6 +128,12 @@ def test_a_stop_finishes_the_running_work_and_exits_cleanly(bench: Bench) -> Non
     send_counted(bench, 5000)
     bench.wait_committed(1)
     assert worker.terminate() == 0, worker.said
+    events = worker.events()
+    assert events[-1]["event"] == "stop"
+    for partition in range(PARTITIONS):
+        called = [event["event"] for event in events if event.get("partition") == partition]
+        batches = called.count("before_commit")
+        assert called == ["on_assigned", *["before_commit", "after_commit"] * batches, "on_revoked"]
     # What was written and what counts as read agree: each record gives one.
     assert len(bench.read_all(OUTPUT)) == bench.committed() < 5000
     bench.worker().wait_ready()
@@ -119,7 +146,7 @@ def test_a_defect_ends_the_process_and_nothing_of_its_batch_is_committed(bench: 
     bench.send("b", b"crash")
     bench.flush()
     assert worker.exit_code() == EXIT_DEFECT
-    told = orjson.loads(worker.said[-1])
+    told = worker.events()[-1]
     assert told["event"] == "fatal"
     assert (told["stage"], told["partition"]) == (STAGE, 0)
     assert "RuntimeError" in told["error"]

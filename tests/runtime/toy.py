@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -18,7 +19,9 @@ from pipeline.core.step import Effects, Output, Processor, Record
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.runtime.broker import existing_topics
 from pipeline.runtime.context import StageContext
+from pipeline.runtime.guard import log_line
 from pipeline.runtime.health import HealthServer
+from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import serve
 from pipeline.settings import Settings
@@ -72,6 +75,27 @@ class Count(Processor):
         return {"open_episodes": {"": len(self.counts)}}
 
 
+class Telling(StageHooks):
+    """Tells on standard error what it is called for."""
+
+    async def on_assigned(self, partition: int, processor: Processor) -> None:
+        log_line("on_assigned", partition=partition)
+
+    async def before_commit(
+        self, partition: int, processor: Processor, records: Sequence[Record], effects: Effects
+    ) -> None:
+        log_line("before_commit", partition=partition, records=len(records))
+
+    async def after_commit(self, partition: int, processor: Processor, effects: Effects) -> None:
+        log_line("after_commit", partition=partition)
+
+    async def on_revoked(self, partition: int) -> None:
+        log_line("on_revoked", partition=partition)
+
+    async def stop(self) -> None:
+        log_line("stop")
+
+
 def main(bootstrap: str, prefix: str, app_id: str, session_seconds: str = "6") -> None:
     settings = Settings(
         bootstrap=bootstrap,
@@ -89,6 +113,7 @@ def main(bootstrap: str, prefix: str, app_id: str, session_seconds: str = "6") -
         partition_counts=existing_topics(settings),
         factory=Count,
         metrics=Metrics(registry, [STAGE]),
+        hooks=Telling(),
     )
 
     def say_ready(health: HealthServer) -> None:

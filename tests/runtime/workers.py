@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from http.client import HTTPConnection
 from typing import Any, Final, cast
 
+import orjson
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -65,6 +66,16 @@ class Worker:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it told on standard error, once it has ended."""
+        return [orjson.loads(line) for line in self.said if line.startswith("{")]
 
     def terminate(self) -> int:
         """Ask to stop; returns the exit code."""
