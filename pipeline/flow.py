@@ -61,6 +61,8 @@ class Stage:
         writes: topics that its transactions write, the changelog aside.
         stateful: keeps state per input partition in a compacted changelog.
         timers: acts on stream time, so idle partitions need ticks.
+        outward: its timers concern the world outside (retries), so its ticks follow the machine's clock even while
+            a recording is played.
         purpose: one sentence for people.
     """
 
@@ -70,6 +72,7 @@ class Stage:
     stateful: bool
     timers: bool
     purpose: str
+    outward: bool = False
 
 
 RAW_TOPICS: Final = RAW_TOPIC_PREFIX + "*"
@@ -116,6 +119,7 @@ STAGES: Final[tuple[Stage, ...]] = (
         stateful=True,
         timers=True,
         purpose="Send incident changes to the sinks: signed, retried, in order for each incident.",
+        outward=True,
     ),
     Stage(
         name="record",
@@ -162,9 +166,7 @@ def topics(feeds: tuple[str, ...]) -> tuple[Topic, ...]:
         feeds: names of the configured feeds; each reads ``alerts.raw.<feed>``.
     """
     raw = tuple(
-        Topic(
-            name=RAW_TOPIC_PREFIX + feed, key="any, of the source's choice", record_bytes_max=RAW_RECORD_BYTES_MAX
-        )
+        Topic(name=RAW_TOPIC_PREFIX + feed, key="any, of the source's choice", record_bytes_max=RAW_RECORD_BYTES_MAX)
         for feed in feeds
     )
     return raw + _FIXED_TOPICS + tuple(_changelogs())

@@ -59,7 +59,7 @@ class Player:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        common: dict[str, str | int | bool] = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
+        common: dict[str, str | int | float | bool] = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
         self._producer = Producer(common | {"linger.ms": 0, "enable.idempotence": True, "message.max.bytes": 17 << 20})
         self._admin = AdminClient(common)
         self._consumer = Consumer(

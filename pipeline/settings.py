@@ -84,6 +84,15 @@ class Settings(BaseModel):
             field = str(invalid.errors()[0]["loc"][0])
             raise SettingsError(f"{VARIABLES[field]}={given[field]!r}: allowed is {_ALLOWED[field]}") from None
 
+    def to_environment(self) -> dict[str, str]:
+        """The environment of a child process that shall run with these settings: ours, with them in it."""
+        given = {
+            name: ",".join(value) if isinstance(value, tuple) else str(value)
+            for field, name in VARIABLES.items()
+            if (value := getattr(self, field)) is not None
+        }
+        return {**os.environ, **given}
+
     def wire(self, topic: str) -> str:
         """The name of a logical topic on the wire."""
         return self.topic_prefix + topic

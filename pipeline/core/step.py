@@ -197,7 +197,7 @@ class Processor(ABC):
     # -- what the runtime calls
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take one changelog record; later records of a key replace earlier ones, None removes it."""
+        """Take the newest changelog record of a key; called once for each key, None counts as gone."""
         if key == PARTITION_KEY:
             if value is not None:
                 self._load_partition(orjson.loads(value))

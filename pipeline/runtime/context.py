@@ -42,7 +42,8 @@ class StageContext:
     @property
     def timers(self) -> bool:
         """This process writes ticks for the stage's idle partitions."""
-        return STAGE_BY_NAME[self.stage].timers and self.settings.clock == "wall"
+        stage = STAGE_BY_NAME[self.stage]
+        return stage.timers and (stage.outward or self.settings.clock == "wall")
 
     @property
     def wire_inputs(self) -> tuple[str, ...]:
