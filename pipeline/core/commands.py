@@ -11,7 +11,7 @@ from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.incident import IncidentChange
+from pipeline.models.incident import IncidentChange, IncidentKind, IncidentState
 
 COMMANDS_REMEMBERED_MAX: Final = 100
 """Command ids remembered by an incident: covers any sender's retries, bounds the record."""
@@ -97,6 +97,8 @@ def _set_priority(desk: Desk, draft: Draft, actor: str, priority: str) -> None:
     before, incident.priority, incident.priority_by = incident.priority, priority, actor
     draft.note("priority", actor, f"priority set from {before} to {priority} by {actor}", IncidentChange.UPDATED)
     desk.set_clocks(draft)
+    if incident.kind == IncidentKind.INCIDENT and incident.state == IncidentState.LOGGED:
+        desk.begin_escalation(draft)
 
 
 def _close(desk: Desk, draft: Draft, command: Command) -> None:

@@ -117,6 +117,9 @@ class Desk:
         incident = draft.incident
         path = self.escalator.path(self.policy(incident), incident.priority)
         escalation = incident.escalation
+        # Priority or configuration may have changed since the deadline was set: a path that is gone or shorter
+        # would leave a deadline that is due for ever.
+        self._reschedule_escalation(incident)
         while path and escalation.next_at_ms is not None and escalation.next_at_ms <= draft.now_ms:
             level = path.levels[escalation.level]
             for page in self.escalator.pages(incident, path, level, draft.now_ms):
@@ -149,14 +152,14 @@ class Desk:
     # -- clocks
 
     def set_clocks(self, draft: Draft) -> None:
-        """Set the clocks of the incident's priority, counted from detection; what was met stays met."""
+        """Set the clocks of the incident's priority, counted from detection; what was met or missed stays so."""
         incident = draft.incident
         before = incident.clocks
         incident.clocks = clocks(self.policy(incident), incident.priority, incident.detected_at_ms)
         for name, clock in incident.clocks.items():
-            met = before[name].met_at_ms if name in before else None
-            if met is not None:
-                clock.met_at_ms, clock.warn_at_ms = met, None
+            known = before.get(name)
+            if known is not None and (known.met_at_ms is not None or known.breached_at_ms is not None):
+                clock.met_at_ms, clock.breached_at_ms, clock.warn_at_ms = known.met_at_ms, known.breached_at_ms, None
 
     def run_clocks(self, draft: Draft) -> None:
         """Warn and record breaches that are due."""
@@ -165,9 +168,10 @@ class Desk:
                 continue
             if clock.warn_at_ms is not None and clock.warn_at_ms <= draft.now_ms:
                 clock.warn_at_ms = None
-                left = round((clock.due_at_ms - draft.now_ms) / MINUTE_MS)
-                text = f"{name} target is due in {left} minutes"
-                draft.note("sla_warning", MACHINE, text, IncidentChange.SLA_WARNING, clock=name)
+                left_ms = clock.due_at_ms - draft.now_ms
+                if left_ms > 0:  # a priority that rose late may find its target missed already
+                    text = f"{name} target is due in {round(left_ms / MINUTE_MS)} minutes"
+                    draft.note("sla_warning", MACHINE, text, IncidentChange.SLA_WARNING, clock=name)
             if clock.breached_at_ms is None and clock.due_at_ms <= draft.now_ms:
                 clock.breached_at_ms, clock.warn_at_ms = clock.due_at_ms, None
                 text = f"{name} target of {draft.incident.priority} was missed"

@@ -56,8 +56,11 @@ class Board:
     def __rich__(self) -> Group:
         """The board as it is now."""
         table = Table(box=None, title=f"{self._alerts} alerts and tickets, {len(self._incidents)} incidents")
-        for column in ("incident", "", "state", "what", "alerts", "who is affected"):
-            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        for column, width in (("incident", 16), ("", 2), ("state", 12)):
+            table.add_column(column, width=width, no_wrap=True)
+        table.add_column("what", ratio=1, no_wrap=True, overflow="ellipsis")
+        table.add_column("alerts", width=6, justify="right")
+        table.add_column("who is affected", ratio=1, no_wrap=True, overflow="ellipsis")
         for incident in list(self._incidents.values())[-ROWS_MAX:]:
             table.add_row(
                 incident["id"],
