@@ -1,0 +1,211 @@
+"""Dead letters on a real broker: listed, shown and sent back once, bytes intact."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import closing
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from pipeline.cli import main
+from pipeline.core.step import StreamRecord
+from pipeline.core.step import dead_letter as make_letter
+from pipeline.flow import DEAD_LETTER_TOPIC, RAW_RECORD_BYTES_MAX
+from pipeline.kafka.scan import all_topics, reader, scan
+from pipeline.kafka.topics import apply, desired_topics, plan
+from pipeline.models.decision import BadRecord, Reason
+from pipeline.models.policy import Config
+from pipeline.settings import Settings
+
+RAW = "alerts.raw.grafana"
+AT_MS = 1_780_000_000_000
+
+
+class Company:
+    """Topics of one test, and the command as its operator calls it."""
+
+    def __init__(self, kafka: str, prefix: str) -> None:
+        self.kafka = kafka
+        self.prefix = prefix
+        settings = Settings.model_validate({"bootstrap": kafka, "topic_prefix": prefix, "partitions": 2})
+        admin = AdminClient({"bootstrap.servers": kafka})
+        needed = {prefix + RAW, prefix + DEAD_LETTER_TOPIC}
+        wanted = [topic for topic in desired_topics(settings, Config()) if topic.name in needed]
+        apply(admin, plan(admin, wanted))
+        self._producer = Producer({"bootstrap.servers": kafka, "message.max.bytes": 64 << 20})
+
+    def refuse(
+        self,
+        value: bytes | None,
+        reason: Reason = Reason.BROKEN_JSON,
+        offset: int = 17,
+        headers: tuple[tuple[str, bytes], ...] = (("x-source", b"probe"),),
+        more: tuple[tuple[str, bytes], ...] = (),
+    ) -> None:
+        """Write the dead letter that a stage writes for such a record."""
+        raw = StreamRecord(RAW, 1, offset, AT_MS, b"key", value, headers)
+        letter = make_letter("ingest", raw, BadRecord(reason, "line 1, column 2: not JSON"))
+        self._producer.produce(
+            self.prefix + letter.topic,
+            letter.value,
+            letter.key,
+            0,
+            timestamp=letter.timestamp_ms,
+            headers=[*letter.headers, *more],
+        )
+        assert self._producer.flush(30) == 0
+
+    def __call__(self, *arguments: str) -> Result:
+        environment = {"SPILLWAY_BOOTSTRAP": self.kafka, "SPILLWAY_TOPIC_PREFIX": self.prefix, "COLUMNS": "200"}
+        return CliRunner().invoke(main, ["dead-letter", *arguments], env=environment)
+
+    def raw(self) -> list[StreamRecord]:
+        with closing(reader({"bootstrap.servers": self.kafka})) as consumer:
+            name = self.prefix + RAW
+            return list(scan(consumer, {name: all_topics(consumer)[name]}))
+
+
+@pytest.fixture
+def company(kafka: str, prefix: str) -> Company:
+    return Company(kafka, prefix)
+
+
+def test_an_empty_box_says_so(company: Company) -> None:
+    assert company("list").output == "no dead letters\n"
+    assert company("list", "--json").output == "[]\n"
+    assert company("retry", "--all").output == "retried 0 records\n"
+
+
+def test_letters_are_listed_the_newest_last(company: Company) -> None:
+    company.refuse(b"{", offset=17)
+    company.refuse(b"[1]", Reason.WRONG_TYPE, offset=18)
+    listed = orjson.loads(company("list", "--json").output)
+    assert [letter["id"] for letter in listed] == ["0:0", "0:1"]
+    assert listed[0] == {
+        "id": "0:0",
+        "at": "2026-05-28T20:26:40.000Z",
+        "at_ms": AT_MS,
+        "stage": "ingest",
+        "reason": "broken_json",
+        "detail": "line 1, column 2: not JSON",
+        "topic": RAW,
+        "partition": 1,
+        "offset": 17,
+        "index": None,
+        "bytes_in": None,
+        "size_bytes": 1,
+        "retries": 0,
+        "retried": False,
+    }
+    table = company("list").output
+    assert table.index(f"{RAW}/1/17") < table.index(f"{RAW}/1/18")
+    newest = orjson.loads(company("list", "--json", "--limit", "1").output)
+    assert [letter["offset"] for letter in newest] == [18]
+    wrong = orjson.loads(company("list", "--json", "--reason", "wrong_type").output)
+    assert [letter["offset"] for letter in wrong] == [18]
+
+
+def test_a_letter_is_shown_with_its_headers_and_text(company: Company) -> None:
+    company.refuse('{"naïve'.encode())
+    shown = company("show", "0:0").output
+    assert "broken_json in ingest: line 1, column 2: not JSON" in shown
+    assert "x-source: probe" in shown
+    assert shown.endswith('8 bytes:\n{"naïve\n')
+
+
+def test_bytes_that_are_no_text_are_shown_as_hex(company: Company) -> None:
+    company.refuse(b"\x00\xff[31m")
+    assert "00000000  00 ff 5b 33 31 6d" in company("show", "0:0").output
+    assert orjson.loads(company("show", "0:0", "--json").output)["value_hex"] == "00ff5b33316d"
+
+
+@pytest.mark.parametrize("wrong", ["0:5", "9:0", "nonsense", ":"])
+def test_an_id_that_is_not_there_is_one_line(company: Company, wrong: str) -> None:
+    company.refuse(b"{")
+    shown = company("show", wrong)
+    assert shown.exit_code == 1
+    assert shown.output.startswith(f"Error: there is no dead letter {wrong}")
+    assert company("retry", wrong).output.startswith(f"Error: there is no dead letter {wrong}")
+    assert company.raw() == []
+
+
+@pytest.mark.parametrize("value", [b"\x00\xff{", b"", None, bytes(RAW_RECORD_BYTES_MAX)])
+def test_a_retried_record_is_the_original_in_its_own_partition(company: Company, value: bytes | None) -> None:
+    company.refuse(value)
+    said = company("retry", "0:0")
+    assert said.exit_code == 0, said.output
+    assert said.output.splitlines()[-1] == "retried 1 records"
+    (record,) = company.raw()
+    assert (record.partition, record.key, record.value) == (1, b"key", value)
+    assert record.headers == (("x-source", b"probe"), ("spillway-retried", b"1"))
+
+
+def test_retry_all_sends_each_record_once_however_often_it_is_called(company: Company) -> None:
+    for offset in range(3):
+        company.refuse(b"%d" % offset, offset=offset)
+    assert "retried 3 records" in company("retry", "--all").output
+    assert company("retry", "--all").output == "retried 0 records\n"
+    assert sorted(record.value or b"" for record in company.raw()) == [b"0", b"1", b"2"]
+    assert all(letter["retried"] for letter in orjson.loads(company("list", "--json").output))
+    assert "(retried)" in company("list").output
+
+
+def test_a_reason_retries_its_letters_alone(company: Company) -> None:
+    company.refuse(b"a", Reason.UNKNOWN_FEED, offset=1)
+    company.refuse(b"b", Reason.BROKEN_JSON, offset=2)
+    said = orjson.loads(company("retry", "--reason", "unknown_feed", "--json").output)
+    assert [letter["offset"] for letter in said["retried"]] == [1]
+    assert [record.value for record in company.raw()] == [b"a"]
+
+
+def test_a_letter_that_came_back_says_how_often(company: Company) -> None:
+    company.refuse(b"{")
+    company("retry", "--all")
+    (returned,) = company.raw()
+    company.refuse(returned.value, offset=returned.offset + 100, headers=tuple(returned.headers))
+    assert "came back after 1 retries" in company("list").output
+    company("retry", "--all")
+    assert [dict(record.headers)["spillway-retried"] for record in company.raw()] == [b"1", b"2"]
+
+
+def test_the_members_of_one_message_go_back_as_one_message(company: Company) -> None:
+    company.refuse(b"[1,2]", more=(("spillway-index", b"0"),))
+    company.refuse(None, more=(("spillway-index", b"1"), ("spillway-bytes-in", b"0")))
+    assert "letter 0:1 has no bytes: retry the one of index 0" in company("retry", "0:1").output
+    assert "no bytes: they are in the letter of index 0" in company("show", "0:1").output
+    assert "1 more letters of the same messages" in company("retry", "--all").output
+    assert [record.value for record in company.raw()] == [b"[1,2]"]
+    assert company("retry", "--all").output == "retried 0 records\n"
+
+
+def test_retry_asks_which(company: Company) -> None:
+    company.refuse(b"{")
+    for arguments in ((), ("0:0", "--all")):
+        assert company("retry", *arguments).output == "Error: say which: letter ids, or --all, or --reason REASON\n"
+
+
+def test_a_cluster_without_the_topics_is_one_line(kafka: str, prefix: str) -> None:
+    environment = {"SPILLWAY_BOOTSTRAP": kafka, "SPILLWAY_TOPIC_PREFIX": prefix}
+    said = CliRunner().invoke(main, ["dead-letter", "list"], env=environment)
+    assert said.output == (
+        f"Error: there is no topic {prefix}dead.letter: make the topics with spillway topics apply\n"
+    )
+
+
+def test_the_installed_command_lists_letters(company: Company) -> None:
+    company.refuse(b"{")
+    done = subprocess.run(
+        [sys.executable, "-c", "from pipeline.cli import main; main()", "dead-letter", "list"],
+        env={"SPILLWAY_BOOTSTRAP": company.kafka, "SPILLWAY_TOPIC_PREFIX": company.prefix, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "broken_json" in done.stdout
+    assert done.stderr == ""
