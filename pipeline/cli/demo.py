@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from pipeline.catalog import ConfigError
-from pipeline.demo.engines import DemoError, Engines, engines
+from pipeline.demo.engines import DemoError, Engines, engines, wait_until_delivered
 from pipeline.demo.show import Board, show_figures, show_incident
 from pipeline.examples import config_directory, one_day
 from pipeline.kafka.embedded import EmbeddedKafkaError
@@ -92,17 +92,23 @@ def _play(console: Console, running: Engines) -> dict[str, Any]:
         with Live(board, console=console, refresh_per_second=8):
             player.play(machine.steps(one_day(), run_on_seconds=RUN_ON_SECONDS), on_step)
         player.wait_for("record", "incidents")
-        player.wait_for("deliver", "incidents")
+        wait_until_delivered(running, _newest(player))
     finally:
         player.close()
     return _summary(running, machine, player)
+
+
+def _newest(player: Player) -> dict[str, int]:
+    """The newest revision of each incident."""
+    events = (orjson.loads(value) for _, value in player.events)
+    return {event["incident_id"]: event["revision"] for event in events}
 
 
 def _summary(running: Engines, machine: Replay, player: Player) -> dict[str, Any]:
     replayed = [(event.key or b"", event.value or b"") for event in machine.outcome.events]
     differing = disagreements(player.events, replayed)
     dispositions = running.dispositions()
-    incidents = {orjson.loads(value)["incident_id"] for _, value in player.events}
+    incidents = _newest(player)
     receiver = running.receiver
     summary: dict[str, Any] = {
         "alerts": sum(dispositions.values()),

@@ -44,6 +44,12 @@ def encode_command(command: Command) -> bytes:
     return orjson.dumps(command.model_dump(mode="json", exclude_none=True))
 
 
+def aimed_at(command: Command, incident_id: str) -> Command:
+    """The same command for one incident by its id: how what was meant for a bridge incident travels on."""
+    target = command.target.model_copy(update={"incident_id": incident_id, "bridge": False})
+    return command.model_copy(update={"target": target})
+
+
 def remember(draft: Draft, command: Command) -> bool:
     """Note the command's id on the incident; False where it was applied before."""
     known = draft.incident.commands
@@ -78,8 +84,8 @@ def apply_command(desk: Desk, draft: Draft, command: Command) -> None:
             _close(desk, draft, command)
         case CommandType.LINK_BRIDGE if command.bridge_id:
             incident.bridge_id = command.bridge_id
-            text = command.note or "linked to the bridge incident"
-            draft.note("bridge", actor, f"{command.bridge_id}: {text}", IncidentChange.BRIDGED)
+            text = command.note or "linked"
+            draft.note("bridge", actor, f"bridge incident {command.bridge_id}: {text}", IncidentChange.BRIDGED)
         case CommandType.UNLINK_BRIDGE:
             incident.bridge_id = None
             draft.note("bridge", actor, "no longer linked to a bridge incident", IncidentChange.BRIDGED)

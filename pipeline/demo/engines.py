@@ -31,6 +31,9 @@ READY_SECONDS_MAX: Final = 60.0
 """Start of six stages: about three seconds; a busy machine may take ten times that."""
 
 STOP_SECONDS_MAX: Final = 30.0
+DELIVERED_SECONDS_MAX: Final = 30.0
+"""The receiver answers at once; more than a first retry means that something is wrong."""
+
 SECRET_VARIABLE: Final = "SPILLWAY_SINK_DEMO_SECRET"  # noqa: S105  # the variable's name, not a secret
 
 
@@ -141,6 +144,24 @@ def _wait_until_ready(running: Engines) -> None:
             sleep(0.1)
         else:
             return
+
+
+def wait_until_delivered(running: Engines, revisions: dict[str, int]) -> None:
+    """Wait until the receiver has each incident's newest revision.
+
+    Args:
+        running: the pipeline.
+        revisions: newest revision by incident.
+
+    Raises:
+        DemoError: not in time, or the stages ended.
+    """
+    deadline = monotonic() + DELIVERED_SECONDS_MAX
+    while late := running.receiver.behind(revisions):
+        running.alive()
+        if monotonic() > deadline:
+            raise DemoError(f"webhooks of {', '.join(late)} did not arrive within {DELIVERED_SECONDS_MAX:.0f} s")
+        sleep(0.05)
 
 
 def _get(address: str) -> bytes:

@@ -38,6 +38,11 @@ class Receiver:
         self._revisions: dict[str, int] = {}
         self._lock = Lock()
 
+    def behind(self, revisions: dict[str, int]) -> list[str]:
+        """Incidents whose newest revision has not arrived, of those given with their newest revision."""
+        with self._lock:
+            return [each for each, newest in revisions.items() if self._revisions.get(each, 0) < newest]
+
     def accept(self, headers: dict[str, str], body: bytes) -> HTTPStatus:
         """Verify and count one request; an id that was seen before is acknowledged and not counted again."""
         try:
