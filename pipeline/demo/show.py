@@ -55,7 +55,9 @@ class Board:
 
     def __rich__(self) -> Group:
         """The board as it is now."""
-        table = Table(box=None, title=f"{self._alerts} alerts and tickets, {len(self._incidents)} incidents")
+        table = Table(
+            box=None, expand=True, title=f"{self._alerts} alerts and tickets, {len(self._incidents)} incidents"
+        )
         for column, width in (("incident", 16), ("", 2), ("state", 12)):
             table.add_column(column, width=width, no_wrap=True)
         table.add_column("what", ratio=1, no_wrap=True, overflow="ellipsis")
