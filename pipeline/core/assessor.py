@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import Step
+from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.core.prioritise import affected_words, assess, categorise, gather
 from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.terms import terms_of
@@ -111,7 +111,8 @@ class Assessor:
             text = f"priority {before} -> {incident.priority}: {because}"
             draft.note("priority", MACHINE, text, IncidentChange.UPDATED, priority=incident.priority)
             self.desk.set_clocks(draft)
-            self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
+            if incident.state in OPEN_STATES:  # late reports may raise what is restored already
+                self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
             if incident.state == IncidentState.LOGGED:
                 self.desk.begin_escalation(draft)
         if incident.state != IncidentState.RESOLVED:
@@ -206,6 +207,7 @@ class Assessor:
             tickets=len(incident.tickets),
             at_ms=draft.now_ms,
             received_at_ms=draft.received_at_ms,
+            merged_into=incident.merged_into,
         )
 
 

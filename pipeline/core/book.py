@@ -5,11 +5,13 @@ The cost of an episode follows the reach of what it is about, not the number of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.topology import Topology
 from pipeline.models.alert import FeedClass
+from pipeline.models.command import Target
 from pipeline.models.incident import Incident, Member
 
 CANDIDATES_MAX: Final = 10
@@ -66,16 +68,34 @@ class Book:
         """Members in the order in which they joined."""
         return list(self.members[incident_id].values())
 
+    def next_order(self, incident_id: str) -> int:
+        """The `joined_order` of the incident's next member. Members that left leave gaps, so this is no count."""
+        last = next(reversed(self.members[incident_id].values()), None)
+        return 0 if last is None else last.joined_order + 1
+
     def has_condition(self, incident_id: str, alert_key: str) -> bool:
         """Whether a run of the condition is a member."""
         return incident_id in self._by_condition.get(alert_key, {})
 
+    def find(self, target: Target, resolve: Callable[[str], str | None]) -> Incident | None:
+        """The incident that a command's target means; ``resolve`` finds the reference of a service's name."""
+        found = target.incident_id
+        if found is None and target.episode_id is not None:
+            member = self.by_episode.get(target.episode_id)
+            found = member.incident_id if member else None
+        if found is None and target.ticket is not None:
+            found = self.with_ticket(target.ticket)
+        if found is None and target.service is not None:
+            ref = resolve(target.service)
+            found = self.with_entity(ref) if ref else None
+        return self.incidents.get(found) if found else None
+
     def with_ticket(self, ticket: str) -> str | None:
-        """The incident that holds a ticket; the newest where several do."""
+        """The incident that holds a ticket; an open one, then the newest, where several do."""
         return self._newest(self._by_ticket.get(ticket, {}))
 
     def with_entity(self, ref: str) -> str | None:
-        """The incident with the newest news that is about an entity."""
+        """The incident that is about an entity; an open one, then the newest, where several are."""
         return self._newest(self._by_anchor.get(ref, {}))
 
     def candidates(self, episode: Member) -> list[Incident]:
@@ -94,7 +114,11 @@ class Book:
         return ranked[:CANDIDATES_MAX]
 
     def _newest(self, ids: Iterable[str]) -> str | None:
-        ranked = sorted((self.incidents[each] for each in ids), key=lambda each: (-each.updated_at_ms, each.id))
+        """The incident that people mean: an open one, else one that is resolved but not closed."""
+        ranked = sorted(
+            (self.incidents[each] for each in ids),
+            key=lambda each: (each.state not in OPEN_STATES, -each.updated_at_ms, each.id),
+        )
         return ranked[0].id if ranked else None
 
     def _count(self, member: Member, by: int) -> None:

@@ -52,11 +52,10 @@ class ChangeLog:
             raise BadRecord(Reason.WRONG_TYPE, describe(error)) from None
         targets = tuple(dict.fromkeys(self._resolve(target) or target for target in change.targets))
         change = change.model_copy(update={"targets": targets})
-        self._changes.pop(change.change_id, None)
         self._changes[change.change_id] = change
         touched: list[tuple[str, int | None]] = [(change.change_id, self._due_ms(change, now_ms))]
         if len(self._changes) > CHANGES_KEPT_MAX:
-            oldest = next(iter(self._changes))
+            oldest = min(self._changes, key=lambda each: (_forget_at_ms(self._changes[each]), each))
             del self._changes[oldest]
             touched.append((oldest, None))
         return touched
@@ -71,9 +70,9 @@ class ChangeLog:
             return None
         return self._due_ms(change, now_ms)
 
-    def deadlines(self) -> list[tuple[str, int | None]]:
+    def deadlines(self, now_ms: int) -> list[tuple[str, int | None]]:
         """All changes with their next deadline, for restoring."""
-        return [(change_id, self._due_ms(self._changes[change_id], 0)) for change_id in sorted(self._changes)]
+        return [(change_id, self._due_ms(self._changes[change_id], now_ms)) for change_id in sorted(self._changes)]
 
     def suppressing(self, refs: Iterable[str], now_ms: int) -> str | None:
         """The id of a running change that expects alerts on any of the references, or None."""

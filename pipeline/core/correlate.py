@@ -16,7 +16,7 @@ from pipeline.core import recovery, regroup
 from pipeline.core.assessor import Assessor
 from pipeline.core.book import Book
 from pipeline.core.changes import ChangeLog
-from pipeline.core.commands import apply_command, encode_command, parse_command, remember
+from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft, publish
 from pipeline.core.evidence import Verdict
@@ -93,7 +93,7 @@ class CorrelateProcessor(Processor):
             members.update((member.episode_id, member) for member in ordered)
         for incident in self._book.incidents.values():
             self.timers.set(_INCIDENT + incident.id, self._desk.deadline_ms(incident))
-        for change_id, due_ms in self._changes.deadlines():
+        for change_id, due_ms in self._changes.deadlines(self.clock_ms):
             self.timers.set(_CHANGE + change_id, due_ms)
 
     def gauges(self) -> dict[str, dict[str, float]]:
@@ -115,6 +115,7 @@ class CorrelateProcessor(Processor):
             for change_id, due_ms in self._changes.take(record.value, self.clock_ms):
                 self.touch(_CHANGE + change_id)
                 self.timers.set(_CHANGE + change_id, due_ms)
+            self._release(effects)  # the news may be that it is over
         else:
             self._command(parse_command(record.value), effects)
         self._publish(effects)
@@ -137,13 +138,16 @@ class CorrelateProcessor(Processor):
         self._publish(effects)
 
     def _change_due(self, change_id: str, due_ms: int, effects: Effects) -> None:
-        """Release what a finished maintenance suppressed and still fires; forget changes that are too old."""
-        next_ms = self._changes.due(change_id, due_ms)
+        """A maintenance ends, or a change is too old to matter."""
+        self.timers.set(_CHANGE + change_id, self._changes.due(change_id, due_ms))
         self.touch(_CHANGE + change_id)
-        self.timers.set(_CHANGE + change_id, next_ms)
+        self._release(effects)
+
+    def _release(self, effects: Effects) -> None:
+        """Let in what fires still and no maintenance expects any longer."""
         for episode_id in sorted(self._suppressed):
             event = self._suppressed[episode_id]
-            if self._changes.suppressing(self._reach(event), due_ms) is None:
+            if self._changes.suppressing(self._reach(event), self.clock_ms) is None:
                 del self._suppressed[episode_id]
                 self.touch(_SUPPRESSED + episode_id)
                 event.counted = False
@@ -218,12 +222,13 @@ class CorrelateProcessor(Processor):
     def _take_in(self, draft: Draft, episode: Member) -> None:
         incident = draft.incident
         episode.incident_id = incident.id
-        episode.joined_order = incident.episodes_total
+        episode.joined_order = self._book.next_order(incident.id)
         self._book.attach(episode)
         self.touch(_MEMBER + episode.episode_id)
         incident.episodes_open += episode.resolved_at_ms is None
         incident.episodes_total += 1
-        incident.resolve_at_ms = None
+        if not recovery.all_clear(self._book.members_of(incident.id)):
+            incident.resolve_at_ms = None
         incident.news_at_ms = self.clock_ms
         draft.joined.append(episode.episode_id)
         if episode.ticket is not None:
@@ -265,13 +270,8 @@ class CorrelateProcessor(Processor):
     def _command(self, command: Command, effects: Effects) -> None:
         incident = self._target(command)
         if command.target.bridge and incident.bridge_id is not None:
-            onward = command.model_copy(
-                update={
-                    "target": command.target.model_copy(update={"incident_id": incident.bridge_id, "bridge": False})
-                }
-            )
-            key = incident.bridge_id.encode()
-            effects.outputs.append(Output("bridge.commands", key, encode_command(onward), self.clock_ms))
+            onward = encode_command(aimed_at(command, incident.bridge_id))
+            effects.outputs.append(Output("bridge.commands", incident.bridge_id.encode(), onward, self.clock_ms))
             return
         draft = self._draft(incident)
         if not remember(draft, command):
@@ -291,6 +291,7 @@ class CorrelateProcessor(Processor):
         moved = regroup.merge(self._desk, self._book, draft, receiver, command)
         self._touch_members(moved)
         if receiver is not None and moved:
+            recovery.settle(self._desk, receiver, self._book.members_of(receiver.incident.id))
             self._assess(receiver)
         elif receiver is not None and receiver.incident is not draft.incident:
             del self._drafts[receiver.incident.id]
@@ -306,6 +307,8 @@ class CorrelateProcessor(Processor):
         members = self._book.members_of(incident.id)
         self._assessor.log(receiver, moving[0], members, self._changes.recent())
         self._assess(draft)
+        for each in (receiver, draft):  # what still fires may all be on one side now
+            recovery.settle(self._desk, each, self._book.members_of(each.incident.id))
 
     def _touch_members(self, members: list[Member]) -> None:
         for member in members:
@@ -331,17 +334,7 @@ class CorrelateProcessor(Processor):
         Raises:
             BadRecord: no such incident is open here.
         """
-        target = command.target
-        found: str | None = target.incident_id
-        if found is None and target.episode_id is not None:
-            member = self._book.by_episode.get(target.episode_id)
-            found = member.incident_id if member else None
-        if found is None and target.ticket is not None:
-            found = self._book.with_ticket(target.ticket)
-        if found is None and target.service is not None:
-            ref = self._resolve_name(target.service)
-            found = self._book.with_entity(ref) if ref else None
-        incident = self._book.incidents.get(found) if found else None
+        incident = self._book.find(command.target, self._resolve_name)
         if incident is None:
             raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no open incident matches the target")
         return incident

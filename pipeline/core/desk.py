@@ -117,9 +117,10 @@ class Desk:
         incident = draft.incident
         path = self.escalator.path(self.policy(incident), incident.priority)
         escalation = incident.escalation
-        # Priority or configuration may have changed since the deadline was set: a path that is gone or shorter
-        # would leave a deadline that is due for ever.
-        self._reschedule_escalation(incident)
+        if escalation.next_at_ms is not None:
+            # The path may be another one since the deadline was set (priority, configuration). Where it is gone or
+            # shorter, the old deadline would be due for ever.
+            self._reschedule_escalation(incident)
         while path and escalation.next_at_ms is not None and escalation.next_at_ms <= draft.now_ms:
             level = path.levels[escalation.level]
             for page in self.escalator.pages(incident, path, level, draft.now_ms):

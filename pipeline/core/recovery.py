@@ -28,14 +28,24 @@ def cleared(desk: Desk, draft: Draft, member: Member, members: list[Member], *, 
     for ticket in incident.tickets:
         if ticket.episode_id == member.episode_id:
             ticket.state = "resolved"
-    if incident.state in OPEN_STATES and _all_clear(members):
-        quiet_ms = desk.policy(incident).closure.resolve_quiet_seconds * 1_000
-        incident.resolve_at_ms = draft.now_ms + quiet_ms
-        if quiet_ms == 0:
-            desk.resolve(draft, MACHINE, None)
+    settle(desk, draft, members)
 
 
-def _all_clear(members: list[Member]) -> bool:
+def settle(desk: Desk, draft: Draft, members: list[Member]) -> None:
+    """Decide again, after members cleared, came or went, whether the incident is on its way to be resolved."""
+    incident = draft.incident
+    if incident.state not in OPEN_STATES:
+        return
+    if not all_clear(members):
+        incident.resolve_at_ms = None
+        return
+    quiet_ms = desk.policy(incident).closure.resolve_quiet_seconds * 1_000
+    incident.resolve_at_ms = draft.now_ms + quiet_ms
+    if quiet_ms == 0:
+        desk.resolve(draft, MACHINE, None)
+
+
+def all_clear(members: list[Member]) -> bool:
     """Monitors decide where there are any; a cluster of reports alone waits for its tickets."""
     monitors = [member for member in members if member.feed_class != FeedClass.DESK]
     return all(member.resolved_at_ms is not None for member in monitors or members)

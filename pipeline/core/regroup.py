@@ -33,13 +33,15 @@ def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command:
     receiver.note("merge", command.actor, f"took in {loser.id}: {loser.title}", IncidentChange.MERGED)
     survivor.tickets.extend(loser.tickets)
     survivor.opened_at_ms = min(survivor.opened_at_ms, loser.opened_at_ms)
+    survivor.news_at_ms = max(survivor.news_at_ms, loser.news_at_ms)
     return _move(book, draft, receiver, book.members_of(loser.id))
 
 
 def chosen(book: Book, draft: Draft, command: Command) -> list[Member]:
     """The episodes that a split names; none where it may not split, which the timeline says."""
     members = book.members[draft.incident.id]
-    moving = [member for episode_id, member in members.items() if episode_id in command.episodes]
+    named = frozenset(command.episodes)
+    moving = [member for episode_id, member in members.items() if episode_id in named]
     if moving and len(moving) < len(members) and draft.incident.state in OPEN_STATES:
         return moving
     text = "split needs some, not all, of the incident's episodes: nothing was changed"
@@ -66,7 +68,7 @@ def _move(book: Book, giver: Draft, receiver: Draft, moving: list[Member]) -> li
         old.episodes_open -= member.resolved_at_ms is None
         old.episodes_total -= 1
         giver.left.append(member.episode_id)
-        member.incident_id, member.joined_order = new.id, new.episodes_total
+        member.incident_id, member.joined_order = new.id, book.next_order(new.id)
         book.attach(member)
         new.episodes_open += member.resolved_at_ms is None
         new.episodes_total += 1
