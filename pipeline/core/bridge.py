@@ -130,7 +130,8 @@ class BridgeProcessor(Processor):
                 self._publish(draft, effects)
                 return
         rule = self._desk.config.policy(summary.domain).major_incident
-        group = [each for each in [summary, *related] if each.priority in rule.priorities]
+        free = [each for each in [summary, *related] if each.incident_id not in self._bridge_of]
+        group = [each for each in free if each.priority in rule.priorities]
         because = self._major(summary.domain, group)
         if because and summary in group:
             self._open(summary, group, because, effects)
@@ -214,24 +215,28 @@ class BridgeProcessor(Processor):
         """Keep the bridge true after one of its members changed; resolve it with its last member."""
         draft = Draft(bridge, self.clock_ms, received_at_ms=summary.received_at_ms)
         before = (bridge.users_affected, bridge.revenue_per_minute, len(bridge.entities))
+        heir = self._summaries.get(summary.merged_into or "")
+        if heir is not None and bridge.state in OPEN_STATES and heir.incident_id not in self._bridge_of:
+            self._link(draft, heir, effects)
         self._aggregate(draft)
+        self.touch(_BRIDGE + bridge.id)
         if known is not None and known.state != summary.state:
             text = f"{summary.incident_id} is {summary.state.replace('_', ' ')}"
             draft.note("member", MACHINE, text, IncidentChange.UPDATED, incident_id=summary.incident_id)
-            self._follow(draft, summary)
+            self._follow(draft, known, summary)
         elif (bridge.users_affected, bridge.revenue_per_minute, len(bridge.entities)) != before:
             draft.note("affected", MACHINE, bridge.who_is_affected, IncidentChange.UPDATED, users=bridge.users_affected)
         self._tell_cause(draft, summary)
         if draft.entries:
             self._publish(draft, effects)
 
-    def _follow(self, draft: Draft, summary: Summary) -> None:
+    def _follow(self, draft: Draft, known: Summary, summary: Summary) -> None:
         bridge = draft.incident
         states = [self._summaries[each].state for each in bridge.members if each in self._summaries]
         if bridge.state in OPEN_STATES and not any(state in OPEN_STATES for state in states):
             done = Resolution(code="members_resolved", summary="all member incidents are resolved")
             self._desk.resolve(draft, MACHINE, done)
-        elif summary.state in OPEN_STATES and bridge.resolved_at_ms is not None:
+        elif summary.state in OPEN_STATES and known.state not in OPEN_STATES and bridge.resolved_at_ms is not None:
             self._desk.reopen(draft, MACHINE, f"reopened: {summary.incident_id} came back")
 
     def _aggregate(self, draft: Draft) -> None:

@@ -306,6 +306,7 @@ class Summary:
     Attributes:
         impacts: per affected service: users, revenue a minute, system; populations are counted once over all.
         depends: references within reach of the incident's entities, for relating incidents.
+        merged_into: the incident that took its members in.
     """
 
     incident_id: str
@@ -328,4 +329,5 @@ class Summary:
     tickets: int
     at_ms: int
     received_at_ms: int = 0
+    merged_into: str | None = None
     schema: int = INCIDENT_SCHEMA
