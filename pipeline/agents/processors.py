@@ -17,13 +17,8 @@ from pipeline.core.oncall import OncallIndex
 from pipeline.core.record import RecordProcessor
 from pipeline.core.step import Processor
 from pipeline.core.topology import Topology
-from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
+from pipeline.feeds import ADAPTERS, feeds_of
 from pipeline.models.policy import Config, Feed
-
-
-def feeds_of(config: Config) -> dict[str, Feed]:
-    """The feeds in force: those of the configuration, else one for each adapter."""
-    return dict(config.feeds) if config.feeds else dict(DEFAULT_FEEDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import Final
 
 from pipeline.models.feed import Adapter, RawMessage
-from pipeline.models.policy import Feed
+from pipeline.models.policy import Config, Feed
 
-__all__ = ["ADAPTERS", "DEFAULT_FEEDS", "Adapter", "RawMessage"]
+__all__ = ["ADAPTERS", "DEFAULT_FEEDS", "Adapter", "RawMessage", "feeds_of"]
 
 _NAMES: Final = (
     "alertmanager",
@@ -33,4 +33,9 @@ ADAPTERS: Final[dict[str, Adapter]] = {name: _adapter(name) for name in _NAMES}
 """Every adapter by its name."""
 
 DEFAULT_FEEDS: Final[dict[str, Feed]] = {name: Feed(name=name, adapter=name) for name in _NAMES}
-"""A feed for each adapter, for a configuration that names none."""
+"""A feed for each adapter, so that a source that produces to ``alerts.raw.<adapter>`` works without configuration."""
+
+
+def feeds_of(config: Config) -> dict[str, Feed]:
+    """The feeds in force: those of the configuration over one for each adapter."""
+    return {**DEFAULT_FEEDS, **config.feeds}

@@ -26,9 +26,9 @@ from confluent_kafka.admin import (
 )
 from confluent_kafka.cimpl import NewTopic
 
-from pipeline.feeds import DEFAULT_FEEDS
+from pipeline.feeds import feeds_of
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, Topic, topics
-from pipeline.models.policy import Config, Feed
+from pipeline.models.policy import Config
 from pipeline.settings import Settings
 
 REQUEST_SECONDS_MAX: Final = 30.0
@@ -141,11 +141,6 @@ class _Draft:
     keep: list[ConfigChange] = field(default_factory=list)
     refuse: list[str] = field(default_factory=list)
     remark: list[str] = field(default_factory=list)
-
-
-def feeds_of(config: Config) -> dict[str, Feed]:
-    """The feeds in force: those of the configuration over one for each adapter."""
-    return {**DEFAULT_FEEDS, **config.feeds}
 
 
 def desired_topics(settings: Settings, config: Config) -> tuple[DesiredTopic, ...]:
