@@ -115,7 +115,7 @@ def _check_rotations(packs: Packs, catalogue: Catalogue, findings: Findings) -> 
         for index, service in enumerate(rotation.services):
             ref = resolve_name(service, catalogue)
             if ref is None:
-                near = suggestion(service, {short(each) for each in catalogue.entities})
+                near = findings.near(service, {short(each) for each in catalogue.entities})
                 findings.problem(source.at("services", index), f"services: nothing is called '{service}'{near}")
             elif covered.setdefault(ref, name) != name:
                 where = source.at("services", index)
@@ -186,7 +186,7 @@ def _check_window_targets(
         findings.problem(source.at(), "a window needs targets, labels or both; this one would cover nothing")
     for index, target in enumerate(window.targets):
         if target.lower() not in known and resolve_name(target, catalogue) is None:
-            near = suggestion(target, known)
+            near = findings.near(target, known)
             findings.problem(source.at("targets", index), f"targets: nothing is called '{target}'{near}")
 
 

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from pipeline.catalog.descriptors import Descriptor, Written
-from pipeline.catalog.problems import Findings, suggestion
+from pipeline.catalog.problems import Findings
 from pipeline.catalog.references import ENTITY_KINDS, READ_KINDS, full, parse_reference, short
 from pipeline.models.catalog import Catalogue, Entity, Group
 
@@ -139,7 +139,7 @@ class Linker:
 
     def _near(self, name: str, kinds: tuple[str, ...], also: Iterable[str]) -> str:
         names = {short(each.ref) for each in self.descriptors.values() if each.kind in kinds}
-        return suggestion(name, (*names, *also))
+        return self._findings.near(name, {*names, *also})
 
 
 def _inherit_domains(entities: dict[str, Entity]) -> dict[str, Entity]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -23,8 +24,6 @@ _SUFFIX_OTHER: Final = ".yml"
 
 # Files in one directory: a catalogue of 10,000 services fits, a mistaken "/" does not.
 FILES_MAX: Final = 20_000
-# Directory levels below the root; a link to a parent cannot run forever.
-FOLDER_LEVELS_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +115,11 @@ def _read_files(directory: Path, findings: Findings) -> list[tuple[PurePosixPath
         findings.problem(directory_place(), f"there is no directory {directory}")
         return []
     files: list[tuple[PurePosixPath, bytes]] = []
-    for count, file in enumerate(sorted(_walk(directory, findings)), start=1):
-        if count > FILES_MAX:
-            findings.problem(directory_place(), f"more than {FILES_MAX:,} files; is this the right directory?")
-            break
+    found = sorted(islice(_walk(directory, findings), FILES_MAX + 1))
+    if len(found) > FILES_MAX:
+        findings.problem(directory_place(), f"more than {FILES_MAX:,} files; is this the right directory?")
+        return []
+    for file in found:
         misplaced = _misplaced(file)
         if misplaced is not None:
             findings.problem(Place(str(file), 1), misplaced)
@@ -139,10 +139,15 @@ def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
         where = Path(error.filename).relative_to(directory).as_posix() if error.filename else "."
         findings.problem(Place(where, 1), f"cannot be read: {error.strerror}")
 
+    seen: set[Path] = set()  # a link to a parent must not run forever
     for folder, names, files in os.walk(directory, onerror=unreadable, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen:
+            names.clear()
+            continue
+        seen.add(real)
         inside = PurePosixPath(Path(folder).relative_to(directory).as_posix())
-        deepest = len(inside.parts) >= FOLDER_LEVELS_MAX
-        names[:] = [] if deepest else sorted(name for name in names if not name.startswith("."))
+        names[:] = sorted(name for name in names if not name.startswith("."))
         for name in files:
             if not name.startswith(".") and name.endswith((_SUFFIX, _SUFFIX_OTHER)):
                 yield inside / name

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 # Below this likeness a suggestion confuses more than it helps.
 SUGGESTION_LIKENESS_MIN: Final = 0.6
+# A slip of the keyboard changes few letters; this spares the costly comparison with most of a large catalogue.
+SUGGESTION_LENGTH_DIFFERENCE_MAX: Final = 3
+# Names compared for suggestions in one directory, a few seconds' worth: a catalogue of 10,000 gets ten.
+COMPARISONS_MAX: Final = 100_000
 # More problems than this are never read; a broken template can cause one in each of thousands of documents.
 PROBLEMS_SHOWN_MAX: Final = 500
 
@@ -54,6 +58,7 @@ class Findings:
     """Gathers problems (the directory is refused) and warnings (it works, but somebody should look)."""
 
     def __init__(self) -> None:
+        self._comparisons_left = COMPARISONS_MAX
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -65,10 +70,15 @@ class Findings:
         """Note what works, and is probably not meant."""
         self.warnings.append(Problem(place.file, place.line, message))
 
+    def near(self, wrong: str, entities: Collection[str]) -> str:
+        """`suggestion` from the names of a catalogue, until so many were wrong that looking takes too long."""
+        self._comparisons_left -= len(entities)
+        return suggestion(wrong, entities) if self._comparisons_left >= 0 else ""
+
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the nearest known name, or nothing where none is near."""
-    names = sorted(set(known))
+    names = sorted(name for name in set(known) if abs(len(name) - len(wrong)) <= SUGGESTION_LENGTH_DIFFERENCE_MAX)
     lowered = {name.lower(): name for name in names}
     near = get_close_matches(wrong.lower(), lowered, n=1, cutoff=SUGGESTION_LIKENESS_MIN)
     return f"; did you mean '{lowered[near[0]]}'?" if near else ""
