@@ -336,7 +336,9 @@ def _impacts(group: list[Summary]) -> list[tuple[str, int, float]]:
 
 
 def _summary(document: dict[str, Any]) -> Summary:
-    """Raises ValueError for a schema version that this release does not read."""
+    """Raises ValueError for a schema version that this release does not read, TypeError for what is no summary."""
+    if not isinstance(document, dict):
+        raise TypeError("a summary is a JSON object")
     if document.get("schema") != INCIDENT_SCHEMA:
         raise ValueError(f"summary schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
     return Summary(**document)

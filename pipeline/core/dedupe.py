@@ -15,7 +15,6 @@ from typing import ClassVar, Final
 import orjson
 
 from pipeline.core.condition import CONDITION_SCHEMA, Condition, Phase
-from pipeline.core.identity import short_id
 from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.step import Effects, Output, Processor, Record
 from pipeline.core.topology import Topology
@@ -126,10 +125,7 @@ class DedupeProcessor(Processor):
 
     def _continue(self, alert: Alert, body: bytes, condition: Condition, effects: Effects) -> None:
         """An alert of a condition that is known to fire."""
-        late = alert.event_at_ms is not None and alert.event_at_ms < (condition.event_at_ms or 0)
-        condition.repeats += 1
-        condition.last_at_ms = self.clock_ms
-        condition.delivery_id = alert.delivery_id
+        late = condition.heard(alert, self.clock_ms)
         if late or alert.severity == condition.severity:
             reason = Reason.OUT_OF_ORDER if late else Reason.STILL_FIRING
             self._keep(alert.alert_key, condition)
@@ -139,8 +135,12 @@ class DedupeProcessor(Processor):
                 disposition, reason = Disposition.SUPPRESSED, suppressed
             self._decide(effects, alert, disposition, reason, condition)
             return
-        condition.severity, condition.event_at_ms = alert.severity, alert.event_at_ms
-        condition.body = body
+        condition.worded(alert, body)
+        if condition.phase == Phase.HELD and condition.opened_at_ms + self._hold_ms(alert) <= self.clock_ms:
+            self._enter(condition, Phase.OPEN)  # what became worse waits no longer than if it had begun so
+            self._forward(effects, alert, condition, EpisodeChange.OPENED, Reason.NEW_EPISODE)
+            self._keep(alert.alert_key, condition, with_body=True)
+            return
         self._keep(alert.alert_key, condition, with_body=True)
         if condition.phase == Phase.OPEN:
             self._forward(effects, alert, condition, EpisodeChange.CHANGED, Reason.SEVERITY_CHANGED)
@@ -154,7 +154,7 @@ class DedupeProcessor(Processor):
         now = self.clock_ms
         condition = self._condition(alert.alert_key)
         again = condition.phase == Phase.RESOLVED
-        condition.begin(alert, body, now, short_id("EP", alert.alert_key, str(now)))
+        condition.begin(alert, body, now)
         self._note_turn(condition)
         until_ms = self._maintenance.until_ms(alert, now)
         hold_ms = self._hold_ms(alert)
@@ -187,6 +187,9 @@ class DedupeProcessor(Processor):
             return
         if condition.phase in _SETTLED:
             self._decide(effects, alert, Disposition.REPEATED, Reason.RESOLVED_WITHOUT_FIRING, condition)
+            return
+        if condition.is_overtaken(alert):
+            self._decide(effects, alert, Disposition.REPEATED, Reason.OUT_OF_ORDER, condition)
             return
         phase = condition.phase
         if phase == Phase.OPEN:

@@ -135,7 +135,10 @@ def alert_from_wire(document: dict[str, Any]) -> Alert:
 
     Raises:
         ValueError: the schema version is not one that this release reads.
+        TypeError: not an object, or not with an alert's fields.
     """
+    if not isinstance(document, dict):
+        raise TypeError("an alert is a JSON object")
     if document.get("schema") != ALERT_SCHEMA:
         raise ValueError(f"alert schema {document.get('schema')!r}, this release reads {ALERT_SCHEMA}")
     return Alert(**document)

@@ -53,7 +53,10 @@ def episode_from_wire(document: dict[str, Any]) -> EpisodeEvent:
 
     Raises:
         ValueError: a schema version is not one that this release reads.
+        TypeError: not an object, or not with an episode event's fields.
     """
+    if not isinstance(document, dict) or "alert" not in document:
+        raise TypeError("an episode event is a JSON object with an alert")
     if document.get("schema") != EPISODE_SCHEMA:
         raise ValueError(f"episode schema {document.get('schema')!r}, this release reads {EPISODE_SCHEMA}")
     document["alert"] = alert_from_wire(document["alert"])
