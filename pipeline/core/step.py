@@ -214,7 +214,7 @@ class Processor(ABC):
         if record.timestamp > self.clock_ms:
             self.advance(record.timestamp, effects)
         self._touched = True
-        if record.key == TICK_KEY:
+        if record.key == TICK_KEY and record.value is None:  # with a value it is somebody's record, whatever its key
             return
         try:
             self.process(record, effects)
