@@ -49,7 +49,7 @@ def check_all(
         findings.warning(place, f"dependencies run in a circle: {' -> '.join(circle)}")
     _check_rotations(packs, catalogue, findings)
     _check_feeds(packs, adapters, findings)
-    _check_sinks(packs, catalogue, findings)
+    _check_sinks(packs, descriptors, findings)
     _check_maintenance(packs, catalogue, findings)
 
 
@@ -155,8 +155,8 @@ def _check_feeds(packs: Packs, adapters: frozenset[str] | None, findings: Findin
                 findings.problem(where, f"hold_seconds: {seconds} is less than nothing")
 
 
-def _check_sinks(packs: Packs, catalogue: Catalogue, findings: Findings) -> None:
-    known = packs.names("domain") | {each.domain for each in catalogue.entities.values() if each.domain}
+def _check_sinks(packs: Packs, descriptors: Mapping[str, Descriptor], findings: Findings) -> None:
+    known = packs.names("domain") | {short(ref) for ref, each in descriptors.items() if each.kind == "domain"}
     for name, sink in packs.sinks.items():
         source = packs.sources["sink", name]
         if not _VARIABLE_NAME.fullmatch(sink.secret_env):

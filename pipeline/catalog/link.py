@@ -24,6 +24,7 @@ class Linker:
 
     def __init__(self, descriptors: Iterable[Descriptor], findings: Findings) -> None:
         self._findings = findings
+        self._names: dict[tuple[str, ...], set[str]] = {}  # kinds -> names, for suggestions
         self.descriptors: dict[str, Descriptor] = {}
         for each in descriptors:
             known = self.descriptors.setdefault(each.ref, each)
@@ -138,8 +139,10 @@ class Linker:
         return None
 
     def _near(self, name: str, kinds: tuple[str, ...], also: Iterable[str]) -> str:
-        names = {short(each.ref) for each in self.descriptors.values() if each.kind in kinds}
-        return self._findings.near(name, {*names, *also})
+        if kinds not in self._names:
+            known = {short(each.ref) for each in self.descriptors.values() if each.kind in kinds}
+            self._names[kinds] = known | set(also)
+        return self._findings.near(name, self._names[kinds])
 
 
 def _inherit_domains(entities: dict[str, Entity]) -> dict[str, Entity]:

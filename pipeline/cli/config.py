@@ -13,7 +13,7 @@ from pipeline.catalog import Checked, ConfigError, Problem, check_config, load_c
 from pipeline.catalog.problems import PROBLEMS_SHOWN_MAX
 from pipeline.catalog.schema import SCHEMA_NAMES, schema_of
 from pipeline.cli.config_view import counts, tables
-from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
+from pipeline.feeds import ADAPTERS, feeds_of
 from pipeline.models.policy import Config
 from pipeline.settings import Settings, SettingsError
 
@@ -75,7 +75,7 @@ def show(directory: Path, as_json: bool) -> None:
         click.echo(_json(loaded.model_dump(mode="json")))
         return
     console = Console(markup=False)  # brackets in names are text
-    for table in tables(loaded, loaded.feeds or DEFAULT_FEEDS):
+    for table in tables(loaded, feeds_of(loaded)):
         console.print(table)
 
 

@@ -36,7 +36,7 @@ def tables(config: Config, feeds: Mapping[str, Feed]) -> Iterator[Table]:
 
     Args:
         config: the configuration.
-        feeds: the feeds in effect, which are defaults where the configuration names none.
+        feeds: the feeds in force, those of adapters without configuration included.
     """
     entities = [entity for _, entity in sorted(config.catalogue.entities.items())]
     for kind, title in _KIND_TITLES.items():
