@@ -19,7 +19,7 @@ from pipeline.cli.cluster import bootstrap_option, client_config, read_settings
 from pipeline.core.desk import MACHINE
 from pipeline.core.step import TICK_KEY, StreamRecord
 from pipeline.flow import RAW_TOPIC_PREFIX
-from pipeline.kafka.scan import ScanError, all_topics, reader, scan
+from pipeline.kafka.scan import ScanError, all_topics, scan
 from pipeline.recording import write_line
 
 COMMANDS: Final = "commands"
@@ -56,12 +56,13 @@ def capture(
         raise click.ClickException(f"there is no directory {out.parent}: make it, or give another --out")
     settings = read_settings(bootstrap)
     # A private temporary database: a capture may be larger than memory, and is sorted at the end.
-    with closing(sqlite3.connect("")) as spool, closing(reader(client_config(settings))) as consumer:
+    client = client_config(settings)
+    with closing(sqlite3.connect("")) as spool:
         spool.execute("CREATE TABLE record (at INTEGER, topic TEXT, part INTEGER, place INTEGER, line BLOB)")
         try:
-            chosen = _choose(all_topics(consumer), settings.topic_prefix, topics)
+            chosen = _choose(all_topics(client), settings.topic_prefix, topics)
             records = scan(
-                consumer,
+                client,
                 chosen,
                 from_beginning=from_beginning or until_now,
                 until_now=until_now,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
 import click
 import orjson
-from confluent_kafka import Consumer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,7 +17,7 @@ from pipeline.cli.cluster import bootstrap_option, client_config, json_option, r
 from pipeline.core.step import StreamRecord
 from pipeline.flow import DEAD_LETTER_TOPIC
 from pipeline.kafka.dead_letters import Box, Letter, Retry, parse_letter, read_box, read_letter, to_retry
-from pipeline.kafka.scan import ScanError, all_topics, reader, scan
+from pipeline.kafka.scan import ScanError, all_topics, scan
 from pipeline.models.decision import Reason
 from pipeline.recording import to_rfc3339
 from pipeline.settings import Settings
@@ -37,14 +36,13 @@ def dead_letter() -> None:
 
 
 @contextmanager
-def _opened(bootstrap: str | None) -> Iterator[tuple[Settings, Consumer, str]]:
-    """Settings, a consumer and the dead-letter topic's name on the wire; failures become one line."""
+def _opened(bootstrap: str | None) -> Iterator[tuple[Settings, dict[str, Any], str]]:
+    """Settings, a client's configuration and the dead-letter topic's name on the wire; failures become one line."""
     settings = read_settings(bootstrap)
-    with closing(reader(client_config(settings))) as consumer:
-        try:
-            yield settings, consumer, settings.wire(DEAD_LETTER_TOPIC)
-        except ScanError as error:
-            raise click.ClickException(str(error)) from error
+    try:
+        yield settings, client_config(settings), settings.wire(DEAD_LETTER_TOPIC)
+    except ScanError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @dead_letter.command("list")
@@ -61,8 +59,8 @@ def _opened(bootstrap: str | None) -> Iterator[tuple[Settings, Consumer, str]]:
 @json_option
 def list_letters(bootstrap: str | None, reason: str | None, stage: str | None, limit: int, as_json: bool) -> None:
     """List dead letters, the newest last."""
-    with _opened(bootstrap) as (_, consumer, topic):
-        box = read_box(consumer, topic)
+    with _opened(bootstrap) as (_, client, topic):
+        box = read_box(client, topic)
     matching = [
         letter
         for letter in box.letters
@@ -116,8 +114,8 @@ def _table(letters: list[Letter], box: Box) -> Table:
 @click.argument("letter_id", metavar="ID")
 def show(bootstrap: str | None, letter_id: str, as_json: bool) -> None:
     """Show one dead letter, PARTITION:OFFSET as `list` names it: where from, why, headers and bytes."""
-    with _opened(bootstrap) as (_, consumer, topic):
-        record = read_letter(consumer, topic, letter_id)
+    with _opened(bootstrap) as (_, client, topic):
+        record = read_letter(client, topic, letter_id)
     letter = parse_letter(record) if record is not None else None
     if record is None or letter is None:
         raise click.ClickException(_no_letter(letter_id))
@@ -178,12 +176,11 @@ def retry(
     """
     if bool(letter_ids) == (everything or reason is not None):
         raise click.ClickException("say which: letter ids, or --all, or --reason REASON")
-    with _opened(bootstrap) as (settings, consumer, topic):
-        box = read_box(consumer, topic)
+    with _opened(bootstrap) as (settings, client, topic):
+        box = read_box(client, topic)
         letters, others = _named(box, letter_ids) if letter_ids else to_retry(box, reason)
-        partitions = all_topics(consumer)
-        records = _records(consumer, topic, partitions[topic], letters)
-        client = client_config(settings)
+        partitions = all_topics(client)
+        records = _records(client, topic, partitions[topic], letters)
         sender = Retry(client, f"{settings.app_id}-dead-letter-retry", settings.topic_prefix, topic)
         sent: list[Letter] = []
         for letter in sender.send(records, partitions) if letters else ():
@@ -211,10 +208,10 @@ def _named(box: Box, letter_ids: tuple[str, ...]) -> tuple[list[Letter], int]:
 
 
 def _records(
-    consumer: Consumer, topic: str, partitions: tuple[int, ...], letters: list[Letter]
+    client: Mapping[str, Any], topic: str, partitions: tuple[int, ...], letters: list[Letter]
 ) -> Iterator[StreamRecord]:
     """Read the chosen letters again, now with their bytes, one at a time."""
     chosen = {letter.id for letter in letters}
-    for record in scan(consumer, {topic: partitions}):
+    for record in scan(client, {topic: partitions}):
         if f"{record.partition}:{record.offset}" in chosen:
             yield record

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import KafkaException, Producer
 
 from pipeline.core.identity import partition_of
 from pipeline.core.step import StreamRecord
@@ -114,14 +114,14 @@ def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
 
 
-def read_box(consumer: Consumer, topic: str) -> Box:
+def read_box(client: Mapping[str, Any], topic: str) -> Box:
     """All letters and marks, without bytes, in the order of (time, partition, offset).
 
     Raises:
         ScanError: the topic cannot be read.
     """
     box = Box([], set())
-    for record in _scan(consumer, topic):
+    for record in _scan(client, topic):
         if (letter := parse_letter(record)) is not None:
             box.letters.append(letter)
         elif mark := _said(record).get(RETRY_OF):
@@ -130,7 +130,7 @@ def read_box(consumer: Consumer, topic: str) -> Box:
     return box
 
 
-def read_letter(consumer: Consumer, topic: str, wanted: str) -> StreamRecord | None:
+def read_letter(client: Mapping[str, Any], topic: str, wanted: str) -> StreamRecord | None:
     """The record of one letter, bytes and all; None where there is none.
 
     Raises:
@@ -140,18 +140,18 @@ def read_letter(consumer: Consumer, topic: str, wanted: str) -> StreamRecord | N
     offset = _number(wanted.partition(":")[2])
     if partition is None or offset is None:
         return None
-    parts = existing(consumer, [topic]).get(topic, ())
+    parts = existing(client, [topic]).get(topic, ())
     if partition not in parts:
         return None
-    found = scan(consumer, {topic: (partition,)}, start_offset=offset)
+    found = scan(client, {topic: (partition,)}, start_offset=offset)
     return next((record for record in found if record.offset == offset and parse_letter(record)), None)
 
 
-def _scan(consumer: Consumer, topic: str) -> Iterator[StreamRecord]:
-    topics = existing(consumer, [topic])
+def _scan(client: Mapping[str, Any], topic: str) -> Iterator[StreamRecord]:
+    topics = existing(client, [topic])
     if not topics:
         raise ScanError(f"there is no topic {topic}: make the topics with spillway topics apply")
-    return scan(consumer, topics)
+    return scan(client, topics)
 
 
 def to_retry(box: Box, reason: str | None) -> tuple[list[Letter], int]:

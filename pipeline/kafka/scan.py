@@ -7,7 +7,8 @@ for the transactions that are open there, so that nothing written before it is m
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -23,6 +24,8 @@ from pipeline.core.step import StreamRecord
 
 REQUEST_SECONDS_MAX: Final = 30.0
 POLL_SECONDS: Final = 0.1
+# How long a broker may wait for more at the end of a partition before it says that this is the end.
+FETCH_WAIT_MS: Final = 50
 # Records of 16 MiB shall not fill the memory with what is fetched ahead.
 FETCHED_AHEAD_KIB: Final = 64 << 10
 BATCH_RECORDS_MAX: Final = 500
@@ -34,16 +37,15 @@ _PASSING: Final = (
 )
 
 
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+
 class ScanError(Exception):
     """A topic cannot be read; the message is one line and says what to do."""
 
 
-def reader(client: Mapping[str, Any]) -> Consumer:
-    """A consumer for `scan`; close it after use.
-
-    Args:
-        client: configuration of the librdkafka client: the bootstrap address at least.
-    """
+def _consumer(client: Mapping[str, Any]) -> Consumer:
     return Consumer(
         {
             **client,
@@ -53,35 +55,40 @@ def reader(client: Mapping[str, Any]) -> Consumer:
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": FETCHED_AHEAD_KIB,
+            "fetch.wait.max.ms": FETCH_WAIT_MS,
         }
     )
 
 
-def existing(consumer: Consumer, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+def existing(client: Mapping[str, Any], names: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """Partitions of those of the named topics that exist.
 
     Raises:
         ScanError: the brokers do not answer.
     """
-    listed = all_topics(consumer)
+    listed = all_topics(client)
     return {name: listed[name] for name in names if name in listed}
 
 
-def all_topics(consumer: Consumer) -> dict[str, tuple[int, ...]]:
+def all_topics(client: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Every topic of the cluster with its partitions.
+
+    Args:
+        client: configuration of the librdkafka client: the bootstrap address at least.
 
     Raises:
         ScanError: the brokers do not answer.
     """
-    try:
-        listed = consumer.list_topics(timeout=REQUEST_SECONDS_MAX).topics
-    except KafkaException as error:
-        raise _failure("list the topics", error.args[0]) from error
+    with closing(_consumer(client)) as consumer:
+        try:
+            listed = consumer.list_topics(timeout=REQUEST_SECONDS_MAX).topics
+        except KafkaException as error:
+            raise _failure("list the topics", error.args[0]) from error
     return {name: tuple(sorted(topic.partitions)) for name, topic in listed.items()}
 
 
 def scan(
-    consumer: Consumer,
+    client: Mapping[str, Any],
     topics: Mapping[str, Sequence[int]],
     *,
     from_beginning: bool = True,
@@ -92,7 +99,7 @@ def scan(
     """Give the records of the topics, in order within each partition.
 
     Args:
-        consumer: from `reader`.
+        client: configuration of the librdkafka client: the bootstrap address at least.
         topics: partitions by topic name.
         from_beginning: start at the first record that is still there, else at the end of now.
         start_offset: start at this offset of every partition instead.
@@ -102,25 +109,50 @@ def scan(
     Raises:
         ScanError: a topic cannot be read.
     """
+    # A consumer for each scan: news of an earlier assignment can never end a later one.
+    with closing(_consumer(client)) as consumer:
+        ends = {(topic, part): _ends(consumer, topic, part) for topic, parts in topics.items() for part in parts}
+        first = {at: low if from_beginning else high for at, (low, high) in ends.items()}
+        if start_offset is not None:
+            first = dict.fromkeys(ends, start_offset)
+        consumer.assign([TopicPartition(topic, part, offset) for (topic, part), offset in first.items()])
+        if until_now:
+            waiting = {at: high for at, (_, high) in ends.items() if first[at] < high}
+            yield from _until(consumer, waiting, seconds_max)
+        else:
+            yield from _while(consumer, seconds_max)
+
+
+def _until(consumer: Consumer, waiting: dict[Place, int], seconds_max: float | None) -> Iterator[StreamRecord]:
+    """Records below the given next offset of each partition."""
+    ends = dict(waiting)
+    for message in _messages(consumer, seconds_max, lambda: bool(waiting)):
+        at = (str(message.topic()), _known(message.partition()))
+        offset = _known(message.offset())
+        is_record = message.error() is None
+        if is_record and offset < ends.get(at, 0):
+            yield to_record(message)
+        # The last offsets may be marks of transactions, which give no message but that of the end.
+        if offset + is_record >= ends.get(at, 0):
+            waiting.pop(at, None)
+
+
+def _while(consumer: Consumer, seconds_max: float | None) -> Iterator[StreamRecord]:
+    """Records as they come."""
+    for message in _messages(consumer, seconds_max, lambda: True):
+        if message.error() is None:
+            yield to_record(message)
+
+
+def _messages(consumer: Consumer, seconds_max: float | None, wanted: Callable[[], bool]) -> Iterator[Message]:
+    """Messages, and those that say that a partition ended, while they are wanted and there is time."""
     deadline = None if seconds_max is None else time.monotonic() + seconds_max
-    ends = {(topic, part): _ends(consumer, topic, part) for topic, parts in topics.items() for part in parts}
-    first = {at: low if from_beginning else high for at, (low, high) in ends.items()}
-    if start_offset is not None:
-        first = dict.fromkeys(ends, start_offset)
-    consumer.assign([TopicPartition(topic, part, offset) for (topic, part), offset in first.items()])
-    waiting = {at for at, (_, high) in ends.items() if until_now and first[at] < high}
-    while (waiting or not until_now) and (deadline is None or time.monotonic() < deadline):
+    while wanted() and (deadline is None or time.monotonic() < deadline):
         for message in consumer.consume(BATCH_RECORDS_MAX, timeout=POLL_SECONDS):
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise _failure(f"read {message.topic() or 'the topics'}", error)
-            at = (str(message.topic()), _known(message.partition()))
-            offset = _known(message.offset())
-            if error is None and (not until_now or offset < ends[at][1]):
-                yield to_record(message)
-            # The last offsets may be marks of transactions, which give no message but this one.
-            if offset >= ends[at][1] - (error is None):
-                waiting.discard(at)
+            yield message
 
 
 def to_record(message: Message) -> StreamRecord:

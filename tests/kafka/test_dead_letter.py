@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import closing
 
 import orjson
 import pytest
@@ -16,7 +15,7 @@ from pipeline.cli import main
 from pipeline.core.step import StreamRecord
 from pipeline.core.step import dead_letter as make_letter
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_RECORD_BYTES_MAX
-from pipeline.kafka.scan import all_topics, reader, scan
+from pipeline.kafka.scan import all_topics, scan
 from pipeline.kafka.topics import apply, desired_topics, plan
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.policy import Config
@@ -65,9 +64,9 @@ class Company:
         return CliRunner().invoke(main, ["dead-letter", *arguments], env=environment)
 
     def raw(self) -> list[StreamRecord]:
-        with closing(reader({"bootstrap.servers": self.kafka})) as consumer:
-            name = self.prefix + RAW
-            return list(scan(consumer, {name: all_topics(consumer)[name]}))
+        client = {"bootstrap.servers": self.kafka}
+        name = self.prefix + RAW
+        return list(scan(client, {name: all_topics(client)[name]}))
 
 
 @pytest.fixture
