@@ -153,7 +153,7 @@ class DedupeProcessor(Processor):
         """The first alert of a new run."""
         now = self.clock_ms
         condition = self._condition(alert.alert_key)
-        again = condition.phase == Phase.RESOLVED
+        again = bool(condition.episode_id)
         condition.begin(alert, body, now)
         self._note_turn(condition)
         until_ms = self._maintenance.until_ms(alert, now)
