@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 import faust
 from prometheus_client import CollectorRegistry
 
+from pipeline.agents.processors import processor_factory
+from pipeline.feeds import feeds_of
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.models.policy import Config
 from pipeline.runtime.broker import StartError, check_topics, existing_topics, input_topics
@@ -99,10 +102,7 @@ def compose(
 def _context(
     settings: Settings, config: Config, stage: str, topics: Mapping[str, int], metrics: Metrics
 ) -> StageContext:
-    from pipeline.agents.processors import processor_factory
-    from pipeline.feeds import DEFAULT_FEEDS
-
-    inputs = input_topics(stage, topics, config.feeds or DEFAULT_FEEDS)
+    inputs = input_topics(stage, topics, feeds_of(config))
     check_topics(settings, stage, inputs, topics)
     return StageContext(
         settings=settings,
@@ -116,19 +116,9 @@ def _context(
 
 
 def _hooks(settings: Settings, config: Config, stage: str) -> StageHooks:
-    """What a stage does outside Kafka."""
-    if stage == "deliver":
-        from pipeline.agents.deliver import DeliverHooks
-
-        return DeliverHooks(settings, config)
-    if stage == "record":
-        from pipeline.agents.record import RecordHooks
-        from pipeline.records.store import RecordsStore
-
-        if settings.records_url is None:
-            raise StartError("stage record needs a PostgreSQL: set SPILLWAY_RECORDS_URL, or use --embedded")
-        return RecordHooks(RecordsStore(settings.records_url))
-    return StageHooks()
+    """What a stage does outside Kafka; most do nothing."""
+    make = getattr(import_module(f"pipeline.agents.{stage}"), "hooks", None)
+    return StageHooks() if make is None else make(settings, config)
 
 
 def health_of(settings: Settings, registry: CollectorRegistry) -> Callable[[Sequence[HostedStage]], HealthServer]:
@@ -146,7 +136,7 @@ def _standalone() -> faust.App:
 
     registry = CollectorRegistry()
     try:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings.from_environment()
         stage = _only_stage(settings)
         (context,) = compose(settings, load_config(settings.config_dir), registry, [stage])
     except (SettingsError, ConfigError, StartError) as error:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.agents.processors import Processors
+from pipeline.agents.processors import build_processor
+from pipeline.agents.shared import Shared
 from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecord
 from pipeline.flow import RAW_TOPIC_PREFIX, SECOND_MS, STAGE_BY_NAME
 from pipeline.models.decision import Decision
@@ -66,8 +67,8 @@ class Replay:
     """The deciding stages, one partition each, driven by hand."""
 
     def __init__(self, config: Config) -> None:
-        shared = Processors.of(config)
-        self.processors: dict[str, Processor] = {stage: shared.build(stage) for stage in STAGES}
+        shared = Shared.of(config)
+        self.processors: dict[str, Processor] = {stage: build_processor(stage, shared) for stage in STAGES}
         self.outcome = Outcome()
         self._written: Counter[str] = Counter()
         self._clock_ms = 0

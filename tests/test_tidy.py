@@ -36,8 +36,12 @@ RANKS: Final = {
     "recording": 3,
     "agents": 4,
     "replay": 5,
+    "examples": 5,
     "app": 5,
-    "cli": 6,
+    "player": 6,
+    "demo": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 # What the parts that decide and the parts that translate may import of ours.
 NARROW: Final = {

@@ -1,5 +1,7 @@
-"""Agents: what a stage does outside Kafka, one file for each stage that does.
+"""Agents: one file a stage.
 
-The Faust agent that carries batches is the same for all stages (`pipeline.runtime.carry`), and what a stage decides
-is in ``pipeline.core.<stage>``; so ingest, dedupe, correlate and bridge need no file here.
+Each says what decides for a partition (``processor``) and, for the stages that reach outside Kafka, what happens
+around a commit (``hooks``).
+
+The Faust agent that carries batches to them is the same for all stages: `pipeline.runtime.carry`.
 """

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.agents.shared import Shared
 from pipeline.core.deliver import DeliverProcessor
 from pipeline.core.step import Effects, Processor
 from pipeline.models.policy import Config
@@ -19,6 +20,16 @@ from pipeline.settings import Settings, SettingsError
 from pipeline.sinks.outcomes import OutcomeTopic
 from pipeline.sinks.sender import Sender
 from pipeline.sinks.webhook import SinkError, WebhookSink
+
+
+def processor(shared: Shared) -> DeliverProcessor:
+    """What decides for one partition."""
+    return DeliverProcessor(shared.config)
+
+
+def hooks(settings: Settings, config: Config) -> StageHooks:
+    """What happens around a commit: sends."""
+    return DeliverHooks(settings, config)
 
 
 class DeliverHooks(StageHooks):

@@ -11,17 +11,39 @@ from typing import Final
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from pipeline.agents.shared import Shared
 from pipeline.core.incident_event import IncidentEvent
 from pipeline.core.record import RecordProcessor
 from pipeline.core.step import Effects, Processor, Record
+from pipeline.models.policy import Config
 from pipeline.records.store import RecordsStore
+from pipeline.runtime.broker import StartError
 from pipeline.runtime.hooks import StageHooks
+from pipeline.settings import Settings
 
 # A database that fails over or restarts is back within half a minute. Then the process ends, and whatever
 # started it decides: nothing of the batch is committed, so nothing is lost.
 RETRY_WAITS_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 _TRANSIENT: Final = (OperationalError, InterfaceError)
+
+
+def processor(shared: Shared) -> RecordProcessor:
+    """What collects the rows of one partition; it needs nothing of the configuration."""
+    del shared
+    return RecordProcessor()
+
+
+def hooks(settings: Settings, config: Config) -> StageHooks:
+    """What happens around a commit: rows are written.
+
+    Raises:
+        StartError: no records store is configured.
+    """
+    del config
+    if settings.records_url is None:
+        raise StartError("stage record needs a PostgreSQL: set SPILLWAY_RECORDS_URL, or use --embedded")
+    return RecordHooks(RecordsStore(settings.records_url))
 
 
 class RecordHooks(StageHooks):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def run(stages: tuple[str, ...], *, embedded: bool, directory: Path | None) -> N
     Exit codes: 0 stopped as asked; 1 could not start; 70 a defect or a failed commit; 75 a stop took too long.
     """
     try:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings.from_environment()
         settings = settings.model_copy(update={"config_dir": directory or settings.config_dir})
         config = load_config(settings.config_dir)
         _log_to_standard_error(settings)

@@ -1,0 +1,12 @@
+"""The ingest agent: raw records of every feed, through its adapter, to enriched alerts."""
+
+from __future__ import annotations
+
+from pipeline.agents.shared import Shared
+from pipeline.core.ingest import IngestProcessor
+from pipeline.feeds import ADAPTERS
+
+
+def processor(shared: Shared) -> IngestProcessor:
+    """What decides for one partition."""
+    return IngestProcessor(shared.config, ADAPTERS, shared.feeds)

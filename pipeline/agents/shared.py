@@ -1,0 +1,31 @@
+"""What the agents of one process share: built once for a configuration, read by all partitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.core.desk import Desk
+from pipeline.core.enrich import Enricher
+from pipeline.core.escalate import Escalator
+from pipeline.core.oncall import OncallIndex
+from pipeline.core.topology import Topology
+from pipeline.feeds import feeds_of
+from pipeline.models.policy import Config, Feed
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Indexes over a configuration."""
+
+    config: Config
+    feeds: dict[str, Feed]
+    topology: Topology
+    enricher: Enricher
+    desk: Desk
+
+    @classmethod
+    def of(cls, config: Config) -> Shared:
+        """Build them."""
+        topology = Topology(config.catalogue)
+        escalator = Escalator(topology, OncallIndex(config.catalogue, config.rotations))
+        return cls(config, feeds_of(config), topology, Enricher(config), Desk(config, topology, escalator))
