@@ -59,7 +59,7 @@ def test_the_three_domains_of_the_example_differ_in_everything(example: Config) 
         ("outlook", "component:default/corporate-mail"),
         ("patient chart", "component:default/electronic-health-records"),
         ("log in", "component:default/identity-provider"),
-        ("login.st-brigid.example", "component:default/identity-provider"),
+        ("sso.st-gabriel.example", "component:default/identity-provider"),
         ("mail-relay-1", "resource:default/mail-relay-1"),
         ("printer", "component:default/print-service"),
     ],
