@@ -141,9 +141,9 @@ class Assessor:
         )
         assessment = assess(facts, policy, draft.now_ms)
         incident.urgency, incident.impact = assessment.urgency, assessment.impact
-        if incident.priority_by is None and (
-            incident.logged_at_ms is None or _worse(assessment.priority, incident.priority)
-        ):
+        if incident.priority_by is not None:
+            return
+        if incident.logged_at_ms is None or not _worse(incident.priority, assessment.priority):
             incident.priority, incident.priority_because = assessment.priority, assessment.because
 
     def _identify(self, draft: Draft, members: list[Member]) -> None:
