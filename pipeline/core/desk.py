@@ -33,6 +33,9 @@ MACHINE: Final = "spillway"
 
 MINUTE_MS: Final = 60_000
 
+LINKS_MAX: Final = 50
+"""Records elsewhere that one incident names: more than any has, and bounds the record."""
+
 _STEP_CHANGE: Final[dict[Step, IncidentChange]] = {
     Step.ACKNOWLEDGE: IncidentChange.ACKNOWLEDGED,
     Step.UNACKNOWLEDGE: IncidentChange.UPDATED,
@@ -96,6 +99,9 @@ class Desk:
         """Attach a record elsewhere, or bring its state up to date."""
         links = draft.incident.links
         known = next((each for each in links if (each["kind"], each["id"]) == (link.kind, link.id)), None)
+        if known is None and len(links) >= LINKS_MAX:
+            draft.note("refused_link", actor, f"link changes nothing: the incident has {LINKS_MAX} links already")
+            return
         if known is None:
             links.append(link.model_dump())
         else:
