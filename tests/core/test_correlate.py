@@ -1,0 +1,307 @@
+"""Correlate: episodes become incidents, join, recover, reopen, merge and split; nothing is counted twice or lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.core.draft import TIMELINE_ENTRIES_MAX, TIMELINE_HEAD_KEPT
+from pipeline.models.alert import Kind, Severity
+from pipeline.models.decision import Disposition, Reason
+from tests.core.builders import (
+    DB,
+    HOUR,
+    MINUTE,
+    PAY,
+    SECOND,
+    SHOP,
+    T0,
+    alert,
+    change,
+    config,
+    policy,
+    report,
+    values,
+)
+from tests.core.rooms import Room, actions, two_incidents
+
+# -- joining
+
+
+def test_the_first_symptom_opens_an_incident_that_is_logged_at_once() -> None:
+    room = Room()
+    room.open(alert("a"))
+    incident = room.one()
+    assert (incident["state"], incident["priority"], incident["title"]) == ("logged", "P1", "Shop: a is out of bounds")
+    assert room.decisions[-1][1:3] == (Disposition.OPENED, Reason.FIRST_SYMPTOM)
+    assert actions(incident)[:4] == ["detect", "log", "affected", "priority"]
+
+
+def test_symptoms_along_the_dependency_chain_join_and_name_the_cause() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.open(alert("b", entity=PAY, service=PAY), T0 + 10 * SECOND)
+    room.open(alert("c", entity=DB, service=PAY), T0 + 20 * SECOND)
+    incident = room.one()
+    assert (incident["episodes_total"], incident["suspects"][0]["ref"]) == (3, DB)
+    assert [each.disposition for each in room.decisions] == [Disposition.OPENED, Disposition.JOINED, Disposition.JOINED]
+
+
+def test_what_is_unrelated_opens_an_incident_of_its_own() -> None:
+    room, *_ = two_incidents()
+    assert len(room.incidents()) == 2
+
+
+def test_spaces_do_not_meet() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.open(alert("b", space="staging"))
+    assert [each["space"] for each in room.incidents().values()] == ["production", "staging"]
+
+
+def test_an_incident_without_news_takes_nothing_on_evidence_alone() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.open(alert("b"), T0 + 900 * SECOND)
+    room.open(alert("c"), T0 + 1_801 * SECOND)
+    assert [each["episodes_total"] for each in room.incidents().values()] == [2, 1]
+
+
+def test_a_repeated_run_of_a_condition_finds_its_open_incident_after_any_time() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.open(alert("b"), T0 + 1)
+    room.news("a", "resolved", T0 + 2)
+    room.open(alert("a"), T0 + 5 * HOUR, episode_id="EP-again")
+    assert (room.one()["episodes_total"], room.decisions[-1].reason) == (3, Reason.SAME_CONDITION)
+
+
+def test_one_record_makes_at_most_one_revision_of_an_incident() -> None:
+    room = Room()
+    for at, key in enumerate("abcde"):
+        outputs = room.open(alert(key), T0 + at)
+        assert [each["revision"] for each in values(outputs, "incidents")] == [at + 1]
+        assert values(outputs, "incidents.state") == [each["incident"] for each in values(outputs, "incidents")]
+
+
+def test_an_event_is_a_cloudevent_in_binary_mode() -> None:
+    event = Room().open(alert("a"))[0]
+    headers = dict(event.headers)
+    assert headers["ce_specversion"] == b"1.0"
+    assert headers["ce_id"] == (event.key or b"") + b"/1"
+    assert headers["ce_type"] == b"dev.spillway.incident.opened.v1"
+    assert headers["ce_time"] == b"2026-03-10T10:00:00.000Z"
+    assert headers["ce_source"] == b"/spillway/production"
+
+
+def test_a_worse_severity_raises_the_priority_and_a_better_one_does_not_lower_it() -> None:
+    room = Room()
+    room.open(alert("a", severity=Severity.WARNING))
+    assert room.one()["priority"] == "P3"
+    room.news("a", "changed", T0 + 1, severity=Severity.CRITICAL)
+    assert room.one()["priority"] == "P1"
+    room.news("a", "changed", T0 + 2, severity=Severity.WARNING)
+    assert room.one()["priority"] == "P1"
+
+
+# -- recovery
+
+
+def test_an_incident_resolves_when_all_was_quiet_for_the_policys_time() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.open(alert("b"), T0 + 1)
+    room.news("a", "resolved", T0 + 2)
+    room.tick(T0 + 10 * MINUTE)
+    assert room.one()["state"] == "logged"
+    room.news("b", "resolved", T0 + 10 * MINUTE)
+    room.tick(T0 + 11 * MINUTE - 1)
+    assert room.one()["state"] == "logged"
+    room.tick(T0 + 11 * MINUTE)
+    assert (room.one()["state"], room.one()["resolved_at_ms"]) == ("resolved", T0 + 11 * MINUTE)
+
+
+def test_what_fires_in_the_quiet_time_keeps_the_incident_open() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.news("a", "resolved", T0 + 1)
+    room.open(alert("b"), T0 + 30 * SECOND)
+    room.tick(T0 + HOUR)
+    assert room.one()["state"] == "logged"
+
+
+def test_a_report_in_the_quiet_time_does_not_keep_a_restored_incident_open() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.news("a", "resolved", T0 + 1)
+    room.open(report("r", "the shop is down"), T0 + 30 * SECOND)
+    room.tick(T0 + 61 * SECOND)
+    assert room.one()["state"] == "resolved"
+    assert [each["state"] for each in room.one()["tickets"]] == ["resolved"]
+
+
+def test_monitors_decide_over_reports_that_nobody_closed() -> None:
+    room = Room()
+    room.open(report("r", "the shop is down"))
+    room.open(alert("a"), T0 + 1)
+    room.news("a", "expired", T0 + 2)
+    room.tick(T0 + HOUR)
+    incident = room.one()
+    assert incident["state"] == "resolved"
+    assert "fell silent: a is out of bounds" in [each["text"] for each in incident["timeline"]]
+
+
+def test_a_cluster_of_reports_alone_waits_for_its_tickets() -> None:
+    room = Room()
+    room.open(report("r1", "the shop is down"))
+    room.open(report("r2", "the shop is down"), T0 + 1)
+    room.news("r1", "resolved", T0 + 2)
+    room.tick(T0 + HOUR)
+    assert room.one()["state"] == "logged"
+    room.news("r2", "resolved", T0 + HOUR)
+    room.tick(T0 + HOUR + MINUTE)
+    assert room.one()["state"] == "resolved"
+
+
+def resolved_room() -> Room:
+    """An incident that resolved at T0 + 1 minute."""
+    room = Room()
+    room.open(alert("a"))
+    room.news("a", "resolved", T0)
+    room.tick(T0 + MINUTE)
+    assert room.one()["state"] == "resolved"
+    return room
+
+
+def test_a_new_run_inside_the_window_reopens_and_the_record_waits_for_somebody_again() -> None:
+    room = resolved_room()
+    room.open(alert("a"), T0 + 31 * MINUTE, episode_id="EP-again")
+    incident = room.one()
+    assert (incident["state"], incident["reopened"], incident["resolved_at_ms"]) == ("logged", 1, None)
+    assert incident["resolution"] is None
+
+
+def test_a_new_run_outside_the_window_opens_a_new_incident() -> None:
+    room = resolved_room()
+    room.open(alert("a"), T0 + 31 * MINUTE + 1, episode_id="EP-again")
+    assert [each["state"] for each in room.incidents().values()] == ["resolved", "logged"]
+
+
+def test_another_condition_does_not_reopen() -> None:
+    room = resolved_room()
+    room.open(alert("b"), T0 + 2 * MINUTE)
+    assert [each["state"] for each in room.incidents().values()] == ["resolved", "logged"]
+
+
+def test_a_late_ticket_is_told_that_it_is_restored_and_the_status_page_stays_resolved() -> None:
+    room = resolved_room()
+    told = [each["state"] for each in room.one()["communications"]]
+    room.open(report("late", "the shop is down", users_affected=90_000), T0 + 3 * MINUTE)
+    incident = room.one()
+    assert (incident["state"], incident["tickets"][0]["state"]) == ("resolved", "resolved")
+    assert [each["state"] for each in incident["communications"]] == told
+
+
+def test_a_resolved_incident_closes_by_itself_and_is_forgotten() -> None:
+    room = resolved_room()
+    room.tick(T0 + 25 * HOUR)
+    assert room.one()["state"] == "closed"
+    room.changes()
+    assert set(room.state) == {b"spillway.partition"}
+    assert room.processor.next_deadline_ms() is None
+
+
+def test_news_of_an_episode_whose_incident_is_gone_is_counted_and_changes_nothing() -> None:
+    room = resolved_room()
+    room.tick(T0 + 25 * HOUR)
+    assert room.news("a", "resolved", T0 + 25 * HOUR) == []
+    assert room.decisions[-1][1:3] == (Disposition.CONTROL, Reason.INCIDENT_GONE)
+
+
+def test_an_acknowledgement_at_the_source_acknowledges() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.news("a", "acknowledged", T0 + 1, kind=Kind.ACKNOWLEDGED)
+    assert (room.one()["state"], room.one()["escalation"]["next_at_ms"]) == ("acknowledged", None)
+
+
+# -- changes that suppress
+
+
+def work(ended_ms: int | None, **fields: Any) -> dict[str, Any]:
+    return change("CHG-1", T0, ended_ms, suppress=True, **fields).model_dump(mode="json")
+
+
+def test_announced_work_suppresses_and_its_end_lets_in_what_still_fires() -> None:
+    room = Room()
+    room.put("changes", work(T0 + HOUR), T0)
+    assert room.open(alert("a", entity=DB), T0 + 1) == []
+    assert room.open(alert("b", entity=DB), T0 + 1) == []
+    room.news("b", "resolved", T0 + 2)
+    assert {each[1:3] for each in room.decisions} == {(Disposition.SUPPRESSED, Reason.MAINTENANCE)}
+    room.tick(T0 + HOUR - 1)
+    assert room.incidents() == {}
+    room.tick(T0 + HOUR)
+    assert (room.one()["episodes_total"], room.one()["symptoms"]) == (1, ["a is out of bounds"])
+
+
+@pytest.mark.parametrize("ended_ms", [T0 + HOUR, T0 + HOUR - MINUTE])
+def test_an_end_that_is_told_when_it_has_come_lets_in_at_once(ended_ms: int) -> None:
+    room = Room()
+    room.put("changes", work(None), T0)
+    room.open(alert("a", entity=DB), T0 + 1)
+    room.put("changes", work(ended_ms), T0 + HOUR)
+    assert room.one()["episodes_total"] == 1
+
+
+def test_work_without_an_end_suppresses_for_a_day_at_most() -> None:
+    room = Room()
+    room.put("changes", work(None), T0)
+    room.open(alert("a", entity=DB), T0 + 1)
+    room.tick(T0 + 24 * HOUR)
+    assert room.one()["state"] == "logged"
+
+
+# -- bounds
+
+
+def test_the_timeline_is_bounded_and_keeps_how_it_began() -> None:
+    room = Room()
+    room.open(alert("a"))
+    begun = room.one()["timeline"]
+    for at in range(TIMELINE_ENTRIES_MAX + 20):
+        room.ask("note", T0 + at, note=f"note {at}")
+    incident = room.one()
+    assert len(incident["timeline"]) == TIMELINE_ENTRIES_MAX
+    assert incident["timeline"][: len(begun)] == begun
+    assert incident["timeline"][-1]["text"] == f"note {TIMELINE_ENTRIES_MAX + 19}"
+    assert incident["timeline_dropped"] == len(begun) + 20
+    assert incident["timeline"][TIMELINE_HEAD_KEPT - 1]["text"] == f"note {TIMELINE_HEAD_KEPT - len(begun) - 1}"
+
+
+def test_the_record_stays_below_a_kafka_record_whatever_people_write() -> None:
+    room = Room()
+    room.open(alert("a", summary="\U0001f4a5" * 1_024))
+    for at in range(120):
+        room.ask("note", T0 + at, note="\U0001f4a5" * 4_000)
+        room.ask("link", T0 + at, link={"kind": "chat", "id": f"{at}", "url": "u" * 2_000})
+    assert max(len(each.value or b"") for each in room.effects.outputs) < 1 << 20
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{", b"[]", b"7", b"{}", b'{"schema":1}', b'{"schema":1,"alert":[]}'])
+@pytest.mark.parametrize("topic", ["episodes", "changes", "commands"])
+def test_what_cannot_be_read_is_a_dead_letter_and_only_episodes_count_as_alerts(topic: str, body: bytes | None) -> None:
+    room = Room()
+    (letter,) = room.put(topic, body, T0)
+    assert (letter.topic, letter.value) == ("dead.letter", body)
+    assert room.processor.ledger.received == (topic == "episodes")
+
+
+def test_nobody_is_paged_by_an_incident_whose_path_ends_before_its_level() -> None:
+    room = Room(config(domains={"shop": policy()}))
+    room.open(alert("a"))
+    room.ask("set_priority", T0 + 1, priority="P4")
+    room.tick(T0 + 24 * HOUR)
+    assert room.processor.next_deadline_ms() is None or (room.processor.next_deadline_ms() or 0) > T0 + 24 * HOUR
+    assert SHOP in room.one()["services"]
