@@ -1,0 +1,230 @@
+"""Bridge: one record for a Major Incident, over all spaces, populations counted once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.core.step import Output
+from pipeline.models.incident import Summary
+from pipeline.models.policy import MajorIncidentRule
+from tests.core.builders import DB, HOUR, MAJOR, PAY, SHOP, T0, WIKI, Bench, config, policy, topology, values
+
+GRAPH = topology()
+
+
+def summary(incident_id: str, ref: str, *, users: int = 6_000, system: str = "store", **fields: Any) -> Summary:
+    """What the bridge is told of an incident about an entity."""
+    given: dict[str, Any] = {
+        "space": "production",
+        "domain": "shop",
+        "state": "logged",
+        "revision": 1,
+        "title": f"{incident_id} hurts",
+        "priority": "P1",
+        "service": ref,
+        "owner": "team",
+        "severity": "critical",
+        "entities": [ref],
+        "services": [ref],
+        "depends": [each for each in GRAPH.reach(ref) if GRAPH.hosting(each) is None],
+        "suspects": [],
+        "identified": None,
+        "regulatory": [],
+        "impacts": {ref: (system, users, 100.0)},
+        "tickets": 0,
+        "at_ms": T0,
+    }
+    return Summary(incident_id=incident_id, **(given | fields))
+
+
+class Hall(Bench):
+    """The bridge on a bench."""
+
+    def __init__(self, **rule: Any) -> None:
+        major = MajorIncidentRule(**rule) if rule else MAJOR
+        super().__init__("bridge", config(domains={"shop": policy(major_incident=major)}))
+
+    def tell(self, incident_id: str, ref: str, at_ms: int = T0, **fields: Any) -> list[Output]:
+        return self.put("incidents.summaries", summary(incident_id, ref, **fields), at_ms)
+
+    def ask(self, kind: str, at_ms: int, **fields: Any) -> list[Output]:
+        target = {"incident_id": next(iter(self.bridges()), "MI-NONE")}
+        value = {"command_id": f"{kind}-{at_ms}", "type": kind, "actor": "ann", "target": target, **fields}
+        return self.put("bridge.commands", value, at_ms)
+
+    def bridges(self) -> dict[str, dict[str, Any]]:
+        return {each["incident_id"]: each["incident"] for each in values(self.effects.outputs, "incidents")}
+
+    def one(self) -> dict[str, Any]:
+        (bridge,) = self.bridges().values()
+        return bridge
+
+    def sent(self) -> list[tuple[str, str]]:
+        """Commands to members: what and to whom."""
+        return [(each["type"], each["target"]["incident_id"]) for each in values(self.effects.outputs, "commands")]
+
+
+def test_a_bridge_opens_at_the_threshold_and_links_back() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, users=4_999)
+    assert hall.bridges() == {}
+    hall.tell("INC-1", SHOP, users=5_000)
+    bridge = hall.one()
+    assert (bridge["kind"], bridge["state"], bridge["priority"], bridge["members"]) == (
+        "bridge",
+        "logged",
+        "P1",
+        ["INC-1"],
+    )
+    assert hall.sent() == [("link_bridge", "INC-1")]
+    assert bridge["priority_because"] == ["about 5,000 users affected, threshold 5,000"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields"),
+    [
+        ({"revenue_per_minute_at_least": 100.0}, {}),
+        ({"regulatory": ("patient-safety",)}, {"regulatory": ["patient-safety"]}),
+    ],
+)
+def test_money_and_regulation_count_as_well(rule: dict[str, Any], fields: dict[str, Any]) -> None:
+    hall = Hall(**rule)
+    hall.tell("INC-1", SHOP, users=1, **fields)
+    assert hall.one()["members"] == ["INC-1"]
+
+
+def test_priorities_that_the_rule_does_not_name_do_not_count() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, priority="P3")
+    assert hall.bridges() == {}
+
+
+def test_two_related_incidents_reach_the_threshold_together() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, users=3_000, system="store")
+    hall.tell("INC-2", PAY, users=3_000, system="payments", space="eu")
+    assert hall.one()["members"] == ["INC-2", "INC-1"]
+    assert hall.one()["users_affected"] == 6_000
+
+
+def test_people_of_one_system_are_counted_once() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, users=3_000)
+    hall.tell("INC-2", PAY, users=4_000)
+    assert hall.bridges() == {}
+
+
+def test_unrelated_incidents_are_not_added_up() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, users=3_000)
+    hall.tell("INC-2", WIKI, users=4_000, system="office")
+    assert hall.bridges() == {}
+
+
+def test_a_related_incident_joins_the_open_bridge_and_an_unrelated_one_does_not() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-2", DB, users=10, priority="P3")
+    hall.tell("INC-3", WIKI, users=10, priority="P3")
+    assert hall.one()["members"] == ["INC-1", "INC-2"]
+
+
+def test_commands_to_a_member_go_to_its_own_space() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, space="eu")
+    (command,) = (each for each in hall.effects.outputs if each.topic == "commands")
+    assert command.key == b"eu"
+
+
+def test_the_bridge_resolves_with_its_last_member_and_reopens_when_one_comes_back() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-2", PAY)
+    hall.tell("INC-1", SHOP, state="resolved", at_ms=T0)
+    assert hall.one()["state"] == "logged"
+    hall.tell("INC-2", PAY, state="resolved")
+    assert (hall.one()["state"], hall.one()["resolution"]["code"]) == ("resolved", "members_resolved")
+    hall.tell("INC-1", SHOP, state="logged")
+    assert (hall.one()["state"], hall.one()["reopened"]) == ("logged", 1)
+
+
+def test_resolving_the_bridge_resolves_every_open_member_once() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-2", PAY)
+    hall.tell("INC-2", PAY, state="resolved")
+    done = {"code": "fixed", "summary": "done"}
+    hall.ask("resolve", T0 + 1, resolution=done)
+    assert [each for each in hall.sent() if each[0] == "resolve"] == [("resolve", "INC-1")]
+    hall.tell("INC-1", SHOP, state="resolved")
+    hall.ask("resolve", T0 + 1, resolution=done)
+    assert hall.one()["resolution"]["code"] == "fixed"
+    assert [each for each in hall.sent() if each[0] == "resolve"] == [("resolve", "INC-1")]
+
+
+def test_news_that_was_under_way_when_the_bridge_was_resolved_does_not_reopen_it() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.ask("resolve", T0 + 1, resolution={"code": "fixed", "summary": "done"})
+    hall.tell("INC-1", SHOP, state="acknowledged")
+    assert hall.one()["state"] == "resolved"
+
+
+def test_a_bridge_follows_a_merged_member_to_its_survivor() -> None:
+    hall = Hall()
+    hall.tell("INC-2", WIKI, users=10, priority="P3", system="office")
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-1", SHOP, state="merged", merged_into="INC-2")
+    assert (hall.one()["state"], hall.one()["members"]) == ("logged", ["INC-1", "INC-2"])
+    hall.tell("INC-2", WIKI, state="resolved")
+    assert hall.one()["state"] == "resolved"
+
+
+def test_members_of_a_resolved_bridge_are_not_taken_into_another() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.ask("resolve", T0 + 1, resolution={"code": "fixed", "summary": "done"})
+    hall.tell("INC-2", PAY, T0 + 2, users=7_000)
+    assert [each["members"] for each in hall.bridges().values()] == [["INC-1"], ["INC-2"]]
+
+
+def test_a_closed_bridge_leaves_nothing_behind() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-1", SHOP, state="resolved")
+    hall.tell("INC-1", SHOP, state="closed")
+    hall.tick(T0 + 25 * HOUR)
+    assert hall.one()["state"] == "closed"
+    hall.changes()
+    assert set(hall.state) == {b"spillway.partition"}
+
+
+def test_a_priority_that_a_person_sets_on_a_bridge_calls_nobody() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.ask("set_priority", T0 + 1, priority="P2")
+    hall.tick(T0 + 20 * HOUR)
+    assert hall.one()["escalation"]["paged"] == []
+
+
+def test_the_cause_is_told_once_on_the_status_page() -> None:
+    hall = Hall()
+    for at in range(3):
+        hall.tell("INC-1", SHOP, T0 + at, identified=DB)
+    assert [each["state"] for each in hall.one()["communications"]] == ["investigating", "identified"]
+
+
+def test_a_command_for_no_bridge_is_a_dead_letter() -> None:
+    hall = Hall()
+    (letter,) = hall.ask("resolve", T0)
+    assert (letter.topic, dict(letter.headers)["spillway-reason"]) == ("dead.letter", b"unknown_target")
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{", b"[]", b"7", b"{}", b'{"schema":1}'])
+@pytest.mark.parametrize("topic", ["incidents.summaries", "bridge.commands"])
+def test_what_cannot_be_read_is_a_dead_letter(topic: str, body: bytes | None) -> None:
+    hall = Hall()
+    (letter,) = hall.put(topic, body, T0)
+    assert (letter.topic, letter.value) == ("dead.letter", body)
