@@ -298,6 +298,9 @@ SINGLE_NODE: Final[dict[str, str | int]] = {
     "group.min.session.timeout.ms": 1_000,
     # Transactions of killed producers end promptly instead of within 10 s.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1_000,
+    # A topic keeps its records unless it says otherwise itself: those of an old recording are past the
+    # default of 7 days, and would go in the middle of a demo or a test.
+    "log.retention.ms": -1,
     # The default of 128 MiB is half of our heap.
     "log.cleaner.dedupe.buffer.size": 16 << 20,
     "num.network.threads": 2,

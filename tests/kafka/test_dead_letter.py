@@ -31,7 +31,9 @@ class Company:
     def __init__(self, kafka: str, prefix: str) -> None:
         self.kafka = kafka
         self.prefix = prefix
-        settings = Settings.model_validate({"bootstrap": kafka, "topic_prefix": prefix, "partitions": 2})
+        # A recording's clock keeps all records: by the wall's, fixed timestamps are past retention one day.
+        values = {"bootstrap": kafka, "topic_prefix": prefix, "partitions": 2, "clock": "recording"}
+        settings = Settings.model_validate(values)
         admin = AdminClient({"bootstrap.servers": kafka})
         needed = {prefix + RAW, prefix + DEAD_LETTER_TOPIC}
         wanted = [topic for topic in desired_topics(settings, Config()) if topic.name in needed]
