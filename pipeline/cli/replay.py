@@ -71,7 +71,7 @@ def summarise(outcome: Outcome, incidents: int, remainder: int) -> dict[str, obj
     """Figures of a replay: alerts in, what became of them, incidents out."""
     return {
         "alerts": len(outcome.decisions),
-        "dispositions": dict(sorted(Counter(each.disposition for each in outcome.decisions).items())),
+        "dispositions": dict(sorted(Counter(each.disposition.value for each in outcome.decisions).items())),
         "incidents": incidents,
         "changes": len(outcome.events),
         "dead_letters": len(outcome.dead_letters),
