@@ -209,6 +209,15 @@ def test_a_priority_that_a_person_sets_on_a_bridge_calls_nobody() -> None:
     assert hall.one()["escalation"]["paged"] == []
 
 
+def test_what_was_aggregated_without_a_revision_survives_a_restart() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-1", SHOP, T0 + 1, tickets=7)
+    hall.restart()
+    hall.ask("note", T0 + 2, note="said")
+    assert hall.one()["who_is_affected"].endswith("7 tickets")
+
+
 def test_the_cause_is_told_once_on_the_status_page() -> None:
     hall = Hall()
     for at in range(3):
