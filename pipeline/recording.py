@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import orjson
 
-from pipeline.core.step import Record, StreamRecord
+from pipeline.core.step import Headers, Record, StreamRecord
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RecordingError(Exception):
@@ -46,7 +48,6 @@ def _parse(document: Any) -> StreamRecord:
     else:
         value = orjson.dumps(document["value"])
     key = b64decode(document["key_base64"], validate=True) if "key_base64" in document else _key(document.get("key"))
-    headers = tuple((str(name), str(text).encode()) for name, text in (document.get("headers") or {}).items())
     return StreamRecord(
         str(document["topic"]),
         int(document.get("partition", 0)),
@@ -54,8 +55,17 @@ def _parse(document: Any) -> StreamRecord:
         to_ms(document["timestamp"]),
         key,
         value,
-        headers,
+        _headers(document),
     )
+
+
+def _headers(document: dict[str, Any]) -> Headers:
+    if "headers_base64" in document:
+        return tuple((str(name), b64decode(text, validate=True)) for name, text in document["headers_base64"])
+    headers = document.get("headers") or {}
+    if not isinstance(headers, dict):
+        raise TypeError("headers are an object of name and text, or a list in headers_base64")
+    return tuple((str(name), str(text).encode()) for name, text in headers.items())
 
 
 def _key(key: object) -> bytes | None:
@@ -78,7 +88,8 @@ def to_ms(moment: object) -> int:
 
 def to_rfc3339(at_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = _EPOCH + timedelta(milliseconds=at_ms)  # no floating point on the way
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write_line(record: Record) -> bytes:
@@ -90,13 +101,35 @@ def write_line(record: Record) -> bytes:
         "timestamp": to_rfc3339(record.timestamp),
     }
     document |= _text(record.key)
-    document["headers"] = {name: value.decode(errors="replace") for name, value in record.headers}
-    value = record.value
-    try:
-        document["value"] = None if value is None else orjson.loads(value)
-    except orjson.JSONDecodeError:
-        document["value_base64"] = b64encode(value or b"").decode()
+    document |= _written_headers(record.headers)
+    document |= _written_value(record.value)
     return orjson.dumps(document) + b"\n"
+
+
+def _written_value(value: bytes | None) -> dict[str, Any]:
+    if value is None:
+        return {"value": None}
+    try:
+        parsed = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        parsed = None
+    # A value of JSON null is not the same as none, which is how the file reads it.
+    return {"value_base64": b64encode(value).decode()} if parsed is None else {"value": parsed}
+
+
+def _written_headers(headers: Headers) -> dict[str, Any]:
+    """Headers as an object of texts; where that would lose one (binary, the same name twice), as base64 in order.
+
+    A header without a value, which Kafka allows, is an empty one.
+    """
+    given = [(name, value or b"") for name, value in headers]
+    try:
+        texts = {name: value.decode() for name, value in given}
+    except UnicodeDecodeError:
+        texts = {}
+    if len(texts) == len(given):
+        return {"headers": texts}
+    return {"headers_base64": [[name, b64encode(value).decode()] for name, value in given]}
 
 
 def _text(key: bytes | None) -> dict[str, str | None]:
