@@ -151,8 +151,20 @@ def email() -> Story:
     here = {"target": {"ticket": "1004100"}}
     story.command(660, "cmd-email-1", "acknowledge", "lukas.brandt", **here, note="the relay's queue grows")
     story.command(1_300, "cmd-email-2", "start", "lukas.brandt", **here)
-    vendor = {"kind": "vendor_ticket", "id": "MX-88213", "url": "https://support.mailgate.example/MX-88213", "state": "open"}
-    story.command(1_380, "cmd-email-3", "link", "lukas.brandt", **here, link=vendor)
+    vendor = {
+        "kind": "vendor_ticket",
+        "id": "MX-88213",
+        "url": "https://support.mailgate.example/MX-88213",
+        "state": "open",
+    }
+    story.command(
+        1_380,
+        "cmd-email-3",
+        "link",
+        "lukas.brandt",
+        **here,
+        link=vendor | {"url": "https://support.mailgate.example/MX-88213"},
+    )
     resolution = {
         "code": "change_reverted",
         "summary": "the routing rule of last night's maintenance was reverted, queues drain",
