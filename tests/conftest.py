@@ -1,7 +1,8 @@
-"""The broker that tests run on, and names that keep tests apart on it.
+"""The engines that tests run on, and names that keep tests apart on them.
 
 A broker comes from, in this order: ``KAFKA_BOOTSTRAP``; a container, where Docker answers; the embedded one.
-No broker is a failure, never a skip: a green run has run everything.
+No broker is a failure, never a skip: a green run has run everything. PostgreSQL comes from
+``SPILLWAY_TEST_RECORDS_URL``, else it is the embedded one.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from pipeline.kafka.embedded import EmbeddedKafka
+from pipeline.records.embedded import embedded_postgres
 from tests.broker import docker_answers, kafka_container
 
 _PREFIXES = count(1)
@@ -37,3 +40,27 @@ def prefix(request: pytest.FixtureRequest) -> str:
     """A topic prefix of this test alone, also on a broker that earlier runs have used."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
     return f"{name}-{os.getpid()}-{next(_PREFIXES)}."
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a real PostgreSQL."""
+    if given := os.environ.get("SPILLWAY_TEST_RECORDS_URL"):
+        yield given
+    else:
+        with embedded_postgres() as url:
+            yield url
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """Address of a new database on it, of this test alone."""
+    address = make_url(postgres)
+    name = f"test_{os.getpid()}_{next(_PREFIXES)}"
+    engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield address.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()

@@ -1,25 +1,13 @@
-"""A real PostgreSQL for the records tests: a given one, else the embedded one."""
+"""The real PostgreSQL of `tests.conftest`, emptied for each of the records tests."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from pipeline.records.embedded import embedded_postgres
 from pipeline.records.store import RecordsStore
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Address of a real PostgreSQL."""
-    if given := os.environ.get("SPILLWAY_TEST_RECORDS_URL"):
-        yield given
-    else:
-        with embedded_postgres() as url:
-            yield url
 
 
 @pytest.fixture
