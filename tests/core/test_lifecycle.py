@@ -1,0 +1,59 @@
+"""The lifecycle table: every pair of state and step, those that mean something and those that do not."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from pipeline.core.draft import Draft
+from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, TRANSITIONS, Step, advance, diagram
+from pipeline.models.incident import Incident, IncidentState
+from tests.core.builders import T0
+from tests.core.desks import desk
+
+# state: log, acknowledge, unacknowledge, start, resolve, reopen, close, merge; "." where a step means nothing.
+TABLE = {
+    "detected":     "logged . . . . . . .",
+    "logged":       ". acknowledged . in_progress resolved . . merged",
+    "acknowledged": ". . logged in_progress resolved . . merged",
+    "in_progress":  ". . logged . resolved . . merged",
+    "resolved":     ". . . . . logged closed merged",
+    "closed":       ". . . . . . . .",
+    "merged":       ". . . . . . . .",
+}  # fmt: skip
+PAIRS = [
+    (state, step, None if after == "." else after)
+    for state, row in TABLE.items()
+    for step, after in zip(Step, row.split(), strict=True)
+]
+
+
+def test_the_table_of_this_test_names_every_state() -> None:
+    assert list(TABLE) == list(IncidentState)
+
+
+@pytest.mark.parametrize(("state", "step", "after"), PAIRS)
+def test_each_pair_of_state_and_step(state: str, step: Step, after: str | None) -> None:
+    assert advance(state, step) == after
+
+
+@pytest.mark.parametrize(("state", "step", "after"), PAIRS)
+def test_a_step_that_means_nothing_changes_nothing_and_says_so(state: str, step: Step, after: str | None) -> None:
+    draft = Draft(Incident(id="INC-1", space="s", state=state), T0)
+    assert desk().step(draft, step, "ann", "did it") is (after is not None)
+    assert draft.incident.state == (after or state)
+    (entry,) = draft.entries
+    assert entry.action == (step if after else f"refused_{step}")
+    assert (draft.changes == []) is (after is None)
+
+
+def test_an_ended_incident_stays_ended() -> None:
+    assert not [pair for pair in product(ENDED_STATES, Step) if pair in TRANSITIONS]
+    assert not OPEN_STATES & ENDED_STATES
+
+
+def test_the_diagram_shows_every_transition_once() -> None:
+    lines = diagram().splitlines()
+    assert len(lines) == len(set(lines)) == 2 + len(TRANSITIONS) + len(ENDED_STATES)
+    assert "    resolved --> logged: reopen" in lines

@@ -1,0 +1,103 @@
+"""Priority: reach from members, populations counted once, the matrix, and the clocks that it sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, total
+from pipeline.models.alert import FeedClass, Severity
+from pipeline.models.incident import Member
+from pipeline.models.policy import Category, ImpactRule, Targets, UrgencyRule
+from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, T0, WIKI, member, policy, topology
+
+GRAPH = topology()
+
+
+def said(key: str, **fields: Any) -> Member:
+    given = {"feed_class": FeedClass.DESK, "severity": Severity.UNKNOWN, "ticket": f"T-{key}", "reporter": key}
+    return member(key, **(given | fields))
+
+
+def test_people_and_money_of_one_system_are_counted_once() -> None:
+    facts = gather([member("a"), member("b", entity=PAY, service=PAY)], policy(), GRAPH)
+    assert (facts.users, facts.revenue_per_minute, facts.tier) == (8_000, 900.0, 1)
+    assert total([("x", 5, 1.0), ("x", 7, 0.5), ("y", 3, 2.0)]) == (10, 3.0)
+
+
+def test_a_warning_of_a_monitor_stands_for_nobody_and_an_error_for_everybody() -> None:
+    users = [gather([member("a", severity=each)], policy(), GRAPH).users for each in (Severity.WARNING, Severity.ERROR)]
+    assert users == [0, 8_000]
+
+
+def test_reporters_stand_for_others_once_each_up_to_the_population() -> None:
+    rule = policy(users_per_report=25)
+    assert gather([said("a"), said("b"), said("c", reporter="a")], rule, GRAPH).users == 50
+    assert gather([said("a", service=WIKI, entity=WIKI), said("b", service=WIKI, entity=WIKI)], rule, GRAPH).users == 40
+    assert gather([said("a", users_affected=700)], rule, GRAPH).users == 700
+
+
+def test_money_of_a_service_follows_the_share_of_its_people() -> None:
+    assert gather([said("a", users_affected=4_000)], policy(), GRAPH).revenue_per_minute == 450.0
+
+
+def test_what_nobody_knows_has_no_users() -> None:
+    facts = gather([member("a", entity=None, service=None)], policy(), GRAPH)
+    assert (facts.users, facts.impacts, facts.tier) == (0, {}, None)
+    assert affected_words(facts, GRAPH) == "an unknown service"
+
+
+RULES = policy(
+    impact=(ImpactRule(level="high", users_at_least=8_000, because="many"), ImpactRule(level="low")),
+    urgency=(
+        UrgencyRule(level="high", severity_at_least="critical", business_hours=True, because="by day"),
+        UrgencyRule(level="low"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "now_ms", "priority"),
+    [(SHOP, T0, "P1"), (SHOP, T0 + 12 * HOUR, "P3"), (WIKI, T0, "P3"), (DB, T0 + 12 * HOUR, "P4")],
+)
+def test_the_first_rule_that_holds_gives_the_level_and_the_matrix_the_priority(
+    place: str, now_ms: int, priority: str
+) -> None:
+    facts = gather([member("a", entity=place, service=place)], RULES, GRAPH)
+    assessment = assess(facts, RULES, now_ms)
+    assert assessment.priority == priority
+    assert assessment.because[-1] == f"shop matrix: {priority}"
+
+
+def test_the_first_category_that_matches_wins() -> None:
+    rule = policy(
+        categories=(
+            Category(name="mail", words=("outlook",)),
+            Category(name="team", labels={"team": ("db", "sql")}),
+            Category(name="disk", layers=("storage",)),
+        )
+    )
+    cases: list[tuple[str, dict[str, str], str | None, str | None]] = [
+        ("outlook is slow", {"team": "db"}, None, "mail"),
+        ("slow", {"team": "sql"}, "storage", "team"),
+        ("slow", {}, "storage", "disk"),
+        ("slow", {}, None, None),
+    ]
+    for text, labels, layer, name in cases:
+        assert categorise(rule, text, labels, layer) == name
+
+
+def test_clocks_run_always_or_in_business_hours() -> None:
+    rule = policy(
+        targets={
+            "P1": Targets(respond_minutes=4, resolve_minutes=60),
+            "P4": Targets(respond_minutes=60, resolve_minutes=960, calendar="business"),
+        }
+    )
+    evening = T0 + 12 * HOUR  # 22:00
+    assert clocks(rule, "P1", evening)["response"].due_at_ms == evening + 4 * MINUTE
+    assert clocks(rule, "P1", evening)["response"].warn_at_ms == evening + 3 * MINUTE
+    assert clocks(rule, "P4", evening)["response"].due_at_ms == T0 + 24 * HOUR
+    assert clocks(rule, "P4", evening)["resolution"].due_at_ms == T0 + 55 * HOUR  # Thursday, 17:00
+    assert clocks(rule, "P9", evening) == {}
