@@ -7,7 +7,6 @@ effect a moment later, in its order, with its place in the timeline.
 from __future__ import annotations
 
 import getpass
-import sys
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
@@ -15,22 +14,18 @@ from uuid import uuid4
 import click
 import orjson
 from pydantic import ValidationError
-from rich.console import Console
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from pipeline.cli.incident_send import BRIDGE_COMMANDS_TOPIC, COMMANDS_TOPIC, send_command
 from pipeline.cli.incident_view import list_incidents, show_incident
+from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.models.command import Command, CommandType, Link, Resolution, Target
-from pipeline.records.store import LIST_MAX, RecordsStore, RecordsUrlError
-from pipeline.settings import Settings, SettingsError
+from pipeline.records.store import LIST_MAX
+from pipeline.settings import Settings
 
 Decorated = Callable[..., Any]
 
 BRIDGE_KIND: Final = "bridge"
 
-PIPED_CHARACTERS: Final = 10_000
-
-_records_url = click.option("--records-url", metavar="URL", help="The records store; default: SPILLWAY_RECORDS_URL.")
 _json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
@@ -42,27 +37,27 @@ def incident() -> None:
 @incident.command("list")
 @click.option("--all", "with_closed", is_flag=True, help="Closed and merged incidents, too.")
 @click.option("--limit", type=click.IntRange(1, LIST_MAX), default=100, show_default=True, help="How many at most.")
-@_records_url
+@records_url_option
 @_json
 def list_(with_closed: bool, limit: int, records_url: str | None, as_json: bool) -> None:
     """List incidents that are open, the newest first."""
-    found = _read(records_url, lambda store: store.incidents(open_only=not with_closed, limit=limit))
+    found = read_records(records_url, lambda store: store.incidents(open_only=not with_closed, limit=limit))
     if as_json:
         for each in found:
             click.echo(orjson.dumps(each))
     elif found:
-        list_incidents(_console(), found)
+        list_incidents(line_console(), found)
     else:
         click.echo("No incidents." if with_closed else "No open incidents.")
 
 
 @incident.command()
 @click.argument("incident_id")
-@_records_url
+@records_url_option
 @_json
 def show(incident_id: str, records_url: str | None, as_json: bool) -> None:
     """Show an incident: what, who is affected, why this priority, and its timeline."""
-    found = _read(records_url, lambda store: (store.incident(incident_id), store.timeline(incident_id)))
+    found = read_records(records_url, lambda store: (store.incident(incident_id), store.timeline(incident_id)))
     snapshot, timeline = found
     if snapshot is None:
         raise click.ClickException(
@@ -71,7 +66,7 @@ def show(incident_id: str, records_url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(snapshot))
     else:
-        show_incident(_console(), snapshot, timeline)
+        show_incident(line_console(), snapshot, timeline)
 
 
 def _asks(function: Decorated) -> Decorated:
@@ -81,7 +76,7 @@ def _asks(function: Decorated) -> Decorated:
         click.option("--space", help="Its correlation space; default: as the records store says."),
         click.option("--actor", help="Who asks; default: your user name."),
         click.option("--note", help="Words for the timeline."),
-        _records_url,
+        records_url_option,
         click.argument("incident_id"),
     ):
         function = option(function)
@@ -186,7 +181,7 @@ def _resolution(code: str, summary: str, cause: str | None, corrective_action: s
 
 def _ask(kind: CommandType, asked: dict[str, Any], **arguments: Any) -> None:
     """Build the command, find where its incident lives, send it, and say so."""
-    settings = _settings()
+    settings = environment_settings()
     command = _command(kind, asked, arguments)
     topic, key = _address(settings, asked)
     send_command(settings, command, topic=topic, key=key)
@@ -225,7 +220,7 @@ def _address(settings: Settings, asked: dict[str, Any]) -> tuple[str, str]:
             "name the incident's --space (or --bridge), or the records store that knows it: "
             "--records-url or SPILLWAY_RECORDS_URL"
         )
-    snapshot = _read(asked["records_url"], lambda store: store.incident(incident_id))
+    snapshot = read_records(asked["records_url"], lambda store: store.incident(incident_id))
     if snapshot is None:
         raise click.ClickException(
             f"no incident {incident_id} in the records store: see `spillway incident list --all`"
@@ -235,43 +230,8 @@ def _address(settings: Settings, asked: dict[str, Any]) -> tuple[str, str]:
     return COMMANDS_TOPIC, str(snapshot["space"])
 
 
-def _read(url: str | None, question: Callable[[RecordsStore], Any]) -> Any:
-    """Ask the records store."""
-    address = url or _settings().records_url
-    if not address:
-        raise click.ClickException("no records store: give --records-url or set SPILLWAY_RECORDS_URL")
-    try:
-        store = RecordsStore(address)
-    except RecordsUrlError as wrong:
-        raise click.ClickException(str(wrong)) from None
-    try:
-        return question(store)
-    except OperationalError:
-        raise click.ClickException(
-            "the records store does not answer: is PostgreSQL up, and the address right?"
-        ) from None
-    except ProgrammingError:
-        raise click.ClickException(
-            "the records store is not set up yet: start `spillway run record` with the same address once"
-        ) from None
-    finally:
-        store.close()
-
-
-def _settings() -> Settings:
-    try:
-        return Settings.from_environment()
-    except SettingsError as wrong:
-        raise click.ClickException(str(wrong)) from None
-
-
 def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):
         raise click.ClickException("your user has no name here: give --actor") from None
-
-
-def _console() -> Console:
-    # Piped, a line is a line however long it is, so that grep sees all of it.
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else PIPED_CHARACTERS)

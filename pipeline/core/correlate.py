@@ -194,8 +194,9 @@ class CorrelateProcessor(Processor):
         incident = self._new_incident(short_id("INC", episode.episode_id), episode.space)
         incident.opened_at_ms = min(episode.event_at_ms, self.clock_ms)
         draft = self._draft(incident)
-        draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED)
         episode.reason, episode.score = Reason.FIRST_SYMPTOM, 1.0
+        facts = {"episode_id": episode.episode_id, "reason": episode.reason}
+        draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED, **facts)
         self._take_in(draft, episode)
         self._assessor.log(draft, episode, self._book.members_of(incident.id), self._changes.recent())
         return incident

@@ -56,8 +56,10 @@ def split(book: Book, draft: Draft, receiver: Draft, moving: list[Member], comma
     names = {member.episode_id for member in moving}
     new.tickets = [ticket for ticket in old.tickets if ticket.episode_id in names]
     old.tickets = [ticket for ticket in old.tickets if ticket.episode_id not in names]
-    receiver.note("detect", command.actor, f"split from {old.id}", IncidentChange.OPENED)
-    draft.note("split", command.actor, f"{len(moving)} episodes moved to {new.id}", IncidentChange.SPLIT)
+    episodes = [member.episode_id for member in moving]
+    receiver.note("detect", command.actor, f"split from {old.id}", IncidentChange.OPENED, episodes=episodes)
+    text = f"{len(moving)} episodes moved to {new.id}"
+    draft.note("split", command.actor, text, IncidentChange.SPLIT, incident_id=new.id)
     return _move(book, draft, receiver, moving)
 
 

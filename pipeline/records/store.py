@@ -8,9 +8,9 @@ store.incidents(open_only=True)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, select
@@ -20,6 +20,8 @@ from sqlalchemy.exc import ArgumentError
 
 from pipeline.core.incident_event import TIME_MS_MAX, IncidentEvent
 from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE, migrate
+
+Answer = TypeVar("Answer")
 
 FINAL_STATES: Final = ("closed", "merged")
 
@@ -124,6 +126,11 @@ class RecordsStore:
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(INCIDENT_EVENTS.c.revision)).mappings()
             return [dict(row) for row in rows]
+
+    def ask(self, question: Callable[[Connection], Answer]) -> Answer:
+        """Put a question of `pipeline.records.questions` to the database, on one connection."""
+        with self._engine.connect() as connection:
+            return question(connection)
 
     def timeline(self, incident_id: str) -> list[dict[str, Any]]:
         """Actions on an incident in order: ``at``, ``action``, ``actor``, ``text`` and ``facts``."""

@@ -1,0 +1,84 @@
+"""Questions to the records store that go beyond one incident, each a function of a connection.
+
+`RecordsStore.ask` puts them: ``store.ask(figures)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, text
+
+# Counted from detection, as the service level clocks are. A first acknowledgement counts though the incident came
+# back later; a resolution counts while it holds.
+_FIGURES: Final = """
+WITH facts AS (
+    SELECT priority, state, alerts_total,
+        CASE WHEN jsonb_typeof(snapshot->'reopened') = 'number' THEN (snapshot->>'reopened')::numeric END AS reopened,
+        snapshot #>> '{clocks,response,breached_at_ms}' IS NOT NULL AS response_missed,
+        snapshot #>> '{clocks,resolution,breached_at_ms}' IS NOT NULL AS resolution_missed,
+        extract(epoch FROM acted.acknowledged_at) - detected.seconds AS acknowledged_after,
+        extract(epoch FROM resolved_at) - detected.seconds AS resolved_after,
+        acted.pages
+    FROM incidents
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN jsonb_typeof(snapshot->'detected_at_ms') = 'number'
+            THEN (snapshot->>'detected_at_ms')::numeric / 1000 END AS seconds) AS detected
+    CROSS JOIN LATERAL (
+        SELECT min(at) FILTER (WHERE action IN ('acknowledge', 'start')) AS acknowledged_at,
+            count(*) FILTER (WHERE action = 'page') AS pages
+        FROM timeline WHERE incident_id = incidents.id) AS acted
+    WHERE kind = 'incident')
+SELECT grouping(priority) AS is_all, priority,
+    count(*) AS incidents,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY acknowledged_after) AS acknowledge_seconds_median,
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY acknowledged_after) AS acknowledge_seconds_p90,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY resolved_after) AS resolve_seconds_median,
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY resolved_after) AS resolve_seconds_p90,
+    count(*) FILTER (WHERE response_missed) AS response_missed,
+    count(*) FILTER (WHERE resolution_missed) AS resolution_missed,
+    coalesce(sum(pages), 0)::bigint AS pages,
+    coalesce(sum(reopened), 0)::bigint AS reopened,
+    coalesce(sum(alerts_total), 0)::bigint AS alerts,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY alerts_total) AS alerts_median,
+    max(alerts_total) AS alerts_max
+FROM facts GROUP BY GROUPING SETS ((priority), ()) ORDER BY is_all, priority
+"""
+
+_STATES: Final = """
+SELECT kind, priority, state, count(*) AS incidents FROM incidents
+GROUP BY kind, priority, state ORDER BY kind DESC, priority, state
+"""
+
+_EPISODE: Final = """
+SELECT incident_id, revision, at, action, actor, text, facts FROM timeline
+WHERE facts @> cast(:one AS jsonb) OR facts @> cast(:several AS jsonb)
+ORDER BY at, incident_id, revision, position
+"""
+
+
+def figures(connection: Connection) -> list[dict[str, Any]]:
+    """Figures of the incidents of each priority, the sum of all last: its ``priority`` is None, ``is_all`` 1.
+
+    Times are in seconds from detection; None where there is nothing to measure.
+    """
+    return [_plain(dict(row)) for row in connection.execute(text(_FIGURES)).mappings()]
+
+
+def states(connection: Connection) -> list[dict[str, Any]]:
+    """How many there are by ``kind`` (incident, bridge), ``priority`` and ``state``."""
+    return [dict(row) for row in connection.execute(text(_STATES)).mappings()]
+
+
+def entries_of_episode(connection: Connection, episode_id: str) -> list[dict[str, Any]]:
+    """Timeline entries of all incidents that are about an episode, in order of time."""
+    asked = {"one": {"episode_id": episode_id}, "several": {"episodes": [episode_id]}}
+    rows = connection.execute(text(_EPISODE), {name: orjson.dumps(each).decode() for name, each in asked.items()})
+    return [dict(row) for row in rows.mappings()]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Fractions as floats, so that they can be written as JSON."""
+    whole = ("incidents", "response_missed", "resolution_missed", "pages", "reopened", "alerts", "is_all", "priority")
+    return {name: each if name in whole or each is None else round(float(each), 3) for name, each in row.items()}
