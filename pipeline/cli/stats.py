@@ -1,0 +1,128 @@
+"""``spillway stats``: figures of the records store: how many, how fast, what was missed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.cluster import json_option
+from pipeline.cli.incident_view import PRIORITY_STYLES
+from pipeline.cli.records import line_console, read_records, records_url_option
+from pipeline.records.questions import figures, states
+from pipeline.records.store import RecordsStore
+
+STATES: Final = ("detected", "logged", "acknowledged", "in_progress", "resolved", "closed", "merged")
+
+_MINUTE_SECONDS: Final = 60
+_HOUR_SECONDS: Final = 3_600
+
+_COLUMNS: Final = (
+    ("Incidents", "incidents"),
+    ("Pages", "pages"),
+    ("Reopened", "reopened"),
+    ("Response missed", "response_missed"),
+    ("Resolution missed", "resolution_missed"),
+    ("Alerts", "alerts"),
+    ("Median", "alerts_median"),
+    ("Most", "alerts_max"),
+)
+_SPANS: Final = (
+    ("MTTA median", "acknowledge_seconds_median"),
+    ("p90", "acknowledge_seconds_p90"),
+    ("MTTR median", "resolve_seconds_median"),
+    ("p90", "resolve_seconds_p90"),
+)
+
+
+@click.command()
+@records_url_option
+@json_option
+def stats(records_url: str | None, as_json: bool) -> None:
+    """Figures of all incidents in the records store.
+
+    MTTA and MTTR count from detection, as the service level clocks do: to the first acknowledgement, and to the
+    resolution that holds. Bridge incidents are counted apart from their members.
+    """
+    document = read_records(records_url, gather)
+    if as_json:
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    elif not document["all"]["incidents"] and not document["bridges"]:
+        click.echo("No incidents.")
+    else:
+        _tell(line_console(), document)
+
+
+def gather(store: RecordsStore) -> dict[str, Any]:
+    """All figures: ``all``, ``by_priority``, ``states`` (priority -> state -> count) and ``bridges`` (by state)."""
+    rows = store.ask(figures)
+    by_priority = {row["priority"] or "": row for row in rows if not row["is_all"]}
+    whole = next(row for row in rows if row["is_all"])
+    for row in rows:
+        del row["priority"], row["is_all"]
+    counted: dict[str, dict[str, int]] = {}
+    bridges: dict[str, int] = {}
+    for row in store.ask(states):
+        where = bridges if row["kind"] == "bridge" else counted.setdefault(row["priority"] or "", {})
+        state = row["state"] or ""
+        where[state] = where.get(state, 0) + row["incidents"]
+    return {"all": whole, "by_priority": by_priority, "states": counted, "bridges": bridges}
+
+
+def _tell(console: Console, document: dict[str, Any]) -> None:
+    console.print(_table_of_states(document))
+    console.print()
+    console.print(_table_of_figures(document))
+    bridges = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(document["bridges"].items()))
+    console.print(Text(f"\nBridge incidents: {bridges or 'none'}"))
+
+
+def _table_of_states(document: dict[str, Any]) -> Table:
+    counted: dict[str, dict[str, int]] = document["states"]
+    shown = [state for state in STATES if any(state in each for each in counted.values())]
+    table = _table("Incidents", [state.replace("_", " ") for state in shown])
+    for priority, by_state in sorted(counted.items()):
+        table.add_row(_priority(priority), *(str(by_state.get(state) or "") for state in shown))
+    sums = (sum(each.get(state, 0) for each in counted.values()) for state in shown)
+    table.add_row("all", *map(str, sums))
+    return table
+
+
+def _table_of_figures(document: dict[str, Any]) -> Table:
+    table = _table("", [heading for heading, _ in (*_SPANS, *_COLUMNS)])
+    named = [(_priority(name), row) for name, row in sorted(document["by_priority"].items())]
+    for name, row in [*named, (Text("all"), document["all"])]:
+        spans = (_span(row[field]) for _, field in _SPANS)
+        table.add_row(name, *spans, *(_number(row[field]) for _, field in _COLUMNS))
+    return table
+
+
+def _table(first: str, headings: list[str]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(first)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _priority(name: str) -> Text:
+    return Text(name or "none", PRIORITY_STYLES.get(name, ""))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _span(seconds: float | None) -> str:
+    """A duration in the unit that people would say it in."""
+    if seconds is None:
+        return ""
+    if seconds < 2 * _MINUTE_SECONDS:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _HOUR_SECONDS:
+        return f"{seconds / _MINUTE_SECONDS:.0f} min"
+    return f"{seconds / _HOUR_SECONDS:.1f} h"
