@@ -32,7 +32,12 @@ class PartitionNumberAssignor(AbstractPartitionAssignor):  # type: ignore[misc] 
         order = sorted(members)
         for topic in topics:
             for number in sorted(cluster.partitions_for_topic(topic) or ()):
-                dealt[order[number % len(order)]][topic].append(number)
+                owner = order[number % len(order)]
+                # While workers are restarted one by one, some read a topic that others do not know yet. Its
+                # partition waits until its number's owner does: with another worker the two would fence each other,
+                # and a member that is dealt a topic it did not ask for drops out.
+                if topic in members[owner].subscription:
+                    dealt[owner][topic].append(number)
         return {
             member: ConsumerProtocolMemberAssignment(PROTOCOL_VERSION, sorted(shares.items()), b"")
             for member, shares in dealt.items()
