@@ -1,20 +1,29 @@
 """Metrics and health of the process, on a thread of its own, so that a busy event loop still answers.
 
-`/metrics` Prometheus exposition · `/healthz` 200 while the process lives and its event loop turns ·
+`/metrics` Prometheus exposition · `/healthz` 200 while the event loop turns, 503 with its silence when it is stuck ·
 `/readyz` 200 once every hosted stage has its assignment and serves it; its body lists stages and partitions.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+BEAT_SECONDS: Final = 1.0
+# Longer than anything that rightly holds the loop (seconds, while much state is loaded), and short enough that a
+# liveness probe restarts a stuck worker before its session's heirs have built up a backlog.
+SILENCE_SECONDS_MAX: Final = 15.0
+# A client that opens a connection and says nothing must not keep a thread.
+REQUEST_SECONDS_MAX: Final = 5.0
 
 StatusOf = Callable[[], Mapping[str, Mapping[str, object]]]
 
@@ -30,7 +39,14 @@ class HealthServer:
         port: the port it listens on, once started.
     """
 
-    def __init__(self, port: int, registry: CollectorRegistry, status: StatusOf, host: str = "") -> None:
+    def __init__(
+        self,
+        port: int,
+        registry: CollectorRegistry,
+        status: StatusOf,
+        host: str = "",
+        silence_seconds_max: float = SILENCE_SECONDS_MAX,
+    ) -> None:
         """Describe the server; nothing listens yet.
 
         Args:
@@ -38,12 +54,21 @@ class HealthServer:
             registry: the series to expose.
             status: stage -> its status, with ``ready`` among the fields.
             host: address to listen on; all by default, because probes and scrapers come from outside.
+            silence_seconds_max: an event loop that has not beaten for longer is stuck.
         """
         self.port = port
         self._host = host
         self._registry = registry
         self._status = status
         self._server: ThreadingHTTPServer | None = None
+        self._silence_seconds_max = silence_seconds_max
+        self._beaten_at = monotonic()
+
+    async def beat(self) -> None:
+        """Tell once a second that the event loop turns, until cancelled. Runs on that loop."""
+        while True:
+            self._beaten_at = monotonic()
+            await asyncio.sleep(BEAT_SECONDS)
 
     def start(self) -> None:
         """Listen, and answer on a thread.
@@ -52,8 +77,11 @@ class HealthServer:
             HealthServerError: the port is taken.
         """
         health = self
+        self._beaten_at = monotonic()
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = REQUEST_SECONDS_MAX
+
             def do_GET(self) -> None:
                 status, kind, body = health.answer(self.path.split("?", 1)[0])
                 self.send_response(status)
@@ -86,7 +114,10 @@ class HealthServer:
         if path == "/metrics":
             return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self._registry)
         if path == "/healthz":
-            return HTTPStatus.OK, "application/json", b'{"alive":true}'
+            silence = monotonic() - self._beaten_at
+            alive = silence <= self._silence_seconds_max
+            status = HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE
+            return status, "application/json", orjson.dumps({"alive": alive, "loop_silent_seconds": round(silence, 3)})
         if path == "/readyz":
             stages = self._status()
             ready = bool(stages) and all(stage["ready"] for stage in stages.values())

@@ -56,6 +56,7 @@ async def serve(
     stages = make_stages()
     health = make_health(stages)
     health.start()
+    beating = asyncio.create_task(health.beat())
     starting = [asyncio.create_task(_start(stage)) for stage in stages]
     await _watch(stages, stop, lambda: on_ready(health) if on_ready else None)
     deadline = exit_after()
@@ -63,6 +64,7 @@ async def serve(
         task.cancel()
     await asyncio.gather(*starting, return_exceptions=True)
     await asyncio.gather(*(_stop(stage) for stage in stages))
+    beating.cancel()
     health.stop()
     deadline.cancel()
 

@@ -1,6 +1,6 @@
 """A worker with a toy stage, started by the tests as a process of its own.
 
-python -m tests.runtime.toy BOOTSTRAP PREFIX APP_ID [SESSION_SECONDS]
+python -m tests.runtime.toy BOOTSTRAP PREFIX APP_ID [SESSION_SECONDS [CLOCK [BATCH_RECORDS_MAX]]]
 
 The toy hosts the stage "dedupe": for each record it writes how often its key was seen, so that a lost or repeated
 record shows as a gap or a repeat. It prints ``ready PORT`` when it serves.
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from pipeline.app import create_app, health_of
+from pipeline.app import create_app
 from pipeline.core.step import Effects, Output, Processor, Record
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.runtime.broker import existing_topics
@@ -23,24 +25,27 @@ from pipeline.runtime.guard import log_line
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
-from pipeline.runtime.process import serve
-from pipeline.settings import Settings
+from pipeline.runtime.process import HostedStage, serve, status_of
+from pipeline.settings import Clock, Settings
 
 STAGE = "dedupe"
 INPUT = "alerts"
 OUTPUT = "episodes"
 # Many small transactions, so that kills find one open.
 BATCH_RECORDS_MAX = 100
+# Two beats and a little, so that a test of a stuck loop is short.
+SILENCE_SECONDS_MAX = 2.5
 
 
 class Count(Processor):
-    """Counts by key. Values steer it: ``bad``, ``crash``, ``timer MS``."""
+    """Counts by key. Values steer it: ``bad``, ``crash``, ``timer MS``, ``stick MS``, ``hook NAME``."""
 
     stage = STAGE
 
     def __init__(self) -> None:
         super().__init__()
         self.counts: dict[str, int] = {}
+        self.breaks_hook = ""
 
     def process(self, record: Record, effects: Effects) -> None:
         word, _, argument = (record.value or b"").decode().partition(" ")
@@ -50,6 +55,10 @@ class Count(Processor):
             raise RuntimeError("the toy was told to crash")
         assert record.key is not None
         key = record.key.decode()
+        if word == "stick":
+            time.sleep(int(argument) / 1000)  # the whole event loop, as a defect would
+        if word == "hook":
+            self.breaks_hook = argument
         if word == "timer":
             self.timers.set(key, record.timestamp + int(argument))
         self.ledger.received += 1
@@ -76,7 +85,13 @@ class Count(Processor):
 
 
 class Telling(StageHooks):
-    """Tells on standard error what it is called for."""
+    """Tells on standard error what it is called for.
+
+    Attributes:
+        member: gives the Faust app whose group membership a record can end.
+    """
+
+    member: Any = None
 
     async def on_assigned(self, partition: int, processor: Processor) -> None:
         log_line("on_assigned", partition=partition)
@@ -85,9 +100,15 @@ class Telling(StageHooks):
         self, partition: int, processor: Processor, records: Sequence[Record], effects: Effects
     ) -> None:
         log_line("before_commit", partition=partition, records=len(records))
+        _break_if_told("before_commit", processor)
 
     async def after_commit(self, partition: int, processor: Processor, effects: Effects) -> None:
         log_line("after_commit", partition=partition)
+        _break_if_told("after_commit", processor)
+        if isinstance(processor, Count) and processor.breaks_hook == "member":
+            thread = self.member.consumer._thread
+            coordination = thread._ensure_consumer()._coordinator._coordination_task
+            thread.thread_loop.call_soon_threadsafe(coordination.cancel)
 
     async def on_revoked(self, partition: int) -> None:
         log_line("on_revoked", partition=partition)
@@ -96,17 +117,13 @@ class Telling(StageHooks):
         log_line("stop")
 
 
-def main(bootstrap: str, prefix: str, app_id: str, session_seconds: str = "6") -> None:
-    settings = Settings(
-        bootstrap=bootstrap,
-        topic_prefix=prefix,
-        app_id=app_id,
-        http_port=0,
-        session_timeout_seconds=float(session_seconds),
-        batch_records_max=BATCH_RECORDS_MAX,
-    )
-    registry = CollectorRegistry()
-    context = StageContext(
+def _break_if_told(hook: str, processor: Processor) -> None:
+    if isinstance(processor, Count) and processor.breaks_hook == hook:
+        raise RuntimeError(f"the toy was told to break {hook}")
+
+
+def context_of(settings: Settings, registry: CollectorRegistry) -> StageContext:
+    return StageContext(
         settings=settings,
         stage=STAGE,
         inputs=(INPUT,),
@@ -116,11 +133,40 @@ def main(bootstrap: str, prefix: str, app_id: str, session_seconds: str = "6") -
         hooks=Telling(),
     )
 
+
+def main(
+    bootstrap: str,
+    prefix: str,
+    app_id: str,
+    session_seconds: str = "6",
+    clock: str = "wall",
+    batch_records_max: str = str(BATCH_RECORDS_MAX),
+) -> None:
+    settings = Settings(
+        bootstrap=bootstrap,
+        topic_prefix=prefix,
+        app_id=app_id,
+        http_port=0,
+        session_timeout_seconds=float(session_seconds),
+        clock=cast(Clock, clock),
+        batch_records_max=int(batch_records_max),
+    )
+    registry = CollectorRegistry()
+    context = context_of(settings, registry)
+
     def say_ready(health: HealthServer) -> None:
         sys.stdout.write(f"ready {health.port}\n")
         sys.stdout.flush()
 
-    asyncio.run(serve(lambda: [create_app(context)], health_of(settings, registry), say_ready))
+    def make_health(stages: Sequence[HostedStage]) -> HealthServer:
+        return HealthServer(0, registry, status_of(stages), silence_seconds_max=SILENCE_SECONDS_MAX)
+
+    def make_stages() -> Sequence[HostedStage]:
+        hosted = create_app(context)
+        cast(Telling, context.hooks).member = hosted.app
+        return [hosted]
+
+    asyncio.run(serve(make_stages, make_health, say_ready))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, Final, cast
 
 import orjson
@@ -17,6 +19,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from pipeline.core.step import TICK_KEY
 from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, DEAD_LETTER_TOPIC, changelog_topic
 from tests.runtime.toy import INPUT, OUTPUT, STAGE
 from tests.support import wait_until
@@ -31,9 +34,9 @@ SESSION_SECONDS: Final = "3"
 class Worker:
     """One toy worker process."""
 
-    def __init__(self, kafka: str, prefix: str) -> None:
+    def __init__(self, kafka: str, prefix: str, *more: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.toy", kafka, prefix, app_id(prefix), SESSION_SECONDS],
+            [sys.executable, "-m", "tests.runtime.toy", kafka, prefix, app_id(prefix), SESSION_SECONDS, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -88,14 +91,24 @@ class Worker:
             reader.join()
         return code
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that the process has in use now."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize()
+
     def get(self, path: str, also: int = 200) -> str:
         """Body of an answer with status 200, or the one given."""
+        return self.ask(path, {200, also})[1]
+
+    def ask(self, path: str, allowed: Collection[int]) -> tuple[int, str]:
+        """Status, which must be an allowed one, and body of an answer."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
-            assert answer.status in {200, also}, answer.status
-            return answer.read().decode()
+            assert answer.status in allowed, answer.status
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
 
@@ -119,14 +132,20 @@ class Bench:
         for made in admin.create_topics(topics).values():
             made.result()
 
-    def worker(self) -> Worker:
-        worker = Worker(self.kafka, self.prefix)
+    def worker(self, *more: str) -> Worker:
+        """Start a worker; ``more`` are the toy's further arguments."""
+        worker = Worker(self.kafka, self.prefix, *more)
         self.workers.append(worker)
         return worker
 
-    def send(self, key: str, value: bytes, partition: int = 0, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+    def send(
+        self, key: str, value: bytes, partition: int = 0, headers: Sequence[tuple[str, bytes | None]] = ()
+    ) -> None:
         self._producer.produce(self.prefix + INPUT, value, key.encode(), partition=partition, headers=list(headers))
         self._producer.poll(0)
+
+    def send_tick(self, timestamp_ms: int, partition: int = 0) -> None:
+        self._producer.produce(self.prefix + INPUT, None, TICK_KEY, partition=partition, timestamp=timestamp_ms)
 
     def flush(self) -> None:
         assert self._producer.flush(30) == 0
