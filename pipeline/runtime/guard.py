@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, NoReturn
 
@@ -57,13 +57,21 @@ def fatal(what: str, error: BaseException | str, **facts: object) -> NoReturn:
 
 
 @asynccontextmanager
-async def guarded(what: str, **facts: object) -> AsyncIterator[None]:
-    """Run a block; any exception but a cancellation ends the process (see `fatal`)."""
+async def guarded(what: str, on_defect: Callable[[], None] | None = None, **facts: object) -> AsyncIterator[None]:
+    """Run a block; any exception but a cancellation ends the process (see `fatal`).
+
+    Args:
+        what: what is done, for the log line.
+        on_defect: called before the process ends; must not raise.
+        facts: more for the log line.
+    """
     try:
         yield
     except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001 this is the guard
+        if on_defect is not None:
+            on_defect()
         fatal(what, error, **facts)
 
 

@@ -5,18 +5,21 @@ Counting is per batch: a series is touched once for a batch, not once for a reco
 
 from __future__ import annotations
 
-import threading
-from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
 
-from pipeline.models.decision import Decision, Disposition, Reason
+from pipeline.core.step import Effects, Output
+from pipeline.flow import DEAD_LETTER_TOPIC
+from pipeline.models.decision import Disposition, Reason
+from pipeline.runtime.guard import log_line
+from pipeline.runtime.histogram import BatchHistogram
+
+_REASONS: Final = frozenset(Reason)
+UNSAID: Final = "unsaid"
+"""Label of a dead letter whose headers give no reason of ours."""
 
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 
@@ -37,9 +40,81 @@ DEAD_LETTER_REASONS: Final = (
     Reason.QUARANTINED,
 )
 
+# A rate needs the zero before the first alert, and all combinations of the enums would be hundreds of series that
+# never move. One that is missing here is still counted, from its first alert on.
+ALERTS_DECIDED: Final[Mapping[str, Mapping[Disposition, Sequence[Reason]]]] = {
+    "ingest": {Disposition.DEAD_LETTERED: DEAD_LETTER_REASONS},
+    "dedupe": {
+        Disposition.REPEATED: (
+            Reason.STILL_FIRING,
+            Reason.DUPLICATE_DELIVERY,
+            Reason.OUT_OF_ORDER,
+            Reason.RESOLVED_WITHOUT_FIRING,
+        ),
+        Disposition.SUPPRESSED: (Reason.MAINTENANCE, Reason.FLAPPING),
+        Disposition.HELD: (Reason.TRANSIENT, Reason.STILL_FIRING, Reason.OUT_OF_ORDER),
+        Disposition.CONTROL: (
+            Reason.HEARTBEAT,
+            Reason.MAINTENANCE_NOTICE,
+            Reason.SOURCE_CONTROL,
+            Reason.ACKNOWLEDGED_AT_SOURCE,
+        ),
+        Disposition.DEAD_LETTERED: (Reason.EMPTY, Reason.UNKNOWN_SCHEMA),
+    },
+    "correlate": {
+        Disposition.OPENED: (Reason.FIRST_SYMPTOM,),
+        Disposition.JOINED: (
+            Reason.SAME_CONDITION,
+            Reason.SAME_ENTITY,
+            Reason.DEPENDENCY,
+            Reason.BUSINESS_TERMS,
+            Reason.SHARED_HOSTING,
+            Reason.SIMILAR_TEXT,
+            Reason.COMBINED_EVIDENCE,
+            Reason.EPISODE_UPDATED,
+            Reason.EPISODE_RESOLVED,
+        ),
+        Disposition.SUPPRESSED: (Reason.MAINTENANCE,),
+        Disposition.CONTROL: (Reason.INCIDENT_GONE,),
+        Disposition.DEAD_LETTERED: (Reason.UNKNOWN_SCHEMA,),
+    },
+}
+"""Stage -> disposition -> reasons that start at zero."""
+
 COMMITTED: Final = "committed"
 SKIPPED: Final = "skipped"
-"""Outcomes of a batch. A failed transaction has no series: it ends the process."""
+FAILED: Final = "failed"
+OUTCOMES: Final = (COMMITTED, SKIPPED, FAILED)
+"""What becomes of a batch. A failed one ends the process: a scrape may miss it, the log line does not."""
+
+
+class Figure(NamedTuple):
+    """A gauge whose value processors give (see `HasGauges`).
+
+    Attributes:
+        name: the figure's name; the series has ``spillway_`` in front.
+        documentation: one sentence for people.
+        label: label name of the figure's keys, or None where it has the single key "".
+        values: label values that start at zero. Others come from the configuration, which bounds them.
+    """
+
+    name: str
+    documentation: str
+    label: str | None = None
+    values: tuple[str, ...] = ()
+
+
+FIGURES: Final = (
+    Figure("open_episodes", "Episodes not resolved."),
+    Figure("open_incidents", "Incidents not resolved.", "priority", PRIORITIES),
+    Figure("open_bridges", "Bridge incidents not resolved."),
+    Figure("deliveries_waiting", "Deliveries not yet accepted by their sink.", "sink"),
+    Figure("deliveries_parked", "Deliveries given up, of the incidents that are still open.", "sink"),
+)
+"""Every figure that is exposed. What a processor gives and is not declared here is left out."""
+
+# Sinks are dozens; what is past this is a figure labelled by something it must not be.
+FIGURE_LABELS_MAX: Final = 200
 
 
 @runtime_checkable
@@ -63,6 +138,7 @@ class Metrics:
         self.registry = registry
         self._wall = wall
         self._figures: dict[str, dict[str, dict[str, float]]] = {}
+        self._told: set[str] = set()
         stages = tuple(stages)
         self._define_flow(registry)
         self._define_state(registry)
@@ -99,9 +175,23 @@ class Metrics:
         self.lag_seconds = Gauge(
             "spillway_lag_seconds", "Age of the last record handled while others wait.", ["stage"], registry=registry
         )
-        self.open_episodes = Gauge("spillway_open_episodes", "Episodes not resolved.", registry=registry)
-        self.open_incidents = Gauge(
-            "spillway_open_incidents", "Incidents not resolved.", ["priority"], registry=registry
+        self.figures = {
+            figure.name: Gauge(
+                f"spillway_{figure.name}",
+                figure.documentation,
+                [figure.label] if figure.label else [],
+                registry=registry,
+            )
+            for figure in FIGURES
+        }
+        for figure in FIGURES:
+            for value in figure.values:
+                self.figures[figure.name].labels(value)
+        self.topics_not_read = Gauge(
+            "spillway_topics_not_read",
+            "Raw topics that appeared after the start and are read only after a restart.",
+            ["stage"],
+            registry=registry,
         )
         self.conservation_remainder = Gauge(
             "spillway_conservation_remainder",
@@ -124,34 +214,37 @@ class Metrics:
             self.conservation_remainder,
             self.restore_seconds,
             self.restore_records,
+            self.topics_not_read,
         ):
             by_stage.labels(stage)
-        for outcome in (COMMITTED, SKIPPED):
+        for outcome in OUTCOMES:
             self.transactions.labels(stage, outcome)
         for reason in DEAD_LETTER_REASONS:
             self.dead_letters.labels(stage, reason)
-        for priority in PRIORITIES:
-            self.open_incidents.labels(priority)
+        for disposition, reasons in ALERTS_DECIDED.get(stage, {}).items():
+            for reason in reasons:
+                self.alerts.labels(stage, disposition, reason)
 
-    def committed(
-        self, stage: str, records: int, decisions: Sequence[Decision], seconds: float, now_seconds: float
-    ) -> None:
+    def committed(self, stage: str, records: int, effects: Effects, seconds: float, now_seconds: float) -> None:
         """Count one committed batch.
 
         Args:
             stage: the stage's word.
             records: records of the batch.
-            decisions: what became of its alerts.
+            effects: what it came to.
             seconds: how long it took.
             now_seconds: the machine's time, seconds since the epoch.
         """
+        decisions = effects.decisions
         self.records.labels(stage).inc(records)
         self.transactions.labels(stage, COMMITTED).inc()
         self.transaction_seconds.labels(stage).observe(seconds)
         for (disposition, reason), count in Tally((d.disposition, d.reason) for d in decisions).items():
             self.alerts.labels(stage, disposition, reason).inc(count)
-            if disposition is Disposition.DEAD_LETTERED:
-                self.dead_letters.labels(stage, reason).inc(count)
+        # By what was written: some stages refuse a record that is no alert, and then there is no decision.
+        letters = Tally(_refused_because(output) for output in effects.outputs if output.topic == DEAD_LETTER_TOPIC)
+        for refused_because, count in letters.items():
+            self.dead_letters.labels(stage, refused_because).inc(count)
         if self._wall:
             for received_at_ms, count in Tally(d.received_at_ms for d in decisions).items():
                 self.end_to_end_seconds.add(max(0.0, now_seconds - received_at_ms / 1000), count)
@@ -160,44 +253,47 @@ class Metrics:
         """Count a batch whose records had all been handled before."""
         self.transactions.labels(stage, SKIPPED).inc()
 
+    def failed(self, stage: str) -> None:
+        """Count a batch that could not be decided or committed. The process is about to end."""
+        self.transactions.labels(stage, FAILED).inc()
+
     def restored(self, stage: str, records: int, seconds: float) -> None:
         """Count one partition's restore."""
         self.restore_records.labels(stage).inc(records)
         self.restore_seconds.labels(stage).set(seconds)
 
     def observe_figures(self, stage: str, figures: Mapping[str, Mapping[str, float]]) -> None:
-        """Take the figures of a stage's state (see `HasGauges`), summed over its partitions here."""
+        """Take the figures of a stage's state (see `HasGauges`), summed over its partitions here.
+
+        What is not declared in `FIGURES`, or past `FIGURE_LABELS_MAX`, is left out with a log line: the pipeline does
+        not stop because of what it tells of itself.
+        """
+        before = self._figures.get(stage, {})
         self._figures[stage] = {name: dict(values) for name, values in figures.items()}
-        self.open_episodes.set(self._total("open_episodes", ""))
-        for priority in PRIORITIES:
-            self.open_incidents.labels(priority).set(self._total("open_incidents", priority))
+        for name in sorted({*before, *figures}):
+            self._set_figure(name, {*before.get(name, ()), *figures.get(name, ())})
 
-    def _total(self, figure: str, label: str) -> float:
-        return sum(figures.get(figure, {}).get(label, 0.0) for figures in self._figures.values())
+    def _set_figure(self, name: str, labels: Iterable[str]) -> None:
+        gauge = self.figures.get(name)
+        if gauge is None:
+            self._tell_once(name, "it is not declared: add it to FIGURES in pipeline/runtime/metrics.py")
+            return
+        labels = sorted(labels)
+        if len(labels) > FIGURE_LABELS_MAX:
+            self._tell_once(name, f"it has {len(labels)} labels: the first {FIGURE_LABELS_MAX} are shown")
+        for label in labels[:FIGURE_LABELS_MAX]:
+            total = sum(figures.get(name, {}).get(label, 0.0) for figures in self._figures.values())
+            (gauge.labels(label) if label else gauge).set(total)
+
+    def _tell_once(self, name: str, why: str) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            log_line("figure left out", figure=name, why=why)
 
 
-class BatchHistogram(Collector):
-    """A histogram that takes many equal observations at once; the client library's takes one at a time."""
-
-    def __init__(self, name: str, documentation: str, buckets: Sequence[float]) -> None:
-        self._name = name
-        self._documentation = documentation
-        self._bounds = tuple(buckets)
-        self._counts = [0] * (len(self._bounds) + 1)
-        self._sum = 0.0
-        self._lock = threading.Lock()  # scraped by another thread
-
-    def add(self, value: float, count: int) -> None:
-        """Add ``count`` observations of one value."""
-        with self._lock:
-            self._counts[bisect_left(self._bounds, value)] += count
-            self._sum += value * count
-
-    def collect(self) -> Iterable[HistogramMetricFamily]:
-        """The series in the client library's form."""
-        with self._lock:
-            counts, total = list(self._counts), self._sum
-        bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
-        family = HistogramMetricFamily(self._name, self._documentation)
-        family.add_metric([], list(zip(bounds, accumulate(counts), strict=True)), total)
-        yield family
+def _refused_because(letter: Output) -> str:
+    """The reason in a dead letter's headers: ours come last, and the original's may hold the same name."""
+    for name, value in reversed(letter.headers):
+        if name == "spillway-reason" and value is not None and (reason := value.decode(errors="replace")) in _REASONS:
+            return reason
+    return UNSAID

@@ -18,11 +18,15 @@ from typing import Final
 from pipeline.core.step import Effects, Processor, Record, StreamRecord
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.guard import guarded
+from pipeline.runtime.metrics import FAILED
 from pipeline.runtime.restore import RestoreStoppedError, restore
 from pipeline.runtime.transaction import TransactionWriter
 
 # Enough that fetching and committing overlap; more would only hold memory.
 WAITING_BATCHES_MAX: Final = 8
+# Everybody else on the event loop waits this long: the transactions of other partitions, which time out, and the
+# sign of life. A record costs from 20 us (dedupe) to milliseconds (correlate in a storm).
+DECIDE_RECORDS_PER_TURN: Final = 100
 
 
 class PartitionTask:
@@ -96,7 +100,7 @@ class PartitionTask:
             await self._context.hooks.on_assigned(self.partition, self.processor)
             self.serving = True
         while batch := await self._take():
-            async with self._guarded("handle a batch"):
+            async with self._guarded_batch(batch):
                 await self._handle(batch)
 
     async def _restore(self) -> None:
@@ -130,15 +134,21 @@ class PartitionTask:
             context.metrics.skipped(context.stage)
             return
         started = perf_counter()
-        self.processor.handle(records, effects)
+        await self._decide(records, effects)
         await context.hooks.before_commit(self.partition, self.processor, records, effects)
         offsets = {topic: records[-1].offset + 1 for topic, records in fresh.items() if records}
         changes = self.processor.take_changes() if context.stateful else ()
         await self._writer.commit(effects.outputs, changes, self.processor.clock_ms, offsets)
         self.next_offsets.update(offsets)
         self.handled_timestamp_ms = records[-1].timestamp
-        context.metrics.committed(context.stage, len(records), effects.decisions, perf_counter() - started, time())
+        context.metrics.committed(context.stage, len(records), effects, perf_counter() - started, time())
         await context.hooks.after_commit(self.partition, self.processor, effects)
+
+    async def _decide(self, records: list[Record], effects: Effects) -> None:
+        for start in range(0, len(records), DECIDE_RECORDS_PER_TURN):
+            if start:
+                await asyncio.sleep(0)
+            self.processor.handle(records[start : start + DECIDE_RECORDS_PER_TURN], effects)
 
     def _not_yet_handled(self, topic: str, records: list[Record]) -> list[Record]:
         """Records from the next offset on. Around a rebalance some may be read a second time."""
@@ -160,6 +170,19 @@ class PartitionTask:
         if len(by_topic) < 2:
             return by_topic[0] if by_topic else []
         return list(merge(*by_topic, key=lambda record: record.timestamp))
+
+    def _guarded_batch(self, batch: dict[str, list[Record]]) -> AbstractAsyncContextManager[None]:
+        """Guard one batch: a defect counts as a failed transaction, and the log line says where its records are."""
+        context = self._context
+        spans = {topic: f"{records[0].offset}-{records[-1].offset}" for topic, records in batch.items()}
+        return guarded(
+            "handle a batch",
+            lambda: context.metrics.failed(context.stage),
+            stage=context.stage,
+            partition=self.partition,
+            transaction=FAILED,
+            offsets=spans,
+        )
 
     def _guarded(self, what: str) -> AbstractAsyncContextManager[None]:
         return guarded(what, stage=self._context.stage, partition=self.partition)
