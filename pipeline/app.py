@@ -31,7 +31,7 @@ from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import HostedStage, status_of
-from pipeline.runtime.pulse import pulse
+from pipeline.runtime.pulse import pulse, watch_topics
 from pipeline.runtime.transport import BatchTransport
 from pipeline.settings import Settings, SettingsError
 
@@ -75,7 +75,12 @@ def create_app(context: StageContext) -> HostedStage:
     async def pulse_of_stage() -> None:
         await pulse(app, host)
 
+    async def watch_of_stage() -> None:
+        await watch_topics(app, host)
+
     app.task(pulse_of_stage)
+    if context.reads_raw:
+        app.task(watch_of_stage)
     return HostedStage(app, host)
 
 
@@ -146,6 +151,7 @@ def _standalone() -> faust.App:
 
     async def serve_health() -> None:
         health.start()
+        await health.beat()
 
     async def stop_host(*_: object, **__: object) -> None:
         exit_after()

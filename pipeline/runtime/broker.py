@@ -18,15 +18,19 @@ class StartError(Exception):
     """A stage cannot start here; the message is one line and says what to do."""
 
 
-def existing_topics(settings: Settings) -> dict[str, int]:
+def existing_topics(settings: Settings, seconds: float | None = None) -> dict[str, int]:
     """Logical names of the installation's topics -> partition count.
+
+    Args:
+        settings: brokers, names.
+        seconds: how long to wait for an answer; by default `ANSWER_SECONDS_MAX`.
 
     Raises:
         StartError: no broker answers.
     """
     client = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0})
     try:
-        found = client.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+        found = client.list_topics(timeout=ANSWER_SECONDS_MAX if seconds is None else seconds).topics
     except KafkaException:
         raise StartError(
             f"no Kafka broker answers at {settings.bootstrap}: start one, set SPILLWAY_BOOTSTRAP, or use --embedded"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.core.step import Processor
-from pipeline.flow import STAGE_BY_NAME
+from pipeline.flow import RAW_TOPICS, STAGE_BY_NAME
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
 from pipeline.settings import Settings
@@ -44,6 +44,11 @@ class StageContext:
         """This process writes ticks for the stage's idle partitions."""
         stage = STAGE_BY_NAME[self.stage]
         return stage.timers and (stage.outward or self.settings.clock == "wall")
+
+    @property
+    def reads_raw(self) -> bool:
+        """The stage reads whatever raw topics there are."""
+        return RAW_TOPICS in STAGE_BY_NAME[self.stage].reads
 
     @property
     def wire_inputs(self) -> tuple[str, ...]:

@@ -9,11 +9,25 @@ import faust
 
 from pipeline.runtime.guard import fatal, guarded
 from pipeline.runtime.host import StageHost
+from pipeline.runtime.newcomers import TopicWatch
 from pipeline.runtime.ticks import TickWriter
 from pipeline.runtime.transport import Consumer
 
 # Deadlines are kept to the second; more often would only cost.
 PULSE_SECONDS: Final = 1.0
+
+
+# Somebody who adds a source waits for it; a listing is one small request.
+TOPICS_SECONDS: Final = 15.0
+
+
+async def watch_topics(app: faust.App, host: StageHost) -> None:
+    """Tell of raw topics that appear after the start, until the app stops."""
+    watch = TopicWatch(host.context)
+    async with guarded("watch topics", stage=host.stage):
+        while not app.should_stop:
+            await watch.look()
+            await asyncio.sleep(TOPICS_SECONDS)
 
 
 async def pulse(app: faust.App, host: StageHost) -> None:
@@ -22,7 +36,10 @@ async def pulse(app: faust.App, host: StageHost) -> None:
     try:
         async with guarded("pulse", stage=host.stage):
             while not app.should_stop:
-                host.observe(cast(Consumer, app.consumer).unread())
+                consumer = cast(Consumer, app.consumer)
+                if (failure := consumer.failure()) is not None and not app.should_stop:
+                    fatal("the consumer died", failure, stage=host.stage)
+                host.observe(consumer.unread())
                 if host.context.timers:
                     await ticks.write_due()
                 await asyncio.sleep(PULSE_SECONDS)

@@ -65,6 +65,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=max(REBALANCE_TIMEOUT_MS, session_ms),
         )
 
+    def failure(self) -> BaseException | str | None:
+        """Why this consumer will never read again, or None.
+
+        Faust goes round aiokafka's own calls, and with them round its check of the tasks behind them: the group
+        member would be dead, or wait for ever that somebody takes note of an error, and nothing would say so.
+        """
+        consumer = self._consumer
+        if consumer is None or consumer._closed:
+            return None
+        coordinator = consumer._coordinator
+        if (error := getattr(coordinator, "_pending_exception", None)) is not None:
+            return cast(BaseException, error)
+        for task in (getattr(coordinator, "_coordination_task", None), consumer._fetcher._fetch_task):
+            if task is not None and task.done():
+                return "cancelled" if task.cancelled() else task.exception() or "ended"
+        return None
+
     def unread(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> committed records on the broker behind the fetch position."""
         subscription = self._ensure_consumer()._subscription.subscription
@@ -136,6 +153,10 @@ class Consumer(driver.Consumer):
 
     async def verify_all_partitions_active(self) -> None:
         """Nothing: Faust would look for its own commits and report their absence."""
+
+    def failure(self) -> BaseException | str | None:
+        """Why this consumer will never read again, or None."""
+        return cast(ConsumerThread, self._thread).failure()
 
     def unread(self) -> Mapping[tuple[str, int], int]:
         """(topic, partition) -> committed records on the broker that were not fetched yet."""
