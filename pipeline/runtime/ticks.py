@@ -19,6 +19,8 @@ from pipeline.runtime.guard import log_line
 from pipeline.runtime.host import StageHost
 
 REQUEST_TIMEOUT_MS: Final = 10_000
+# A broker that loses what it had acknowledged (its disk, its machine) takes a tick along.
+REPEAT_MS: Final = 60_000
 
 
 class TickWriter:
@@ -26,7 +28,7 @@ class TickWriter:
 
     def __init__(self, host: StageHost) -> None:
         self._host = host
-        self._written_ms: dict[int, int] = {}
+        self._written: dict[int, tuple[int, int]] = {}  # partition -> offset and time (ms) of its last tick
         self._producer: Any = None
 
     async def write_due(self) -> None:
@@ -41,26 +43,31 @@ class TickWriter:
         topic = self._host.context.wire_inputs[0]
         try:
             producer = await self._started()
-            await asyncio.gather(
+            written = await asyncio.gather(
                 *(producer.send_and_wait(topic, key=TICK_KEY, partition=number, timestamp_ms=now_ms) for number in due)
             )
         except KafkaError as error:
             log_line("tick not written", stage=self._host.stage, error=str(error))
+            await self.stop()  # an idempotent producer may be unusable after an error, for good
             return
-        self._written_ms.update(dict.fromkeys(due, now_ms))
+        self._written.update((record.partition, (record.offset, now_ms)) for record in written)
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
 
     def _is_due(self, partition: int, now_ms: int) -> bool:
-        processor = self._host.tasks[partition].processor
-        deadline_ms = processor.next_deadline_ms()
+        task = self._host.tasks[partition]
+        deadline_ms = task.processor.next_deadline_ms()
         if deadline_ms is None or deadline_ms > now_ms:
             return False
-        # Behind a backlog the last tick is still on its way; another would only wait behind it.
-        return self._written_ms.get(partition, 0) <= processor.clock_ms
+        # Behind a backlog the last tick is still on its way; another would only wait behind it. Told by offset, not
+        # by time: a topic that is stamped by a broker whose clock is late would never seem to have caught up.
+        following = task.next_offsets.get(self._host.context.wire_inputs[0], 0)
+        offset, written_ms = self._written.get(partition, (-1, 0))
+        return offset < following or written_ms + REPEAT_MS <= now_ms
 
     async def _started(self) -> Any:
         if self._producer is None:
@@ -71,6 +78,6 @@ class TickWriter:
                 enable_idempotence=True,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
             )
-            await producer.start()
             self._producer = producer
+            await producer.start()
         return self._producer
