@@ -23,6 +23,9 @@ def carry(app: faust.App, host: StageHost) -> None:
         async with guarded("carry batches", stage=host.stage):
             async for event in stream.noack().events():
                 message = event.message
+                # Faust may finish a hand-over that a rebalance interrupted, after reading was set back.
+                if message.generation_id != app.consumer_generation_id:
+                    continue
                 await host.accept(message.topic, message.partition, event.value)
 
     app.agent(topic, name=host.stage)(agent)

@@ -30,6 +30,8 @@ class StageHost:
         self.context = context
         self.tasks: dict[int, PartitionTask] = {}
         self.assigned = False
+        self._moving = asyncio.Lock()
+        self._stopped = False
 
     @property
     def stage(self) -> str:
@@ -38,20 +40,28 @@ class StageHost:
 
     async def open(self, partitions: Iterable[int]) -> None:
         """Own exactly these partitions from now on; former owners are fenced when this returns."""
-        await self.close()
-        tasks = {number: PartitionTask(self.context, number) for number in sorted(set(partitions))}
-        await asyncio.gather(*(task.start() for task in tasks.values()))
-        self.tasks = tasks
-        self.assigned = True
+        async with self._moving:
+            await self._close()
+            if self._stopped:  # asked to stop during a rebalance: what would be opened now nobody would close
+                return
+            tasks = {number: PartitionTask(self.context, number) for number in sorted(set(partitions))}
+            await asyncio.gather(*(task.start() for task in tasks.values()))
+            self.tasks = tasks
+            self.assigned = True
 
     async def close(self) -> None:
         """Finish running transactions and own nothing."""
+        async with self._moving:
+            await self._close()
+
+    async def _close(self) -> None:
         tasks, self.tasks = self.tasks, {}
         self.assigned = False
         await asyncio.gather(*(task.close() for task in tasks.values()))
 
     async def stop(self) -> None:
         """Finish for good."""
+        self._stopped = True
         await self.close()
         await self.context.hooks.stop()
 
