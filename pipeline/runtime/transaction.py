@@ -24,8 +24,10 @@ from pipeline.settings import Settings
 BATCH_BYTES_MAX: Final = 900_000
 # The largest record there is (a dead letter) plus the request around it.
 REQUEST_BYTES_MAX: Final = DEAD_LETTER_RECORD_BYTES_MAX + MEBIBYTE
-# Readers of committed records wait behind a transaction that a dead worker left open, at most this long.
-TRANSACTION_TIMEOUT_MS: Final = 20_000
+# Readers of committed records wait behind a transaction that a dead worker left open, at most this long; less where
+# an heir fences it. A live one takes tens of milliseconds, but needs the event loop five times, and on a crowded
+# process each time may take seconds: the broker must not give up before we do (REQUEST_TIMEOUT_MS).
+TRANSACTION_TIMEOUT_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 # A coordinator that moves or a broker that restarts answers within a few seconds.
 START_TRIES_MAX: Final = 5
