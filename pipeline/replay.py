@@ -177,11 +177,13 @@ def incident_lines(decisions: Iterable[Decision], events: Iterable[bytes]) -> li
         events: values of the incident events, in order.
     """
     snapshots: dict[str, dict[str, Any]] = {}
+    timelines: dict[str, list[dict[str, Any]]] = {}
     holder: dict[str, str] = {}
     for value in events:
         event = orjson.loads(value)
         incident_id = event["incident_id"]
         snapshots[incident_id] = event["incident"]
+        timelines.setdefault(incident_id, []).extend(event["entries"])
         holder.update(dict.fromkeys(event["joined"], incident_id))
     episodes: dict[str, list[str]] = {}
     for episode_id, incident_id in holder.items():
@@ -192,7 +194,15 @@ def incident_lines(decisions: Iterable[Decision], events: Iterable[bytes]) -> li
         if held_by is not None:
             alerts.setdefault(held_by, []).append(list(decision.origin))
     ordered = sorted(snapshots.values(), key=lambda each: (each["detected_at_ms"], each["id"]))
-    return [
-        orjson.dumps(each | {"episodes": episodes.get(each["id"], []), "alerts": alerts.get(each["id"], [])}) + b"\n"
-        for each in ordered
-    ]
+    return [_incident_line(each, timelines, episodes, alerts) for each in ordered]
+
+
+def _incident_line(
+    snapshot: dict[str, Any],
+    timelines: dict[str, list[dict[str, Any]]],
+    episodes: dict[str, list[str]],
+    alerts: dict[str, list[list[Any]]],
+) -> bytes:
+    name = snapshot["id"]
+    added = {"timeline": timelines[name], "episodes": episodes.get(name, []), "alerts": alerts.get(name, [])}
+    return orjson.dumps(snapshot | added) + b"\n"

@@ -95,6 +95,7 @@ class Assessor:
         draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
         draft.note("priority", MACHINE, "; ".join(incident.priority_because), priority=incident.priority)
         self.desk.set_clocks(draft)
+        incident.escalation.since_ms = draft.now_ms
         self.desk.begin_escalation(draft)
         self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
         self._identify(draft, members)

@@ -31,6 +31,9 @@ from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, R
 from pipeline.models.episode import EpisodeChange, EpisodeEvent, episode_from_wire
 from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, incident_from_wire
 
+TICKETS_MAX: Final = 1_000
+"""Tickets that one incident links by name: bounds its record. More are members, counted as reporters."""
+
 _INCIDENT: Final = "i/"
 _MEMBER: Final = "m/"
 _SUPPRESSED: Final = "s/"
@@ -232,7 +235,7 @@ class CorrelateProcessor(Processor):
             incident.resolve_at_ms = None
         incident.news_at_ms = self.clock_ms
         draft.joined.append(episode.episode_id)
-        if episode.ticket is not None:
+        if episode.ticket is not None and len(incident.tickets) < TICKETS_MAX:
             incident.tickets.append(self._assessor.ticket(episode))
 
     def _news(self, member: Member, event: EpisodeEvent, effects: Effects) -> None:

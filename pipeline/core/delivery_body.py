@@ -38,7 +38,7 @@ def delivery_body(event: IncidentEvent, earlier: str | None = None) -> str:
     if earlier is not None:
         data = orjson.loads(earlier)["data"]
         entries, changes = data["entries"] + entries, data["changes"] + changes
-    snapshot = {name: value for name, value in event.incident.items() if name != "timeline"}
+    snapshot = dict(event.incident)
     data = {
         "incident_id": event.incident_id,
         "revision": event.revision,

@@ -210,6 +210,8 @@ class Desk:
     def resolve(self, draft: Draft, actor: str, resolution: Resolution | None) -> bool:
         """Service is restored: clocks stop, every linked ticket is told, a problem review is owed where policy says."""
         incident = draft.incident
+        if incident.state == IncidentState.RESOLVED and actor != MACHINE and resolution is not None:
+            return self._complete(draft, actor, resolution)
         missing = self._missing(incident, actor, resolution)
         if missing:
             text = f"not resolved: the {incident.domain} policy asks for {', '.join(missing)}"
@@ -219,24 +221,38 @@ class Desk:
         if not self.step(draft, Step.RESOLVE, actor, f"resolved by {actor}: {said}"):
             return False
         incident.resolved_at_ms, incident.resolve_at_ms = draft.now_ms, None
-        code = resolution.code if resolution else "cleared"
-        incident.resolution = {"code": code, "summary": said, "by": actor}
-        if resolution is not None:
-            incident.resolution |= {"cause": resolution.cause, "corrective_action": resolution.corrective_action}
-        if resolution is not None and resolution.corrective_action:
-            draft.note("corrective_action", actor, f"corrective action: {resolution.corrective_action}")
+        self._document(draft, actor, resolution or Resolution(code="cleared", summary=said))
         self._meet(draft, "response")
         self._meet(draft, "resolution")
         incident.escalation.next_at_ms = None
         for ticket in incident.tickets:
             if ticket.state != "resolved":
                 ticket.state = "resolved"
-                draft.note(
-                    "ticket", MACHINE, f"ticket {ticket.id}: resolved, {said}", ticket=ticket.id, feed=ticket.feed
-                )
+                draft.note("ticket", MACHINE, f"ticket {ticket.id}: told that it is resolved", ticket=ticket.id)
         self.communicate(draft, "resolved", f"Resolved: {said}")
         self._owe_review(draft)
         return True
+
+    def _complete(self, draft: Draft, actor: str, resolution: Resolution) -> bool:
+        """A person documents what the alerts had resolved by themselves."""
+        by = (draft.incident.resolution or {}).get("by")
+        if by != MACHINE:
+            draft.note("refused_resolve", actor, f"resolve changes nothing: it was resolved by {by}")
+            return False
+        draft.note("resolution", actor, f"resolution recorded by {actor}: {resolution.summary}", IncidentChange.UPDATED)
+        self._document(draft, actor, resolution)
+        return True
+
+    def _document(self, draft: Draft, actor: str, resolution: Resolution) -> None:
+        draft.incident.resolution = {
+            "code": resolution.code,
+            "summary": resolution.summary,
+            "by": actor,
+            "cause": resolution.cause,
+            "corrective_action": resolution.corrective_action,
+        }
+        if resolution.corrective_action:
+            draft.note("corrective_action", actor, f"corrective action: {resolution.corrective_action}")
 
     def _missing(self, incident: Incident, actor: str, resolution: Resolution | None) -> list[str]:
         """Fields that a person's resolve must bring and does not."""
@@ -261,6 +277,9 @@ class Desk:
         incident = draft.incident
         incident.reopened += 1
         incident.resolved_at_ms = incident.resolution = incident.acknowledged_at_ms = None
+        incident.escalation.since_ms = draft.now_ms
+        for ticket in incident.tickets:
+            ticket.state = "open"
         resolution = incident.clocks.get("resolution")
         if resolution is not None:
             resolution.met_at_ms = None

@@ -1,4 +1,4 @@
-"""A draft gathers what one record does to one incident, and becomes one revision: event, state, timeline."""
+"""A draft gathers what one record does to one incident, and becomes one revision: event and state."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ import orjson
 
 from pipeline.core.step import Headers, Output
 from pipeline.models.incident import CHANGE_RANK, INCIDENT_SCHEMA, Incident, IncidentChange, TimelineEntry
-
-TIMELINE_ENTRIES_MAX: Final = 200
-"""Entries kept on the incident itself, the oldest of its middle dropped first: bounds the state record. The
-records store keeps all."""
-
-TIMELINE_HEAD_KEPT: Final = 50
-"""Entries from the beginning that stay: how it began matters to the end."""
-
-TIMELINE_CHARACTERS_MAX: Final = 100_000
-"""Text kept on the incident itself: at most 400 kB in UTF-8, so that the record stays below Kafka's 1 MiB."""
 
 CONTENT_TYPE: Final = b"application/json"
 TYPE_PREFIX: Final = "dev.spillway.incident."
@@ -64,8 +54,6 @@ def publish(draft: Draft) -> list[Output]:
     incident = draft.incident
     incident.revision += 1
     incident.updated_at_ms = draft.now_ms
-    incident.timeline.extend(draft.entries)
-    incident.timeline_dropped += _bound(incident.timeline)
     change = draft.change()
     snapshot = orjson.dumps(incident)
     body = {
@@ -82,16 +70,6 @@ def publish(draft: Draft) -> list[Output]:
     key = incident.id.encode()
     event = Output("incidents", key, orjson.dumps(body), draft.now_ms, _headers(incident, change, draft.now_ms))
     return [event, Output("incidents.state", key, snapshot, draft.now_ms, (("content-type", CONTENT_TYPE),))]
-
-
-def _bound(timeline: list[TimelineEntry]) -> int:
-    """Drop entries from the middle until the bounds hold. Returns how many."""
-    before = len(timeline)
-    del timeline[TIMELINE_HEAD_KEPT : TIMELINE_HEAD_KEPT + max(0, before - TIMELINE_ENTRIES_MAX)]
-    characters = sum(len(entry.text) for entry in timeline)
-    while characters > TIMELINE_CHARACTERS_MAX:
-        characters -= len(timeline.pop(min(TIMELINE_HEAD_KEPT, len(timeline) // 4)).text)
-    return before - len(timeline)
 
 
 def _headers(incident: Incident, change: IncidentChange, now_ms: int) -> Headers:

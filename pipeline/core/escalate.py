@@ -15,7 +15,7 @@ MINUTE_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Escalator:
-    """Resolves an escalation level to people. Nobody is called twice for one incident: the record tells the rest."""
+    """Resolves an escalation level to people. Nobody is called twice while an incident lasts; its record tells more."""
 
     topology: Topology
     oncall: OncallIndex
@@ -37,14 +37,14 @@ class Escalator:
         pages: list[Page] = []
         for target in level.notify:
             page = self._page(incident, path, target, at_ms, because, pages)
-            if page is not None and not _known(page, incident.escalation.paged + pages):
+            if page is not None and not _known(page, incident, pages):
                 pages.append(page)
         return pages
 
     def engage(self, incident: Incident, ref: str, at_ms: int, because: str) -> tuple[Page | None, bool]:
         """The page for the on-call of a service that became suspect, and whether that person was called already."""
         page = self._oncall_page(incident, ref, "suspect", at_ms, because, ahead=0)
-        return page, page is not None and _known(page, incident.escalation.paged)
+        return page, page is not None and _known(page, incident, [])
 
     def chain(self, incident: Incident, hops_max: int) -> list[str]:
         """The dependency chain: from the incident's service to the suspect, then on to what the suspect needs."""
@@ -82,7 +82,7 @@ class Escalator:
         if target == "dependency":
             for ref in self.chain(incident, path.hops_max):
                 page = self._oncall_page(incident, ref, target, at_ms, because, ahead=0)
-                if page is not None and not _known(page, incident.escalation.paged + pending):
+                if page is not None and not _known(page, incident, pending):
                     return page
             return None
         runbook = self.runbook(incident, incident.service)
@@ -117,5 +117,8 @@ class Escalator:
         )
 
 
-def _known(page: Page, paged: list[Page]) -> bool:
-    return any(page.person == each.person for each in paged)
+def _known(page: Page, incident: Incident, pending: list[Page]) -> bool:
+    """Whether the person was called already since the incident was opened or reopened."""
+    escalation = incident.escalation
+    recent = [each for each in escalation.paged if each.at_ms >= escalation.since_ms]
+    return any(page.person == each.person for each in [*recent, *pending])

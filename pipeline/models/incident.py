@@ -132,10 +132,12 @@ class Escalation:
         level: index of the next level to fire.
         next_at_ms: when it fires; None when stopped.
         started_at_ms: what ``after_minutes`` counts from.
+        since_ms: when the incident was opened or last reopened: who was called before may be called again.
     """
 
     level: int = 0
     started_at_ms: int = 0
+    since_ms: int = 0
     next_at_ms: int | None = None
     paged: list[Page] = field(default_factory=list)
 
@@ -162,6 +164,9 @@ class ProblemReview:
 class Incident:
     """One incident or bridge incident; see ``docs/events.md`` for each field in words.
 
+    Its timeline is not on it: each event carries the entries that are new, so that the cost of a revision does not
+    grow with the incident's history.
+
     Attributes:
         priority_by: who fixed the priority; None while the policy's matrix decides it.
         categories: categories of all episodes, the incident's own first.
@@ -169,7 +174,6 @@ class Incident:
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
         news_at_ms: when an episode last joined or changed; what the correlation window counts from.
         resolve_at_ms: when a quiet incident will count as resolved.
-        timeline_dropped: entries that the bounded timeline no longer holds; the records store has them.
     """
 
     id: str
@@ -229,8 +233,6 @@ class Incident:
     problem_review: ProblemReview | None = None
     reopened: int = 0
     commands: list[str] = field(default_factory=list)
-    timeline: list[TimelineEntry] = field(default_factory=list)
-    timeline_dropped: int = 0
     schema: int = INCIDENT_SCHEMA
 
 
@@ -251,7 +253,6 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     document["communications"] = [Communication(**each) for each in document["communications"]]
     if document["problem_review"] is not None:
         document["problem_review"] = ProblemReview(**document["problem_review"])
-    document["timeline"] = [TimelineEntry(**each) for each in document["timeline"]]
     return Incident(**document)
 
 

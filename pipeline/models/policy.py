@@ -294,7 +294,7 @@ class MaintenanceWindow(Frozen):
 
     Attributes:
         targets: what is worked on, in any name that the catalogue knows; includes what runs on it.
-        labels: also alerts that carry all these labels.
+        labels: only alerts that carry all these labels; without targets, any alert that carries them.
     """
 
     name: str

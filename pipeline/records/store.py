@@ -183,7 +183,7 @@ def _incident_row(row: IncidentEvent) -> dict[str, Any]:
 
 
 def _event_row(row: IncidentEvent) -> dict[str, Any]:
-    body = {name: value for name, value in row.incident.items() if name != "timeline"}
+    body = row.incident
     return {
         "incident_id": row.incident_id,
         "revision": row.revision,

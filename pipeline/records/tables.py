@@ -75,7 +75,7 @@ INCIDENT_EVENTS: Final = Table(
     Column("change", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("body", JSONB, nullable=False),
-    comment="each revision of each incident: the snapshot as it was, without its timeline",
+    comment="each revision of each incident: the snapshot as it was",
 )
 
 TIMELINE: Final = Table(

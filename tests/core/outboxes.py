@@ -47,7 +47,10 @@ class Desk:
             "change": change,
             "at_ms": self.now_ms,
             "entries": entries,
-            "incident": {**incident, "revision": revision, "timeline": entries * 50},
+            "incident": {
+                **incident,
+                "revision": revision,
+            },
         }
         self.feed("incidents", incident_id.encode(), orjson.dumps(value))
 

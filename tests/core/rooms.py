@@ -29,8 +29,12 @@ class Room(Bench):
         return self.put("commands", value, at_ms)
 
     def incidents(self) -> dict[str, dict[str, Any]]:
-        """The newest snapshot of each incident, in order of first appearance."""
-        return {each["incident_id"]: each["incident"] for each in values(self.effects.outputs, "incidents")}
+        """The newest snapshot of each incident with its whole timeline, in order of first appearance."""
+        found: dict[str, dict[str, Any]] = {}
+        for each in values(self.effects.outputs, "incidents"):
+            earlier = found.get(each["incident_id"], {"timeline": []})["timeline"]
+            found[each["incident_id"]] = each["incident"] | {"timeline": [*earlier, *each["entries"]]}
+        return found
 
     def one(self) -> dict[str, Any]:
         (incident,) = self.incidents().values()

@@ -9,7 +9,7 @@ from pipeline.models.command import Link, Resolution
 from pipeline.models.incident import TicketLink
 from pipeline.models.policy import BusinessHours, Closure
 from tests.core.builders import HOUR, MINUTE, T0
-from tests.core.desks import desk, later, logged, run_until
+from tests.core.desks import desk, later, logged, people, run_until
 
 DAY = 24 * HOUR
 FRIDAY = T0 + 3 * DAY
@@ -138,6 +138,34 @@ def test_a_reopened_incident_runs_its_resolution_clock_on_and_owes_one_review() 
     assert draft.incident.clocks["response"].met_at_ms == T0 + MINUTE
     at.resolve(later(draft, T0 + 3 * MINUTE), "ann", DONE)
     assert draft.incident.problem_review is review
+
+
+def test_a_reopened_incident_calls_the_on_call_again_and_its_tickets_are_open_again() -> None:
+    at = desk()
+    draft = logged(at)
+    ticket = TicketLink(id="T-1", feed="jira", state="open", summary="it fails", episode_id="EP-1")
+    draft.incident.tickets.append(ticket)
+    called = people(draft)
+    assert called
+    assert at.resolve(later(draft, T0 + MINUTE), MACHINE, None)
+    assert ticket.state == "resolved"
+    assert at.reopen(later(draft, T0 + 2 * MINUTE), MACHINE, "again")
+    assert people(draft) == called * 2
+    assert ticket.state == "open"
+
+
+def test_a_person_may_document_what_the_alerts_had_resolved_but_not_what_a_person_had() -> None:
+    at = desk()
+    draft = logged(at)
+    assert at.resolve(later(draft, T0 + MINUTE), MACHINE, None)
+    said = Resolution(code="fixed", summary="pool enlarged", corrective_action="alarm at 80 %")
+    second = later(draft, T0 + 2 * MINUTE)
+    assert at.resolve(second, "ann", said)
+    assert [entry.action for entry in second.entries] == ["resolution", "corrective_action"]
+    assert draft.incident.resolution == said.model_dump() | {"by": "ann"}
+    assert draft.incident.resolved_at_ms == T0 + MINUTE
+    assert not at.resolve(later(draft, T0 + 3 * MINUTE), "bob", said)
+    assert draft.incident.resolution["by"] == "ann"
 
 
 def test_a_resolved_incident_closes_after_the_policys_time() -> None:

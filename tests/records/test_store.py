@@ -19,7 +19,7 @@ def row(revision: int, change: str = "updated", incident_id: str = "INC-1", **sn
     at_ms = START_MS + revision * 1_000
     entry = {"at_ms": at_ms, "action": change, "actor": "spillway", "text": f"revision {revision}"}
     incident = {"id": incident_id, "state": "logged", "priority": "P1", "opened_at_ms": START_MS}
-    incident |= {"revision": revision, "timeline": [entry] * revision, **snapshot}
+    incident |= {"revision": revision, **snapshot}
     return IncidentEvent(incident_id, revision, change, at_ms, [entry], incident)
 
 
