@@ -1,0 +1,354 @@
+"""Writes the generated parts of the documentation: ``python -m tools.generate_docs``.
+
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. What it holds comes from the code
+or from a replay of the stories, so the documentation cannot say something else than they do. ``tests/test_docs.py``
+fails when a part is stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import cache
+from inspect import getdoc
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+
+from pipeline import settings as settings_module
+from pipeline.core import lifecycle
+from pipeline.examples import config_directory, story
+from pipeline.feeds import DEFAULT_FEEDS
+from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
+from pipeline.models.incident import IncidentChange
+from pipeline.models.policy import Config
+from pipeline.recording import read_recording
+from pipeline.replay import Outcome, Replay, event_line
+from pipeline.runtime.metrics import Metrics
+from pipeline.settings import VARIABLES, Settings
+from tools import picture
+from tools.incident_words import PARTS, WHOLE
+
+ROOT: Final = Path(__file__).parent.parent
+PICTURE: Final = ROOT / "docs" / "pictures" / "demo.svg"
+PAGES: Final = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/**/*.md")
+
+_PART: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+_SHOWN_OF_SNAPSHOT: Final = (
+    "schema",
+    "id",
+    "state",
+    "revision",
+    "title",
+    "priority",
+    "priority_because",
+    "service",
+    "owner",
+    "runbook",
+    "who_is_affected",
+    "users_affected",
+    "suspects",
+    "detected_at_ms",
+    "clocks",
+)
+"""Fields of the example event that are printed; the rest is left out, which the text says."""
+
+_ENTRIES_SHOWN: Final = 2
+
+
+def pages() -> list[Path]:
+    """All pages of the documentation, in a fixed order."""
+    return sorted(path for pattern in PAGES for path in ROOT.glob(pattern))
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text.rstrip()}\n```\n"
+
+
+# -- from the code
+
+
+def settings_table() -> str:
+    """Every setting with its variable, default, allowed values and meaning."""
+    meanings = _attributes(Settings)
+    defaults = Settings()
+    return table(
+        ("variable", "default", "allowed", "meaning"),
+        [
+            (f"`{name}`", _default(getattr(defaults, field)), settings_module._ALLOWED[field], meanings[field])
+            for field, name in VARIABLES.items()
+        ],
+    )
+
+
+def _default(value: object) -> str:
+    if value in {None, "", ()}:
+        return "not set"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _attributes(documented: type) -> dict[str, str]:
+    """The ``Attributes`` section of a docstring: name -> meaning, in one line each."""
+    section = (getdoc(documented) or "").partition("Attributes:\n")[2]
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if match := re.match(r" {4}(\w+): (.*)", line):
+            name = match[1]
+            found[name] = match[2]
+        elif name and line.strip():
+            found[name] += " " + line.strip()
+    return {name: _sentence(text.replace("``", "`")) for name, text in found.items()}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+class _Listening(CollectorRegistry):
+    """A registry that remembers what was registered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[Collector] = []
+
+    def register(self, collector: Collector) -> None:
+        self.all.append(collector)
+        super().register(collector)
+
+
+def metrics_table() -> str:
+    """Every series of a worker with its type, labels and meaning."""
+    registry = _Listening()
+    Metrics(registry, [])
+    rows = []
+    for collector in registry.all:
+        labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()
+        for family in collector.collect():
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            named = ", ".join(f"`{label}`" for label in labels)
+            rows.append((f"`{name}`", family.type, named or "none", family.documentation))
+    return table(("series", "type", "labels", "meaning"), sorted(rows))
+
+
+def stages_table() -> str:
+    """The stages in flow order."""
+    return table(
+        ("stage", "reads", "writes", "state", "purpose"),
+        [
+            (
+                f"`{stage.name}`",
+                ", ".join(f"`{topic}`" for topic in stage.reads),
+                ", ".join(f"`{topic}`" for topic in stage.writes),
+                _state_words(stateful=stage.stateful, timers=stage.timers),
+                stage.purpose,
+            )
+            for stage in STAGES
+        ],
+    )
+
+
+def _state_words(*, stateful: bool, timers: bool) -> str:
+    return "none" if not stateful else "changelog, timers" if timers else "changelog"
+
+
+def flow_diagram() -> str:
+    """The flow as a Mermaid diagram: topics between stages. Dead letters are left out; every stage writes them."""
+    lines = ["flowchart LR"]
+    lines += [f"    {stage.name}[{stage.name}]" for stage in STAGES]
+    shown: dict[str, str] = {}
+    edges = []
+    for stage in STAGES:
+        for topic in stage.reads:
+            edges.append(f"    {_node(topic, shown)} --> {stage.name}")
+        for topic in stage.writes:
+            if topic != "dead.letter":
+                edges.append(f"    {stage.name} --> {_node(topic, shown)}")
+    lines += [f'    {node}(["{topic}"])' for topic, node in shown.items()]
+    return _fenced("mermaid", "\n".join([*lines, *edges]))
+
+
+def _node(topic: str, shown: dict[str, str]) -> str:
+    return shown.setdefault(topic, "t_" + re.sub(r"\W+", "_", topic).strip("_"))
+
+
+def topics_table() -> str:
+    """The topics as ``spillway topics apply`` makes them."""
+    rows = [_topic_row(topic) for topic in topics(("<feed>",))]
+    return table(("topic", "key", "partitions", "kept", "largest record"), rows)
+
+
+def _topic_row(topic: Topic) -> tuple[str, ...]:
+    days = "" if topic.retention_ms is None else f"{topic.retention_ms // DAY_MS} days"
+    kept = ", ".join(word for word in ("the newest of each key" if topic.compact else "", days) if word)
+    partitions = "as set" if topic.partitions is None else str(topic.partitions)
+    return f"`{topic.name}`", topic.key, partitions, kept, f"{topic.record_bytes_max // MEBIBYTE} MiB"
+
+
+def packages_table() -> str:
+    """The packages and single files of ``pipeline``, each in the words of its docstring."""
+    places = [path.parent for path in (ROOT / "pipeline").glob("*/__init__.py")]
+    places += [path for path in (ROOT / "pipeline").glob("*.py") if not path.name.startswith("__")]
+    rows = []
+    for place in sorted(places, key=lambda each: (each.is_file(), each.name)):
+        source = place if place.is_file() else place / "__init__.py"
+        name = f"pipeline/{place.name}{'' if place.is_file() else '/'}"
+        rows.append((f"[`{name}`]({name})", _first_words(source)))
+    return table(("where", "what"), rows)
+
+
+def core_table() -> str:
+    """The files of the core, each in the words of its docstring."""
+    files = sorted(path for path in (ROOT / "pipeline" / "core").glob("*.py") if path.name != "__init__.py")
+    return table(
+        ("file", "what"), [(f"[`{path.name}`](pipeline/core/{path.name})", _first_words(path)) for path in files]
+    )
+
+
+def _first_words(path: Path) -> str:
+    paragraph = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].replace("\n", " ")
+    return re.split(r"(?<=\.) (?=[A-Z])", paragraph)[0].replace("``", "`")
+
+
+def lifecycle_diagram() -> str:
+    """The lifecycle's transition table as a diagram."""
+    return _fenced("mermaid", lifecycle.diagram())
+
+
+def transitions_table() -> str:
+    """The same as a table."""
+    return table(
+        ("state", "step", "next state"),
+        [(f"`{before}`", f"`{step}`", f"`{after}`") for (before, step), after in lifecycle.TRANSITIONS.items()],
+    )
+
+
+def snapshot_fields() -> str:
+    """Every field of the snapshot in words, then those of its parts."""
+    _, whole, words = WHOLE
+    parts = [table(("field", "meaning"), [(f"`{each.name}`", words[each.name]) for each in fields(whole)])]
+    for title, part, words_of_part in PARTS:
+        rows = [(f"`{each.name}`", words_of_part[each.name]) for each in fields(part)]
+        parts.append(f"{title}:\n\n{table(('field', 'meaning'), rows)}")
+    return "\n".join(parts)
+
+
+def change_words() -> str:
+    """The words that a revision can be about, the highest-ranking first."""
+    return ", ".join(f"`{change}`" for change in IncidentChange) + ".\n"
+
+
+# -- from a replay of the stories
+
+
+@cache
+def _config() -> Config:
+    from pipeline.catalog import load_config
+
+    return load_config(config_directory())
+
+
+@cache
+def checkout() -> Outcome:
+    """What a replay of the checkout story comes to."""
+    with story("checkout").open("rb") as lines:
+        return Replay(_config()).run(read_recording(lines, "checkout"))
+
+
+def example_event() -> str:
+    """The first event of the checkout story, shortened, with its headers."""
+    event = checkout().events[0]
+    headers = "".join(f"{name}: {value.decode()}\n" for name, value in event.headers)
+    document = orjson.loads(event.value or b"")
+    left_out = len(document["entries"]) - _ENTRIES_SHOWN
+    document["entries"] = document["entries"][:_ENTRIES_SHOWN]
+    snapshot = document["incident"]
+    document["incident"] = {name: snapshot[name] for name in _SHOWN_OF_SNAPSHOT}
+    more = len(snapshot) - len(_SHOWN_OF_SNAPSHOT)
+    return (
+        f"Key `{(event.key or b'').decode()}`, headers:\n\n{_fenced('', headers)}\nValue, shortened by {left_out} "
+        f"entries and {more} fields of the snapshot:\n\n{_fenced('json', _pretty(document))}"
+    )
+
+
+def example_decision() -> str:
+    """The third decision of the checkout story, and how it came."""
+    from pipeline.replay import decision_line
+
+    return _fenced("json", _pretty(orjson.loads(decision_line(checkout().decisions[2]))))
+
+
+def example_change() -> str:
+    """The beginning of one line of the changes file."""
+    document = orjson.loads(event_line(checkout().events[0]))
+    document["data"] = {name: document["data"][name] for name in ("schema", "incident_id", "revision", "change")}
+    return _fenced("json", _pretty(document))
+
+
+def _pretty(document: Any) -> str:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def story_in_words() -> str:
+    """The timeline of the checkout incident, as the demo tells it."""
+    return _fenced("", picture.story_text(checkout()))
+
+
+GENERATORS: Final[dict[str, Callable[[], str]]] = {
+    "settings": settings_table,
+    "metrics": metrics_table,
+    "stages": stages_table,
+    "flow": flow_diagram,
+    "topics": topics_table,
+    "packages": packages_table,
+    "core": core_table,
+    "lifecycle": lifecycle_diagram,
+    "transitions": transitions_table,
+    "snapshot": snapshot_fields,
+    "changes": change_words,
+    "event": example_event,
+    "decision": example_decision,
+    "change-line": example_change,
+    "feeds": lambda: ", ".join(f"`{name}`" for name in DEFAULT_FEEDS) + ".\n",
+    "story": story_in_words,
+}
+
+
+def render(text: str) -> str:
+    """A page with its generated parts made anew.
+
+    Raises:
+        KeyError: a part has a name that nothing generates.
+    """
+    return _PART.sub(lambda part: f"{part[1]}\n{GENERATORS[part[2]]()}\n{part[4]}", text)
+
+
+def main() -> None:
+    """Write every page whose generated parts changed, and the picture."""
+    for page in pages():
+        text = page.read_text()
+        if (rendered := render(text)) != text:
+            page.write_text(rendered)
+            sys.stdout.write(f"wrote {page.relative_to(ROOT)}\n")
+    drawn = picture.draw()
+    if not PICTURE.exists() or picture.texts(PICTURE.read_text()) != picture.texts(drawn):
+        PICTURE.write_text(drawn)
+        sys.stdout.write(f"wrote {PICTURE.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
