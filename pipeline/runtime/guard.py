@@ -7,6 +7,9 @@ transaction are read again by whoever starts next.
     async with guarded("handle a batch", stage="dedupe", partition=3):
         ...
 
+A record that is a defect each time it is read ends each process that reads it: a crash loop, on purpose. Its partition
+waits, nothing is skipped, and the line names topic, partition and offsets.
+
 Exit codes: 0 stopped as asked · 70 a defect, a failed commit, a fenced producer or a failed restore ·
 75 asked to stop and could not in time.
 """

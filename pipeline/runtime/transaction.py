@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 
 from pipeline.core.identity import partition_of
@@ -34,6 +34,10 @@ START_TRIES_MAX: Final = 5
 START_RETRY_SECONDS: Final = 0.5
 
 Batches = dict[tuple[str, int], list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]]
+
+
+class OversizedRecordError(Exception):
+    """A record is larger than its topic takes; the message says which, and what to do."""
 
 
 class TransactionWriter:
@@ -91,12 +95,20 @@ class TransactionWriter:
             offsets: wire name of each input topic -> next offset to read.
 
         Raises:
+            OversizedRecordError: the broker refused a record for its size; it would at every further try.
             KafkaError: nothing may be assumed; the process must end (see `pipeline.runtime.guard`).
         """
+        grouped = self._grouped(outputs, changes, changed_at_ms)
+        try:
+            await self._commit(grouped, offsets)
+        except MessageSizeTooLargeError as error:
+            raise _oversized(grouped) from error
+
+    async def _commit(self, grouped: Batches, offsets: Mapping[str, int]) -> None:
         producer = self._producer
         await producer.begin_transaction()
         written = []
-        for (topic, partition), records in self._grouped(outputs, changes, changed_at_ms).items():
+        for (topic, partition), records in grouped.items():
             written += await self._send(topic, partition, records)
         ours = {TopicPartition(topic, self._partition): offset for topic, offset in offsets.items()}
         # Awaiting each write makes a failed one raise here; aiokafka's own flush would only remember it.
@@ -152,3 +164,16 @@ class TransactionWriter:
         batch.close()
         sent.append(await producer.send_batch(batch, wire, partition=partition))
         return sent
+
+
+def _oversized(grouped: Batches) -> OversizedRecordError:
+    """Names the largest record of what was refused: the broker does not say which it was."""
+    size, topic, key = max(
+        (len(value or b""), topic, key or b"")
+        for (topic, _), records in grouped.items()
+        for _, key, value, _ in records
+    )
+    return OversizedRecordError(
+        f"a record for {topic}, key {key.decode(errors='replace')!r}, has {size} bytes, more than the topic takes: "
+        "raise its max.message.bytes to go on, and report the record, which should be bounded"
+    )

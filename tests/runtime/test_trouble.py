@@ -73,6 +73,16 @@ def test_a_hook_that_breaks_after_the_commit_ends_the_process_and_the_batch_coun
     assert out_of_sequence(bench.read(OUTPUT, 2)) == {}
 
 
+def test_an_output_that_its_topic_does_not_take_ends_the_process_with_its_name_and_size(bench: Bench) -> None:
+    bench.send("a", b"huge %d" % (2 << 20))
+    bench.flush()
+    worker = bench.worker()
+    assert worker.exit_code() == EXIT_DEFECT
+    error = worker.events()[-1]["error"]
+    assert f"a record for {OUTPUT}, key 'a', has {2 << 20} bytes" in error
+    assert bench.committed() == 0
+
+
 def test_what_was_fetched_and_dropped_before_the_first_commit_is_read_again(bench: Bench) -> None:
     """A fetch that ends between an assignment and its seek is dropped, and has moved the position by then.
 

@@ -38,7 +38,7 @@ SILENCE_SECONDS_MAX = 2.5
 
 
 class Count(Processor):
-    """Counts by key. Values steer it: ``bad``, ``crash``, ``timer MS``, ``stick MS``, ``hook NAME``."""
+    """Counts by key. Values steer it: ``bad``, ``crash``, ``timer MS``, ``stick MS``, ``huge BYTES``, ``hook NAME``."""
 
     stage = STAGE
 
@@ -57,6 +57,9 @@ class Count(Processor):
         key = record.key.decode()
         if word == "stick":
             time.sleep(int(argument) / 1000)  # the whole event loop, as a defect would
+        if word == "huge":
+            self.say(record.key.decode(), b"1" * int(argument), record.timestamp, effects)
+            return
         if word == "hook":
             self.breaks_hook = argument
         if word == "timer":
