@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.core.prioritise import affected_words, assess, categorise, gather
 from pipeline.core.suspects import is_identified, rank_suspects
+from pipeline.core.tally import Tally
 from pipeline.core.terms import terms_of
 from pipeline.core.topology import Topology
-from pipeline.models.command import Change
 from pipeline.models.episode import EpisodeEvent
 from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Summary, Suspect, TicketLink
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
-
-SYMPTOMS_MAX: Final = 10
-"""Different symptoms told on the record; the rest is on the timeline."""
 
 TITLE_CHARACTERS_MAX: Final = 160
 """What ticketing systems and status pages show without cutting."""
@@ -77,7 +74,7 @@ class Assessor:
             episode_id=episode.episode_id,
         )
 
-    def log(self, draft: Draft, first: Member, members: list[Member], changes: list[Change]) -> None:
+    def log(self, draft: Draft, first: Member, tally: Tally, recent: Recent) -> None:
         """Log a new incident: what is broken, who is affected, the symptoms; then call people and start clocks."""
         incident = draft.incident
         about = first.service or first.entity
@@ -89,7 +86,7 @@ class Assessor:
         incident.owner = entity.owner if entity else None
         what = self.topology.title(about) if about else first.host or first.feed
         incident.title = f"{what}: {first.summary}"[:TITLE_CHARACTERS_MAX]
-        self._derive(draft, members, changes, policy)
+        self._derive(draft, tally, recent, policy)
         if self.desk.step(draft, Step.LOG, MACHINE, f"logged as {incident.priority}: {incident.title}"):
             incident.logged_at_ms = draft.now_ms
         draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
@@ -98,13 +95,13 @@ class Assessor:
         incident.escalation.since_ms = draft.now_ms
         self.desk.begin_escalation(draft)
         self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
-        self._identify(draft, members)
+        self._identify(draft, tally)
 
-    def assess(self, draft: Draft, members: list[Member], changes: list[Change]) -> None:
+    def assess(self, draft: Draft, tally: Tally, recent: Recent) -> None:
         """Bring a known incident up to date after its members changed."""
         incident = draft.incident
         before, users = incident.priority, incident.users_affected
-        self._derive(draft, members, changes, self.desk.policy(incident))
+        self._derive(draft, tally, recent, self.desk.policy(incident))
         if incident.users_affected > users:
             draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
         if incident.priority != before:
@@ -117,22 +114,23 @@ class Assessor:
             if incident.state == IncidentState.LOGGED:
                 self.desk.begin_escalation(draft)
         if incident.state != IncidentState.RESOLVED:
-            self._identify(draft, members)
+            self._identify(draft, tally)
 
-    def _derive(self, draft: Draft, members: list[Member], changes: list[Change], policy: DomainPolicy) -> None:
+    def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy) -> None:
         incident = draft.incident
-        facts = gather(members, policy, self.topology)
+        facts = gather(tally, policy)
         incident.severity = facts.severity
-        incident.entities = _distinct(member.entity for member in members)
-        incident.services = _distinct(member.service for member in members)
-        incident.symptoms = _distinct(member.summary for member in members)[:SYMPTOMS_MAX]
+        incident.entities, incident.services = list(tally.about), list(tally.services)
+        incident.symptoms = list(tally.symptoms)
         incident.users_affected = max(incident.users_affected, facts.users)
         incident.revenue_per_minute = max(incident.revenue_per_minute, facts.revenue_per_minute)
         incident.reporters = facts.reporters
         incident.regulatory = facts.regulatory
         incident.who_is_affected = affected_words(facts, self.topology)
-        incident.suspects = rank_suspects(members, self.topology, changes)
-        incident.category, incident.categories = _categories(incident, members, facts.categories)
+        if tally.ranked_for != (tally.about_version, recent.version):
+            incident.suspects = rank_suspects(tally, recent.changes)
+            tally.ranked_for = (tally.about_version, recent.version)
+        incident.category, incident.categories = _categories(incident, tally)
         about = incident.suspects[0].ref if incident.suspects else incident.service
         entity = self.topology.entities.get(about) if about else None
         if entity is not None:
@@ -147,13 +145,13 @@ class Assessor:
         if incident.logged_at_ms is None or not _worse(incident.priority, assessment.priority):
             incident.priority, incident.priority_because = assessment.priority, assessment.because
 
-    def _identify(self, draft: Draft, members: list[Member]) -> None:
+    def _identify(self, draft: Draft, tally: Tally) -> None:
         """Tell the first suspect that is clear, and engage its owner with the evidence."""
         incident = draft.incident
         if not incident.suspects or incident.suspects[0].ref == incident.identified:
             return
         suspect = incident.suspects[0]
-        if not is_identified(suspect, members, self.topology):
+        if not is_identified(suspect, tally):
             return
         incident.identified = suspect.ref
         title = self.topology.title(suspect.ref)
@@ -182,11 +180,10 @@ class Assessor:
         elif page is not None:
             self.desk.page(draft, page)
 
-    def summary(self, draft: Draft, members: list[Member]) -> Summary:
+    def summary(self, draft: Draft, tally: Tally) -> Summary:
         """What the bridge is told of the incident."""
         incident = draft.incident
-        facts = gather(members, self.desk.policy(incident), self.topology)
-        depends = dict.fromkeys(ref for entity in incident.entities for ref in self.topology.reach(entity))
+        facts = gather(tally, self.desk.policy(incident))
         return Summary(
             incident_id=incident.id,
             space=incident.space,
@@ -200,7 +197,7 @@ class Assessor:
             severity=incident.severity,
             entities=incident.entities,
             services=incident.services,
-            depends=[ref for ref in depends if self.topology.hosting(ref) is None],
+            depends=[ref for ref in tally.needs if self.topology.hosting(ref) is None],
             suspects=[suspect.ref for suspect in incident.suspects],
             identified=incident.identified,
             regulatory=incident.regulatory,
@@ -212,16 +209,12 @@ class Assessor:
         )
 
 
-def _distinct(values: Iterable[str | None]) -> list[str]:
-    return list(dict.fromkeys(value for value in values if value))
-
-
-def _categories(incident: Incident, members: list[Member], found: list[str]) -> tuple[str | None, list[str]]:
+def _categories(incident: Incident, tally: Tally) -> tuple[str | None, list[str]]:
     """The category of what is suspected, else the first; and all of them, that one first."""
-    suspect = incident.suspects[0].ref if incident.suspects else None
-    own = next((each.category for each in members if each.category and each.entity == suspect), None)
-    category = own or (found[0] if found else None)
-    return category, _distinct([category, *found])
+    found = list(tally.categories)
+    own = tally.about.get(incident.suspects[0].ref) if incident.suspects else None
+    category = (own.category if own else None) or (found[0] if found else None)
+    return category, list(dict.fromkeys([category, *found] if category else found))
 
 
 def _worse(left: str, right: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from pipeline.core.lifecycle import OPEN_STATES
+from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import FeedClass
 from pipeline.models.command import Target
@@ -32,6 +33,7 @@ class Book:
         self.incidents: dict[str, Incident] = {}
         self.members: dict[str, dict[str, Member]] = {}
         self.by_episode: dict[str, Member] = {}
+        self._tallies: dict[str, Tally] = {}
         self._by_condition: Index = {}
         self._by_anchor: Index = {}
         self._by_reach: Index = {}
@@ -47,13 +49,38 @@ class Book:
         """Enter a member of the incident that it names."""
         self.members.setdefault(member.incident_id, {})[member.episode_id] = member
         self.by_episode[member.episode_id] = member
+        if (tally := self._tallies.get(member.incident_id)) is not None:
+            tally.add(member)
         self._count(member, +1)
 
     def detach(self, member: Member) -> None:
         """Take a member out."""
         del self.members[member.incident_id][member.episode_id]
         del self.by_episode[member.episode_id]
+        self._tallies.pop(member.incident_id, None)
         self._count(member, -1)
+
+    def tally(self, incident_id: str) -> Tally:
+        """Sums over the members of an incident."""
+        tally = self._tallies.get(incident_id)
+        if tally is None:
+            members = self.members[incident_id].values()
+            tally = self._tallies[incident_id] = Tally.of(members, self._topology)
+        return tally
+
+    def resolve(self, member: Member, at_ms: int) -> bool:
+        """Note that a member is over; False where it was already."""
+        if member.resolved_at_ms is not None:
+            return False
+        tally = self.tally(member.incident_id)
+        member.resolved_at_ms = at_ms
+        tally.resolved(member)
+        return True
+
+    def set_severity(self, member: Member, severity: str) -> None:
+        """Note another severity of a member."""
+        member.severity = severity
+        self._tallies.pop(member.incident_id, None)
 
     def forget(self, incident_id: str) -> list[Member]:
         """Take an ended incident out, with its members, which are returned."""

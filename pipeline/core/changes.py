@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -18,17 +18,31 @@ CHANGES_KEPT_MAX: Final = 2_000
 """Changes remembered; beyond it the oldest go: bounds state where deployments run by the thousand a day."""
 
 
+class Recent(NamedTuple):
+    """Changes that may be suspected. The same version means the same changes."""
+
+    version: int
+    changes: tuple[Change, ...]
+
+
 class ChangeLog:
     """Changes by id, with their targets as catalogue references."""
 
     def __init__(self, resolve: Callable[[str], str | None]) -> None:
         self._resolve = resolve
         self._changes: dict[str, Change] = {}
+        self._suppressors: list[Change] = []
+        self._recent = Recent(0, ())
 
     def load(self, value: bytes) -> None:
         """Take one back from the changelog."""
         change = Change.model_validate_json(value)
         self._changes[change.change_id] = change
+        self._changed()
+
+    def _changed(self) -> None:
+        self._suppressors = [change for change in self._changes.values() if change.suppress]
+        self._recent = Recent(self._recent.version + 1, ())
 
     def dump(self, change_id: str) -> bytes | None:
         """The state record of a change; None where it is forgotten."""
@@ -58,6 +72,7 @@ class ChangeLog:
             oldest = min(self._changes, key=lambda each: (_forget_at_ms(self._changes[each]), each))
             del self._changes[oldest]
             touched.append((oldest, None))
+        self._changed()
         return touched
 
     def due(self, change_id: str, now_ms: int) -> int | None:
@@ -67,6 +82,7 @@ class ChangeLog:
             return None
         if _forget_at_ms(change) <= now_ms:
             del self._changes[change_id]
+            self._changed()
             return None
         return self._due_ms(change, now_ms)
 
@@ -76,15 +92,20 @@ class ChangeLog:
 
     def suppressing(self, refs: Iterable[str], now_ms: int) -> str | None:
         """The id of a running change that expects alerts on any of the references, or None."""
+        if not self._suppressors:
+            return None
         wanted = set(refs)
-        for change in self._changes.values():
-            if change.suppress and _runs(change, now_ms) and not wanted.isdisjoint(change.targets):
+        for change in self._suppressors:
+            if _runs(change, now_ms) and not wanted.isdisjoint(change.targets):
                 return change.change_id
         return None
 
-    def recent(self) -> list[Change]:
+    def recent(self) -> Recent:
         """Changes that may be suspected, by id. Their targets tell spaces apart."""
-        return [self._changes[change_id] for change_id in sorted(self._changes)]
+        if len(self._recent.changes) != len(self._changes):
+            ordered = tuple(self._changes[change_id] for change_id in sorted(self._changes))
+            self._recent = Recent(self._recent.version, ordered)
+        return self._recent
 
     def _due_ms(self, change: Change, now_ms: int) -> int:
         ended_ms = _ms(change.ended_at) if change.ended_at is not None else None

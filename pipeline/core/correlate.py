@@ -51,7 +51,7 @@ class CorrelateProcessor(Processor):
         self._desk = desk
         self._topology = topology
         self._book = Book(topology)
-        self._matcher = Matcher(desk, self._book, topology)
+        self._matcher = Matcher(desk, self._book)
         self._changes = ChangeLog(resolve)
         self._resolve_name = resolve
         self._assessor = Assessor(desk, topology)
@@ -201,7 +201,7 @@ class CorrelateProcessor(Processor):
         facts = {"episode_id": episode.episode_id, "reason": episode.reason}
         draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED, **facts)
         self._take_in(draft, episode)
-        self._assessor.log(draft, episode, self._book.members_of(incident.id), self._changes.recent())
+        self._assessor.log(draft, episode, self._book.tally(incident.id), self._changes.recent())
         return incident
 
     def _join(self, draft: Draft, episode: Member, verdict: Verdict | None) -> None:
@@ -220,7 +220,7 @@ class CorrelateProcessor(Processor):
             evidence=episode.evidence,
         )
         if incident.state == IncidentState.RESOLVED:
-            recovery.came_after(self._desk, draft, episode, self._book.members_of(incident.id))
+            recovery.came_after(self._desk, draft, episode, self._book.tally(incident.id))
         self._assess(draft)
 
     def _take_in(self, draft: Draft, episode: Member) -> None:
@@ -231,7 +231,7 @@ class CorrelateProcessor(Processor):
         self.touch(_MEMBER + episode.episode_id)
         incident.episodes_open += episode.resolved_at_ms is None
         incident.episodes_total += 1
-        if not recovery.all_clear(self._book.members_of(incident.id)):
+        if not self._book.tally(incident.id).all_clear():
             incident.resolve_at_ms = None
         incident.news_at_ms = self.clock_ms
         draft.joined.append(episode.episode_id)
@@ -247,13 +247,13 @@ class CorrelateProcessor(Processor):
         reason = Reason.EPISODE_UPDATED
         if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
             reason = Reason.EPISODE_RESOLVED
-            members = self._book.members_of(incident.id)
-            recovery.cleared(self._desk, draft, member, members, expired=event.change == EpisodeChange.EXPIRED)
+            expired = event.change == EpisodeChange.EXPIRED
+            recovery.cleared(self._desk, self._book, draft, member, expired=expired)
         elif event.change == EpisodeChange.CHANGED:
             worse = SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(member.severity, 0)
             text = f"severity {member.severity} -> {event.alert.severity}: {member.summary}"
             draft.note("severity", MACHINE, text, IncidentChange.UPDATED, episode_id=member.episode_id)
-            member.severity = event.alert.severity
+            self._book.set_severity(member, event.alert.severity)
             if worse:
                 self._assess(draft)
         else:
@@ -295,7 +295,7 @@ class CorrelateProcessor(Processor):
         moved = regroup.merge(self._desk, self._book, draft, receiver, command)
         self._touch_members(moved)
         if receiver is not None and moved:
-            recovery.settle(self._desk, receiver, self._book.members_of(receiver.incident.id))
+            recovery.settle(self._desk, self._book, receiver)
             self._assess(receiver)
         elif receiver is not None and receiver.incident is not draft.incident:
             del self._drafts[receiver.incident.id]
@@ -308,11 +308,10 @@ class CorrelateProcessor(Processor):
         incident = self._new_incident(short_id("INC", command.command_id, moving[0].episode_id), draft.incident.space)
         receiver = self._draft(incident)
         self._touch_members(regroup.split(self._book, draft, receiver, moving, command))
-        members = self._book.members_of(incident.id)
-        self._assessor.log(receiver, moving[0], members, self._changes.recent())
+        self._assessor.log(receiver, moving[0], self._book.tally(incident.id), self._changes.recent())
         self._assess(draft)
         for each in (receiver, draft):  # what still fires may all be on one side now
-            recovery.settle(self._desk, each, self._book.members_of(each.incident.id))
+            recovery.settle(self._desk, self._book, each)
 
     def _touch_members(self, members: list[Member]) -> None:
         for member in members:
@@ -351,7 +350,7 @@ class CorrelateProcessor(Processor):
 
     def _assess(self, draft: Draft) -> None:
         incident = draft.incident
-        self._assessor.assess(draft, self._book.members_of(incident.id), self._changes.recent())
+        self._assessor.assess(draft, self._book.tally(incident.id), self._changes.recent())
 
     def _draft(self, incident: Incident) -> Draft:
         draft = self._drafts.get(incident.id)
@@ -364,7 +363,7 @@ class CorrelateProcessor(Processor):
         for draft in self._drafts.values():
             incident = draft.incident
             effects.outputs.extend(publish(draft))
-            summary = self._assessor.summary(draft, self._book.members_of(incident.id))
+            summary = self._assessor.summary(draft, self._book.tally(incident.id))
             effects.outputs.append(
                 Output("incidents.summaries", incident.id.encode(), orjson.dumps(summary), self.clock_ms)
             )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import exp
 from typing import Final
 
+from pipeline.core.tally import Tally
 from pipeline.core.terms import likeness
-from pipeline.core.topology import Topology
 from pipeline.models.alert import FeedClass
 from pipeline.models.decision import Reason
 from pipeline.models.incident import Member
@@ -42,9 +42,6 @@ TIME_FRESH: Final = 1.0
 TIME_STALE: Final = -0.5
 """From the moment of the last news to the end of the window, falling in a line."""
 
-COMPARED_MEMBERS_MAX: Final = 12
-"""Newest members whose text is compared: bounds the cost of an episode."""
-
 
 @dataclass(slots=True)
 class Verdict:
@@ -72,38 +69,31 @@ _REASONS: Final[tuple[tuple[str, Reason], ...]] = (
 )
 
 
-def weigh(
-    episode: Member,
-    members: list[Member],
-    gap_ms: int,
-    window_ms: int,
-    topology: Topology,
-    *,
-    same_condition: bool,
-) -> Verdict:
-    """Weigh an episode against the members of one incident.
+def weigh(episode: Member, tally: Tally, gap_ms: int, window_ms: int, *, same_condition: bool) -> Verdict:
+    """Weigh an episode against one incident.
 
     Args:
         episode: the newcomer, not yet in an incident.
-        members: the incident's members, oldest first.
+        tally: sums over the incident's members.
         gap_ms: stream time since the incident's last news.
         window_ms: the time in which evidence counts.
-        topology: the dependency graph.
         same_condition: an earlier run of the episode's condition is a member.
     """
     evidence: dict[str, float] = {}
     if same_condition:
         evidence["same_condition"] = SAME_CONDITION
-    structural = _structure(episode, members, topology)
+    structural = _structure(episode, tally)
     if structural is not None:
-        evidence[structural[0]] = structural[1]
-    if (structural is None or structural[1] < BUSINESS_TERMS) and _names_it(episode, members, topology):
+        evidence[structural[1]] = structural[0]
+    if (structural is None or structural[0] < BUSINESS_TERMS) and _names_it(episode, tally):
         evidence["business_terms"] = BUSINESS_TERMS
-    text = _text(episode, members)
-    if text > 0:
-        evidence["similar_text"] = text
     fresh = min(1.0, gap_ms / window_ms)
     evidence["time"] = round(TIME_FRESH + (TIME_STALE - TIME_FRESH) * fresh, 3)
+    people = episode.feed_class == FeedClass.DESK
+    if people or BIAS + sum(evidence.values()) < 0:  # words of monitors only where nothing else decides: it is costly
+        text = _text(episode, tally, people=people)
+        if text > 0:
+            evidence["similar_text"] = text
     score = 1.0 / (1.0 + exp(-(BIAS + sum(evidence.values()))))
     return Verdict(round(score, 4), evidence, _reason(evidence))
 
@@ -116,56 +106,44 @@ def _reason(evidence: dict[str, float]) -> Reason:
     return Reason.COMBINED_EVIDENCE
 
 
-def _structure(episode: Member, members: list[Member], topology: Topology) -> tuple[str, float] | None:
+def _structure(episode: Member, tally: Tally) -> tuple[float, str] | None:
     """The strongest relation between the episode's entity and those of the members."""
     here = episode.entity
-    if here is None:
+    if here is None or not tally.about:
         return None
-    best: tuple[float, str] | None = None
-    for there, service in {(member.entity, member.service): None for member in members if member.entity}:
-        relation = _relation(here, episode.service, str(there), service, topology)
-        if relation is not None and (best is None or relation > best):
-            best = relation
-    return (best[1], best[0]) if best else None
-
-
-def _relation(
-    here: str, service: str | None, there: str, their_service: str | None, topology: Topology
-) -> tuple[float, str] | None:
-    if here == there:
+    if here in tally.about:
         return (SAME_ENTITY, "same_entity")
-    mine, theirs = topology.reach(here), topology.reach(there)
-    distance = min(mine.get(there, 99), theirs.get(here, 99))
-    if distance in DEPENDENCY and (distance == 1 or service != their_service):
-        return (DEPENDENCY[distance], "dependency")
-    if service is not None and service == their_service:
-        return (SAME_SERVICE, "same_service")
-    shared = [kind for ref in mine if ref in theirs and (kind := topology.hosting(ref))]
-    weights = [SHARED_HOSTING[kind] for kind in shared]
-    return (max(weights), "shared_hosting") if weights else None
+    found: list[tuple[float, str]] = []
+    if (distance := tally.needs.get(here)) in DEPENDENCY and distance is not None:
+        found.append((DEPENDENCY[distance], "dependency"))
+    if episode.service is not None and episode.service in tally.services:
+        found.append((SAME_SERVICE, "same_service"))
+    for ref, hops in tally.topology.reach(here).items():
+        if ref in tally.about and hops in DEPENDENCY:
+            found.append((DEPENDENCY[hops], "dependency"))
+        elif hops and ref in tally.needs and (kind := tally.topology.hosting(ref)):
+            found.append((SHARED_HOSTING[kind], "shared_hosting"))
+    return max(found, default=None)
 
 
-def _names_it(episode: Member, members: list[Member], topology: Topology) -> bool:
+def _names_it(episode: Member, tally: Tally) -> bool:
     """Whether one text names, in business terms, what the other side is about, or something that needs it."""
-    for member in members:
-        about = member.entity
-        if about is not None and any(about in topology.reach(named) for named in episode.mentions):
-            return True
-        if episode.entity is not None and any(episode.entity in topology.reach(named) for named in member.mentions):
-            return True
-    return False
+    if episode.entity is not None and episode.entity in tally.named:
+        return True
+    reach = tally.topology.reach
+    return any(ref in tally.about for named in episode.mentions for ref in reach(named))
 
 
-def _text(episode: Member, members: list[Member]) -> float:
+def _text(episode: Member, tally: Tally, *, people: bool) -> float:
     """Contribution of the likeness of words to the most similar recent member.
 
     It counts where both are about one thing, or where the text is all there is.
     """
     best = 0.0
-    people = episode.feed_class == FeedClass.DESK
-    for member in members[-COMPARED_MEMBERS_MAX:]:
-        if episode.entity and member.entity and episode.entity != member.entity:
+    terms = frozenset(episode.terms)
+    for words in tally.newest:
+        if episode.entity and words.entity and episode.entity != words.entity:
             continue  # different things described in the same words stay different
-        weight = SIMILAR_TEXT if people and member.feed_class == FeedClass.DESK else SIMILAR_TEXT_MACHINE
-        best = max(best, weight * likeness(episode.terms, member.terms))
+        weight = SIMILAR_TEXT if people and words.by_people else SIMILAR_TEXT_MACHINE
+        best = max(best, weight * likeness(terms, words.terms))
     return round(best, 3)

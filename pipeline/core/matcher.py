@@ -8,7 +8,6 @@ from pipeline.core.book import Book
 from pipeline.core.desk import MINUTE_MS, Desk
 from pipeline.core.evidence import Verdict, weigh
 from pipeline.core.lifecycle import OPEN_STATES
-from pipeline.core.topology import Topology
 from pipeline.models.alert import FeedClass
 from pipeline.models.incident import Incident, Member
 
@@ -19,7 +18,6 @@ class Matcher:
 
     desk: Desk
     book: Book
-    topology: Topology
 
     def best(self, episode: Member, now_ms: int) -> tuple[Incident | None, Verdict | None]:
         """The incident with the highest score that reaches the threshold, or none; ties by id."""
@@ -32,8 +30,8 @@ class Matcher:
             gap_ms = now_ms - incident.news_at_ms
             if not self._takes(incident, episode, now_ms, same=same) or (not same and gap_ms > window_ms):
                 continue
-            members = self.book.members_of(incident.id)
-            verdict = weigh(episode, members, gap_ms, window_ms, self.topology, same_condition=same)
+            tally = self.book.tally(incident.id)
+            verdict = weigh(episode, tally, gap_ms, window_ms, same_condition=same)
             rank = (-verdict.score, incident.id)
             if verdict.score >= settings.join_at_least and (best is None or rank < best):
                 best, found = rank, (incident, verdict)

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.core.calendars import add_business_time, is_business_time
+from pipeline.core.tally import Served, Tally
 from pipeline.core.topology import Topology
-from pipeline.models.alert import SEVERITY_RANK, FeedClass, Severity
-from pipeline.models.incident import Clock, Member
+from pipeline.models.alert import SEVERITY_RANK
+from pipeline.models.incident import Clock
 from pipeline.models.policy import Category, DomainPolicy, ImpactRule, Targets, UrgencyRule
 
 MINUTE_MS: Final = 60_000
 WARNING_SHARE: Final = 0.75
 """Share of a target after which its warning goes out: late enough to be rare, early enough to act."""
-
-OUTAGE_RANK: Final = SEVERITY_RANK[Severity.ERROR]
-"""From this severity on, a monitor's alert stands for everybody whom the service serves."""
 
 
 @dataclass(slots=True)
@@ -75,57 +73,36 @@ def _matches(category: Category, text: str, labels: dict[str, str], layer: str |
     return layer is not None and layer in category.layers
 
 
-def gather(members: Iterable[Member], policy: DomainPolicy, topology: Topology) -> Facts:
+def gather(tally: Tally, policy: DomainPolicy) -> Facts:
     """Reach of an incident from its members.
 
     A monitor's alert of error severity or worse stands for the whole population of its service. Reports by people
     stand for `DomainPolicy.users_per_report` each, up to the population.
     """
-    by_service: dict[str, list[Member]] = {}
-    severity, reporters = Severity.UNKNOWN.value, set()
-    categories: dict[str, None] = {}
-    for member in members:
-        about = member.service or member.entity
-        if about is not None:
-            by_service.setdefault(about, []).append(member)
-        if SEVERITY_RANK.get(member.severity, 0) > SEVERITY_RANK.get(severity, 0):
-            severity = member.severity
-        if member.ticket is not None:
-            reporters.add(member.reporter or member.ticket)
-        if member.category is not None:
-            categories.setdefault(member.category)
-    impacts = {ref: _impact(ref, by_service[ref], policy, topology) for ref in sorted(by_service)}
-    entities = {
-        ref for each in by_service.values() for member in each for ref in (member.entity, member.service) if ref
-    }
-    known = [topology.entities[ref] for ref in sorted(entities) if ref in topology.entities]
-    users, revenue = total(impacts.values())
-    return Facts(
-        impacts=impacts,
-        users=users,
-        revenue_per_minute=revenue,
-        tier=min((entity.tier for entity in known if entity.tier is not None), default=None),
-        regulatory=sorted({tag for entity in known for tag in entity.regulatory}),
-        severity=severity,
-        categories=list(categories),
-        reporters=len(reporters),
-    )
+    if tally.facts is None:
+        impacts = {ref: _impact(ref, tally.served[ref], policy, tally.topology) for ref in sorted(tally.served)}
+        users, revenue = total(impacts.values())
+        tally.facts = Facts(
+            impacts=impacts,
+            users=users,
+            revenue_per_minute=revenue,
+            tier=tally.tier,
+            regulatory=sorted(tally.regulatory),
+            severity=tally.severity,
+            categories=list(tally.categories),
+            reporters=len(tally.reporters),
+        )
+    return tally.facts
 
 
-def _impact(ref: str, members: list[Member], policy: DomainPolicy, topology: Topology) -> tuple[str, int, float]:
+def _impact(ref: str, served: Served, policy: DomainPolicy, topology: Topology) -> tuple[str, int, float]:
     entity = topology.entities.get(ref)
     system = (entity.system if entity else None) or ref
     population = entity.users if entity else None
     revenue = (entity.revenue_per_minute if entity else None) or 0.0
-    outage = any(
-        member.feed_class != FeedClass.DESK and SEVERITY_RANK.get(member.severity, 0) >= OUTAGE_RANK
-        for member in members
-    )
-    if outage:
+    if served.outage:
         return (system, population or 0, revenue)
-    reporters = {member.reporter or member.ticket for member in members if member.ticket is not None}
-    stated = sum(member.users_affected or 0 for member in members)
-    users = max(len(reporters) * policy.users_per_report, stated)
+    users = max(len(served.reporters) * policy.users_per_report, served.stated)
     if population is not None:
         users = min(users, population)
     return (system, users, revenue * users / population if population else 0.0)

@@ -7,13 +7,14 @@ most upstream alerting dependency is common practice (service-graph root cause r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
+from pipeline.core.tally import About, Tally
 from pipeline.core.topology import Topology
-from pipeline.models.alert import SEVERITY_RANK, FeedClass, Severity
+from pipeline.models.alert import SEVERITY_RANK, Severity
 from pipeline.models.command import Change
-from pipeline.models.incident import Member, Suspect
+from pipeline.models.incident import Suspect
 
 SUSPECTS_MAX: Final = 5
 """Listed suspects: more is not read at 3 a.m."""
@@ -36,25 +37,14 @@ SILENT_PENALTY: Final = 0.8
 SILENT_EXPLAINS_MIN: Final = 2
 
 
-@dataclass(slots=True)
-class _About:
-    """What the members say about one entity."""
-
-    first_ms: int
-    rank: int
-    by_monitor: bool
-    summary: str
-
-
-def rank_suspects(members: list[Member], topology: Topology, changes: list[Change]) -> list[Suspect]:
+def rank_suspects(tally: Tally, changes: Sequence[Change]) -> list[Suspect]:
     """The most likely causes, best first, ties by reference.
 
     Args:
-        members: the incident's members.
-        topology: the dependency graph.
-        changes: recent changes of the space; ``targets`` hold catalogue references.
+        tally: sums over the incident's members.
+        changes: recent changes; ``targets`` hold catalogue references.
     """
-    about = _what_is_said(members)
+    about, topology = tally.about, tally.topology
     if not about:
         return []
     explained: dict[str, set[str]] = {}
@@ -74,25 +64,7 @@ def rank_suspects(members: list[Member], topology: Topology, changes: list[Chang
     return [suspect for suspect in suspects if suspect.score > 0][:SUSPECTS_MAX]
 
 
-def _what_is_said(members: list[Member]) -> dict[str, _About]:
-    about: dict[str, _About] = {}
-    for member in members:
-        if member.entity is None:
-            continue
-        monitor = member.feed_class != FeedClass.DESK
-        rank = SEVERITY_RANK.get(member.severity, 0) if monitor else 0
-        known = about.get(member.entity)
-        if known is None:
-            about[member.entity] = _About(member.event_at_ms, rank, monitor, member.summary)
-            continue
-        known.first_ms = min(known.first_ms, member.event_at_ms)
-        known.by_monitor = known.by_monitor or monitor
-        if rank > known.rank:
-            known.rank, known.summary = rank, member.summary
-    return about
-
-
-def _changed(changes: list[Change], first_ms: int) -> dict[str, Change]:
+def _changed(changes: Sequence[Change], first_ms: int) -> dict[str, Change]:
     """The newest change on each target that began before the first symptom and is recent enough."""
     newest: dict[str, Change] = {}
     for change in changes:
@@ -107,7 +79,7 @@ def _changed(changes: list[Change], first_ms: int) -> dict[str, Change]:
 
 
 def _suspect(
-    ref: str, about: dict[str, _About], explains: set[str], change: Change | None, first_ms: int, topology: Topology
+    ref: str, about: dict[str, About], explains: set[str], change: Change | None, first_ms: int, topology: Topology
 ) -> Suspect:
     own = about.get(ref)
     score, because = 0.0, []
@@ -137,12 +109,11 @@ def _suspect(
     )
 
 
-def is_identified(suspect: Suspect, members: list[Member], topology: Topology) -> bool:
+def is_identified(suspect: Suspect, tally: Tally) -> bool:
     """Whether a suspect is clear enough to be told: it was changed, or it alerts and explains something else."""
     if suspect.change_id is not None:
         return True
-    alerting = any(member.entity == suspect.ref and member.feed_class != FeedClass.DESK for member in members)
-    return alerting and any(
-        member.entity not in (None, suspect.ref) and suspect.ref in topology.reach(str(member.entity))
-        for member in members
-    )
+    own = tally.about.get(suspect.ref)
+    if own is None or not own.by_monitor:
+        return False
+    return any(ref != suspect.ref and suspect.ref in tally.topology.reach(ref) for ref in tally.about)

@@ -47,9 +47,9 @@ def _stem(word: str) -> str:
     return word
 
 
-def likeness(left: list[str], right: list[str]) -> float:
-    """Jaccard similarity of two word lists, in [0, 1]."""
+def likeness(left: frozenset[str], right: frozenset[str]) -> float:
+    """Jaccard similarity of two sets of words, in [0, 1]."""
     if not left or not right:
         return 0.0
-    shared = len(set(left) & set(right))
+    shared = len(left & right)
     return shared / (len(left) + len(right) - shared)

@@ -26,14 +26,14 @@ def log() -> ChangeLog:
 def test_targets_become_references_once_each_and_unknown_names_stay() -> None:
     known = log()
     known.take(wire(targets=("pay-db", DB, "lab-7")), T0)
-    assert known.recent()[0].targets == (DB, "lab-7")
+    assert known.recent().changes[0].targets == (DB, "lab-7")
 
 
 def test_a_known_id_is_brought_up_to_date() -> None:
     known = log()
     known.take(wire(), T0)
     known.take(wire("CHG-1", T0, T0 + HOUR, summary="done"), T0 + HOUR)
-    assert [each.summary for each in known.recent()] == ["done"]
+    assert [each.summary for each in known.recent().changes] == ["done"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_deadlines_are_the_end_of_suppression_then_forgetting() -> None:
     assert known.due("CHG-1", T0 + HOUR) == T0 + HOUR + DAY
     assert known.deadlines(T0 + HOUR) == [("CHG-1", T0 + HOUR + DAY)]
     assert known.due("CHG-1", T0 + HOUR + DAY) is None
-    assert (known.recent(), known.dump("CHG-1"), known.due("CHG-1", T0)) == ([], None, None)
+    assert (known.recent().changes, known.dump("CHG-1"), known.due("CHG-1", T0)) == ((), None, None)
 
 
 def test_a_change_that_comes_too_late_to_matter_is_due_at_once_and_then_gone() -> None:
@@ -77,14 +77,14 @@ def test_the_oldest_goes_first_beyond_the_bound_whatever_the_order_of_arrival(mo
         for number in order:
             touched = known.take(wire(f"CHG-{number}", T0 + number), T0 + 9)
         assert touched[-1] == ("CHG-0", None)
-        assert [each.change_id for each in known.recent()] == ["CHG-1", "CHG-2"]
+        assert [each.change_id for each in known.recent().changes] == ["CHG-1", "CHG-2"]
 
 
 def test_what_the_changelog_holds_comes_back_the_same() -> None:
     known, again = log(), log()
     known.take(wire("CHG-1", T0, T0 + HOUR, suppress=True), T0)
     again.load(known.dump("CHG-1") or b"")
-    assert (again.recent(), again.deadlines(T0)) == (known.recent(), known.deadlines(T0))
+    assert (again.recent().changes, again.deadlines(T0)) == (known.recent().changes, known.deadlines(T0))
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_what_is_no_change_is_refused_and_changes_nothing(body: bytes | None, re
     with pytest.raises(BadRecord) as caught:
         known.take(body, T0)
     assert caught.value.reason == reason
-    assert known.recent() == []
+    assert known.recent().changes == ()

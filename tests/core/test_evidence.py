@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.evidence import weigh
+from pipeline.core.tally import Tally
 from pipeline.core.terms import TERMS_MAX, likeness, terms_of
 from pipeline.models.alert import FeedClass
 from pipeline.models.decision import Reason
@@ -18,7 +19,7 @@ GRAPH = topology()
 
 
 def score(episode: Member, *members: Member, gap_ms: int = 0, same: bool = False) -> float:
-    return weigh(episode, list(members), gap_ms, WINDOW, GRAPH, same_condition=same).score
+    return weigh(episode, Tally.of(members, GRAPH), gap_ms, WINDOW, same_condition=same).score
 
 
 def stranger(key: str = "x", **fields: object) -> Member:
@@ -33,7 +34,9 @@ def test_time_alone_never_joins() -> None:
     ("place", "reason"), [(SHOP, Reason.SAME_ENTITY), (PAY, Reason.DEPENDENCY), (DB, Reason.DEPENDENCY)]
 )
 def test_one_strong_fact_joins_while_the_incident_is_fresh(place: str, reason: Reason) -> None:
-    verdict = weigh(member("b", entity=place, service=place), [member("a")], 0, WINDOW, GRAPH, same_condition=False)
+    verdict = weigh(
+        member("b", entity=place, service=place), Tally.of([member("a")], GRAPH), 0, WINDOW, same_condition=False
+    )
     assert (verdict.score >= 0.5, verdict.reason) == (True, reason)
 
 
@@ -58,7 +61,7 @@ def test_a_shared_host_joins_and_a_shared_zone_does_not() -> None:
         parts = [entity(place, type=kind)]
         parts += [entity(f"component:default/{name}", depends_on=(place,)) for name in "ab"]
         here, there = (member(name, entity=f"component:default/{name}", service=name) for name in "ab")
-        verdict = weigh(here, [there], 0, WINDOW, topology(*parts), same_condition=False)
+        verdict = weigh(here, Tally.of([there], topology(*parts)), 0, WINDOW, same_condition=False)
         assert (verdict.score >= 0.5) is joins
 
 
@@ -73,10 +76,9 @@ def test_the_same_words_about_different_things_say_nothing() -> None:
     words = terms_of("very slow since this morning")
     verdict = weigh(
         member("b", entity=WIKI, service=WIKI, terms=words, feed_class=FeedClass.DESK),
-        [member("a", terms=words, feed_class=FeedClass.DESK)],
+        Tally.of([member("a", terms=words, feed_class=FeedClass.DESK)], GRAPH),
         0,
         WINDOW,
-        GRAPH,
         same_condition=False,
     )
     assert "similar_text" not in verdict.evidence
@@ -84,7 +86,7 @@ def test_the_same_words_about_different_things_say_nothing() -> None:
 
 def test_a_text_that_names_what_needs_the_broken_thing_joins() -> None:
     spoken = stranger("r", feed_class=FeedClass.DESK, mentions=[SHOP])
-    verdict = weigh(spoken, [member("a", entity=DB, service=PAY)], 0, WINDOW, GRAPH, same_condition=False)
+    verdict = weigh(spoken, Tally.of([member("a", entity=DB, service=PAY)], GRAPH), 0, WINDOW, same_condition=False)
     assert (verdict.score >= 0.5, verdict.reason) == (True, Reason.BUSINESS_TERMS)
 
 
@@ -100,9 +102,9 @@ def test_a_score_is_a_probability_and_does_not_depend_on_the_order_of_members(
     place: str | None, members: list[Member], gap_ms: int, same: bool
 ) -> None:
     episode = member("x", entity=place, service=place)
-    verdict = weigh(episode, members, gap_ms, WINDOW, GRAPH, same_condition=same)
+    verdict = weigh(episode, Tally.of(members, GRAPH), gap_ms, WINDOW, same_condition=same)
     assert 0.0 <= verdict.score <= 1.0
-    assert weigh(episode, members[::-1], gap_ms, WINDOW, GRAPH, same_condition=same) == verdict
+    assert weigh(episode, Tally.of(members[::-1], GRAPH), gap_ms, WINDOW, same_condition=same) == verdict
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,5 +113,6 @@ def test_words_of_any_text_are_bounded_sorted_and_alike_to_themselves(left: str,
     here, there = terms_of(left), terms_of(right)
     assert here == sorted(set(here))
     assert len(here) <= TERMS_MAX
-    assert likeness(here, here) == (1.0 if here else 0.0)
-    assert 0.0 <= likeness(here, there) == likeness(there, here) <= 1.0
+    mine, theirs = frozenset(here), frozenset(there)
+    assert likeness(mine, mine) == (1.0 if here else 0.0)
+    assert 0.0 <= likeness(mine, theirs) == likeness(theirs, mine) <= 1.0

@@ -27,7 +27,7 @@ def book(*incidents: tuple[str, str], **fields: object) -> Book:
 
 def best(known: Book, place: str | None, now_ms: int = T0, **fields: object) -> str | None:
     episode = member("new", entity=place, service=place, **fields)
-    incident, _ = Matcher(DESK, known, DESK.topology).best(episode, now_ms)
+    incident, _ = Matcher(DESK, known).best(episode, now_ms)
     return incident.id if incident else None
 
 
@@ -56,7 +56,7 @@ def test_a_resolved_incident_takes_reports_and_its_own_conditions_for_a_while() 
     assert best(known, SHOP, T0 + MINUTE) is None
     assert best(known, SHOP, T0 + MINUTE, feed_class=report("r", "x").feed_class) == "INC-1"
     again = member("INC-1", episode_id="EP-again")
-    matcher = Matcher(DESK, known, DESK.topology)
+    matcher = Matcher(DESK, known)
     assert matcher.best(again, T0 + 30 * MINUTE)[0] is not None
     assert matcher.best(again, T0 + 30 * MINUTE + 1)[0] is None
 

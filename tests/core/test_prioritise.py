@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, total
+from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.incident import Member
 from pipeline.models.policy import Category, ImpactRule, Targets, UrgencyRule
@@ -21,29 +22,37 @@ def said(key: str, **fields: Any) -> Member:
 
 
 def test_people_and_money_of_one_system_are_counted_once() -> None:
-    facts = gather([member("a"), member("b", entity=PAY, service=PAY)], policy(), GRAPH)
+    facts = gather(Tally.of([member("a"), member("b", entity=PAY, service=PAY)], GRAPH), policy())
     assert (facts.users, facts.revenue_per_minute, facts.tier) == (8_000, 900.0, 1)
     assert total([("x", 5, 1.0), ("x", 7, 0.5), ("y", 3, 2.0)]) == (10, 3.0)
 
 
 def test_a_warning_of_a_monitor_stands_for_nobody_and_an_error_for_everybody() -> None:
-    users = [gather([member("a", severity=each)], policy(), GRAPH).users for each in (Severity.WARNING, Severity.ERROR)]
+    users = [
+        gather(Tally.of([member("a", severity=each)], GRAPH), policy()).users
+        for each in (Severity.WARNING, Severity.ERROR)
+    ]
     assert users == [0, 8_000]
 
 
 def test_reporters_stand_for_others_once_each_up_to_the_population() -> None:
     rule = policy(users_per_report=25)
-    assert gather([said("a"), said("b"), said("c", reporter="a")], rule, GRAPH).users == 50
-    assert gather([said("a", service=WIKI, entity=WIKI), said("b", service=WIKI, entity=WIKI)], rule, GRAPH).users == 40
-    assert gather([said("a", users_affected=700)], rule, GRAPH).users == 700
+    assert gather(Tally.of([said("a"), said("b"), said("c", reporter="a")], GRAPH), rule).users == 50
+    assert (
+        gather(
+            Tally.of([said("a", service=WIKI, entity=WIKI), said("b", service=WIKI, entity=WIKI)], GRAPH), rule
+        ).users
+        == 40
+    )
+    assert gather(Tally.of([said("a", users_affected=700)], GRAPH), rule).users == 700
 
 
 def test_money_of_a_service_follows_the_share_of_its_people() -> None:
-    assert gather([said("a", users_affected=4_000)], policy(), GRAPH).revenue_per_minute == 450.0
+    assert gather(Tally.of([said("a", users_affected=4_000)], GRAPH), policy()).revenue_per_minute == 450.0
 
 
 def test_what_nobody_knows_has_no_users() -> None:
-    facts = gather([member("a", entity=None, service=None)], policy(), GRAPH)
+    facts = gather(Tally.of([member("a", entity=None, service=None)], GRAPH), policy())
     assert (facts.users, facts.impacts, facts.tier) == (0, {}, None)
     assert affected_words(facts, GRAPH) == "an unknown service"
 
@@ -64,7 +73,7 @@ RULES = policy(
 def test_the_first_rule_that_holds_gives_the_level_and_the_matrix_the_priority(
     place: str, now_ms: int, priority: str
 ) -> None:
-    facts = gather([member("a", entity=place, service=place)], RULES, GRAPH)
+    facts = gather(Tally.of([member("a", entity=place, service=place)], GRAPH), RULES)
     assessment = assess(facts, RULES, now_ms)
     assert assessment.priority == priority
     assert assessment.because[-1] == f"shop matrix: {priority}"
