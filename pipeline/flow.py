@@ -81,7 +81,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     Stage(
         name="ingest",
         reads=(RAW_TOPICS,),
-        writes=("alerts", "changes", DEAD_LETTER_TOPIC),
+        writes=("alerts", DEAD_LETTER_TOPIC),
         stateful=False,
         timers=False,
         purpose="Parse and normalise each source's shape; enrich with service, owner, layer and location.",

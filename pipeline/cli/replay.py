@@ -9,6 +9,7 @@ import click
 import orjson
 
 from pipeline.catalog import ConfigError, load_config
+from pipeline.cli.records import environment_settings
 from pipeline.models.policy import Config
 from pipeline.recording import RecordingError, read_recording
 from pipeline.replay import Outcome, Replay, decision_line, event_line, incident_lines
@@ -32,7 +33,12 @@ def read_config(directory: Path | None) -> Config:
 
 @click.command()
 @click.argument("recording", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--config", "config_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--config",
+    "config_dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Configuration directory (default: SPILLWAY_CONFIG, else the defaults alone).",
+)
 @click.option("--decisions", type=_FILE, help="Write one line for each alert: what became of it, and why.")
 @click.option("--changes", type=_FILE, help="Write every incident change, as CloudEvents.")
 @click.option("--incidents", type=_FILE, help="Write one line for each incident, as it stands at the end.")
@@ -49,7 +55,7 @@ def replay(
     as_json: bool,
 ) -> None:
     """Decide RECORDING again, without a broker: the same input and configuration give the same bytes."""
-    machine = Replay(read_config(config_dir))
+    machine = Replay(read_config(config_dir or environment_settings().config_dir))
     try:
         with recording.open("rb") as lines:
             outcome = machine.run(read_recording(lines, recording.name), run_on_seconds=run_on)

@@ -174,7 +174,7 @@ class BridgeProcessor(Processor):
             self._link(draft, summary, effects)
         self._aggregate(draft)
         bridge.priority, bridge.priority_because = self._top_priority(lead.domain), because
-        if self._desk.step(draft, Step.LOG, MACHINE, f"bridge incident opened for {len(group)} incident(s)"):
+        if self._desk.step(draft, Step.LOG, MACHINE, f"bridge incident opened: {len(group)} related"):
             bridge.logged_at_ms = now
         self._desk.communicate(draft, "investigating", f"We are handling a major incident: {lead.title}")
         self._tell_cause(draft, lead)

@@ -3,7 +3,7 @@
     {"type": "dev.spillway.incident.opened.v1", "timestamp": "2026-03-04T02:11:42.318Z",
      "data": {"incident_id", "revision", "change", "changes": [...], "entries": [...], "incident": {...}}}
 
-The snapshot goes without its timeline; the entries that are new stand beside it.
+The entries that are new on the timeline stand beside the snapshot.
 """
 
 from __future__ import annotations

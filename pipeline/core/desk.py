@@ -177,7 +177,8 @@ class Desk:
                 clock.warn_at_ms = None
                 left_ms = clock.due_at_ms - draft.now_ms
                 if left_ms > 0:  # a priority that rose late may find its target missed already
-                    text = f"{name} target is due in {round(left_ms / MINUTE_MS)} minutes"
+                    left = max(1, round(left_ms / MINUTE_MS))
+                    text = f"{name} target is due in {left} minute{'s' if left > 1 else ''}"
                     draft.note("sla_warning", MACHINE, text, IncidentChange.SLA_WARNING, clock=name)
             if clock.breached_at_ms is None and clock.due_at_ms <= draft.now_ms:
                 clock.breached_at_ms, clock.warn_at_ms = clock.due_at_ms, None
@@ -229,7 +230,7 @@ class Desk:
             if ticket.state != "resolved":
                 ticket.state = "resolved"
                 draft.note("ticket", MACHINE, f"ticket {ticket.id}: told that it is resolved", ticket=ticket.id)
-        self.communicate(draft, "resolved", f"Resolved: {said}")
+        self.communicate(draft, "resolved", f"Service is restored: {said}")
         self._owe_review(draft)
         return True
 
