@@ -11,6 +11,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 # More for pytest: make test ARGS="-k dedupe"
 ARGS ?=
+# Test processes: the suite mostly waits, and each has a broker of its own.
+PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint format demo lock clean
@@ -21,7 +23,7 @@ help: ## Show the targets
 setup: $(STAMP) ## Make .venv and install Spillway with its development tools
 
 test: $(STAMP) ## Run every test, on a real Kafka
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
