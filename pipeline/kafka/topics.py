@@ -247,7 +247,7 @@ def _shrinks(setting: str, now: str, wanted: str) -> bool:
 
 
 def apply(admin: AdminClient, difference: Plan) -> None:
-    """Carry a plan out, and return when every new topic can be used. Doing it twice is doing it once.
+    """Carry a plan out, and return when the cluster shows it. Doing it twice is doing it once.
 
     Raises:
         TopicsError: the plan holds a refusal, or the cluster refused or did not answer.
@@ -268,6 +268,27 @@ def apply(admin: AdminClient, difference: Plan) -> None:
         pending = admin.incremental_alter_configs(resources, request_timeout=REQUEST_SECONDS_MAX)
         for resource, answer in pending.items():
             _answered(answer, f"change the settings of {resource.name}")
+    wanted = {topic.name: dict(topic.config) for topic in difference.create}
+    for each in difference.change:
+        wanted.setdefault(each.topic, {})[each.setting] = each.wanted
+    _wait_until_shown(admin, wanted)
+
+
+def _wait_until_shown(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """A broker answers a change before its own view of the settings has it."""
+    deadline = time.monotonic() + REQUEST_SECONDS_MAX
+    while True:
+        shown = _present_configs(admin, tuple(wanted))
+        late = [
+            name
+            for name, settings in wanted.items()
+            if not all(_same(shown[name].get(setting, ""), value) for setting, value in settings.items())
+        ]
+        if not late:
+            return
+        if time.monotonic() > deadline:
+            raise TopicsError(f"the settings of topic {min(late)} were changed and are not shown yet: repeat")
+        time.sleep(POLL_SECONDS)
 
 
 def _create(admin: AdminClient, wanted: Sequence[DesiredTopic]) -> None:
