@@ -14,6 +14,10 @@ from pipeline.core.step import Headers, Record, StreamRecord
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+TIMESTAMP_MS_MAX: Final = 221_845_392_000_000
+"""The year 9000: later moments are no times, and calendars cannot compute with them."""
+
+
 class RecordingError(Exception):
     """A line that is not a record; says which line and what is wrong."""
 
@@ -48,15 +52,25 @@ def _parse(document: Any) -> StreamRecord:
     else:
         value = orjson.dumps(document["value"])
     key = b64decode(document["key_base64"], validate=True) if "key_base64" in document else _key(document.get("key"))
+    at_ms = to_ms(document["timestamp"])
+    if not -1 <= at_ms <= TIMESTAMP_MS_MAX:  # Kafka's own word for "none" is -1
+        raise ValueError(f"timestamp {document['timestamp']!r} is not between the years 1970 and 9000")
     return StreamRecord(
         str(document["topic"]),
-        int(document.get("partition", 0)),
-        int(document.get("offset", 0)),
-        to_ms(document["timestamp"]),
+        _whole(document, "partition"),
+        _whole(document, "offset"),
+        at_ms,
         key,
         value,
         _headers(document),
     )
+
+
+def _whole(document: dict[str, Any], field: str) -> int:
+    number = int(document.get(field, 0))
+    if not 0 <= number < 1 << 63:
+        raise ValueError(f"{field} {number} is no {field} of Kafka's")
+    return number
 
 
 def _headers(document: dict[str, Any]) -> Headers:
@@ -111,10 +125,11 @@ def _written_value(value: bytes | None) -> dict[str, Any]:
         return {"value": None}
     try:
         parsed = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        parsed = None
+        readable = parsed is not None and orjson.loads(orjson.dumps(parsed)) == parsed
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # not JSON, or nested deeper than can be written
+        readable = False
     # A value of JSON null is not the same as none, which is how the file reads it.
-    return {"value_base64": b64encode(value).decode()} if parsed is None else {"value": parsed}
+    return {"value": parsed} if readable else {"value_base64": b64encode(value).decode()}
 
 
 def _written_headers(headers: Headers) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.step import StreamRecord
-from pipeline.recording import RecordingError, read_recording, to_ms, to_rfc3339, write_line
+from pipeline.recording import TIMESTAMP_MS_MAX, RecordingError, read_recording, to_ms, to_rfc3339, write_line
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 JSON = st.recursive(
@@ -26,7 +26,7 @@ RECORDS = st.builds(
     topic=TEXT,
     partition=st.integers(0, 1_000),
     offset=st.integers(0, 2**60),
-    timestamp=st.integers(-1, 250_000_000_000_000),
+    timestamp=st.integers(-1, TIMESTAMP_MS_MAX),
     key=st.none() | st.binary(max_size=20) | TEXT.map(str.encode),
     value=VALUES,
     headers=st.lists(st.tuples(TEXT, st.binary(max_size=10) | TEXT.map(str.encode)), max_size=4).map(tuple),

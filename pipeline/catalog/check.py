@@ -73,17 +73,19 @@ def resolve_name(text: str, catalogue: Catalogue) -> str | None:
 def _check_entities(
     packs: Packs, catalogue: Catalogue, descriptors: Mapping[str, Descriptor], findings: Findings
 ) -> None:
-    """Rotations and runbook categories that annotations name."""
+    """Rotations and runbook categories that annotations name. A catalogue alone names rotations that come later."""
     rotations = packs.names("rotation")
     for ref, each in sorted(descriptors.items()):
         entity = catalogue.entities.get(ref)
         oncall = each.fields.get("oncall")
-        if oncall is not None and oncall not in rotations:
+        if oncall is not None and rotations and oncall not in rotations:
             near = suggestion(oncall, rotations)
             findings.problem(each.annotations[PREFIX + "oncall"], f"no rotation is called '{oncall}'{near}")
         if entity is None or (entity.domain and ("domain", entity.domain) in packs.broken):
             continue
         policy = packs.domains.get(entity.domain or "") or packs.domains.get(DEFAULT_DOMAIN)
+        if policy is None and entity.domain and not packs.domains:
+            continue  # a catalogue alone: the domain's pack, with its categories, comes later
         known = {category.name for category in (policy or DomainPolicy(domain=DEFAULT_DOMAIN)).categories}
         for category in entity.runbooks:
             if category not in known and category != RUNBOOK_DEFAULT:

@@ -104,6 +104,10 @@ class Linker:
         found = self._resolve(each, written, "domain", ("domain",), also=packs)
         return short(found) if found else None
 
+    def _described(self, kinds: tuple[str, ...]) -> bool:
+        """Whether the catalogue describes anything of these kinds."""
+        return any(each.kind in kinds for each in self.descriptors.values())
+
     def _resolve(
         self, each: Descriptor, written: Written, field: str, kinds: tuple[str, ...], also: Iterable[str] = ()
     ) -> str | None:
@@ -131,6 +135,8 @@ class Linker:
         found = [ref for ref in tried if ref in self.descriptors]
         if len(found) == 1:
             return found[0]
+        if not found and not also and not self._described(kinds):
+            return tried[0]  # a catalogue without its organisation: the name stands for itself
         if found:
             message = f"{field}: '{written.text}' could be {' or '.join(found)}; write the kind"
         else:

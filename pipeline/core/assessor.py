@@ -9,7 +9,7 @@ from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
-from pipeline.core.prioritise import affected_words, assess, categorise, gather
+from pipeline.core.prioritise import affected_words, assess, categorise, gather, plain
 from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.tally import Tally
 from pipeline.core.terms import terms_of
@@ -36,7 +36,7 @@ class Assessor:
         alert = event.alert
         entity = self.topology.entities.get(alert.entity) if alert.entity else None
         policy = self.desk.config.policy(alert.domain)
-        text = f"{alert.name}\n{alert.summary}\n{alert.description}".lower()
+        text = plain(alert.name, alert.summary, alert.description)
         layer = entity.infrastructure_layer if entity else None
         return Member(
             episode_id=event.episode_id,
@@ -111,10 +111,22 @@ class Assessor:
             self.desk.set_clocks(draft)
             if incident.state in OPEN_STATES:  # late reports may raise what is restored already
                 self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
-            if incident.state == IncidentState.LOGGED:
-                self.desk.begin_escalation(draft)
+            self._call_again(draft, before)
         if incident.state != IncidentState.RESOLVED:
             self._identify(draft, tally)
+
+    def _call_again(self, draft: Draft, before: str) -> None:
+        """A higher priority escalates anew; one that was acknowledged as something lesser needs somebody again."""
+        incident = draft.incident
+        escalator, policy = self.desk.escalator, self.desk.policy(incident)
+        path = escalator.path(policy, incident.priority)
+        answered = incident.state in (IncidentState.ACKNOWLEDGED, IncidentState.IN_PROGRESS)
+        if answered and path is not None and path is not escalator.path(policy, before):
+            text = f"acknowledged as {before}, it is {incident.priority} now and needs somebody again"
+            self.desk.step(draft, Step.UNACKNOWLEDGE, MACHINE, text)
+            incident.escalation.since_ms = draft.now_ms
+        if incident.state == IncidentState.LOGGED:
+            self.desk.begin_escalation(draft)
 
     def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy) -> None:
         incident = draft.incident

@@ -126,7 +126,7 @@ class Book:
         return self._newest(self._by_anchor.get(ref, {}))
 
     def candidates(self, episode: Member) -> list[Incident]:
-        """Incidents that some evidence speaks for, newest news first, at most `CANDIDATES_MAX`."""
+        """Incidents of its space that some evidence speaks for, newest news first, at most `CANDIDATES_MAX`."""
         found: dict[str, None] = dict.fromkeys(self._by_condition.get(episode.alert_key, ()))
         for anchor in _anchors(episode):
             found.update(dict.fromkeys(self._by_reach.get(anchor, ())))
@@ -137,8 +137,9 @@ class Book:
         if episode.feed_class == FeedClass.DESK:
             for term in episode.terms:
                 found.update(dict.fromkeys(self._by_term.get(term, ())))
-        ranked = sorted((self.incidents[each] for each in found), key=lambda each: (-each.updated_at_ms, each.id))
-        return ranked[:CANDIDATES_MAX]
+        here = [each for name in found if (each := self.incidents[name]).space == episode.space]
+        here.sort(key=lambda each: (-each.updated_at_ms, each.id))
+        return here[:CANDIDATES_MAX]
 
     def _newest(self, ids: Iterable[str]) -> str | None:
         """The incident that people mean: an open one, else one that is resolved but not closed."""

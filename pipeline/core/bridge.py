@@ -120,6 +120,9 @@ class BridgeProcessor(Processor):
 
     def _consider(self, summary: Summary, effects: Effects) -> None:
         """Open a bridge, or join the one of a related incident."""
+        rule = self._desk.config.policy(summary.domain).major_incident
+        if summary.priority not in rule.priorities:
+            return
         related = self._related(summary)
         for other in related:
             bridge = self._bridges.get(self._bridge_of.get(other.incident_id, ""))
@@ -129,7 +132,6 @@ class BridgeProcessor(Processor):
                 self._aggregate(draft)
                 self._publish(draft, effects)
                 return
-        rule = self._desk.config.policy(summary.domain).major_incident
         free = [each for each in [summary, *related] if each.incident_id not in self._bridge_of]
         group = [each for each in free if each.priority in rule.priorities]
         because = self._major(summary.domain, group)

@@ -115,4 +115,9 @@ def _close(desk: Desk, draft: Draft, command: Command) -> None:
         incident.resolution |= said.model_dump(exclude_none=True)
         if said.corrective_action:
             draft.note("corrective_action", command.actor, f"corrective action: {said.corrective_action}")
+    missing = [name for name in desk.policy(incident).closure.require if not (incident.resolution or {}).get(name)]
+    if missing:
+        text = f"not closed: the {incident.domain} policy asks for {', '.join(missing)}"
+        draft.note("refused_close", command.actor, text, missing=missing)
+        return
     desk.close(draft, command.actor, f"closed by {command.actor}" + (f": {command.note}" if command.note else ""))

@@ -135,7 +135,7 @@ class CorrelateProcessor(Processor):
         self._received_at_ms = 0
         kind, name = key[:2], key[2:]
         if kind == _INCIDENT:
-            self._desk.on_deadline(self._draft(self._book.incidents[name]))
+            recovery.due(self._desk, self._book, self._draft(self._book.incidents[name]))
         else:
             self._change_due(name, due_ms, effects)
         self._publish(effects)
@@ -150,7 +150,7 @@ class CorrelateProcessor(Processor):
         """Let in what fires still and no maintenance expects any longer."""
         for episode_id in sorted(self._suppressed):
             event = self._suppressed[episode_id]
-            if self._changes.suppressing(self._reach(event), self.clock_ms) is None:
+            if self._changes.suppressing(self._places(event), self.clock_ms) is None:
                 del self._suppressed[episode_id]
                 self.touch(_SUPPRESSED + episode_id)
                 event.counted = False
@@ -177,7 +177,7 @@ class CorrelateProcessor(Processor):
             self._decide(effects, event, Disposition.CONTROL, Reason.INCIDENT_GONE, None)
 
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
-        if self._changes.suppressing(self._reach(event), self.clock_ms) is not None:
+        if self._changes.suppressing(self._places(event), self.clock_ms) is not None:
             self._suppressed[event.episode_id] = event
             self.touch(_SUPPRESSED + event.episode_id)
             self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
@@ -255,6 +255,7 @@ class CorrelateProcessor(Processor):
             draft.note("severity", MACHINE, text, IncidentChange.UPDATED, episode_id=member.episode_id)
             self._book.set_severity(member, event.alert.severity)
             if worse:
+                recovery.got_worse(self._desk, draft, member)
                 self._assess(draft)
         else:
             self._desk.acknowledge(draft, f"source {member.feed}")
@@ -344,9 +345,9 @@ class CorrelateProcessor(Processor):
 
     # -- small things
 
-    def _reach(self, event: EpisodeEvent) -> dict[str, int]:
+    def _places(self, event: EpisodeEvent) -> set[str]:
         entity = event.alert.entity
-        return self._topology.reach(entity) if entity else {}
+        return self._topology.runs_on(entity) if entity else set()
 
     def _assess(self, draft: Draft) -> None:
         incident = draft.incident

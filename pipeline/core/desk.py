@@ -131,6 +131,9 @@ class Desk:
             level = path.levels[escalation.level]
             for page in self.escalator.pages(incident, path, level, draft.now_ms):
                 self.page(draft, page)
+            if not escalation.paged:
+                who = f"nobody is on call for {self.topology.title(incident.service)}"
+                draft.note("page_failed", MACHINE, f"{who}: level {escalation.level + 1} called nobody")
             escalation.level += 1
             self._reschedule_escalation(incident)
 

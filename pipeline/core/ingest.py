@@ -42,6 +42,11 @@ SUMMARY_CHARS_MAX: Final = 1_024  # PagerDuty's own limit
 DESCRIPTION_CHARS_MAX: Final = 4_096
 ID_CHARS_MAX: Final = 512
 
+_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""C0 and C1 controls, escape among them, and the bidirectional overrides and isolates of Unicode."""
+
+_PRINTABLE: Final = dict.fromkeys(_CONTROLS, " ") | {ord("\n"): "\n", ord("\t"): "\t"}
+
 
 class IngestProcessor(Processor):
     """Ingest over one partition of the raw topics.
@@ -132,22 +137,30 @@ def _parsed(value: bytes) -> Any:
 
 
 def bound(alert: Alert) -> None:
-    """Cut an alert to the bounds, in place. Of too many labels the first stay, as the source orders them."""
-    alert.name = alert.name[:NAME_CHARS_MAX]
-    alert.summary = alert.summary[:SUMMARY_CHARS_MAX]
-    alert.description = alert.description[:DESCRIPTION_CHARS_MAX]
+    """Cut an alert to the bounds and to printable text, in place.
+
+    Of too many labels the first stay, as the source orders them. Control characters would steer the terminals and
+    mirror the words of whoever reads the incident, so a space takes their place.
+    """
+    alert.name = alert.name[:NAME_CHARS_MAX].translate(_PRINTABLE)
+    alert.summary = alert.summary[:SUMMARY_CHARS_MAX].translate(_PRINTABLE)
+    alert.description = alert.description[:DESCRIPTION_CHARS_MAX].translate(_PRINTABLE)
     alert.source_episode_id = _cut(alert.source_episode_id)
     alert.delivery_id = _cut(alert.delivery_id)
     alert.ticket = _cut(alert.ticket)
     alert.severity_native = _cut(alert.severity_native)
     alert.labels = {
-        name[:LABEL_NAME_CHARS_MAX]: value[:LABEL_VALUE_CHARS_MAX]
+        name[:LABEL_NAME_CHARS_MAX].translate(_PRINTABLE): value[:LABEL_VALUE_CHARS_MAX].translate(_PRINTABLE)
         for name, value in list(alert.labels.items())[:LABELS_MAX]
     }
     # Half an address leads nowhere, so a link is kept whole or not at all.
-    kept = [(title[:NAME_CHARS_MAX], link) for title, link in alert.links.items() if len(link) <= LINK_CHARS_MAX]
+    kept = [
+        (title[:NAME_CHARS_MAX].translate(_PRINTABLE), link.translate(_PRINTABLE))
+        for title, link in alert.links.items()
+        if len(link) <= LINK_CHARS_MAX
+    ]
     alert.links = dict(kept[:LINKS_MAX])
 
 
 def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:ID_CHARS_MAX]
+    return None if text is None else text[:ID_CHARS_MAX].translate(_PRINTABLE)

@@ -25,7 +25,7 @@ class _Window:
             return bool(self.labels)
         if alert.host is not None and alert.host.lower() in self.names:
             return True
-        return alert.entity is not None and not self.targets.isdisjoint(topology.reach(alert.entity))
+        return alert.entity is not None and not self.targets.isdisjoint(topology.runs_on(alert.entity))
 
 
 class MaintenanceIndex:

@@ -28,8 +28,10 @@ class Matcher:
         for incident in self.book.candidates(episode):
             same = self.book.has_condition(incident.id, episode.alert_key)
             gap_ms = now_ms - incident.news_at_ms
-            if not self._takes(incident, episode, now_ms, same=same) or (not same and gap_ms > window_ms):
+            if not self._takes(incident, episode, now_ms, same=same):
                 continue
+            if gap_ms > window_ms and not same and incident.episodes_open == 0:
+                continue  # a slow burn goes on as long as something still fires; what is quiet takes nothing new
             tally = self.book.tally(incident.id)
             verdict = weigh(episode, tally, gap_ms, window_ms, same_condition=same)
             rank = (-verdict.score, incident.id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pipeline.core.calendars import add_business_time, is_business_time
@@ -14,6 +16,7 @@ from pipeline.models.incident import Clock
 from pipeline.models.policy import Category, DomainPolicy, ImpactRule, Targets, UrgencyRule
 
 MINUTE_MS: Final = 60_000
+_BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 WARNING_SHARE: Final = 0.75
 """Share of a target after which its warning goes out: late enough to be rare, early enough to act."""
 
@@ -50,12 +53,22 @@ class Assessment:
     because: list[str]
 
 
+def plain(*texts: str) -> str:
+    """Texts as lower-case words, a space before each, so that words can be found from their beginning."""
+    return " " + _BETWEEN_WORDS.sub(" ", " ".join(texts).lower())
+
+
+@lru_cache(maxsize=4_096)
+def _plain_word(word: str) -> str:
+    return plain(word).rstrip()
+
+
 def categorise(policy: DomainPolicy, text: str, labels: dict[str, str], layer: str | None) -> str | None:
     """The first category of the policy that matches, in the policy's order; None where none does.
 
     Args:
         policy: the domain's pack.
-        text: name, summary and description, lower case.
+        text: name, summary and description as `plain` makes them.
         labels: the alert's labels.
         layer: infrastructure layer of what it is about.
     """
@@ -66,7 +79,7 @@ def categorise(policy: DomainPolicy, text: str, labels: dict[str, str], layer: s
 
 
 def _matches(category: Category, text: str, labels: dict[str, str], layer: str | None) -> bool:
-    if any(word in text for word in category.words):
+    if any(_plain_word(word) in text for word in category.words):  # from a word's beginning: no "lag" in "flagged"
         return True
     if category.labels and all(labels.get(name) in values for name, values in category.labels.items()):
         return True

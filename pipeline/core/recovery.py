@@ -8,7 +8,7 @@ from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass
-from pipeline.models.incident import IncidentChange, Member
+from pipeline.models.incident import IncidentChange, IncidentState, Member
 
 
 def cleared(desk: Desk, book: Book, draft: Draft, member: Member, *, expired: bool) -> None:
@@ -43,6 +43,21 @@ def settle(desk: Desk, book: Book, draft: Draft) -> None:
     incident.resolve_at_ms = draft.now_ms + quiet_ms
     if quiet_ms == 0:
         desk.resolve(draft, MACHINE, None)
+
+
+def due(desk: Desk, book: Book, draft: Draft) -> None:
+    """A deadline of the incident has come. Nothing closes silently over what a monitor still reports."""
+    firing = book.tally(draft.incident.id).monitors_open
+    if draft.incident.state == IncidentState.RESOLVED and firing:
+        desk.reopen(draft, MACHINE, f"reopened instead of closed: {firing} still fire")
+    else:
+        desk.on_deadline(draft)
+
+
+def got_worse(desk: Desk, draft: Draft, member: Member) -> None:
+    """An episode got worse. Where a person had resolved over it, the resolution did not hold."""
+    if draft.incident.state == IncidentState.RESOLVED and member.resolved_at_ms is None:
+        desk.reopen(draft, MACHINE, f"reopened, it got worse: {member.summary}")
 
 
 def came_after(desk: Desk, draft: Draft, episode: Member, tally: Tally) -> None:

@@ -10,7 +10,7 @@ TERMS_MAX: Final = 24
 
 TERM_LENGTH_MIN: Final = 3
 
-_WORD: Final = re.compile(r"[a-z][a-z\-']+")
+_WORD: Final = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*")
 _COMMON: Final = frozenset(
     """
     about after again all and any are because been before but can cannot could does doing done down each for from

@@ -87,6 +87,19 @@ class Topology:
         entity = self.entities.get(ref)
         return HOSTING_TYPES.get(entity.type) if entity else None
 
+    def runs_on(self, ref: str) -> set[str]:
+        """The entity and the places that it runs on: hosts, their racks and clusters. No zone: what matters spans them.
+
+        What it merely needs as a service is not among them.
+        """
+        found, queue = {ref}, [ref]
+        while queue:
+            for needed in self.depends_on(queue.pop()):
+                if needed not in found and self.hosting(needed) in ("host", "rack", "cluster"):
+                    found.add(needed)
+                    queue.append(needed)
+        return found
+
     def path(self, start: str, goal: str) -> tuple[str, ...]:
         """The shortest way from one in need to what it needs, both ends included; empty where there is none."""
         if goal not in self.reach(start):

@@ -246,3 +246,13 @@ def test_any_change_changes_the_version(tmp_path: Path) -> None:
 
     assert load_config(tmp_path).version != before
     assert len(before) == 32
+
+
+@pytest.mark.parametrize("files", [("retail.yaml",), ("hospital.yaml", "workplace.yaml")])
+def test_catalogue_files_without_their_organisation_and_policies_work(tmp_path: Path, files: tuple[str, ...]) -> None:
+    (tmp_path / "catalog").mkdir()
+    for name in files:
+        text = (EXAMPLE / "catalog" / name).read_text()
+        (tmp_path / "catalog" / name).write_text(text)
+    entities = load_config(tmp_path).catalogue.entities
+    assert all(entity.owner for entity in entities.values() if entity.kind == "component")

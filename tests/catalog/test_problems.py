@@ -75,7 +75,8 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
          "catalog/a.yaml:10: spillway.dev/aliases: expected words with commas between, found nothing"],
     ),
     "dangling references": (
-        {"catalog/a.yaml": component("payments-api") + "---\n" + component(
+        {"catalog/z.yaml": component("team", kind="Group") + "---\n" + component("mall", kind="System"),
+         "catalog/a.yaml": component("payments-api") + "---\n" + component(
             "checkout",
             spec="owner: nobody\nsystem: shop\ndomain: retial\ndependsOn:\n  - component:payment-api\n  - 'a b'",
         ), "domains/retail.yaml": "title: Shop\n"},

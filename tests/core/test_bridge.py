@@ -126,9 +126,10 @@ def test_unrelated_incidents_are_not_added_up() -> None:
 def test_a_related_incident_joins_the_open_bridge_and_an_unrelated_one_does_not() -> None:
     hall = Hall()
     hall.tell("INC-1", SHOP)
-    hall.tell("INC-2", DB, users=10, priority="P3")
-    hall.tell("INC-3", WIKI, users=10, priority="P3")
-    assert hall.one()["members"] == ["INC-1", "INC-2"]
+    hall.tell("INC-2", DB, users=10, priority="P2")
+    hall.tell("INC-3", WIKI, users=10, priority="P2")
+    hall.tell("INC-4", DB, users=10, priority="P4")
+    assert hall.one()["members"] == ["INC-1", "INC-2"], "what is of no weight stays out of the bridge"
 
 
 def test_commands_to_a_member_go_to_its_own_space() -> None:

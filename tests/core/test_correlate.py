@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.models.alert import Kind, Severity
 from pipeline.models.decision import Disposition, Reason
+from pipeline.models.episode import EpisodeChange
 from tests.core.builders import (
     DB,
     HOUR,
@@ -63,8 +64,50 @@ def test_an_incident_without_news_takes_nothing_on_evidence_alone() -> None:
     room = Room()
     room.open(alert("a"))
     room.open(alert("b"), T0 + 900 * SECOND)
-    room.open(alert("c"), T0 + 1_801 * SECOND)
+    for key in "ab":
+        room.news(key, EpisodeChange.RESOLVED, T0 + 901 * SECOND)
+    room.ask("note", T0 + 902 * SECOND, note="kept open")
+    room.open(alert("c"), T0 + 1_802 * SECOND)
     assert [each["episodes_total"] for each in room.incidents().values()] == [2, 1]
+
+
+def test_a_slow_burn_goes_on_as_long_as_something_still_fires() -> None:
+    room = Room()
+    room.open(alert("a"))
+    for hour in (1, 2, 3):
+        room.open(alert(f"b{hour}"), T0 + hour * HOUR)
+    assert room.one()["episodes_total"] == 4
+
+
+def test_what_got_worse_after_a_person_resolved_it_reopens_and_calls() -> None:
+    room = Room()
+    room.open(alert("a", severity=Severity.WARNING))
+    room.ask("resolve", T0 + MINUTE, resolution={"code": "x", "summary": "done"})
+    room.news("a", EpisodeChange.CHANGED, T0 + 2 * MINUTE, severity=Severity.CRITICAL)
+    incident = room.one()
+    assert (incident["state"], incident["reopened"]) == ("logged", 1)
+
+
+def test_nothing_closes_over_what_a_monitor_still_reports() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.ask("resolve", T0 + MINUTE, resolution={"code": "x", "summary": "done"})
+    room.tick(T0 + 48 * HOUR)
+    incident = room.one()
+    assert (incident["state"], incident["reopened"]) == ("logged", 1)
+    assert "reopened instead of closed: 1 still fire" in [each["text"] for each in incident["timeline"]]
+
+
+def test_a_rise_in_priority_after_an_acknowledgement_calls_somebody_again() -> None:
+    room = Room()
+    room.open(alert("a", severity=Severity.INFO))
+    before = room.one()["priority"]
+    room.ask("acknowledge", T0 + MINUTE)
+    room.open(alert("b", severity=Severity.CRITICAL), T0 + 2 * MINUTE)
+    incident = room.one()
+    assert incident["priority"] < before
+    assert incident["state"] == "logged"
+    assert "unacknowledge" in actions(incident)
 
 
 def test_a_repeated_run_of_a_condition_finds_its_open_incident_after_any_time() -> None:

@@ -242,10 +242,10 @@ def in_maintenance(*ends_ms: int, **fields: Any) -> Config:
 
 
 def test_maintenance_suppresses_what_runs_on_the_target_and_its_end_tells_what_still_fires() -> None:
-    desk = Bench("dedupe", in_maintenance(T0 + HOUR))
-    assert put(desk, alert(entity=DB), T0) == []
-    assert put(desk, alert("k2"), T0 + 1) == [], "the shop needs the database"
-    assert put(desk, alert("k3", entity=HOST), T0 + 2) == OPENED, "the host does not"
+    desk = Bench("dedupe", in_maintenance(T0 + HOUR, targets=("node-1",)))
+    assert put(desk, alert("k2", entity=HOST), T0) == []
+    assert put(desk, alert(entity=DB), T0 + 1) == [], "the database runs on the host"
+    assert put(desk, alert("k3"), T0 + 2) == OPENED, "the shop needs the database, and runs elsewhere"
     assert put(desk, resolved("k2"), T0 + MINUTE) == []
     assert last(desk) == (Disposition.SUPPRESSED, Reason.MAINTENANCE)
     assert told(desk.tick(T0 + HOUR - 1)) == []

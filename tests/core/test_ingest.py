@@ -158,7 +158,7 @@ def test_an_alert_is_cut_to_its_bounds() -> None:
 
 
 def test_the_worst_alert_fits_the_topic() -> None:
-    worst = "\x01" * 1_100  # six bytes a character in JSON
+    worst = "\U0001f4a5" * 1_100  # four bytes a character; controls, which take six in JSON, become spaces
     payload = {
         "routing_key": "r", "event_action": "trigger", "dedup_key": worst, "client": worst,
         "payload": {
@@ -170,7 +170,16 @@ def test_the_worst_alert_fits_the_topic() -> None:
     }  # fmt: skip
     (output,) = handled(orjson.dumps(payload), "pagerduty")[1].outputs
     assert output.topic == "alerts"
-    assert MEBIBYTE // 4 < len(output.value or b"") < MEBIBYTE * 2 // 3
+    assert MEBIBYTE // 8 < len(output.value or b"") < MEBIBYTE * 2 // 3
+
+
+def test_text_that_steers_a_terminal_is_made_harmless() -> None:
+    payload = {
+        "routing_key": "r", "event_action": "trigger", "dedup_key": "k",
+        "payload": {"summary": "\x1b[2Jdisk\x07 \u202efull\x9b", "source": "a", "severity": "error"},
+    }  # fmt: skip
+    (output,) = handled(orjson.dumps(payload), "pagerduty")[1].outputs
+    assert alert_from_wire(orjson.loads(output.value or b"")).summary == " [2Jdisk   full "
 
 
 def test_a_feeds_ttl_stands_where_the_source_has_none() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, total
+from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, plain, total
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.incident import Member
@@ -92,9 +92,11 @@ def test_the_first_category_that_matches_wins() -> None:
         ("slow", {"team": "sql"}, "storage", "team"),
         ("slow", {}, "storage", "disk"),
         ("slow", {}, None, None),
+        ("Re: OUTLOOK-sync", {}, None, "mail"),
+        ("the chartoutlook is flagged", {}, None, None),
     ]
     for text, labels, layer, name in cases:
-        assert categorise(rule, text, labels, layer) == name
+        assert categorise(rule, plain(text), labels, layer) == name
 
 
 def test_clocks_run_always_or_in_business_hours() -> None:
