@@ -14,12 +14,16 @@ from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.tally import Tally
 from pipeline.core.terms import terms_of
 from pipeline.core.topology import Topology
+from pipeline.models.alert import Alert
 from pipeline.models.episode import EpisodeEvent
 from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Summary, Suspect, TicketLink
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
 
 TITLE_CHARACTERS_MAX: Final = 160
 """What ticketing systems and status pages show without cutting."""
+
+SERVICE_LABELS: Final = ("service", "app", "application", "component")
+"""Labels by which sources commonly say what an alert is about."""
 
 _PRIORITY_ORDER: Final = ("P1", "P2", "P3", "P4", "P5")
 
@@ -52,7 +56,7 @@ class Assessor:
             score=0.0,
             opened_at_ms=event.at_ms,
             event_at_ms=alert.event_at_ms if alert.event_at_ms is not None else event.at_ms,
-            entity=alert.entity,
+            entity=alert.entity or unlisted(alert),
             service=alert.service,
             host=alert.host,
             domain=alert.domain,
@@ -219,6 +223,17 @@ class Assessor:
             received_at_ms=draft.received_at_ms,
             merged_into=incident.merged_into,
         )
+
+
+def unlisted(alert: Alert) -> str | None:
+    """A name for what the catalogue does not list: the service or the host that the source says, or None.
+
+    It stands for itself in every comparison, so that alerts about one thing meet without a catalogue too.
+    """
+    for label in SERVICE_LABELS:
+        if name := alert.labels.get(label):
+            return f"unlisted:service/{name.lower()}"
+    return f"unlisted:host/{alert.host.lower()}" if alert.host else None
 
 
 def _categories(incident: Incident, tally: Tally) -> tuple[str | None, list[str]]:

@@ -110,9 +110,12 @@ def _suspect(
 
 
 def is_identified(suspect: Suspect, tally: Tally) -> bool:
-    """Whether a suspect is clear enough to be told: it was changed, or it alerts and explains something else."""
+    """Whether a suspect is clear enough to be told.
+
+    It was changed and more than one episode speaks for it, or it alerts and explains something else.
+    """
     if suspect.change_id is not None:
-        return True
+        return len(tally.newest) > 1
     own = tally.about.get(suspect.ref)
     if own is None or not own.by_monitor:
         return False

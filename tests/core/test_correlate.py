@@ -71,6 +71,15 @@ def test_an_incident_without_news_takes_nothing_on_evidence_alone() -> None:
     assert [each["episodes_total"] for each in room.incidents().values()] == [2, 1]
 
 
+@pytest.mark.parametrize("said", [{"labels": {"service": "ledger"}}, {"host": "db-7"}])
+def test_alerts_about_what_the_catalogue_does_not_list_meet_by_the_sources_own_words(said: dict[str, Any]) -> None:
+    room = Room()
+    for number in range(5):
+        room.open(alert(f"k{number}", entity=None, service=None, **said), T0 + number)
+    room.open(alert("other", entity=None, service=None, labels={"service": "wiki"}), T0 + 9)
+    assert [each["episodes_total"] for each in room.incidents().values()] == [5, 1]
+
+
 def test_a_slow_burn_goes_on_as_long_as_something_still_fires() -> None:
     room = Room()
     room.open(alert("a"))

@@ -59,7 +59,8 @@ def test_a_suspect_is_told_when_it_alerts_and_explains_something_or_was_changed(
     assert is_identified(suspects[DB], Tally.of(CHAIN, GRAPH))
     assert not is_identified(suspects[SHOP], Tally.of(CHAIN, GRAPH))
     changed = rank_suspects(Tally.of([member("a")], GRAPH), [change()])[0]
-    assert is_identified(changed, Tally.of([member("a")], GRAPH))
+    assert is_identified(changed, Tally.of([member("a"), member("b")], GRAPH))
+    assert not is_identified(changed, Tally.of([member("a")], GRAPH)), "one alert and a change are a guess"
 
 
 def test_reports_by_people_alone_identify_nothing() -> None:
