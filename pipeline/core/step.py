@@ -211,8 +211,10 @@ class Processor(ABC):
 
     def handle_one(self, record: Record, effects: Effects) -> None:
         """Advance stream time to the record, fire what is due, then decide the record."""
-        if record.timestamp > self.clock_ms:
-            self.advance(record.timestamp, effects)
+        due_ms = self.timers.next_ms()
+        if record.timestamp > self.clock_ms or (due_ms is not None and due_ms <= self.clock_ms):
+            # A decision may have set a deadline that had passed already; any record fires it, also a late one.
+            self.advance(max(record.timestamp, self.clock_ms), effects)
         self._touched = True
         if record.key == TICK_KEY and record.value is None:  # with a value it is somebody's record, whatever its key
             return
