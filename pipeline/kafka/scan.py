@@ -45,14 +45,14 @@ class ScanError(Exception):
     """A topic cannot be read; the message is one line and says what to do."""
 
 
-def _consumer(client: Mapping[str, Any]) -> Consumer:
+def _consumer(client: Mapping[str, Any], isolation: str = "read_committed") -> Consumer:
     return Consumer(
         {
             **client,
             "group.id": "spillway-scan",  # librdkafka asks for one; nothing is ever committed under it
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "isolation.level": "read_committed",
+            "isolation.level": isolation,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": FETCHED_AHEAD_KIB,
             "fetch.wait.max.ms": FETCH_WAIT_MS,
@@ -109,9 +109,12 @@ def scan(
     Raises:
         ScanError: a topic cannot be read.
     """
+    # To a reader of committed records a partition ends before its first open transaction. That would leave out what
+    # was committed a moment ago, whose marks are still on their way: a commit returns before they are written.
+    with closing(_consumer(client, "read_uncommitted")) as consumer:
+        ends = {(topic, part): _ends(consumer, topic, part) for topic, parts in topics.items() for part in parts}
     # A consumer for each scan: news of an earlier assignment can never end a later one.
     with closing(_consumer(client)) as consumer:
-        ends = {(topic, part): _ends(consumer, topic, part) for topic, parts in topics.items() for part in parts}
         first = {at: low if from_beginning else high for at, (low, high) in ends.items()}
         if start_offset is not None:
             first = dict.fromkeys(ends, start_offset)
