@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -11,7 +13,7 @@ from pipeline.kafka.scan import scan
 
 def test_a_scan_up_to_now_waits_for_the_transaction_that_is_open_there(kafka: str, prefix: str) -> None:
     topic = f"{prefix}scanned"
-    client = {"bootstrap.servers": kafka}
+    client: dict[str, Any] = {"bootstrap.servers": kafka}
     admin = AdminClient(client)
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
     before = Producer(client)
