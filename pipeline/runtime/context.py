@@ -9,6 +9,8 @@ from pipeline.core.step import Processor
 from pipeline.flow import RAW_TOPICS, STAGE_BY_NAME
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.restore import RestoreFunction, restore
+from pipeline.runtime.transaction import OnStep, TransactionWriter, no_step
 from pipeline.settings import Settings
 
 
@@ -24,6 +26,9 @@ class StageContext:
         factory: makes the processor of one partition.
         hooks: effects outside Kafka.
         metrics: the process's series.
+        on_step: called when a transaction of any partition has reached a step.
+        writer: what writes a partition's transactions.
+        restore: what gives a fresh processor its state back.
     """
 
     settings: Settings
@@ -33,6 +38,9 @@ class StageContext:
     factory: Callable[[], Processor]
     metrics: Metrics
     hooks: StageHooks = field(default_factory=StageHooks)
+    on_step: OnStep = no_step
+    writer: type[TransactionWriter] = TransactionWriter
+    restore: RestoreFunction = restore
 
     @property
     def stateful(self) -> bool:

@@ -19,8 +19,8 @@ from pipeline.core.step import Effects, Processor, Record, StreamRecord
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.guard import guarded
 from pipeline.runtime.metrics import FAILED
-from pipeline.runtime.restore import RestoreStoppedError, restore
-from pipeline.runtime.transaction import TransactionWriter
+from pipeline.runtime.restore import RestoreStoppedError
+from pipeline.runtime.transaction import TransactionStep
 
 # Enough that fetching and committing overlap; more would only hold memory.
 WAITING_BATCHES_MAX: Final = 8
@@ -47,7 +47,9 @@ class PartitionTask:
         self.next_offsets: dict[str, int] = {}
         self.handled_timestamp_ms = 0
         self._context = context
-        self._writer = TransactionWriter(context.settings, context.stage, partition, context.partition_counts)
+        self._writer = context.writer(
+            context.settings, context.stage, partition, context.partition_counts, context.on_step
+        )
         self._waiting: deque[tuple[str, Sequence[Record]]] = deque()
         self._changed = asyncio.Condition()
         self._closing = False
@@ -108,7 +110,7 @@ class PartitionTask:
             self.processor.restored()
             return
         started = perf_counter()
-        records = await restore(
+        records = await self._context.restore(
             self._context.settings, self._context.stage, self.partition, self.processor, lambda: self._closing
         )
         self._context.metrics.restored(self._context.stage, records, perf_counter() - started)
@@ -135,6 +137,7 @@ class PartitionTask:
             return
         started = perf_counter()
         await self._decide(records, effects)
+        context.on_step(TransactionStep.DECIDED)
         await context.hooks.before_commit(self.partition, self.processor, records, effects)
         offsets = {topic: records[-1].offset + 1 for topic, records in fresh.items() if records}
         changes = self.processor.take_changes() if context.stateful else ()
@@ -143,6 +146,7 @@ class PartitionTask:
         self.handled_timestamp_ms = records[-1].timestamp
         context.metrics.committed(context.stage, len(records), effects, perf_counter() - started, time())
         await context.hooks.after_commit(self.partition, self.processor, effects)
+        context.on_step(TransactionStep.HANDED_ON)
 
     async def _decide(self, records: list[Record], effects: Effects) -> None:
         for start in range(0, len(records), DECIDE_RECORDS_PER_TURN):

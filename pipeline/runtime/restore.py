@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -21,6 +21,10 @@ TRIES_MAX: Final = 5
 RETRY_SECONDS: Final = 0.5
 # Other partitions and heartbeats get the event loop this often while state is loaded.
 LOAD_RECORDS_PER_TURN: Final = 1_000
+
+
+RestoreFunction = Callable[[Settings, str, int, Processor, Callable[[], bool]], Awaitable[int]]
+"""What `restore` is, for a stage that gets its state back in another way."""
 
 
 class RestoreStoppedError(Exception):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -36,6 +37,27 @@ START_RETRY_SECONDS: Final = 0.5
 Batches = dict[tuple[str, int], list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]]
 
 
+class TransactionStep(StrEnum):
+    """Points that every transaction passes, in this order; where a test stops or kills a worker."""
+
+    DECIDED = "decided"
+    """All decisions of the batch are taken; nothing is written, here or outside Kafka."""
+    BEGUN = "begun"
+    OUTPUTS_WRITTEN = "outputs_written"
+    """The brokers have all outputs and state records. The offsets are on their way at the same time."""
+    OFFSETS_WRITTEN = "offsets_written"
+    COMMITTED = "committed"
+    HANDED_ON = "handed_on"
+    """Hooks have run, and the batch is counted."""
+
+
+OnStep = Callable[[TransactionStep], None]
+
+
+def no_step(step: TransactionStep) -> None:
+    """Nobody watches the steps."""
+
+
 class OversizedRecordError(Exception):
     """A record is larger than its topic takes; the message says which, and what to do."""
 
@@ -43,7 +65,14 @@ class OversizedRecordError(Exception):
 class TransactionWriter:
     """The transactional producer of one stage and input partition."""
 
-    def __init__(self, settings: Settings, stage: str, partition: int, partition_counts: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stage: str,
+        partition: int,
+        partition_counts: Mapping[str, int],
+        on_step: OnStep = no_step,
+    ) -> None:
         """Describe the producer; nothing connects yet.
 
         Args:
@@ -51,7 +80,9 @@ class TransactionWriter:
             stage: the stage's word.
             partition: number of the input partition.
             partition_counts: logical topic name -> its partitions, for placing outputs by key.
+            on_step: called when a transaction has reached a step.
         """
+        self._on_step = on_step
         self._settings = settings
         self._group = settings.group(stage)
         self._changelog = changelog_topic(stage)
@@ -107,13 +138,21 @@ class TransactionWriter:
     async def _commit(self, grouped: Batches, offsets: Mapping[str, int]) -> None:
         producer = self._producer
         await producer.begin_transaction()
+        self._on_step(TransactionStep.BEGUN)
         written = []
         for (topic, partition), records in grouped.items():
             written += await self._send(topic, partition, records)
         ours = {TopicPartition(topic, self._partition): offset for topic, offset in offsets.items()}
-        # Awaiting each write makes a failed one raise here; aiokafka's own flush would only remember it.
-        await asyncio.gather(*written, producer.send_offsets_to_transaction(ours, self._group))
+        # Offsets travel beside the records. Awaiting each write makes a failed one raise here; aiokafka's own flush
+        # would only remember it.
+        await asyncio.gather(self._all_written(written), producer.send_offsets_to_transaction(ours, self._group))
+        self._on_step(TransactionStep.OFFSETS_WRITTEN)
         await producer.commit_transaction()
+        self._on_step(TransactionStep.COMMITTED)
+
+    async def _all_written(self, written: Iterable[asyncio.Future[Any]]) -> None:
+        await asyncio.gather(*written)
+        self._on_step(TransactionStep.OUTPUTS_WRITTEN)
 
     async def stop(self) -> None:
         """Disconnect. No transaction is open."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from pipeline.core.step import TICK_KEY
 from pipeline.flow import STAGES
@@ -13,14 +12,9 @@ from pipeline.runtime.context import StageContext
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.partition import PartitionTask
 from pipeline.runtime.ticks import TickWriter
-from pipeline.settings import Settings
-from tests.runtime.toy import INPUT, OUTPUT, context_of
-from tests.runtime.workers import Bench, app_id, stamp_ms
-
-
-def context(bench: Bench) -> StageContext:
-    settings = Settings(bootstrap=bench.kafka, topic_prefix=bench.prefix, app_id=app_id(bench.prefix))
-    return context_of(settings, CollectorRegistry())
+from tests.runtime.inside import context
+from tests.runtime.toy import INPUT, OUTPUT
+from tests.runtime.workers import Bench, stamp_ms
 
 
 def test_while_a_recording_is_played_its_ticks_alone_move_the_time(bench: Bench) -> None:

@@ -6,17 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import Any, cast
 
-from prometheus_client import CollectorRegistry
-
-from pipeline.app import create_app
 from pipeline.kafka.embedded import EmbeddedKafka, free_ports
 from pipeline.runtime.guard import EXIT_DEFECT
-from pipeline.runtime.process import HostedStage
 from pipeline.runtime.transport import Consumer
-from pipeline.settings import Settings
-from tests.runtime.toy import OUTPUT, context_of
-from tests.runtime.workers import PARTITIONS, Bench, app_id, out_of_sequence
-from tests.support import wait_until
+from tests.runtime.inside import context, running
+from tests.runtime.toy import OUTPUT
+from tests.runtime.workers import PARTITIONS, Bench, out_of_sequence
 
 BROKER_SECONDS_MAX = 60.0
 
@@ -88,13 +83,9 @@ def test_what_was_fetched_and_dropped_before_the_first_commit_is_read_again(benc
 
     Where nothing is committed yet, Faust's seek leaves the position there: these records would never be seen.
     """
-    settings = Settings(bootstrap=bench.kafka, topic_prefix=bench.prefix, app_id=app_id(bench.prefix))
 
     async def overtaken() -> None:
-        hosted = create_app(context_of(settings, CollectorRegistry()))
-        await hosted.app.start()
-        try:
-            await until_ready(hosted)
+        async with running(context(bench)) as hosted:
             consumer = cast(Consumer, hosted.app.consumer)
             consumer.stop_flow()
             await asyncio.to_thread(send_flushed, bench)
@@ -102,9 +93,6 @@ def test_what_was_fetched_and_dropped_before_the_first_commit_is_read_again(benc
             await consumer.perform_seek()
             consumer.resume_flow()
             await asyncio.to_thread(bench.read, OUTPUT, PARTITIONS * 10)
-        finally:
-            await hosted.app.stop()
-            await hosted.host.stop()
 
     asyncio.run(overtaken())
     assert out_of_sequence(bench.read_all(OUTPUT)) == {}
@@ -113,10 +101,6 @@ def test_what_was_fetched_and_dropped_before_the_first_commit_is_read_again(benc
 def send_flushed(bench: Bench) -> None:
     send_each(bench, PARTITIONS * 10)
     bench.flush()
-
-
-async def until_ready(hosted: HostedStage) -> None:
-    await asyncio.to_thread(wait_until, lambda: hosted.host.ready() and not hosted.app.rebalancing, 30, "it is ready")
 
 
 async def fetch_and_drop(consumer: Consumer, records: int) -> None:

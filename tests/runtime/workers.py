@@ -181,6 +181,15 @@ class Bench:
         consumer.close()
         return found
 
+    def uncommitted(self, topic: str) -> int:
+        """Records of a topic, also of open transactions; the marks of transactions count too."""
+        consumer = self._reader(topic, **{"isolation.level": "read_uncommitted"})
+        try:
+            ends = [consumer.get_watermark_offsets(each, timeout=10)[1] for each in consumer.assignment()]
+        finally:
+            consumer.close()
+        return sum(ends)
+
     def _reader(self, topic: str, **more: Any) -> Consumer:
         consumer = Consumer(
             {
