@@ -39,7 +39,7 @@ class Assessor:
         """The member that an episode would be."""
         alert = event.alert
         entity = self.topology.entities.get(alert.entity) if alert.entity else None
-        policy = self.desk.config.policy(alert.domain)
+        policy = self.desk.policy_of(alert.domain)
         text = plain(alert.name, alert.summary, alert.description)
         layer = entity.infrastructure_layer if entity else None
         return Member(

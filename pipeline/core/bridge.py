@@ -120,7 +120,7 @@ class BridgeProcessor(Processor):
 
     def _consider(self, summary: Summary, effects: Effects) -> None:
         """Open a bridge, or join the one of a related incident."""
-        rule = self._desk.config.policy(summary.domain).major_incident
+        rule = self._desk.policy_of(summary.domain).major_incident
         if summary.priority not in rule.priorities:
             return
         related = self._related(summary)
@@ -140,7 +140,7 @@ class BridgeProcessor(Processor):
 
     def _major(self, domain: str, group: list[Summary]) -> list[str]:
         """Why the group's aggregated business impact is major under the domain's rule; empty where it is not."""
-        rule = self._desk.config.policy(domain).major_incident
+        rule = self._desk.policy_of(domain).major_incident
         users, revenue = total(_impacts(group))
         because: list[str] = []
         if rule.users_at_least is not None and users >= rule.users_at_least:
@@ -164,7 +164,7 @@ class BridgeProcessor(Processor):
             title=f"Major Incident: {lead.title}",
             service=lead.service,
             owner=lead.owner,
-            policy_version=self._desk.config.policy(lead.domain).version,
+            policy_version=self._desk.policy_of(lead.domain).version,
             config_version=self._desk.config.version,
         )
         self._bridges[bridge.id] = bridge
@@ -184,7 +184,7 @@ class BridgeProcessor(Processor):
 
     def _top_priority(self, domain: str) -> str:
         """A Major Incident has the highest priority of its domain, whatever its members have."""
-        matrix = self._desk.config.policy(domain).matrix
+        matrix = self._desk.policy_of(domain).matrix
         return min(priority for row in matrix.values() for priority in row.values())
 
     def _tell_cause(self, draft: Draft, summary: Summary) -> None:

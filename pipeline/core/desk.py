@@ -6,7 +6,7 @@ clocks, status-page updates, resolution, closure, reopening. State moves by `pip
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.core import lifecycle
@@ -36,6 +36,9 @@ MINUTE_MS: Final = 60_000
 LINKS_MAX: Final = 50
 """Records elsewhere that one incident names: more than any has, and bounds the record."""
 
+POLICIES_REMEMBERED_MAX: Final = 256
+"""Domains whose pack is remembered: more than any company has, and bounds memory where alerts name their own."""
+
 _STEP_CHANGE: Final[dict[Step, IncidentChange]] = {
     Step.ACKNOWLEDGE: IncidentChange.ACKNOWLEDGED,
     Step.UNACKNOWLEDGE: IncidentChange.UPDATED,
@@ -55,10 +58,20 @@ class Desk:
     config: Config
     topology: Topology
     escalator: Escalator
+    _policies: dict[str | None, DomainPolicy] = field(default_factory=dict, repr=False, compare=False)
 
     def policy(self, incident: Incident) -> DomainPolicy:
         """The policy pack of the incident's domain."""
-        return self.config.policy(incident.domain)
+        return self.policy_of(incident.domain)
+
+    def policy_of(self, domain: str | None) -> DomainPolicy:
+        """The policy pack of a domain. Building the defaults of one that has none costs more than a decision."""
+        known = self._policies.get(domain)
+        if known is None:
+            known = self.config.policy(domain)
+            if len(self._policies) < POLICIES_REMEMBERED_MAX:
+                self._policies[domain] = known
+        return known
 
     def step(self, draft: Draft, step: Step, actor: str, text: str) -> bool:
         """Move the incident's state, or say on the record that the step means nothing here."""
