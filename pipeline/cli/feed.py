@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from pipeline.core.ingest import ALERTS_TOPIC, IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.models.alert import alert_from_wire
 from pipeline.models.policy import Config, Feed
 
 _LINES_SUFFIXES: Final = frozenset({".ndjson", ".jsonl"})
@@ -106,7 +108,7 @@ def _results(config: Config, name: str, source: Feed, line: int, payload: bytes)
     refusals = iter(effects.decisions)
     for output in effects.outputs:
         if output.topic == ALERTS_TOPIC and output.value is not None:
-            alert = orjson.loads(output.value)
+            alert = asdict(alert_from_wire(orjson.loads(output.value)))  # also what it does not say
             del alert["received_at_ms"]
             results.append({"message": line, "index": alert.pop("origin")[3], "alert": alert})
         else:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from pipeline.core.identity import short_id
-from pipeline.models.alert import Alert, alert_from_wire
+from pipeline.models.alert import Alert
+from pipeline.models.wire import to_json
 
-CONDITION_SCHEMA: Final = 1
+CONDITION_SCHEMA: Final = 2
 
 
 class Phase(StrEnum):
@@ -28,25 +29,35 @@ class Phase(StrEnum):
     FLAPPING = "flapping"
 
 
+# As plain strings, which is what a condition holds: comparing with an enum's member takes longer than the decision.
+RESOLVED: Final = Phase.RESOLVED.value
+HELD: Final = Phase.HELD.value
+OPEN: Final = Phase.OPEN.value
+MAINTENANCE: Final = Phase.MAINTENANCE.value
+FLAPPING: Final = Phase.FLAPPING.value
+
+
 @dataclass(slots=True)
 class Condition:
     """State of one alert key.
 
-    The alert's body is kept as the bytes that came in and goes to the changelog only when it changes; the
-    counters, which change with each repeat, are a small record of their own.
+    At rest it is `packed`: one small JSON array, which is the state record in the changelog and what memory holds.
+    There are hundreds of thousands of conditions and a batch touches a few, so an object lives while it is decided on.
 
     Attributes:
+        space: where correlate knows the run; stays for the whole run.
         until_ms: when a hold or a maintenance window ends.
-        runs: earlier runs that began in the same millisecond of stream time, to tell their episodes apart.
-        turns: stream times of the newest turns between firing and resolved, oldest first.
         event_at_ms: source's time of the newest firing.
         ended_event_at_ms: source's time of the last recovery.
-        ttl_seconds: silence after which an open episode expires; 0: never; None: not yet looked up.
+        ttl_seconds: silence after which an open episode expires; 0: never, or it has not opened.
+        runs: earlier runs that began in the same millisecond of stream time, to tell their episodes apart.
+        turns: stream times of the newest turns between firing and resolved, oldest first.
     """
 
-    phase: str = Phase.RESOLVED
+    phase: str = RESOLVED
     episode_id: str = ""
     severity: str = ""
+    space: str = ""
     repeats: int = 0
     opened_at_ms: int = 0
     last_at_ms: int = 0
@@ -56,70 +67,74 @@ class Condition:
     ended_event_at_ms: int | None = None
     source_episode_id: str | None = None
     delivery_id: str | None = None
-    ttl_seconds: int | None = None
+    ttl_seconds: int = 0
     runs: int = 0
     turns: list[int] = field(default_factory=list)
-    body: bytes = b""
 
-    def counters(self) -> dict[str, Any]:
-        """All but the body, for the changelog."""
-        return {
-            "schema": CONDITION_SCHEMA,
-            "phase": self.phase,
-            "episode_id": self.episode_id,
-            "severity": self.severity,
-            "repeats": self.repeats,
-            "opened_at_ms": self.opened_at_ms,
-            "last_at_ms": self.last_at_ms,
-            "resolved_at_ms": self.resolved_at_ms,
-            "until_ms": self.until_ms,
-            "event_at_ms": self.event_at_ms,
-            "ended_event_at_ms": self.ended_event_at_ms,
-            "source_episode_id": self.source_episode_id,
-            "delivery_id": self.delivery_id,
-            "ttl_seconds": self.ttl_seconds,
-            "runs": self.runs,
-            "turns": self.turns,
-        }
+    def packed(self) -> bytes:
+        """The condition at rest, for memory and changelog: its schema, then its fields in their order."""
+        return to_json(
+            (
+                CONDITION_SCHEMA,
+                self.phase,
+                self.episode_id,
+                self.severity,
+                self.space,
+                self.repeats,
+                self.opened_at_ms,
+                self.last_at_ms,
+                self.resolved_at_ms,
+                self.until_ms,
+                self.event_at_ms,
+                self.ended_event_at_ms,
+                self.source_episode_id,
+                self.delivery_id,
+                self.ttl_seconds,
+                self.runs,
+                self.turns,
+            )
+        )
 
-    def alert(self) -> Alert:
-        """The newest full alert, as an object of its own."""
-        return alert_from_wire(orjson.loads(self.body))
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Condition:
+        """The condition of its packed form.
 
-    def begin(self, alert: Alert, body: bytes, now_ms: int) -> None:
+        Raises:
+            ValueError: of another schema.
+        """
+        schema, *facts = orjson.loads(packed)
+        if schema != CONDITION_SCHEMA:
+            raise ValueError(f"a condition of schema {schema!r}, this release reads {CONDITION_SCHEMA}")
+        return cls(*facts)
+
+    def begin(self, alert: Alert, now_ms: int) -> None:
         """Start a new run, with an episode id of its own; turns of earlier runs stay."""
         self.runs = self.runs + 1 if self.episode_id and self.opened_at_ms == now_ms else 0
         run = (str(self.runs),) if self.runs else ()
         self.episode_id = short_id("EP", alert.alert_key, str(now_ms), *run)
-        self.severity = alert.severity
+        self.severity, self.space = alert.severity, alert.space
         self.repeats = 0
         self.opened_at_ms = self.last_at_ms = now_ms
         self.resolved_at_ms = None
         self.event_at_ms = alert.event_at_ms
         self.source_episode_id = alert.source_episode_id
         self.delivery_id = alert.delivery_id
-        self.ttl_seconds = None
-        self.body = body
+        self.ttl_seconds = 0
 
-    def heard(self, alert: Alert, now_ms: int) -> bool:
-        """Count one more alert of the run; answers whether it is late: older than the newest, by the source's clock."""
+    def is_older(self, event_at_ms: int | None) -> bool:
+        """Whether a firing alert of the run is late: older than the newest, by the source's clock."""
+        return event_at_ms is not None and self.event_at_ms is not None and event_at_ms < self.event_at_ms
+
+    def heard(
+        self, event_at_ms: int | None, source_episode_id: str | None, delivery_id: str | None, now_ms: int
+    ) -> None:
+        """Count one more alert of the run. One that is late, or says no time, takes no time and no id away."""
         self.repeats += 1
         self.last_at_ms = now_ms
-        self.delivery_id = alert.delivery_id
-        if alert.event_at_ms is None:
-            return False
-        if self.event_at_ms is not None and alert.event_at_ms < self.event_at_ms:
-            return True
-        self.event_at_ms = alert.event_at_ms
-        self.source_episode_id = alert.source_episode_id
-        return False
-
-    def worded(self, alert: Alert, body: bytes) -> None:
-        """The newest alert speaks for the run from now on; its space stays, as correlate knows the run there."""
-        space = self.alert().space
-        if alert.space != space:
-            alert.space, body = space, b""
-        self.severity, self.body = alert.severity, body or orjson.dumps(alert)
+        self.delivery_id = delivery_id
+        if event_at_ms is not None and not self.is_older(event_at_ms):
+            self.event_at_ms = event_at_ms
+            self.source_episode_id = source_episode_id
 
     def settle(self, alert: Alert, now_ms: int) -> None:
         """End the run, or remember a recovery whose firing has not come."""
@@ -127,8 +142,6 @@ class Condition:
         self.ended_event_at_ms = alert.ended_at_ms if alert.ended_at_ms is not None else alert.event_at_ms
         if alert.source_episode_id is not None:
             self.source_episode_id = alert.source_episode_id
-        if not self.body:
-            self.body = orjson.dumps(alert)
 
     def is_late(self, alert: Alert) -> bool:
         """Whether a firing alert belongs to the run that is already over: its recovery came first."""

@@ -14,7 +14,7 @@ import orjson
 from pipeline.core.enrich import Enricher
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
-from pipeline.models.alert import Alert
+from pipeline.models.alert import Alert, alert_to_wire
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.feed import Adapter, RawMessage
 from pipeline.models.policy import Config, Feed
@@ -108,7 +108,7 @@ class IngestProcessor(Processor):
         alert.received_at_ms = record.timestamp
         self._enricher.enrich(alert)
         bound(alert)
-        effects.outputs.append(Output(ALERTS_TOPIC, alert.alert_key.encode(), orjson.dumps(alert), record.timestamp))
+        effects.outputs.append(Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp))
         self.ledger.forwarded += 1
 
     def _refuse_member(self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects) -> None:

@@ -14,13 +14,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 import orjson
 
 from pipeline.flow import DEAD_LETTER_TOPIC
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin
+from pipeline.models.wire import to_json
 
 TICK_KEY: Final = b"spillway.tick"
 """Key of a tick: a record that carries nothing but time."""
@@ -29,6 +30,9 @@ PARTITION_KEY: Final = b"spillway.partition"
 """State key of what belongs to the partition as a whole: its clock and its ledger."""
 
 PARTITION_SCHEMA: Final = 1
+
+_NAMES: Final[dict[str, str]] = {each: each.value for each in Disposition}
+"""The plain string of each disposition, as the ledger's come back from the changelog."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -116,7 +120,11 @@ class Ledger:
 
 
 class Timers:
-    """Deadlines on stream time, in order of (due, key). Setting a key again replaces its deadline."""
+    """Deadlines on stream time, in order of (due, key). Setting a key again replaces its deadline.
+
+    A deadline that moves away, as one does with each sign of life, is only noted: its heap entry stays and is put
+    back to the new time when it comes up. So every key has an entry at its deadline or earlier.
+    """
 
     __slots__ = ("_due", "_heap")
 
@@ -126,21 +134,36 @@ class Timers:
 
     def set(self, key: str, due_ms: int | None) -> None:
         """Set, move or, with None, cancel the deadline of a key."""
+        due = self._due
         if due_ms is None:
-            self._due.pop(key, None)
-        elif self._due.get(key) != due_ms:
-            self._due[key] = due_ms
+            due.pop(key, None)
+            return
+        before = due.get(key)
+        due[key] = due_ms
+        if before is None or due_ms < before:
             heappush(self._heap, (due_ms, key))
-            if len(self._heap) > 64 + 4 * len(self._due):  # moved deadlines leave stale entries behind
-                self._heap = [(due, name) for name, due in self._due.items()]
+            if len(self._heap) > 64 + 4 * len(due):  # cancelled and hastened deadlines leave stale entries behind
+                self._heap = [(at_ms, name) for name, at_ms in due.items()]
                 heapify(self._heap)
+
+    def may_be_due(self, now_ms: int) -> bool:
+        """False where nothing is due at ``now_ms``: answers for every record, without looking further."""
+        heap = self._heap
+        return bool(heap) and heap[0][0] <= now_ms
 
     def next_ms(self) -> int | None:
         """The earliest deadline, or None."""
         heap, due = self._heap, self._due
-        while heap and due.get(heap[0][1]) != heap[0][0]:
-            heappop(heap)
-        return heap[0][0] if heap else None
+        while heap:
+            at_ms, key = heap[0]
+            due_ms = due.get(key)
+            if due_ms == at_ms:
+                return at_ms
+            if due_ms is None:
+                heappop(heap)
+            else:
+                heapreplace(heap, (due_ms, key))
+        return None
 
     def pop(self, now_ms: int) -> tuple[int, str] | None:
         """Take the earliest deadline that is due at ``now_ms``, or None."""
@@ -205,23 +228,30 @@ class Processor(ABC):
             self.load(key.decode(), value)
 
     def handle(self, records: Iterable[Record], effects: Effects) -> None:
-        """Decide a batch, in order. A bad record becomes a dead letter and the rest goes on."""
+        """Decide a batch, in order. A bad record becomes a dead letter and the rest goes on.
+
+        For each record stream time advances to it and what is due fires, then the record is decided. A decision may
+        set a deadline that has passed already: the next record fires it, also one that is late.
+        """
+        timers, process = self.timers, self.process
         for record in records:
-            self.handle_one(record, effects)
+            self._touched = True
+            stamp_ms, clock_ms = record.timestamp, self.clock_ms
+            now_ms = stamp_ms if stamp_ms > clock_ms else clock_ms
+            if timers.may_be_due(now_ms):
+                self.advance(now_ms, effects)
+            else:
+                self.clock_ms = now_ms
+            if record.key == TICK_KEY and record.value is None:  # with a value it is a record, whatever its key
+                continue
+            try:
+                process(record, effects)
+            except BadRecord as bad:
+                self.refuse(record, bad, effects)
 
     def handle_one(self, record: Record, effects: Effects) -> None:
-        """Advance stream time to the record, fire what is due, then decide the record."""
-        due_ms = self.timers.next_ms()
-        if record.timestamp > self.clock_ms or (due_ms is not None and due_ms <= self.clock_ms):
-            # A decision may have set a deadline that had passed already; any record fires it, also a late one.
-            self.advance(max(record.timestamp, self.clock_ms), effects)
-        self._touched = True
-        if record.key == TICK_KEY and record.value is None:  # with a value it is somebody's record, whatever its key
-            return
-        try:
-            self.process(record, effects)
-        except BadRecord as bad:
-            self.refuse(record, bad, effects)
+        """Decide a batch of one."""
+        self.handle((record,), effects)
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
         """Send a record to the dead letter, counted as one alert."""
@@ -262,13 +292,13 @@ class Processor(ABC):
     def decide(self, effects: Effects, decision: Decision) -> None:
         """Note what became of an alert, in the effects and in the ledger."""
         decided = self.ledger.decided
-        name = decision.disposition.value  # the plain string, as it comes back from the changelog
+        name = _NAMES[decision.disposition]
         decided[name] = decided.get(name, 0) + 1
         effects.decisions.append(decision)
 
     def _dump_partition(self) -> bytes:
         ledger = self.ledger
-        return orjson.dumps(
+        return to_json(
             {
                 "schema": PARTITION_SCHEMA,
                 "clock_ms": self.clock_ms,

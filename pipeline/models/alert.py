@@ -6,9 +6,11 @@ edge by the adapters, then trusted. Times are epoch milliseconds, UTC. A missing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
+
+from pipeline.models.wire import to_json
 
 ALERT_SCHEMA: Final = 1
 
@@ -130,8 +132,77 @@ class Alert:
     schema: int = ALERT_SCHEMA
 
 
+_FIELDS: Final[dict[str, str]] = {each.name: each.name for each in fields(Alert)}
+
+
+def alert_to_wire(alert: Alert) -> bytes:
+    """JSON of an alert for our own topics. What it does not say is left out: null and empty cost every reader."""
+    document: dict[str, Any] = {
+        "schema": alert.schema,
+        "feed": alert.feed,
+        "feed_class": alert.feed_class,
+        "kind": alert.kind,
+        "alert_key": alert.alert_key,
+        "name": alert.name,
+        "summary": alert.summary,
+        "severity": alert.severity,
+        "labels": alert.labels,
+        "space": alert.space,
+        "origin": alert.origin,
+        "received_at_ms": alert.received_at_ms,
+    }
+    _put_said(document, alert)
+    _put_found(document, alert)
+    return to_json(document)
+
+
+# One line a field: a loop over their names takes twice as long, and every alert passes here.
+
+
+def _put_said(document: dict[str, Any], alert: Alert) -> None:
+    if alert.source_episode_id is not None:
+        document["source_episode_id"] = alert.source_episode_id
+    if alert.delivery_id is not None:
+        document["delivery_id"] = alert.delivery_id
+    if alert.description:
+        document["description"] = alert.description
+    if alert.severity_native is not None:
+        document["severity_native"] = alert.severity_native
+    if alert.severity_default_reason is not None:
+        document["severity_default_reason"] = alert.severity_default_reason
+    if alert.event_at_ms is not None:
+        document["event_at_ms"] = alert.event_at_ms
+    if alert.ended_at_ms is not None:
+        document["ended_at_ms"] = alert.ended_at_ms
+    if alert.links:
+        document["links"] = alert.links
+    if alert.ttl_seconds is not None:
+        document["ttl_seconds"] = alert.ttl_seconds
+
+
+def _put_found(document: dict[str, Any], alert: Alert) -> None:
+    if alert.ticket is not None:
+        document["ticket"] = alert.ticket
+    if alert.reporter is not None:
+        document["reporter"] = alert.reporter
+    if alert.users_affected is not None:
+        document["users_affected"] = alert.users_affected
+    if alert.entity is not None:
+        document["entity"] = alert.entity
+    if alert.service is not None:
+        document["service"] = alert.service
+    if alert.host is not None:
+        document["host"] = alert.host
+    if alert.domain is not None:
+        document["domain"] = alert.domain
+    if alert.mentions:
+        document["mentions"] = alert.mentions
+    if alert.matched_by is not None:
+        document["matched_by"] = alert.matched_by
+
+
 def alert_from_wire(document: dict[str, Any]) -> Alert:
-    """Build an alert from our own topic's JSON. Trusted: only the schema version is checked.
+    """Build an alert from our own topic's JSON. Trusted: only the schema version and the names are checked.
 
     Raises:
         ValueError: the schema version is not one that this release reads.
@@ -141,4 +212,8 @@ def alert_from_wire(document: dict[str, Any]) -> Alert:
         raise TypeError("an alert is a JSON object")
     if document.get("schema") != ALERT_SCHEMA:
         raise ValueError(f"alert schema {document.get('schema')!r}, this release reads {ALERT_SCHEMA}")
-    return Alert(**document)
+    try:
+        given = {_FIELDS[name]: value for name, value in document.items()}  # our own names: matched by identity
+    except KeyError as error:
+        raise TypeError(f"an alert has no field {error}") from error
+    return Alert(**given)

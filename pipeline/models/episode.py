@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from pipeline.models.alert import Alert, alert_from_wire
+import orjson
 
-EPISODE_SCHEMA: Final = 1
+from pipeline.models.alert import Alert, Kind, alert_from_wire, alert_to_wire
+from pipeline.models.wire import to_json
+
+EPISODE_SCHEMA: Final = 2
 
 
 class EpisodeChange(StrEnum):
@@ -31,7 +34,8 @@ class EpisodeEvent:
         reason: a `Reason` of dedupe.
         at_ms: stream time of the change.
         repeats: alerts folded into this episode so far.
-        alert: the alert behind the change; for an expiry or a release, the newest one known.
+        alert: for ``opened`` and ``changed`` the whole alert behind it; for a release, the newest one known. Later
+            only what is news (see `brief`): what the episode is about has been told, and dedupe has forgotten it.
         counted: the alert's disposition is still open and correlate decides it. False for timers,
             whose alerts were counted when they came.
     """
@@ -46,6 +50,53 @@ class EpisodeEvent:
     alert: Alert
     counted: bool
     schema: int = EPISODE_SCHEMA
+
+
+def brief(alert_key: str, severity: str, space: str, alert: Alert | None = None) -> bytes:
+    """The alert of a resolved, expired or acknowledged episode: no labels and no words.
+
+    Args:
+        alert_key: the condition.
+        severity: as the episode has it.
+        space: where the episode is known.
+        alert: the message that says so; None for an expiry, which no message says.
+    """
+    said = Alert(feed="", feed_class="", kind=Kind.FIRING, alert_key=alert_key, name="", summary="")
+    if alert is not None:
+        said.feed, said.feed_class, said.kind = alert.feed, alert.feed_class, alert.kind
+        said.event_at_ms, said.ended_at_ms = alert.event_at_ms, alert.ended_at_ms
+        said.origin, said.received_at_ms = alert.origin, alert.received_at_ms
+    said.severity, said.space = severity, space
+    return alert_to_wire(said)
+
+
+def episode_to_wire(
+    *,
+    episode_id: str,
+    alert_key: str,
+    space: str,
+    change: str,
+    reason: str,
+    at_ms: int,
+    repeats: int,
+    alert: bytes,
+    counted: bool,
+) -> bytes:
+    """JSON of an `EpisodeEvent`, around the alert's own JSON: dedupe hands bodies on without building them anew."""
+    return to_json(
+        {
+            "schema": EPISODE_SCHEMA,
+            "episode_id": episode_id,
+            "alert_key": alert_key,
+            "space": space,
+            "change": change,
+            "reason": reason,
+            "at_ms": at_ms,
+            "repeats": repeats,
+            "counted": counted,
+            "alert": orjson.Fragment(alert),
+        }
+    )
 
 
 def episode_from_wire(document: dict[str, Any]) -> EpisodeEvent:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import orjson
+from typing import Any
+
 import pytest
 
-from pipeline.core.condition import Condition
+from pipeline.core.condition import OPEN, Condition
 from tests.core.builders import T0, alert, resolved
 
 
 def begun(run: str | None = "run-1", event_at_ms: int | None = T0, now_ms: int = T0) -> Condition:
     condition, first = Condition(), alert(source_episode_id=run, event_at_ms=event_at_ms)
-    condition.begin(first, orjson.dumps(first), now_ms)
+    condition.begin(first, now_ms)
     return condition
 
 
@@ -53,7 +54,8 @@ def test_a_recovery_is_overtaken_when_a_newer_run_fires(
 
 def test_an_alert_without_a_time_is_never_late_and_takes_no_time_away() -> None:
     condition = begun()
-    assert condition.heard(alert(), T0 + 1) is False
+    assert condition.is_older(None) is False
+    condition.heard(None, None, None, T0 + 1)
     assert (condition.event_at_ms, condition.repeats, condition.last_at_ms) == (T0, 1, T0 + 1)
 
 
@@ -61,12 +63,18 @@ def test_every_run_has_an_episode_of_its_own_and_the_first_id_depends_on_key_and
     condition, first = begun(), alert()
     ids = [condition.episode_id]
     for now_ms in (T0, T0, T0 + 1, T0 + 1):
-        condition.begin(first, orjson.dumps(first), now_ms)
+        condition.begin(first, now_ms)
         ids.append(condition.episode_id)
     assert len(set(ids)) == len(ids)
     assert begun("run-9", None).episode_id == ids[0]
 
 
-def test_counters_hold_all_but_the_body() -> None:
-    names = {name for name in Condition.__slots__ if name != "body"}
-    assert names == begun().counters().keys() - {"schema"}
+FACTS: list[Any] = [OPEN, "EP-1", "critical", "production", 3, T0, T0 + 1, T0 + 2, T0 + 3, T0 + 4, T0 + 5]
+FACTS += ["run-1", "delivery-1", 60, 1, [T0, T0 + 1]]
+
+
+def test_a_condition_comes_back_from_its_packed_form_field_by_field() -> None:
+    condition = Condition(*FACTS)
+    assert [getattr(condition, each) for each in Condition.__slots__] == FACTS
+    assert Condition.unpacked(condition.packed()) == condition
+    assert Condition.unpacked(Condition().packed()) == Condition()
