@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -15,6 +16,8 @@ from pipeline.models.policy import Config
 START_MS: Final = 1_772_600_000_000
 SERVICES_IN_A_SYSTEM: Final = 8
 """Services of one application: they depend on each other and on nothing outside but the platform."""
+
+ENTITIES_IN_A_FILE: Final = 5_000
 
 SEVERITIES: Final = ("critical", "error", "warning")
 
@@ -38,6 +41,31 @@ def company(services: int) -> Config:
 def _entity(kind: str, name: str, needs: tuple[str, ...], **facts: object) -> Entity:
     fields = {"ref": f"{kind}:default/{name}", "kind": kind, "name": name, "title": name, "depends_on": needs}
     return Entity.model_validate(fields | facts)
+
+
+def write_company(services: int, directory: Path) -> None:
+    """The same company as a configuration directory, in as many catalogue files as fit the limits of one."""
+    folder = directory / "catalog"
+    folder.mkdir(parents=True)
+    entities = list(company(services).catalogue.entities.values())
+    for number, first in enumerate(range(0, len(entities), ENTITIES_IN_A_FILE)):
+        documents = [_descriptor(entity) for entity in entities[first : first + ENTITIES_IN_A_FILE]]
+        # JSON is YAML, and a stream of documents needs only the separators.
+        text = "\n---\n".join(orjson.dumps(document).decode() for document in documents)
+        (folder / f"part-{number}.yaml").write_text(text + "\n")
+
+
+def _descriptor(entity: Entity) -> dict[str, Any]:
+    annotations = {"tier": entity.tier, "users": entity.users}
+    return {
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": entity.kind.capitalize(),
+        "metadata": {
+            "name": entity.name,
+            "annotations": {f"spillway.dev/{name}": str(fact) for name, fact in annotations.items() if fact},
+        },
+        "spec": {"type": entity.type or "service", "owner": "platform", "dependsOn": list(entity.depends_on)},
+    }
 
 
 def raw_alerts(count: int, conditions: int, services: int, seed: int = 1) -> Iterator[StreamRecord]:

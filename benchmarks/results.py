@@ -1,0 +1,78 @@
+"""Results: one JSON line each, on standard output and in a file; progress goes to standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import orjson
+
+from benchmarks import machine
+
+FILE_DEFAULT: Final = Path("benchmarks/results.jsonl")
+
+
+def say(text: str) -> None:
+    """Progress, for people."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stderr.flush()
+
+
+@dataclass(slots=True)
+class Results:
+    """Where the rows of one run of the benchmarks go.
+
+    Attributes:
+        path: results file, appended to; None: standard output alone.
+        run: the run's name; the newest one counts in tables and checks.
+        mode: ``quick`` or ``full``.
+    """
+
+    path: Path | None = None
+    run: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    mode: str = "quick"
+
+    def add(self, bench: str, name: str, **figures: Any) -> dict[str, Any]:
+        """Write one row: ``bench`` is the part, ``name`` the configuration measured."""
+        row = {"run": self.run, "mode": self.mode, "bench": bench, "name": name, **figures}
+        line = orjson.dumps(row).decode() + "\n"
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(line)
+        return row
+
+    def add_machine(self) -> None:
+        """Write what machine the run is on."""
+        self.add("machine", "machine", **machine.facts())
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All rows of a results file, oldest first."""
+    return [orjson.loads(line) for line in path.read_text().splitlines() if line.strip()]
+
+
+def newest(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each part the rows of its newest run; full runs count before quick ones."""
+    best: dict[str, tuple[bool, str]] = {}
+    rows = list(rows)
+    for row in rows:
+        rank = (row["mode"] == "full", row["run"])
+        best[row["bench"]] = max(best.get(row["bench"], rank), rank)
+    return [row for row in rows if (row["mode"] == "full", row["run"]) == best[row["bench"]]]
+
+
+def percentile(sorted_values: Sequence[float], share: float) -> float:
+    """The value that ``share`` (0 to 1) of all values do not exceed."""
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Median, least, most and every value of repeated runs."""
+    return {"median": median(values), "min": min(values), "max": max(values), "runs": list(values)}

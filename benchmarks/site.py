@@ -1,0 +1,50 @@
+"""One run's installation: topics on the broker, a configuration directory, alerts on the raw topic."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.alerts import Flood, webhook
+from benchmarks.broker import Broker, fresh_name
+from benchmarks.corpus import write_company
+from benchmarks.worker import settings_for
+from pipeline.catalog import load_config
+from pipeline.kafka.topics import apply, desired_topics, plan
+from pipeline.settings import Settings
+
+RAW_TOPIC: Final = "alerts.raw.alertmanager"
+DECIDING_STAGES: Final = ("ingest", "dedupe", "correlate", "bridge")
+"""From the raw record to `incidents`; deliver and record come after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Topics and settings of one run."""
+
+    broker: Broker
+    settings: Settings
+
+    def preload(self, flood: Flood) -> int:
+        """Put the alerts on the raw topic, keyed by condition, all visible at once."""
+        made = ((each.fingerprint, webhook(each.alert)) for each in flood.make())
+        return self.broker.preload(RAW_TOPIC, made)
+
+
+@contextmanager
+def installed(broker: Broker, services: int, partitions: int) -> Iterator[Site]:
+    """A fresh installation for the time of the block. The broker is ours alone, so topics have no prefix."""
+    with tempfile.TemporaryDirectory(prefix="spillway-bench-") as place:
+        directory = Path(place) / "config"
+        write_company(services, directory)
+        settings = settings_for(broker.bootstrap, fresh_name("app"), directory, partitions)
+        admin = broker.admin
+        apply(admin, plan(admin, desired_topics(settings, load_config(directory))))
+        try:
+            yield Site(broker, settings)
+        finally:
+            broker.drop()
