@@ -45,6 +45,9 @@ class Settings(BaseModel):
         clock: ``wall`` writes ticks by the machine's clock; ``recording`` leaves them to the recording's player.
         records_url: PostgreSQL of the records store.
         http_port: port of metrics and health; 0 for any free one.
+        instance_id: name of this process that stays the same over a restart, such as its pod's; with it, partitions
+            wait for a restarted process up to the session timeout instead of moving twice.
+        production: refuse to start on topics that do not survive the loss of a broker.
         session_timeout_seconds: silence after which a worker's partitions go to another, seconds.
         batch_records_max: records of one transaction at most.
         log_level: one of `LOG_LEVELS`.
@@ -63,6 +66,8 @@ class Settings(BaseModel):
     clock: Clock = "wall"
     records_url: str | None = None
     http_port: int = Field(default=9464, ge=0, le=65_535)
+    instance_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    production: bool = False
     session_timeout_seconds: float = Field(default=30.0, ge=1, le=300)
     batch_records_max: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
@@ -124,6 +129,8 @@ VARIABLES: Final[dict[str, str]] = {
     "clock": "SPILLWAY_CLOCK",
     "records_url": "SPILLWAY_RECORDS_URL",
     "http_port": "SPILLWAY_HTTP_PORT",
+    "instance_id": "SPILLWAY_INSTANCE_ID",
+    "production": "SPILLWAY_PRODUCTION",
     "session_timeout_seconds": "SPILLWAY_SESSION_TIMEOUT_SECONDS",
     "batch_records_max": "SPILLWAY_BATCH_RECORDS_MAX",
     "log_level": "SPILLWAY_LOG_LEVEL",
@@ -142,6 +149,8 @@ _ALLOWED: Final[dict[str, str]] = {
     "clock": "wall or recording",
     "records_url": "a postgresql:// address",
     "http_port": "a port from 0 (any free one) to 65535",
+    "instance_id": "1 to 200 letters, digits, '.', '_' or '-'",
+    "production": "true or false",
     "session_timeout_seconds": "a number of seconds from 1 to 300",
     "batch_records_max": "a whole number from 1 to 100000",
     "log_level": ", ".join(LOG_LEVELS),

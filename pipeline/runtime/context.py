@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.core.step import Processor
-from pipeline.flow import RAW_TOPICS, STAGE_BY_NAME
+from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPICS, STAGE_BY_NAME, changelog_topic
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.note import OffsetNote
 from pipeline.runtime.restore import RestoreFunction, restore
 from pipeline.runtime.transaction import OnStep, TransactionWriter, no_step
 from pipeline.settings import Settings
@@ -23,6 +24,7 @@ class StageContext:
         stage: the stage's word.
         inputs: logical input topics; ticks go to the first.
         partition_counts: logical name of every topic -> its partitions.
+        topic_ids: logical name of every topic -> its id; where it is not there, offsets do not say what they belong to.
         factory: makes the processor of one partition.
         hooks: effects outside Kafka.
         metrics: the process's series.
@@ -37,6 +39,7 @@ class StageContext:
     partition_counts: Mapping[str, int]
     factory: Callable[[], Processor]
     metrics: Metrics
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
     hooks: StageHooks = field(default_factory=StageHooks)
     on_step: OnStep = no_step
     writer: type[TransactionWriter] = TransactionWriter
@@ -57,6 +60,18 @@ class StageContext:
     def reads_raw(self) -> bool:
         """The stage reads whatever raw topics there are."""
         return RAW_TOPICS in STAGE_BY_NAME[self.stage].reads
+
+    def note(self, topic: str) -> OffsetNote:
+        """What every offset of an input topic carries."""
+        stage, ids = STAGE_BY_NAME[self.stage], self.topic_ids
+        if topic not in ids:
+            return OffsetNote()
+        changelog = (changelog_topic(self.stage),) if stage.stateful else ()
+        # Where the own input's count does not matter, its owners may change it: a stage without state has no key
+        # that would move away from anything. Dead letters are placed by a key that nothing depends on.
+        placed = {topic, *stage.writes, *changelog} if stage.stateful else {*stage.writes}
+        counts = {name: self.partition_counts[name] for name in sorted(placed - {DEAD_LETTER_TOPIC})}
+        return OffsetNote(ids[topic], ids[changelog[0]] if changelog else "", counts)
 
     @property
     def wire_inputs(self) -> tuple[str, ...]:

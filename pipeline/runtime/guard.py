@@ -7,11 +7,11 @@ transaction are read again by whoever starts next.
     async with guarded("handle a batch", stage="dedupe", partition=3):
         ...
 
-A record that is a defect each time it is read ends each process that reads it: a crash loop, on purpose. Its partition
-waits, nothing is skipped, and the line names topic, partition and offsets.
+A record that is a defect each time it is read ends three processes; then it goes to the dead letter (see
+`pipeline.runtime.quarantine`). What is not a record's fault ends each process that meets it, and nothing is skipped.
 
 Exit codes: 0 stopped as asked · 70 a defect, a failed commit, a fenced producer or a failed restore ·
-75 asked to stop and could not in time.
+75 asked to stop and could not in time · 78 what is there does not fit: topics, offsets or state of another make.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, NoReturn
 
@@ -34,10 +34,22 @@ EXIT_DEFECT: Final = 70
 EXIT_STOP_TOO_SLOW: Final = 75
 """EX_TEMPFAIL: asked to stop, and the running work did not end in time; nothing of it was committed."""
 
+EXIT_REFUSED: Final = 78
+"""EX_CONFIG: the brokers hold something that this installation cannot go on from; the line says what to do."""
+
 # Kubernetes kills after 30 s by default; a clean group leave before that spares the others a session timeout.
 STOP_SECONDS_MAX: Final = 25.0
 
 TRACEBACK_FRAMES_MAX: Final = 12
+# A note of what happened is one small transaction. Without a broker there is none, and the process ends as well.
+LAST_WORDS_SECONDS_MAX: Final = 15.0
+
+LastWords = Callable[[Exception], Awaitable[Mapping[str, object]]]
+"""Called with the defect before the process ends; returns facts for the log line."""
+
+
+class RefusedError(Exception):
+    """The process cannot go on from what it found, now or after a restart; the message is one line and says why."""
 
 
 def log_line(event: str, **facts: object) -> None:
@@ -60,22 +72,38 @@ def fatal(what: str, error: BaseException | str, **facts: object) -> NoReturn:
 
 
 @asynccontextmanager
-async def guarded(what: str, on_defect: Callable[[], None] | None = None, **facts: object) -> AsyncIterator[None]:
-    """Run a block; any exception but a cancellation ends the process (see `fatal`).
+async def guarded(what: str, last_words: LastWords | None = None, **facts: object) -> AsyncIterator[None]:
+    """Run a block; any exception but a cancellation ends the process (see `fatal` and `refuse`).
 
     Args:
         what: what is done, for the log line.
-        on_defect: called before the process ends; must not raise.
+        last_words: called before the process ends, with little time; a failure in it is only told.
         facts: more for the log line.
     """
     try:
         yield
     except asyncio.CancelledError:
         raise
+    except RefusedError as refused:
+        refuse(refused, **facts)
     except Exception as error:  # noqa: BLE001 this is the guard
-        if on_defect is not None:
-            on_defect()
+        if last_words is not None:
+            facts = {**facts, **await _said_in_time(last_words, error)}
         fatal(what, error, **facts)
+
+
+def refuse(refused: RefusedError, **facts: object) -> NoReturn:
+    """End the process now, with `EXIT_REFUSED`: nothing was changed, and a restart alone changes nothing."""
+    log_line("refused", why=str(refused), **facts)
+    os._exit(EXIT_REFUSED)
+
+
+async def _said_in_time(last_words: LastWords, error: Exception) -> Mapping[str, object]:
+    try:
+        async with asyncio.timeout(LAST_WORDS_SECONDS_MAX):
+            return await last_words(error)
+    except Exception as failure:  # noqa: BLE001 this is the guard
+        return {"not_noted": f"{type(failure).__name__}: {failure}"}
 
 
 def exit_after(seconds: float = STOP_SECONDS_MAX) -> threading.Timer:

@@ -1,7 +1,7 @@
 """A stage in this process: its partitions while they are ours, from one rebalance to the next.
 
-At each rebalance every partition is closed and the ones assigned are opened anew, because between two assignments
-another worker may have owned any of them.
+At each rebalance every partition is suspended: between two assignments another worker may own any of them. One that
+comes back goes on from its state in memory where its producer proves that nobody else had it; others are opened anew.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from time import time
+from time import monotonic, time
 
 from pipeline.core.step import Record
 from pipeline.runtime.context import StageContext
+from pipeline.runtime.guard import RefusedError
 from pipeline.runtime.metrics import HasGauges
 from pipeline.runtime.partition import PartitionTask
+from pipeline.runtime.waiting import PARTITION_BYTES_MIN, STAGE_BYTES_MAX
 
 
 class StageHost:
@@ -30,6 +32,7 @@ class StageHost:
         self.context = context
         self.tasks: dict[int, PartitionTask] = {}
         self.assigned = False
+        self._kept: dict[int, PartitionTask] = {}  # suspended; some of them may come back
         self._moving = asyncio.Lock()
         self._stopped = False
 
@@ -39,30 +42,60 @@ class StageHost:
         return self.context.stage
 
     async def open(self, partitions: Iterable[int]) -> None:
-        """Own exactly these partitions from now on; former owners are fenced when this returns."""
+        """Own exactly these partitions from now on; former owners are fenced when this returns.
+
+        Raises:
+            RefusedError: a partition that its topic did not have when the process started.
+        """
         async with self._moving:
-            await self._close()
+            await self._suspend()
             if self._stopped:  # asked to stop during a rebalance: what would be opened now nobody would close
                 return
-            tasks = {number: PartitionTask(self.context, number) for number in sorted(set(partitions))}
-            await asyncio.gather(*(task.start() for task in tasks.values()))
-            self.tasks = tasks
+            wanted = sorted(set(partitions))
+            self._check_counts(wanted)
+            kept, self._kept = self._kept, {}
+            opened = await asyncio.gather(*(self._opened(number, kept.pop(number, None)) for number in wanted))
+            self.tasks = dict(zip(wanted, opened, strict=True))
             self.assigned = True
+            await asyncio.gather(*(task.close() for task in kept.values()))
+
+    async def _opened(self, number: int, kept: PartitionTask | None) -> PartitionTask:
+        if kept is not None:
+            if await kept.resume():
+                return kept
+            await kept.close()
+        task = PartitionTask(self.context, number)
+        await task.start()
+        return task
+
+    def _check_counts(self, numbers: Iterable[int]) -> None:
+        counts = self.context.partition_counts
+        most = max((counts.get(topic, 0) for topic in self.context.inputs), default=0)
+        if beyond := [number for number in numbers if number >= most]:
+            raise RefusedError(
+                f"stage {self.stage} was given partition {beyond[0]}, and its inputs had {most} partitions when this "
+                "process started: somebody raised a partition count, which moves keys away from their state and "
+                "order; start anew with another SPILLWAY_APP_ID and SPILLWAY_TOPIC_PREFIX"
+            )
 
     async def close(self) -> None:
-        """Finish running transactions and own nothing."""
+        """Finish running transactions and serve nothing until the next assignment."""
         async with self._moving:
-            await self._close()
+            await self._suspend()
 
-    async def _close(self) -> None:
+    async def _suspend(self) -> None:
         tasks, self.tasks = self.tasks, {}
         self.assigned = False
-        await asyncio.gather(*(task.close() for task in tasks.values()))
+        await asyncio.gather(*(task.suspend() for task in tasks.values()))
+        self._kept.update(tasks)
 
     async def stop(self) -> None:
         """Finish for good."""
         self._stopped = True
-        await self.close()
+        async with self._moving:
+            await self._suspend()
+            kept, self._kept = self._kept, {}
+            await asyncio.gather(*(task.close() for task in kept.values()))
         await self.context.hooks.stop()
 
     async def accept(self, topic: str, partition: int, records: Sequence[Record]) -> None:
@@ -70,11 +103,21 @@ class StageHost:
         if (task := self.tasks.get(partition)) is not None:
             await task.offer(topic, records)
 
-    def positioned(self, committed: Mapping[tuple[str, int], int]) -> None:
-        """Learn the committed offsets that reading resumes from; what is before them counts as handled."""
-        for (topic, partition), offset in committed.items():
-            if (task := self.tasks.get(partition)) is not None:
-                task.next_offsets.setdefault(topic, offset)
+    def positioned(self, committed: Mapping[tuple[str, int], tuple[int, str]]) -> None:
+        """Learn where reading resumes: (wire topic, partition) -> committed offset and its note."""
+        by_number: dict[int, dict[str, tuple[int, str]]] = defaultdict(dict)
+        for (topic, number), found in committed.items():
+            by_number[number][topic] = found
+        for number, task in self.tasks.items():
+            task.positioned(by_number.get(number, {}))
+
+    def full(self) -> set[int]:
+        """Partitions that hold enough, and must not be read until they have handled some of it."""
+        held = {number: task.waiting.held_bytes for number, task in self.tasks.items()}
+        if sum(held.values()) >= STAGE_BYTES_MAX:
+            return set(held)
+        share = max(PARTITION_BYTES_MIN, STAGE_BYTES_MAX // max(1, len(held)))
+        return {number for number, size in held.items() if size >= share}
 
     def ready(self) -> bool:
         """Every partition that is ours is being served."""
@@ -85,9 +128,17 @@ class StageHost:
         tasks = sorted(self.tasks.items())
         return {
             "ready": self.ready(),
+            "assigned": self.assigned,
             "partitions": [number for number, task in tasks if task.serving],
             "restoring": [number for number, task in tasks if not task.serving],
+            "stalled_seconds": round(self.stalled_seconds(), 3),
         }
+
+    def stalled_seconds(self) -> float:
+        """How long the partition that waits longest has made no progress, though it has records in hand."""
+        now = monotonic()
+        since = (task.progress_at for task in self.tasks.values() if task.serving and task.waiting.held_bytes)
+        return max((now - at for at in since), default=0.0)
 
     def observe(self, unread: Mapping[tuple[str, int], int]) -> None:
         """Set the gauges of this stage.
@@ -103,10 +154,10 @@ class StageHost:
         oldest_ms, remainder = 0, 0
         for task in self.tasks.values():
             remainder += task.processor.ledger.remainder()
-            for topic, count in task.waiting_records().items():
+            for topic, count in task.waiting.counts().items():
                 lag[topic.removeprefix(prefix)] += count
-            if task.handled_timestamp_ms:
-                oldest_ms = min(oldest_ms or task.handled_timestamp_ms, task.handled_timestamp_ms)
+            if at_ms := task.handled_timestamp_ms or task.waiting.oldest_ms():
+                oldest_ms = min(oldest_ms or at_ms, at_ms)
             if isinstance(task.processor, HasGauges):
                 for name, values in task.processor.gauges().items():
                     for label, value in values.items():

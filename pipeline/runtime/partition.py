@@ -3,30 +3,42 @@
 Order of its life: fence the former owner (`start`), restore the state, then take batches of its co-partitioned
 input topics one after another, each in one transaction (`offer`), until it is closed. It owns the processor and the
 producer; it knows nothing of Faust.
+
+A rebalance suspends it; if the partition comes back to this process, it goes on from its state in memory, provided
+that nobody else had it in between (`resume`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from heapq import merge
-from time import perf_counter, time
-from typing import Final
+from time import monotonic, perf_counter, time
+from typing import Final, Protocol, cast
 
-from pipeline.core.step import Effects, Processor, Record, StreamRecord
+from aiokafka.errors import KafkaError
+
+from pipeline.core.step import Effects, Processor, Record
 from pipeline.runtime.context import StageContext
-from pipeline.runtime.guard import guarded
+from pipeline.runtime.guard import RefusedError, guarded, log_line
 from pipeline.runtime.metrics import FAILED
+from pipeline.runtime.note import Crash, OffsetNote
+from pipeline.runtime.quarantine import CRASHES_MAX, TIMER_ADVICE, Quarantine, refuse, timer_at_fault
 from pipeline.runtime.restore import RestoreStoppedError
 from pipeline.runtime.transaction import TransactionStep
+from pipeline.runtime.waiting import Waiting
 
-# Enough that fetching and committing overlap; more would only hold memory.
-WAITING_BATCHES_MAX: Final = 8
 # Everybody else on the event loop waits this long: the transactions of other partitions, which time out, and the
 # sign of life. A record costs from 20 us (dedupe) to milliseconds (correlate in a storm).
 DECIDE_RECORDS_PER_TURN: Final = 100
+
+
+class FetchedRecord(Protocol):
+    """What the consumer makes of a record; the object is ours alone."""
+
+    topic: str
 
 
 class PartitionTask:
@@ -37,7 +49,9 @@ class PartitionTask:
         processor: the stage's decisions and state.
         serving: the state is restored and batches are being handled.
         next_offsets: wire name of input topic -> offset after the last one handled.
-        handled_timestamp_ms: timestamp of the last record handled; 0 before the first.
+        handled_timestamp_ms: timestamp of the last record handled, or stream time as restored; 0 before both.
+        progress_at: monotonic time of the last sign of progress, seconds.
+        waiting: what was fetched and is not handled yet.
     """
 
     def __init__(self, context: StageContext, partition: int) -> None:
@@ -46,52 +60,70 @@ class PartitionTask:
         self.serving = False
         self.next_offsets: dict[str, int] = {}
         self.handled_timestamp_ms = 0
+        self.progress_at = monotonic()
+        self.waiting = Waiting()
         self._context = context
         self._writer = context.writer(
             context.settings, context.stage, partition, context.partition_counts, context.on_step
         )
-        self._waiting: deque[tuple[str, Sequence[Record]]] = deque()
+        self._quarantine = Quarantine()
+        self._notes = {topic: context.note(topic) for topic in context.inputs}
+        self._texts = {context.settings.wire(topic): note.to_text() for topic, note in self._notes.items()}
         self._changed = asyncio.Condition()
         self._closing = False
+        self._restored = False
+        self._restored_ms = 0
         self._runner: asyncio.Task[None] | None = None
+
+    # -- life
 
     async def start(self) -> None:
         """Fence the former owner, then begin to restore and serve in the background."""
         async with self._guarded("start a transactional producer"):
             await self._writer.start()
-        self._runner = asyncio.create_task(self._run(), name=f"{self._context.stage}-{self.partition}")
+        self._serve()
 
-    async def offer(self, topic: str, records: Sequence[Record]) -> None:
-        """Queue one topic's fetched records, waiting while the queue is full.
+    async def resume(self) -> bool:
+        """Go on after `suspend`, without a restore. False where that is not safe: the task is of no use then.
 
-        Once the task is closing the records are dropped: they are uncommitted, so the next owner reads them.
+        It is safe if our producer is not fenced. Whoever serves this partition starts its producer first, and that
+        fences ours; so nobody has written to the changelog since our last transaction, and the state in memory is
+        what the changelog holds. The proof is a transaction that commits the offsets again.
         """
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closing or len(self._waiting) < WAITING_BATCHES_MAX)
-            if not self._closing:
-                self._waiting.append((topic, records))
-                self._changed.notify_all()
+        if not (self._restored and self.next_offsets):
+            return False
+        try:
+            await self._writer.note(self.next_offsets, self._offset_texts(self.next_offsets))
+        except KafkaError as error:
+            log_line("state not kept", stage=self._context.stage, partition=self.partition, because=repr(error))
+            return False
+        self._closing = False
+        self._serve()
+        return True
 
-    async def close(self) -> None:
-        """Finish the running transaction, drop what waits, and disconnect."""
+    async def suspend(self) -> None:
+        """Finish the running transaction and drop what waits; the producer stays connected."""
         async with self._changed:
             self._closing = True
-            self._waiting.clear()
+            self.waiting.clear()
             self._changed.notify_all()
         if self._runner is not None:
             await self._runner
+            self._runner = None
         async with self._guarded("release a partition"):
             if self.serving:
                 await self._context.hooks.on_revoked(self.partition)
             self.serving = False
+
+    async def close(self) -> None:
+        """Finish the running transaction, drop what waits, and disconnect."""
+        await self.suspend()
+        async with self._guarded("release a partition"):
             await self._writer.stop()
 
-    def waiting_records(self) -> dict[str, int]:
-        """Records fetched and not yet handled, by wire name of their topic."""
-        waiting: dict[str, int] = {}
-        for topic, records in self._waiting:
-            waiting[topic] = waiting.get(topic, 0) + len(records)
-        return waiting
+    def _serve(self) -> None:
+        self.progress_at = monotonic()
+        self._runner = asyncio.create_task(self._run(), name=f"{self._context.stage}-{self.partition}")
 
     async def _run(self) -> None:
         async with self._guarded("restore a partition"):
@@ -104,55 +136,138 @@ class PartitionTask:
         while batch := await self._take():
             async with self._guarded_batch(batch):
                 await self._handle(batch)
+            self.waiting.done()
 
     async def _restore(self) -> None:
-        if not self._context.stateful:
-            self.processor.restored()
+        if self._restored:
             return
-        started = perf_counter()
-        records = await self._context.restore(
-            self._context.settings, self._context.stage, self.partition, self.processor, lambda: self._closing
-        )
-        self._context.metrics.restored(self._context.stage, records, perf_counter() - started)
+        context = self._context
+        if context.stateful:
+            started = perf_counter()
+            records = await context.restore(
+                context.settings, context.stage, self.partition, self.processor, lambda: self._closing
+            )
+            context.metrics.restored(context.stage, records, perf_counter() - started)
+            self._restored_ms = self.handled_timestamp_ms = self.processor.clock_ms
+        else:
+            self.processor.restored()
+        self._restored = True
+        self.progress_at = monotonic()
+
+    # -- what comes in
+
+    def positioned(self, committed: Mapping[str, tuple[int, str]]) -> None:
+        """Learn where reading resumes, before the first batch: wire topic -> committed offset and its note."""
+        prefix = self._context.settings.topic_prefix
+        for topic, (offset, text) in committed.items():
+            if topic in self.next_offsets:
+                continue
+            self.next_offsets[topic] = offset
+            if (crash := OffsetNote.from_text(text).crash) is not None:
+                self._quarantine.crashes[topic.removeprefix(prefix)] = crash
+
+    async def offer(self, topic: str, records: Sequence[Record]) -> None:
+        """Queue one topic's fetched records. Never waits: reading stops where a partition holds enough.
+
+        Once the task is closing the records are dropped: they are uncommitted, so the next owner reads them.
+        """
+        async with self._changed:
+            if not self._closing:
+                if not self.waiting:
+                    self.progress_at = monotonic()
+                self.waiting.put(topic, records)
+                self._changed.notify_all()
 
     async def _take(self) -> dict[str, list[Record]]:
         """Everything that waits, up to one transaction's worth, by topic; empty when closing."""
-        batch: dict[str, list[Record]] = {}
         async with self._changed:
-            await self._changed.wait_for(lambda: self._closing or bool(self._waiting))
-            taken = 0
-            while self._waiting and taken < self._context.settings.batch_records_max:
-                topic, records = self._waiting.popleft()
-                batch.setdefault(topic, []).extend(records)
-                taken += len(records)
-            self._changed.notify_all()
-        return batch
+            await self._changed.wait_for(lambda: self._closing or bool(self.waiting))
+            return self.waiting.take(self._context.settings.batch_records_max)
+
+    # -- one batch
 
     async def _handle(self, batch: dict[str, list[Record]]) -> None:
-        context, effects = self._context, Effects()
-        fresh = {topic: self._not_yet_handled(topic, records) for topic, records in batch.items()}
-        records = self._in_order([self._logical(topic, records) for topic, records in fresh.items() if records])
-        if not records:
-            context.metrics.skipped(context.stage)
+        wire = self._context.settings.wire
+        read = (self._logical(topic, self._not_yet_handled(topic, records)) for topic, records in batch.items())
+        fresh = [records for records in read if records]
+        if not fresh:
+            self._context.metrics.skipped(self._context.stage)
             return
+        if self._restored_ms and not self.next_offsets:
+            raise RefusedError(_offsets_are_gone(self._context, self.partition))
+        records = self._in_order(fresh)
+        for portion in self._quarantine.portions(records):
+            last = (run[-1] for run in fresh) if portion is records else portion
+            await self._transact(portion, {wire(record.topic): record.offset + 1 for record in last})
+            if self._closing:  # what is left is read again
+                return
+
+    async def _transact(self, records: Sequence[Record], offsets: dict[str, int]) -> None:
+        context, effects, quarantine = self._context, Effects(), self._quarantine
         started = perf_counter()
-        await self._decide(records, effects)
+        quarantine.hold(records)
+        crash = quarantine.refused(records[0])
+        if crash is not None:
+            refuse(self.processor, records[0], crash, effects)
+        else:
+            await self._decide(len(records), effects)
+        quarantine.acquit()
         context.on_step(TransactionStep.DECIDED)
         await context.hooks.before_commit(self.partition, self.processor, records, effects)
-        offsets = {topic: records[-1].offset + 1 for topic, records in fresh.items() if records}
+        quarantine.hold(records)
         changes = self.processor.take_changes() if context.stateful else ()
-        await self._writer.commit(effects.outputs, changes, self.processor.clock_ms, offsets)
-        self.next_offsets.update(offsets)
-        self.handled_timestamp_ms = records[-1].timestamp
+        quarantine.acquit()
+        await self._writer.commit(
+            effects.outputs, changes, self.processor.clock_ms, offsets, self._offset_texts(offsets)
+        )
+        self._committed(records, offsets)
         context.metrics.committed(context.stage, len(records), effects, perf_counter() - started, time())
+        if crash is not None:
+            self._tell_quarantined(records[0], crash)
         await context.hooks.after_commit(self.partition, self.processor, effects)
         context.on_step(TransactionStep.HANDED_ON)
 
-    async def _decide(self, records: list[Record], effects: Effects) -> None:
-        for start in range(0, len(records), DECIDE_RECORDS_PER_TURN):
+    async def _decide(self, count: int, effects: Effects) -> None:
+        for start in range(0, count, DECIDE_RECORDS_PER_TURN):
             if start:
                 await asyncio.sleep(0)
-            self.processor.handle(records[start : start + DECIDE_RECORDS_PER_TURN], effects)
+            self.processor.handle(self._quarantine.slice(start, start + DECIDE_RECORDS_PER_TURN), effects)
+
+    def _committed(self, records: Sequence[Record], offsets: dict[str, int]) -> None:
+        self.next_offsets.update(offsets)
+        self.handled_timestamp_ms = records[-1].timestamp
+        self.progress_at = monotonic()
+        if self._quarantine.crashes:
+            prefix = self._context.settings.topic_prefix
+            for topic, following in offsets.items():
+                self._quarantine.passed(topic.removeprefix(prefix), following)
+
+    def _tell_quarantined(self, record: Record, crash: Crash) -> None:
+        log_line(
+            "record quarantined",
+            stage=self._context.stage,
+            topic=self._context.settings.wire(record.topic),
+            partition=self.partition,
+            offset=record.offset,
+            crashes=crash.times,
+            error=crash.error,
+            see="spillway dead-letter list --reason quarantined",
+        )
+
+    def _offset_texts(self, offsets: Mapping[str, int]) -> Mapping[str, str]:
+        """The note of each offset, by wire topic."""
+        if not self._quarantine.crashes:
+            return self._texts
+        prefix = self._context.settings.topic_prefix
+        return {
+            topic: self._text(topic, self._quarantine.pending(topic.removeprefix(prefix), following))
+            for topic, following in offsets.items()
+        }
+
+    def _text(self, topic: str, crash: Crash | None) -> str:
+        if crash is None:
+            return self._texts[topic]
+        return replace(self._notes[topic.removeprefix(self._context.settings.topic_prefix)], crash=crash).to_text()
 
     def _not_yet_handled(self, topic: str, records: list[Record]) -> list[Record]:
         """Records from the next offset on. Around a rebalance some may be read a second time."""
@@ -162,27 +277,48 @@ class PartitionTask:
         return [record for record in records if record.offset >= following]
 
     def _logical(self, topic: str, records: list[Record]) -> list[Record]:
-        """Records as the core sees them: under the logical topic name."""
-        prefix = self._context.settings.topic_prefix
-        if not prefix:
-            return records
-        name = topic.removeprefix(prefix)
-        return [_renamed(record, name) for record in records]
+        """Records as the core sees them: under the logical topic name. They are ours alone, so in place."""
+        if self._context.settings.topic_prefix:
+            name = topic.removeprefix(self._context.settings.topic_prefix)
+            for record in cast("list[FetchedRecord]", records):
+                record.topic = name
+        return records
 
     def _in_order(self, by_topic: list[list[Record]]) -> list[Record]:
         """Records of several topics by timestamp, each topic's own order kept."""
         if len(by_topic) < 2:
-            return by_topic[0] if by_topic else []
+            return by_topic[0]
         return list(merge(*by_topic, key=lambda record: record.timestamp))
+
+    # -- trouble
+
+    async def _note_crash(self, error: Exception) -> Mapping[str, object]:
+        """Before a defect ends the process: count it, and leave a note where a record is to blame."""
+        context, wire = self._context, self._context.settings.wire
+        context.metrics.failed(context.stage)
+        if (key := timer_at_fault(error)) is not None:
+            return {"timer": key, "do": TIMER_ADVICE}
+        crashes = self._quarantine.blame(error)
+        if crashes:
+            offsets = {
+                wire(topic): self.next_offsets.get(wire(topic), self._quarantine.offset_of(topic)) for topic in crashes
+            }
+            texts = {wire(topic): self._text(wire(topic), crash) for topic, crash in crashes.items()}
+            await self._writer.note(offsets, texts)
+        return {
+            "crashes": {
+                topic: {"times": crash.times, "of": CRASHES_MAX, "offset": crash.offset, "through": crash.through}
+                for topic, crash in crashes.items()
+            }
+        }
 
     def _guarded_batch(self, batch: dict[str, list[Record]]) -> AbstractAsyncContextManager[None]:
         """Guard one batch: a defect counts as a failed transaction, and the log line says where its records are."""
-        context = self._context
         spans = {topic: f"{records[0].offset}-{records[-1].offset}" for topic, records in batch.items()}
         return guarded(
             "handle a batch",
-            lambda: context.metrics.failed(context.stage),
-            stage=context.stage,
+            self._note_crash,
+            stage=self._context.stage,
             partition=self.partition,
             transaction=FAILED,
             offsets=spans,
@@ -192,7 +328,10 @@ class PartitionTask:
         return guarded(what, stage=self._context.stage, partition=self.partition)
 
 
-def _renamed(record: Record, topic: str) -> Record:
-    return StreamRecord(
-        topic, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
+def _offsets_are_gone(context: StageContext, partition: int) -> str:
+    group = context.settings.group(context.stage)
+    return (
+        f"partition {partition} of stage {context.stage} has state, and group {group} has no committed offset for it "
+        "(offsets of a group that is away for longer than offsets.retention.minutes go): reading from the start would "
+        f"count everything twice; set the offsets with kafka-consumer-groups --group {group} --reset-offsets"
     )

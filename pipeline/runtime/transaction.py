@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from pipeline.core.identity import partition_of
 from pipeline.core.step import Output
@@ -35,6 +35,10 @@ START_TRIES_MAX: Final = 5
 START_RETRY_SECONDS: Final = 0.5
 
 Batches = dict[tuple[str, int], list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]]
+
+Offsets = dict[TopicPartition, OffsetAndMetadata]
+
+NO_NOTES: Final[Mapping[str, str]] = {}
 
 
 class TransactionStep(StrEnum):
@@ -89,6 +93,7 @@ class TransactionWriter:
         self._partition = partition
         self._counts = partition_counts
         self._producer: Any = None
+        self._open = False
 
     async def start(self) -> None:
         """Connect, fence the partition's previous owner and end its open transaction.
@@ -116,6 +121,7 @@ class TransactionWriter:
         changes: Iterable[tuple[bytes, bytes | None]],
         changed_at_ms: int,
         offsets: Mapping[str, int],
+        notes: Mapping[str, str] = NO_NOTES,
     ) -> None:
         """Write all of a batch's consequences, or none.
 
@@ -124,6 +130,7 @@ class TransactionWriter:
             changes: state records for the changelog; None removes a key.
             changed_at_ms: stream time, the timestamp of the state records.
             offsets: wire name of each input topic -> next offset to read.
+            notes: wire name of input topic -> text beside its offset (see `pipeline.runtime.note`).
 
         Raises:
             OversizedRecordError: the broker refused a record for its size; it would at every further try.
@@ -131,23 +138,46 @@ class TransactionWriter:
         """
         grouped = self._grouped(outputs, changes, changed_at_ms)
         try:
-            await self._commit(grouped, offsets)
+            await self._commit(grouped, self._noted(offsets, notes))
         except MessageSizeTooLargeError as error:
             raise _oversized(grouped) from error
 
-    async def _commit(self, grouped: Batches, offsets: Mapping[str, int]) -> None:
+    async def note(self, offsets: Mapping[str, int], notes: Mapping[str, str]) -> None:
+        """Write offsets and the texts beside them alone; what is open is aborted before.
+
+        It also proves that nobody else has started this partition's producer since our last transaction: we would
+        be fenced.
+
+        Raises:
+            KafkaError: nothing may be assumed.
+        """
+        producer = self._producer
+        if self._open:
+            await producer.abort_transaction()
+        await producer.begin_transaction()
+        await producer.send_offsets_to_transaction(self._noted(offsets, notes), self._group)
+        await producer.commit_transaction()
+
+    def _noted(self, offsets: Mapping[str, int], notes: Mapping[str, str]) -> Offsets:
+        return {
+            TopicPartition(topic, self._partition): OffsetAndMetadata(offset, notes.get(topic, ""))
+            for topic, offset in offsets.items()
+        }
+
+    async def _commit(self, grouped: Batches, offsets: Offsets) -> None:
         producer = self._producer
         await producer.begin_transaction()
+        self._open = True
         self._on_step(TransactionStep.BEGUN)
         written = []
         for (topic, partition), records in grouped.items():
             written += await self._send(topic, partition, records)
-        ours = {TopicPartition(topic, self._partition): offset for topic, offset in offsets.items()}
         # Offsets travel beside the records. Awaiting each write makes a failed one raise here; aiokafka's own flush
         # would only remember it.
-        await asyncio.gather(self._all_written(written), producer.send_offsets_to_transaction(ours, self._group))
+        await asyncio.gather(self._all_written(written), producer.send_offsets_to_transaction(offsets, self._group))
         self._on_step(TransactionStep.OFFSETS_WRITTEN)
         await producer.commit_transaction()
+        self._open = False
         self._on_step(TransactionStep.COMMITTED)
 
     async def _all_written(self, written: Iterable[asyncio.Future[Any]]) -> None:

@@ -17,20 +17,25 @@ from typing import Any, Final, cast
 
 import aiokafka
 import faust
-from aiokafka.structs import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.consumer import TransactionManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from pipeline.flow import MEBIBYTE
 from pipeline.runtime.assignor import PartitionNumberAssignor
-from pipeline.runtime.guard import guarded
+from pipeline.runtime.guard import RefusedError, guarded
 from pipeline.runtime.host import StageHost
 
 # Room for one transaction's worth of usual records (600 bytes to 1 KiB) in one fetch.
 FETCH_BYTES_MAX: Final = 2 * MEBIBYTE
+# One answer of a broker, of all partitions. Beside the limits of what waits, it is what may be in memory.
+FETCH_ANSWER_BYTES_MAX: Final = 16 * MEBIBYTE
 FETCH_WAIT_MS_MAX: Final = 500
 FETCH_TIMEOUT_SECONDS: Final = 1.0
+# While a partition that holds enough is left out, its room must be noticed soon: a fraction of a transaction.
+LOOK_AGAIN_SECONDS: Final = 0.01
 HEARTBEATS_PER_SESSION: Final = 5
 REBALANCE_TIMEOUT_MS: Final = 60_000
 # Faust has its own idea of idleness; a worker whose partitions are quiet must not lose them.
@@ -55,15 +60,34 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             partition_assignment_strategy=[PartitionNumberAssignor],
             isolation_level="read_committed",
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # Never guess: an offset that the log does not have (records gone unread, a topic made anew) ends us.
+            auto_offset_reset="none",
+            group_instance_id=settings.instance_id,
             max_poll_records=settings.batch_records_max,
             max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
+            fetch_max_bytes=FETCH_ANSWER_BYTES_MAX,
             fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
             rebalance_timeout_ms=max(REBALANCE_TIMEOUT_MS, session_ms),
         )
+
+    async def seek_to_notes(self) -> dict[TP, OffsetAndMetadata]:
+        """Seek to the committed offsets; returns them with the notes beside them.
+
+        Partitions without one stay where they are, and are not among those returned.
+        """
+        return cast(dict[TP, OffsetAndMetadata], await self.call_thread(self._seek_to_notes))
+
+    async def _seek_to_notes(self) -> dict[TP, OffsetAndMetadata]:
+        consumer = self._ensure_consumer()
+        found = await consumer._coordinator.fetch_committed_offsets(list(consumer.assignment()))
+        committed = {TP(*topic): each for topic, each in found.items() if each.offset >= 0}
+        for topic, each in committed.items():
+            if topic in consumer.assignment():  # a rebalance may have come in between
+                consumer.seek(TopicPartition(*topic), each.offset)
+        return committed
 
     def failure(self) -> BaseException | str | None:
         """Why this consumer will never read again, or None.
@@ -113,9 +137,11 @@ class Consumer(driver.Consumer):
         seeks = self._seeks
         await asyncio.sleep(0)  # a fetch that returns at once must not keep the loop from everybody else
         try:
-            records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
+            records = await self._fetch()
         except self.consumer_stopped_errors:
             return  # the consumer closes first on a stop, and the fetcher learns of it here
+        except OffsetOutOfRangeError as error:
+            raise RefusedError(_out_of_range(error, host_of(self.app))) from None
         if not records or self.should_stop or not self.flow_active:
             return  # dropped in a rebalance: reading resumes from the committed offsets
         if seeks != self._seeks:
@@ -129,17 +155,34 @@ class Consumer(driver.Consumer):
             message = _message(TP(topic.topic, topic.partition), list(batch), generation)
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
+    async def _fetch(self) -> Mapping[TopicPartition, list[Any]]:
+        """What was read of the partitions that have room for more."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # anything with a wait(), says mode
+        active = self._get_active_partitions()
+        if not active:
+            await self.sleep(FETCH_TIMEOUT_SECONDS)
+            return {}
+        full = host_of(self.app).full()
+        readable = {topic for topic in active if topic.partition not in full} if full else active
+        if not readable:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            return {}
+        seconds = LOOK_AGAIN_SECONDS if full else FETCH_TIMEOUT_SECONDS
+        return cast("Mapping[TopicPartition, list[Any]]", await self._getmany(readable, seconds))
+
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, and to the beginning where nothing was committed yet.
 
         Faust's own leaves the latter where they are, which loses what was fetched and dropped in a rebalance.
         """
-        committed = await self.seek_to_committed()
-        fresh = [topic for topic, offset in committed.items() if not offset or offset < 0]
-        if fresh:
-            await self._thread.seek_to_beginning(*(TopicPartition(*topic) for topic in fresh))
-        known = {(topic.topic, topic.partition): offset for topic, offset in committed.items() if offset}
-        host_of(self.app).positioned(known)
+        thread = cast(ConsumerThread, self._thread)
+        committed = await thread.seek_to_notes()
+        if fresh := [TopicPartition(*topic) for topic in thread.assignment() if topic not in committed]:
+            await thread.seek_to_beginning(*fresh)
+        host_of(self.app).positioned(
+            {(topic.topic, topic.partition): (found.offset, found.metadata) for topic, found in committed.items()}
+        )
         self._seeks += 1
 
     async def wait_empty(self) -> None:
@@ -208,6 +251,17 @@ class BatchSchema(faust.Schema[Any, Any]):
             return app.create_event(None, message.value, {}, message)
 
         return decode
+
+
+def _out_of_range(error: OffsetOutOfRangeError, host: StageHost) -> str:
+    """The sentence for offsets that their topic does not have."""
+    where = ", ".join(f"{topic}-{number} at {offset}" for (topic, number), offset in error.args[0].items())
+    group = host.context.settings.group(host.stage)
+    return (
+        f"stage {host.stage} cannot read on: {where} is not in the log any more or not yet. Either records went unread "
+        "(retention is shorter than the backlog) or the topic was made anew. To accept that, stop the stage and set "
+        f"its offsets with kafka-consumer-groups --group {group} --reset-offsets"
+    )
 
 
 def _message(topic: TP, records: list[Any], generation: int) -> ConsumerMessage:

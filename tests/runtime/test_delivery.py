@@ -130,7 +130,7 @@ def test_records_of_megabytes_pass_beside_small_ones(bench: Bench) -> None:
 
 def test_a_stop_finishes_the_running_work_and_exits_cleanly(bench: Bench) -> None:
     worker = bench.worker().wait_ready()
-    send_counted(bench, 5000)
+    send_counted(bench, 20_000)
     bench.wait_committed(1)
     assert worker.terminate() == 0, worker.said
     events = worker.events()
@@ -140,9 +140,9 @@ def test_a_stop_finishes_the_running_work_and_exits_cleanly(bench: Bench) -> Non
         batches = called.count("before_commit")
         assert called == ["on_assigned", *["before_commit", "after_commit"] * batches, "on_revoked"]
     # What was written and what counts as read agree: each record gives one.
-    assert len(bench.read_all(OUTPUT)) == bench.committed() < 5000
+    assert len(bench.read_all(OUTPUT)) == bench.committed() < 20_000
     bench.worker().wait_ready()
-    assert out_of_sequence(bench.read(OUTPUT, 5000)) == {}
+    assert out_of_sequence(bench.read(OUTPUT, 20_000)) == {}
 
 
 def test_a_defect_ends_the_process_and_nothing_of_its_batch_is_committed(bench: Bench) -> None:

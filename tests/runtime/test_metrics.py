@@ -76,8 +76,12 @@ def test_a_defect_is_counted_before_the_process_ends(monkeypatch: pytest.MonkeyP
         happened.append(f"exit {code}")
         raise SystemExit
 
+    async def count(error: Exception) -> dict[str, object]:
+        happened.append("counted")
+        return {}
+
     async def defect() -> None:
-        async with guard.guarded("test", lambda: happened.append("counted")):
+        async with guard.guarded("test", count):
             raise RuntimeError
 
     monkeypatch.setattr("pipeline.runtime.guard.os._exit", leave)

@@ -1,0 +1,101 @@
+"""Records that were fetched for one partition and wait for their transaction, counted in bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.core.step import Record
+from pipeline.flow import MEBIBYTE
+
+STAGE_BYTES_MAX: Final = 64 * MEBIBYTE
+"""What may wait and be in hand in all partitions of a stage here; reading stops at it. One fetch may go over."""
+
+PARTITION_BYTES_MIN: Final = 4 * MEBIBYTE
+"""What one partition may hold in any case: two transactions of usual records, so that fetching goes on meanwhile."""
+
+TRANSACTION_BYTES_MAX: Final = 8 * MEBIBYTE
+"""Input of one transaction: what it writes is about as much again, and the broker must take it in time."""
+
+RECORD_OVERHEAD_BYTES: Final = 600
+"""A record's objects in memory beside its key, value and headers."""
+
+
+class Waiting:
+    """Fetched batches in the order they came.
+
+    Attributes:
+        held_bytes: what waits and what was taken and is not done yet.
+    """
+
+    def __init__(self) -> None:
+        self.held_bytes = 0
+        self._taken_bytes = 0
+        self._batches: deque[tuple[str, Sequence[Record], int]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._batches)
+
+    def put(self, topic: str, records: Sequence[Record]) -> None:
+        """Add one topic's fetched records."""
+        size = sum(map(size_of, records))
+        self._batches.append((topic, records, size))
+        self.held_bytes += size
+
+    def take(self, records_max: int) -> dict[str, list[Record]]:
+        """What waits, up to one transaction's worth, by topic; at least one record. `done` ends it."""
+        batch: dict[str, list[Record]] = {}
+        records_left, bytes_left = records_max, TRANSACTION_BYTES_MAX
+        before = self.held_bytes
+        while self._batches and records_left > 0:
+            topic, records, size = self._batches.popleft()
+            count = len(records) if size <= bytes_left else max(_fitting(records, bytes_left), 0 if batch else 1)
+            count = min(count, records_left)
+            if rest := records[count:]:
+                self._batches.appendleft((topic, rest, sum(map(size_of, rest))))
+                records_left = 0
+            if count:
+                batch.setdefault(topic, []).extend(records[:count] if rest else records)
+            records_left -= count
+            bytes_left -= size
+        self._taken_bytes = before - sum(size for _, _, size in self._batches)
+        return batch
+
+    def done(self) -> None:
+        """What was taken is committed and needs no memory any more."""
+        self.held_bytes -= self._taken_bytes
+        self._taken_bytes = 0
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._batches.clear()
+        self.held_bytes = self._taken_bytes
+
+    def counts(self) -> dict[str, int]:
+        """Waiting records by topic."""
+        counts: dict[str, int] = {}
+        for topic, records, _ in self._batches:
+            counts[topic] = counts.get(topic, 0) + len(records)
+        return counts
+
+    def oldest_ms(self) -> int | None:
+        """Timestamp of the oldest of the first records that wait, or None."""
+        return min((records[0].timestamp for _, records, _ in self._batches), default=None)
+
+
+def size_of(record: Record) -> int:
+    """Bytes that a record keeps in memory, about."""
+    size = RECORD_OVERHEAD_BYTES + len(record.value or b"") + len(record.key or b"")
+    if record.headers:
+        size += sum(len(name) + len(value or b"") for name, value in record.headers)
+    return size
+
+
+def _fitting(records: Sequence[Record], bytes_max: int) -> int:
+    """How many of the first records fit."""
+    for count, record in enumerate(records):
+        bytes_max -= size_of(record)
+        if bytes_max < 0:
+            return count
+    return len(records)
