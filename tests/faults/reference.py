@@ -1,0 +1,185 @@
+"""The reference: what the outputs must be, computed by the pure core from the inputs as they are on the brokers.
+
+A stage's partition is deterministic in the order of its records. Where it reads one topic, that is the topic's order.
+Where it reads several, the journal says what each committed transaction took, and within a transaction records go
+by timestamp, each topic's own order kept. So the reference is exact for every interleaving that the brokers, the
+load and the faults came to, with nothing asked of the workers.
+
+Each stage is judged on its own: its reference starts from what is on its input topics, and those are outputs of a
+stage before it (judged there) or what the load handed over (known).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import permutations
+
+from pipeline.agents.processors import processor_factory
+from pipeline.core.identity import partition_of
+from pipeline.core.step import Effects, Ledger, Output, Processor, StreamRecord
+from pipeline.flow import STAGE_BY_NAME
+from tests.faults.journal import Taken, transactions
+from tests.faults.site import Digest, Place, Site, digest, is_tick
+from tests.faults.worker import STAGES
+
+Source = tuple[str, int]
+"""Whose outputs they are: a stage and its input partition, or the load."""
+
+Found = Mapping[str, Counter[Digest]]
+"""Topic -> what is there, to decide between orders that the journal leaves open."""
+
+
+def _by_source() -> dict[Source, list[Digest]]:
+    return defaultdict(list)
+
+
+@dataclass(slots=True)
+class Expectation:
+    """What the topics must hold.
+
+    Attributes:
+        outputs: place -> source -> digests of its records there, in order.
+        states: (stage, partition) -> changelog key -> value; None where the key is gone.
+        ledgers: (stage, partition) -> its counts.
+        faults: what is wrong with the journal itself.
+        transactions: how many were committed.
+    """
+
+    outputs: dict[Place, dict[Source, list[Digest]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    states: dict[Source, dict[bytes, bytes | None]] = field(default_factory=dict)
+    ledgers: dict[Source, Ledger] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    transactions: int = 0
+
+
+Records = Mapping[Place, Sequence[StreamRecord]]
+"""What is on the topics, each partition in order."""
+
+
+def expect(site: Site, records: Records, found: Found) -> Expectation:
+    """Compute what a site's topics must hold.
+
+    Args:
+        site: whose load has ended and whose workers have stopped.
+        records: what its topics hold.
+        found: the same as digests.
+    """
+    expectation = Expectation()
+    for place, digests in site.sent.items():
+        expectation.outputs[place]["load", 0] = digests
+    journal = transactions(site.read_offsets(), [site.settings.group(stage) for stage in STAGES])
+    for stage in STAGES:
+        factory = processor_factory(stage, site.config)
+        for partition in range(max(site.counts[topic] for topic in site.inputs(stage))):
+            taken = journal.get((site.settings.group(stage), partition), [])
+            expectation.transactions += len(taken)
+            _Play(site, (stage, partition), factory, records, found, expectation).run(taken)
+    return expectation
+
+
+class _Play:
+    """One stage's partition, played again."""
+
+    def __init__(
+        self,
+        site: Site,
+        source: Source,
+        factory: Callable[[], Processor],
+        records: Records,
+        found: Found,
+        expectation: Expectation,
+    ) -> None:
+        self._site = site
+        self._stage, self._partition = self._source = source
+        self._factory = factory
+        self._processor = factory()
+        self._processor.restored()
+        self._found = found
+        self._expectation = expectation
+        self._state: dict[bytes, bytes | None] = {}
+        topics = [topic for topic in site.inputs(self._stage) if self._partition < site.counts[topic]]
+        self._inputs = {topic: records[topic, self._partition] for topic in topics}
+        self._next = dict.fromkeys(topics, 0)
+        self._offsets = dict.fromkeys(topics, 0)
+
+    def run(self, taken: Sequence[Taken]) -> None:
+        for transaction in taken:
+            batch = {
+                topic: self._slice(topic.removeprefix(self._site.settings.topic_prefix), offset)
+                for topic, offset in transaction.next_offsets.items()
+            }
+            for output in self._handle([records for records in batch.values() if records]):
+                self._expect(output)
+        self._expectation.states[self._source] = self._state
+        self._expectation.ledgers[self._source] = self._processor.ledger
+        for topic, records in self._inputs.items():
+            if left := sum(not is_tick(record) for record in records[self._next[topic] :]):
+                self._fault(f"{left} records of {topic} were never taken")
+
+    def _slice(self, topic: str, following: int) -> Sequence[StreamRecord]:
+        """What a transaction took of a topic."""
+        if following <= self._offsets[topic]:
+            self._fault(f"the offset of {topic} went from {self._offsets[topic]} to {following}")
+        self._offsets[topic] = following
+        records, begin = self._inputs[topic], self._next[topic]
+        end = begin
+        while end < len(records) and records[end].offset < following:
+            end += 1
+        self._next[topic] = max(begin, end)
+        return records[begin:end]
+
+    def _handle(self, by_topic: Sequence[Sequence[StreamRecord]]) -> list[Output]:
+        if len(by_topic) < 2 or not _ties(by_topic):
+            return self._decide(_in_order(by_topic))
+        # Which topic goes first where timestamps are equal is chance; what was written tells.
+        known = dict(self._state)
+        outputs: list[Output] = []
+        for ordered in permutations(by_topic):
+            self._processor, self._state = self._again(known), dict(known)
+            outputs = self._decide(_in_order(list(ordered)))
+            if all(self._found[output.topic][_digest(output)] for output in outputs):
+                break
+        return outputs
+
+    def _again(self, state: Mapping[bytes, bytes | None]) -> Processor:
+        """A processor with that state, as a worker that takes over has it."""
+        processor = self._factory()
+        for key, value in state.items():
+            processor.restore(key, value)
+        processor.restored()
+        return processor
+
+    def _decide(self, records: list[StreamRecord]) -> list[Output]:
+        effects = Effects()
+        self._processor.handle(records, effects)
+        if STAGE_BY_NAME[self._stage].stateful:
+            self._state.update(self._processor.take_changes())
+        return effects.outputs
+
+    def _expect(self, output: Output) -> None:
+        partition = output.partition
+        if partition is None:
+            partition = 0 if output.key is None else partition_of(output.key, self._site.counts[output.topic])
+        self._expectation.outputs[output.topic, partition][self._source].append(_digest(output))
+
+    def _fault(self, text: str) -> None:
+        self._expectation.faults.append(f"{self._stage}-{self._partition}: {text}")
+
+
+def _digest(output: Output) -> Digest:
+    return digest(output.key, output.value, output.timestamp_ms, output.headers)
+
+
+def _in_order(by_topic: Sequence[Sequence[StreamRecord]]) -> list[StreamRecord]:
+    return list(merge(*by_topic, key=lambda record: record.timestamp))
+
+
+def _ties(by_topic: Sequence[Sequence[StreamRecord]]) -> bool:
+    """Whether records of different topics have one timestamp. A tick changes nothing by standing first or second."""
+    stamps = [{record.timestamp for record in records if not is_tick(record)} for records in by_topic]
+    return len(set().union(*stamps)) < sum(len(each) for each in stamps)
