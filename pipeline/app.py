@@ -25,6 +25,7 @@ from pipeline.models.policy import Config
 from pipeline.runtime.broker import StartError, check_topics, existing_topics, input_topics
 from pipeline.runtime.carry import carry
 from pipeline.runtime.context import StageContext
+from pipeline.runtime.garbage import spare_long_lived_objects
 from pipeline.runtime.guard import exit_after
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.hooks import StageHooks
@@ -46,6 +47,7 @@ def create_app(context: StageContext) -> HostedStage:
     Args:
         context: the stage, its settings, processor factory, hooks and metrics.
     """
+    spare_long_lived_objects()
     settings, stage = context.settings, context.stage
     host = StageHost(context)
     app = faust.App(
