@@ -9,4 +9,4 @@ from pipeline.feeds import ADAPTERS
 
 def processor(shared: Shared) -> IngestProcessor:
     """What decides for one partition."""
-    return IngestProcessor(shared.config, ADAPTERS, shared.feeds)
+    return IngestProcessor(shared.config, ADAPTERS, shared.feeds, shared.enricher)

@@ -9,7 +9,8 @@ Only an unambiguous name counts: of two entities with one name, Component goes b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from pipeline.core.names import (
@@ -18,14 +19,15 @@ from pipeline.core.names import (
     KIND_RANK,
     NAME_CHARS_MAX,
     PLACE_LABELS,
-    WORD,
     Place,
     Term,
     bare_host,
     identifying_labels,
     phrase_of,
     places_of,
+    spellings_of,
     terms_of,
+    words_of,
 )
 from pipeline.models.alert import Alert, FeedClass
 from pipeline.models.policy import Config
@@ -85,6 +87,12 @@ ENVIRONMENT_WORDS: Final = {
     "dev": "development",
 }  # fmt: skip
 _POD_HASHES_MAX: Final = 2
+_HOST_LABELS: Final = frozenset(HOST_LABELS)
+
+# Texts whose meaning is remembered: rule names, service labels and the summaries that are on just now.
+# Texts that are long are rarely the same twice; with both limits the memory stays below 4 MiB.
+TEXTS_REMEMBERED_MAX: Final = 4_096
+REMEMBERED_CHARS_MAX: Final = 256
 
 
 class Enricher:
@@ -94,6 +102,7 @@ class Enricher:
         self._spaces = {name: feed.space for name, feed in config.feeds.items() if feed.space}
         self._entities = config.catalogue.entities
         self._terms = terms_of(config.catalogue)
+        self._spelled = spellings_of(config.catalogue, self._terms)
         self._labels = identifying_labels(config.catalogue)
         self._places = places_of(config.catalogue)
         self._spoken = {phrase: term for phrase, term in self._terms.items() if _can_be_spoken(phrase)}
@@ -102,6 +111,9 @@ class Enricher:
         for phrase in self._spoken:
             words = phrase.split(" ")
             self._first_words[words[0]] = max(len(words), self._first_words.get(words[0], 0))
+        # What depends on one text alone; labels and rule names come again and again.
+        self._named_by = lru_cache(TEXTS_REMEMBERED_MAX)(self._resolve_parts)
+        self._phrases = lru_cache(TEXTS_REMEMBERED_MAX)(self._phrases_in)
 
     def enrich(self, alert: Alert) -> None:
         """Fill space, entity, service, host, domain, mentions and matched_by of an alert, in place."""
@@ -161,9 +173,16 @@ class Enricher:
     def _by_names(self, labels: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
         for label in names:
             value = labels.get(label)
-            if value and (ref := self._resolve_parts(value)):
+            if value and (ref := self._named(value)):
                 return ref, f"label:{label}"
         return None
+
+    def _named(self, value: str) -> str | None:
+        """What a label's value names."""
+        spelled = self._spelled.get(value)
+        if spelled is not None:
+            return spelled
+        return self._named_by(value) if len(value) <= REMEMBERED_CHARS_MAX else self._resolve_parts(value)
 
     def _resolve_parts(self, value: str) -> str | None:
         """An entity named by a value or by a part of it: ``namespace/name``, ``app/name/id``, ``a, b``."""
@@ -183,7 +202,7 @@ class Enricher:
         if not pod or len(pod) > NAME_CHARS_MAX:
             return None
         for _ in range(_POD_HASHES_MAX + 1):
-            if term := self._terms.get(phrase_of(pod.lower())):
+            if term := self._terms.get(phrase_of(pod)):
                 return term.ref, "label:pod"
             pod = pod.rpartition("-")[0]
         return None
@@ -212,29 +231,35 @@ class Enricher:
         """Entities that the text names, each once: longest name first, then as they come."""
         found: dict[str, tuple[int, int, Term]] = {}
         for text in _texts(alert):
-            for words, chars, term in self._phrases_in(text):
-                known = found.get(term.ref)
-                if known is None or (words, chars) > known[:2]:
-                    found[term.ref] = (words, chars, term)
+            phrases = self._phrases if len(text) <= REMEMBERED_CHARS_MAX else self._phrases_in
+            for phrase in phrases(text):
+                ref = phrase[2].ref
+                known = found.get(ref)
+                if known is None or phrase[:2] > known[:2]:
+                    found[ref] = phrase
         if len(found) > 1:
             ordered = sorted(found.values(), key=lambda mention: (-mention[0], -mention[1]))
             return [term for _, _, term in ordered[:MENTIONS_MAX]]
         return [term for _, _, term in found.values()]
 
-    def _phrases_in(self, text: str) -> Iterator[tuple[int, int, Term]]:
+    def _phrases_in(self, text: str) -> tuple[tuple[int, int, Term], ...]:
         """Catalogue names in a text by whole words, longest at each place: words, characters, term."""
-        words = WORD.findall(text)
+        words = words_of(text)
         first_words, spoken = self._first_words, self._spoken
+        found: list[tuple[int, int, Term]] = []
+        if first_words.keys().isdisjoint(words):
+            return ()
         at, count = 0, len(words)
         while at < count:
             longest = first_words.get(words[at], 0)
             for length in range(min(longest, count - at), 0, -1):
                 phrase = words[at] if length == 1 else " ".join(words[at : at + length])
                 if (term := spoken.get(phrase)) is not None:
-                    yield length, len(phrase), term
+                    found.append((length, len(phrase), term))
                     at += length - 1
                     break
             at += 1
+        return tuple(found)
 
     def _space(self, alert: Alert, place: Place | None) -> str:
         if (space := self._spaces.get(alert.feed)) is not None:
@@ -253,19 +278,21 @@ def _can_be_spoken(phrase: str) -> bool:
     return len(phrase) >= TERM_CHARS_MIN and not phrase.isdigit() and phrase.count(" ") < PHRASE_WORDS_MAX
 
 
-def _texts(alert: Alert) -> Iterator[str]:
-    """The texts to look in, lower case, most telling first, each once."""
-    summary = alert.summary[:TEXT_CHARS_SCANNED_MAX].lower()
-    yield summary
+def _texts(alert: Alert) -> list[str]:
+    """The texts to look in, most telling first, each once."""
+    texts = [alert.summary[:TEXT_CHARS_SCANNED_MAX]]
     if alert.feed_class == FeedClass.DESK:
-        yield alert.labels.get("service_instance", "").lower()
+        texts.append(alert.labels.get("service_instance", ""))
     elif alert.name != alert.summary:
-        yield alert.name[:TEXT_CHARS_SCANNED_MAX].lower()
+        texts.append(alert.name[:TEXT_CHARS_SCANNED_MAX])
     if alert.description and alert.description != alert.summary:
-        yield alert.description[:TEXT_CHARS_SCANNED_MAX].lower()
+        texts.append(alert.description[:TEXT_CHARS_SCANNED_MAX])
+    return texts
 
 
 def _host(labels: Mapping[str, str]) -> str | None:
+    if _HOST_LABELS.isdisjoint(labels):
+        return None
     for label in HOST_LABELS:
         if (value := labels.get(label)) and (host := bare_host(value)):
             return host

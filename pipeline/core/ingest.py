@@ -6,7 +6,7 @@ source's shape. Keeps no state but the ledger: each alert is received here and f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import orjson
@@ -55,6 +55,7 @@ class IngestProcessor(Processor):
         config: catalogue and feeds, for enrichment.
         adapters: by adapter name.
         feeds: by feed name: the feeds that may come in.
+        enricher: of this configuration; partitions of one process share it.
 
     Raises:
         ValueError: a feed names an adapter that is not there.
@@ -62,9 +63,15 @@ class IngestProcessor(Processor):
 
     stage = "ingest"
 
-    def __init__(self, config: Config, adapters: Mapping[str, Adapter], feeds: Mapping[str, Feed]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        adapters: Mapping[str, Adapter],
+        feeds: Mapping[str, Feed],
+        enricher: Enricher | None = None,
+    ) -> None:
         super().__init__()
-        self._enricher = Enricher(config)
+        self._enricher = Enricher(config) if enricher is None else enricher
         self._sources: dict[str, tuple[Feed, Adapter]] = {}
         for name, feed in feeds.items():
             if feed.adapter not in adapters:
@@ -142,25 +149,39 @@ def bound(alert: Alert) -> None:
     Of too many labels the first stay, as the source orders them. Control characters would steer the terminals and
     mirror the words of whoever reads the incident, so a space takes their place.
     """
-    alert.name = alert.name[:NAME_CHARS_MAX].translate(_PRINTABLE)
-    alert.summary = alert.summary[:SUMMARY_CHARS_MAX].translate(_PRINTABLE)
-    alert.description = alert.description[:DESCRIPTION_CHARS_MAX].translate(_PRINTABLE)
-    alert.source_episode_id = _cut(alert.source_episode_id)
-    alert.delivery_id = _cut(alert.delivery_id)
-    alert.ticket = _cut(alert.ticket)
-    alert.severity_native = _cut(alert.severity_native)
-    alert.labels = {
-        name[:LABEL_NAME_CHARS_MAX].translate(_PRINTABLE): value[:LABEL_VALUE_CHARS_MAX].translate(_PRINTABLE)
-        for name, value in list(alert.labels.items())[:LABELS_MAX]
-    }
+    alert.name = _cut(alert.name, NAME_CHARS_MAX)
+    alert.summary = _cut(alert.summary, SUMMARY_CHARS_MAX)
+    alert.description = _cut(alert.description, DESCRIPTION_CHARS_MAX)
+    alert.source_episode_id = alert.source_episode_id and _cut(alert.source_episode_id, ID_CHARS_MAX)
+    alert.delivery_id = alert.delivery_id and _cut(alert.delivery_id, ID_CHARS_MAX)
+    alert.ticket = alert.ticket and _cut(alert.ticket, ID_CHARS_MAX)
+    alert.severity_native = alert.severity_native and _cut(alert.severity_native, ID_CHARS_MAX)
+    labels = alert.labels
+    if len(labels) > LABELS_MAX or not (
+        _all_fit(labels, LABEL_NAME_CHARS_MAX) and _all_fit(labels.values(), LABEL_VALUE_CHARS_MAX)
+    ):
+        alert.labels = {
+            _cut(name, LABEL_NAME_CHARS_MAX): _cut(value, LABEL_VALUE_CHARS_MAX)
+            for name, value in list(labels.items())[:LABELS_MAX]
+        }
     # Half an address leads nowhere, so a link is kept whole or not at all.
-    kept = [
-        (title[:NAME_CHARS_MAX].translate(_PRINTABLE), link.translate(_PRINTABLE))
-        for title, link in alert.links.items()
-        if len(link) <= LINK_CHARS_MAX
-    ]
-    alert.links = dict(kept[:LINKS_MAX])
+    links = alert.links
+    if len(links) > LINKS_MAX or not (_all_fit(links, NAME_CHARS_MAX) and _all_fit(links.values(), LINK_CHARS_MAX)):
+        kept = [
+            (_cut(title, NAME_CHARS_MAX), _cut(link, LINK_CHARS_MAX))
+            for title, link in links.items()
+            if len(link) <= LINK_CHARS_MAX
+        ]
+        alert.links = dict(kept[:LINKS_MAX])
 
 
-def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:ID_CHARS_MAX].translate(_PRINTABLE)
+def _cut(text: str, chars_max: int) -> str:
+    if len(text) <= chars_max and text.isprintable():  # no control is printable; what else is not takes the long way
+        return text
+    return text[:chars_max].translate(_PRINTABLE)
+
+
+def _all_fit(texts: Collection[str], chars_max: int) -> bool:
+    """Whether `_cut` would leave every one of some texts as it is."""
+    joined = "".join(texts)
+    return joined.isprintable() and (len(joined) <= chars_max or max(map(len, texts)) <= chars_max)

@@ -28,8 +28,13 @@ _SHARED_LABELS: Final = frozenset(
 )
 KIND_RANK: Final = {"component": 0, "resource": 1, "system": 2}
 _KIND_RANK_OTHER: Final = 3
-WORD: Final = re.compile(r"[^\W_]+")
+_WORD: Final = re.compile(r"[^\W_]+")
 """A word: letters and digits of any script; whatever else parts words."""
+
+_ASCII_WORDS: Final = bytes(
+    ord(chr(code).lower()) if chr(code).isalnum() and code < 0x80 else 0x20 for code in range(256)
+)
+"""The same for ASCII, as a table of bytes: letters in lower case, digits, and a space for all else."""
 
 
 class Term(NamedTuple):
@@ -54,9 +59,16 @@ class Place(NamedTuple):
     environment: str | None
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case."""
+    if text.isascii():  # twice as fast, and nearly every text of a machine
+        return text.encode().translate(_ASCII_WORDS).decode().split()
+    return _WORD.findall(text.lower())
+
+
 def phrase_of(text: str) -> str:
-    """A name as its words: ``payments-api``, ``payments_api`` and ``payments api`` are one."""
-    return " ".join(WORD.findall(text))
+    """A name as its words: ``Payments-API``, ``payments_api`` and ``payments api`` are one."""
+    return " ".join(words_of(text))
 
 
 def bare_host(value: str) -> str | None:
@@ -78,7 +90,7 @@ def terms_of(catalogue: Catalogue) -> dict[str, Term]:
     for entity in catalogue.entities.values():
         kind = KIND_RANK.get(entity.kind, _KIND_RANK_OTHER)
         for order, (how, name) in enumerate(_names(entity)):
-            phrase = phrase_of(name.lower())
+            phrase = phrase_of(name)
             term = Term((kind, order, entity.ref), entity.ref, how)
             if phrase and (phrase not in terms or term.rank < terms[phrase].rank):
                 terms[phrase] = term
@@ -142,3 +154,13 @@ def _system_domain(entity: Entity, catalogue: Catalogue) -> str | None:
         return None
     system = catalogue.entities.get(entity.system) or catalogue.entities.get(f"system:default/{entity.system}")
     return system.domain if system else None
+
+
+def spellings_of(catalogue: Catalogue, terms: dict[str, Term]) -> dict[str, str]:
+    """Names of entities as the catalogue writes them -> what each means: the spelling in which nearly all come.
+
+    Not among them are names with a colon, which could be references, and what is too long for a name.
+    """
+    names = (entity.name for entity in catalogue.entities.values())
+    spelled = {name: terms.get(phrase_of(name)) for name in names if ":" not in name and len(name) <= NAME_CHARS_MAX}
+    return {name: term.ref for name, term in spelled.items() if term is not None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.core.identity import content_hash
-from pipeline.feeds.fields import Fields, each_member, first_line, put_link, unknown_word, wrong_type
+from pipeline.feeds.fields import Fields, each_member, first_line, put_link, string_map, unknown_word
 from pipeline.feeds.severity import LABEL_WORDS, grade
 from pipeline.models.alert import Alert, FeedClass, Kind
 from pipeline.models.decision import BadRecord, Reason
@@ -72,15 +72,6 @@ def read_member(member: Fields, message: RawMessage, organisation: str = "") -> 
         labels=labels,
         links=_links(member, annotations),
     )
-
-
-def string_map(member: Fields, name: str) -> dict[str, str]:
-    """Labels or annotations: an object of strings; absent reads as empty."""
-    values = member.section_or_empty(name).values
-    for value in values.values():
-        if not isinstance(value, str):
-            raise wrong_type(f"{member.at(name)}.*", "string", value)
-    return dict(values)
 
 
 def _alert_key(feed: str, organisation: str, fingerprint: str | None, labels: dict[str, str], member: Fields) -> str:

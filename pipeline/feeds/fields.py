@@ -82,6 +82,9 @@ class Fields:
 
     def text(self, name: str) -> str:
         """A required string that is not empty."""
+        value = self.values.get(name)
+        if value and isinstance(value, str):
+            return value
         return self._required(name, self.text_or_none(name))
 
     def identifier_or_none(self, name: str) -> str | None:
@@ -169,6 +172,19 @@ class Fields:
         return BadRecord(Reason.WRONG_TYPE, f"{self.at(name)}: expected {expected}")
 
 
+def string_map(member: Fields, name: str) -> dict[str, str]:
+    """Labels or annotations: an optional object of strings; absent or null reads as empty."""
+    values = member.values.get(name)
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise wrong_type(member.at(name), "object", values)
+    for value in values.values():
+        if not isinstance(value, str):
+            raise wrong_type(f"{member.at(name)}.*", "string", value)
+    return values
+
+
 def scalar_text(value: object) -> str | None:
     """A plain JSON value as label text; None for null, "", arrays and objects."""
     if isinstance(value, str):
@@ -190,9 +206,10 @@ def each_member(top: Fields, name: str, read: Callable[[Fields], Alert]) -> list
     if len(items) > MEMBERS_MAX:
         raise BadRecord(Reason.TOO_LARGE, f"{top.at(name)}: {len(items)} members, at most {MEMBERS_MAX}")
     results: list[Alert | BadRecord] = []
+    path = top.at(name)
     for index, item in enumerate(items):
         try:
-            results.append(read(Fields.of(item, f"{top.at(name)}[{index}]")))
+            results.append(read(Fields.of(item, f"{path}[{index}]")))
         except BadRecord as bad:
             results.append(bad)
     return results

@@ -80,7 +80,7 @@ def grade(
     """
     if not native:
         return Graded(default, None, f"{where} is absent")
-    found = words.get(native.strip().lower())
+    found = words.get(native) or words.get(native.strip().lower())
     if found is None:
         return Graded(default, native, f"{where} is not a word that we know")
     return Graded(found, native, None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
+import orjson
 import pytest
 
 from pipeline.core.condition import Condition
-from pipeline.core.step import TICK_KEY, Output
+from pipeline.core.step import TICK_KEY, Effects, Output, StreamRecord
 from pipeline.models.alert import Alert, Kind, Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.policy import Config, MaintenanceWindow
@@ -45,6 +47,9 @@ def last(desk: Bench) -> tuple[Disposition, Reason]:
 def put(desk: Bench, given: Alert, at_ms: int) -> list[tuple[str, str, bool]]:
     return told(desk.put("alerts", given, at_ms))
 
+
+OPEN_EPISODE_BYTES_MAX = 600
+"""Measured 350 without a deadline and 460 with one."""
 
 OPENED = [("opened", "new_episode", True)]
 RESOLVED = [("resolved", "resolved", True)]
@@ -357,3 +362,22 @@ def test_state_of_another_release_is_refused_with_its_key() -> None:
         desk.processor.restore(b"c/k1", value)
         with pytest.raises(ValueError, match="c/k1"):
             desk.processor.restored()
+
+
+@pytest.mark.parametrize("ttl_seconds", [None, 300])
+def test_an_open_episode_takes_little_memory_however_often_it_repeats(ttl_seconds: int | None) -> None:
+    episodes, desk = 2_000, bench()
+    alerts = [
+        orjson.dumps(alert(f"{number:032x}", source_episode_id=f"{number:016x}/{T0}", ttl_seconds=ttl_seconds))
+        for number in range(episodes)
+    ]
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for turn in range(4):
+        for body in alerts:
+            record = StreamRecord("alerts", 0, 0, T0 + turn, b"k", body)
+            desk.processor.handle_one(record, Effects())
+        desk.processor.take_changes()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (after - before) / episodes < OPEN_EPISODE_BYTES_MAX

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.core.enrich import MENTIONS_MAX, Enricher
+from pipeline.core.names import words_of
 from pipeline.models.alert import Alert, FeedClass, Kind
 from pipeline.models.catalog import Catalogue, Entity
 from pipeline.models.policy import Config, Feed
@@ -228,3 +232,17 @@ def test_a_pasted_log_costs_no_more_than_its_first_page() -> None:
     ENRICHER.enrich(subject)
 
     assert time.perf_counter() - started < 0.05
+
+
+@given(
+    st.sampled_from([each.name for each in ENTITIES])
+    | st.lists(st.sampled_from(["payments", "-", " ", "/", ",", ":", "API", "checkout", "mail", "ß", "x"])).map("".join)
+)
+def test_a_spelling_that_the_catalogue_uses_means_what_the_search_finds(value: str) -> None:
+    found = enriched(alert(labels={"service": value})).entity
+    assert found == ENRICHER._resolve_parts(value)  # the search itself, past spellings and memory
+
+
+@given(st.text(st.sampled_from("aZ09 _-./\n\t\x1f\x7fßİé💥"), max_size=12))
+def test_words_of_plain_text_are_those_of_any_script(text: str) -> None:
+    assert words_of(text) == re.findall(r"[^\W_]+", text.lower())

@@ -14,7 +14,7 @@ from pipeline.core.ingest import BAD_MEMBER_BYTES_MAX, IngestProcessor
 from pipeline.core.step import Effects, Output, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.flow import MEBIBYTE, RAW_VALUE_BYTES_MAX
-from pipeline.models.alert import alert_from_wire
+from pipeline.models.alert import Alert, alert_from_wire
 from pipeline.models.catalog import Catalogue, Entity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.policy import Config, Feed
@@ -180,6 +180,35 @@ def test_text_that_steers_a_terminal_is_made_harmless() -> None:
     }  # fmt: skip
     (output,) = handled(orjson.dumps(payload), "pagerduty")[1].outputs
     assert alert_from_wire(orjson.loads(output.value or b"")).summary == " [2Jdisk   full "
+
+
+HARMLESS = {ord(each): " " for each in "\x00\x1b\x7f\x9b\u202e\u2066"}
+TEXTS = st.text(st.sampled_from("ab ßé\u200b💥\n\t\x00\x1b\x7f\x9b\u202e\u2066"), max_size=8).map(
+    lambda text: text * (700 if text.startswith("a") else 1)
+)
+
+
+@given(TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=3), st.dictionaries(TEXTS, TEXTS, max_size=3))
+def test_what_is_short_and_printable_passes_and_all_else_is_cut_and_cleaned(
+    name: str, ticket: str, labels: dict[str, str], links: dict[str, str]
+) -> None:
+    alert = Alert(
+        feed="f", feed_class="cloud", kind="firing", alert_key="k", name=name, summary=name, description=name,
+        ticket=ticket, labels=dict(labels), links=dict(links),
+    )  # fmt: skip
+    ingest.bound(alert)
+
+    def cut(text: str, chars_max: int) -> str:
+        return text[:chars_max].translate(HARMLESS)
+
+    assert (alert.name, alert.ticket) == (cut(name, 512), cut(ticket, 512))
+    assert (alert.summary, alert.description) == (cut(name, 1_024), cut(name, 4_096))
+    assert alert.labels == {cut(label, 128): cut(value, 512) for label, value in labels.items()}
+    assert alert.links == {cut(title, 512): cut(link, 2_048) for title, link in links.items() if len(link) <= 2_048}
+
+
+def test_everything_that_steers_is_taken_for_unprintable() -> None:
+    assert not [each for each in ingest._CONTROLS if chr(each).isprintable()]
 
 
 def test_a_feeds_ttl_stands_where_the_source_has_none() -> None:
