@@ -1,6 +1,7 @@
 """A worker with a toy stage, started by the tests as a process of its own.
 
-python -m tests.runtime.toy BOOTSTRAP PREFIX APP_ID [SESSION_SECONDS [CLOCK [BATCH_RECORDS_MAX]]]
+python -m tests.runtime.toy BOOTSTRAP PREFIX APP_ID [SESSION_SECONDS [CLOCK [BATCH_RECORDS_MAX]]] [--mended]
+    [--instance ID]
 
 The toy hosts the stage "dedupe": for each record it writes how often its key was seen, so that a lost or repeated
 record shows as a gap or a repeat. It prints ``ready PORT`` when it serves.
@@ -8,6 +9,7 @@ record shows as a gap or a repeat. It prints ``ready PORT`` when it serves.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 import time
@@ -26,7 +28,7 @@ from pipeline.runtime.health import HealthServer
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import HostedStage, serve, status_of
-from pipeline.settings import Clock, Settings
+from pipeline.settings import Settings
 
 STAGE = "dedupe"
 INPUT = "alerts"
@@ -38,14 +40,20 @@ SILENCE_SECONDS_MAX = 2.5
 
 
 class Count(Processor):
-    """Counts by key. Values steer it: ``bad``, ``crash``, ``timer MS``, ``stick MS``, ``huge BYTES``, ``hook NAME``."""
+    """Counts by key. Values steer it.
+
+    ``bad`` is refused, ``crash`` raises, ``defect`` raises unless it is mended, ``timer MS`` sets a deadline,
+    ``trap MS`` one that raises, ``stick MS`` holds the loop, ``huge BYTES`` writes that much, ``hook NAME`` breaks a hook.
+    """
 
     stage = STAGE
+    mended = False
 
     def __init__(self) -> None:
         super().__init__()
         self.counts: dict[str, int] = {}
         self.breaks_hook = ""
+        self.traps: set[str] = set()
 
     def process(self, record: Record, effects: Effects) -> None:
         word, _, argument = (record.value or b"").decode().partition(" ")
@@ -53,6 +61,8 @@ class Count(Processor):
             raise BadRecord(Reason.BROKEN_JSON, "the toy was told so")
         if word == "crash":
             raise RuntimeError("the toy was told to crash")
+        if word == "defect" and not self.mended:
+            raise RuntimeError("the toy has a defect")
         assert record.key is not None
         key = record.key.decode()
         if word == "stick":
@@ -62,7 +72,8 @@ class Count(Processor):
             return
         if word == "hook":
             self.breaks_hook = argument
-        if word == "timer":
+        if word in ("timer", "trap"):
+            self.traps |= {key} if word == "trap" else set()
             self.timers.set(key, record.timestamp + int(argument))
         self.ledger.received += 1
         self.counts[key] = self.counts.get(key, 0) + 1
@@ -72,6 +83,8 @@ class Count(Processor):
         self.say(key, b"%d" % self.counts[key], record.timestamp, effects)
 
     def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
+        if key in self.traps:
+            raise RuntimeError("the toy's deadline is a trap")
         self.say(key, b"fired %d" % due_ms, due_ms, effects)
 
     def say(self, key: str, value: bytes, timestamp_ms: int, effects: Effects) -> None:
@@ -137,23 +150,35 @@ def context_of(settings: Settings, registry: CollectorRegistry) -> StageContext:
     )
 
 
-def main(
-    bootstrap: str,
-    prefix: str,
-    app_id: str,
-    session_seconds: str = "6",
-    clock: str = "wall",
-    batch_records_max: str = str(BATCH_RECORDS_MAX),
-) -> None:
-    settings = Settings(
-        bootstrap=bootstrap,
-        topic_prefix=prefix,
-        app_id=app_id,
+def settings_of(given: argparse.Namespace) -> Settings:
+    return Settings(
+        bootstrap=given.bootstrap,
+        topic_prefix=given.prefix,
+        app_id=given.app_id,
         http_port=0,
-        session_timeout_seconds=float(session_seconds),
-        clock=cast(Clock, clock),
-        batch_records_max=int(batch_records_max),
+        session_timeout_seconds=given.session_seconds,
+        clock=given.clock,
+        batch_records_max=given.batch_records_max,
+        instance_id=given.instance,
     )
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for name in ("bootstrap", "prefix", "app_id"):
+        parser.add_argument(name)
+    parser.add_argument("session_seconds", nargs="?", type=float, default=6.0)
+    parser.add_argument("clock", nargs="?", default="wall")
+    parser.add_argument("batch_records_max", nargs="?", type=int, default=BATCH_RECORDS_MAX)
+    parser.add_argument("--mended", action="store_true")
+    parser.add_argument("--instance")
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
+    settings = settings_of(given)
+    Count.mended = given.mended
     registry = CollectorRegistry()
     context = context_of(settings, registry)
 
@@ -173,4 +198,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

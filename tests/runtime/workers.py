@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final, cast
@@ -21,6 +21,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from pipeline.core.step import TICK_KEY
 from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, DEAD_LETTER_TOPIC, changelog_topic
+from pipeline.runtime.note import OffsetNote
 from tests.runtime.toy import INPUT, OUTPUT, STAGE
 from tests.support import wait_until
 
@@ -62,6 +63,15 @@ class Worker:
         wait_until(lambda: self.port or self.ended(), READY_SECONDS_MAX, "the worker serves")
         assert self.port, self.said
         return self
+
+    def serves_or_ends(self, done: Callable[[], bool]) -> bool:
+        """Wait until ``done`` or its end; False where it ended."""
+        wait_until(lambda: self.ended() or done(), HANDLED_SECONDS_MAX, "it is done or it ends")
+        return not self.ended()
+
+    def wait_stuck(self) -> None:
+        """Wait until its event loop stands still."""
+        wait_until(lambda: self.ask("/healthz", {200, 503})[0] == 503, 10, "the loop is stuck")
 
     def ended(self) -> bool:
         return self._process.poll() is not None
@@ -120,6 +130,7 @@ class Bench:
         self.kafka = kafka
         self.prefix = prefix
         self.workers: list[Worker] = []
+        self.sent = 0
         self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "message.max.bytes": 18 << 20})
         admin = AdminClient({"bootstrap.servers": kafka})
         large = {"max.message.bytes": str(DEAD_LETTER_RECORD_BYTES_MAX)}
@@ -143,6 +154,7 @@ class Bench:
     ) -> None:
         self._producer.produce(self.prefix + INPUT, value, key.encode(), partition=partition, headers=list(headers))
         self._producer.poll(0)
+        self.sent += 1
 
     def send_tick(self, timestamp_ms: int, partition: int = 0) -> None:
         self._producer.produce(self.prefix + INPUT, None, TICK_KEY, partition=partition, timestamp=timestamp_ms)
@@ -206,11 +218,20 @@ class Bench:
 
     def committed(self) -> int:
         """Sum of the stage's committed input offsets."""
+        return sum(max(0, each.offset) for each in self._committed())
+
+    def notes(self) -> dict[int, OffsetNote]:
+        """Partition -> note beside its committed offset, where it tells of a crash."""
+        notes = {each.partition: OffsetNote.from_text(each.metadata) for each in self._committed()}
+        return {number: note for number, note in notes.items() if note.crash is not None}
+
+    def _committed(self) -> list[TopicPartition]:
         consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": f"{app_id(self.prefix)}-{STAGE}"})
         topics = [TopicPartition(self.prefix + INPUT, number) for number in range(PARTITIONS)]
-        offsets = [max(0, topic.offset) for topic in consumer.committed(topics, timeout=10)]
-        consumer.close()
-        return sum(offsets)
+        try:
+            return consumer.committed(topics, timeout=10)
+        finally:
+            consumer.close()
 
     def wait_committed(self, count: int) -> None:
         wait_until(lambda: self.committed() >= count, HANDLED_SECONDS_MAX, f"{count} records are committed")
