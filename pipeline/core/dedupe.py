@@ -73,11 +73,11 @@ class DedupeProcessor(Processor):
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back."""
-        (self._bodies if key.startswith(_BODY) else self._conditions)[key[2:]] = value
+        (self._bodies if key[:2] == _BODY else self._conditions)[key[2:]] = value
 
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
-        return (self._bodies if key.startswith(_BODY) else self._conditions).get(key[2:])
+        return (self._bodies if key[:2] == _BODY else self._conditions).get(key[2:])
 
     def restored(self) -> None:
         """Set the deadlines again.
@@ -137,8 +137,8 @@ class DedupeProcessor(Processor):
         elif late or severity == condition.severity:
             disposition, reason = _REPEAT[phase, late]
             condition.heard(event_at_ms, document.get("source_episode_id"), delivery_id, self.clock_ms)
-            self._conditions[alert_key] = condition.packed()
-            self.touch(_STATE + alert_key)
+            self._conditions[alert_key] = newest = condition.packed()
+            self.touch(_STATE + alert_key, newest)
             if phase == OPEN and condition.ttl_seconds:
                 self.timers.set(alert_key, self.clock_ms + condition.ttl_seconds * 1_000)
         else:
@@ -326,8 +326,8 @@ class DedupeProcessor(Processor):
 
     def _keep(self, key: str, condition: Condition, body: bytes | None = None) -> None:
         """Put a condition to rest. Its alert stays only while it may still have to be told: held or suppressed."""
-        self._conditions[key] = condition.packed()
-        self.touch(_STATE + key)
+        self._conditions[key] = newest = condition.packed()
+        self.touch(_STATE + key, newest)
         if condition.phase in (OPEN, RESOLVED):
             if self._bodies.pop(key, None) is not None:
                 self.touch(_BODY + key)

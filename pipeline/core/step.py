@@ -191,7 +191,7 @@ class Processor(ABC):
         self.clock_ms = 0
         self.ledger = Ledger()
         self.timers = Timers()
-        self._dirty: set[str] = set()
+        self._dirty: dict[str, bytes | None] = {}
         self._touched = False
 
     # -- what a stage implements
@@ -274,10 +274,11 @@ class Processor(ABC):
         return self.timers.next_ms()
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """State records changed since the last call, in key order; None means removed."""
+        """State records changed since the last call, in the order of their first change; None means removed."""
         if not self._touched and not self._dirty:
             return []
-        changes: list[tuple[bytes, bytes | None]] = [(key.encode(), self.dump(key)) for key in sorted(self._dirty)]
+        dump = self.dump
+        changes = [(key.encode(), dump(key) if value is None else value) for key, value in self._dirty.items()]
         self._dirty.clear()
         self._touched = False
         changes.append((PARTITION_KEY, self._dump_partition()))
@@ -285,9 +286,9 @@ class Processor(ABC):
 
     # -- for the stages
 
-    def touch(self, key: str) -> None:
-        """Mark a state key as changed, so that it goes to the changelog."""
-        self._dirty.add(key)
+    def touch(self, key: str, value: bytes | None = None) -> None:
+        """Mark a state key as changed, so that it goes to the changelog: with its newest value, or else its `dump`."""
+        self._dirty[key] = value
 
     def decide(self, effects: Effects, decision: Decision) -> None:
         """Note what became of an alert, in the effects and in the ledger."""
