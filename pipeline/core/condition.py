@@ -102,10 +102,29 @@ class Condition:
         Raises:
             ValueError: of another schema.
         """
-        schema, *facts = orjson.loads(packed)
+        condition = cls.__new__(cls)  # and no constructor, which costs as much as the rest
+        (
+            schema,
+            condition.phase,
+            condition.episode_id,
+            condition.severity,
+            condition.space,
+            condition.repeats,
+            condition.opened_at_ms,
+            condition.last_at_ms,
+            condition.resolved_at_ms,
+            condition.until_ms,
+            condition.event_at_ms,
+            condition.ended_event_at_ms,
+            condition.source_episode_id,
+            condition.delivery_id,
+            condition.ttl_seconds,
+            condition.runs,
+            condition.turns,
+        ) = orjson.loads(packed)
         if schema != CONDITION_SCHEMA:
             raise ValueError(f"a condition of schema {schema!r}, this release reads {CONDITION_SCHEMA}")
-        return cls(*facts)
+        return condition
 
     def begin(self, alert: Alert, now_ms: int) -> None:
         """Start a new run, with an episode id of its own; turns of earlier runs stay."""

@@ -87,6 +87,7 @@ ENVIRONMENT_WORDS: Final = {
     "dev": "development",
 }  # fmt: skip
 _POD_HASHES_MAX: Final = 2
+_DESK: Final = FeedClass.DESK.value
 _HOST_LABELS: Final = frozenset(HOST_LABELS)
 
 # Texts whose meaning is remembered: rule names, service labels and the summaries that are on just now.
@@ -147,7 +148,7 @@ class Enricher:
     def _match(self, alert: Alert, mentions: list[Term]) -> tuple[str, str] | None:
         labels = alert.labels
         mentioned = (mentions[0].ref, mentions[0].how) if mentions else None
-        if mentioned and alert.feed_class == FeedClass.DESK:  # people's words say more than a form's fields
+        if mentioned and alert.feed_class == _DESK:  # people's words say more than a form's fields
             return mentioned
         return (
             self._by_reference(labels)
@@ -281,7 +282,7 @@ def _can_be_spoken(phrase: str) -> bool:
 def _texts(alert: Alert) -> list[str]:
     """The texts to look in, most telling first, each once."""
     texts = [alert.summary[:TEXT_CHARS_SCANNED_MAX]]
-    if alert.feed_class == FeedClass.DESK:
+    if alert.feed_class == _DESK:
         texts.append(alert.labels.get("service_instance", ""))
     elif alert.name != alert.summary:
         texts.append(alert.name[:TEXT_CHARS_SCANNED_MAX])
