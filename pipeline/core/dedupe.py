@@ -72,27 +72,26 @@ class DedupeProcessor(Processor):
     # -- state
 
     def load(self, key: str, value: bytes) -> None:
-        """Take one state record back."""
-        (self._bodies if key[:2] == _BODY else self._conditions)[key[2:]] = value
-
-    def dump(self, key: str) -> bytes | None:
-        """The state record of a key; None where it is gone."""
-        return (self._bodies if key[:2] == _BODY else self._conditions).get(key[2:])
-
-    def restored(self) -> None:
-        """Set the deadlines again.
+        """Take one state record back, and set its deadline.
 
         Raises:
             ValueError: a condition is of a schema that this release does not read.
         """
-        self._open = 0
-        for key, packed in self._conditions.items():
-            try:
-                condition = Condition.unpacked(packed)
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"dedupe: state record {_STATE}{key} is not one of this release ({error})") from error
-            self._open += condition.phase == OPEN
-            self.timers.set(key, self._deadline(condition))
+        name = key[2:]
+        if key[:2] == _BODY:
+            self._bodies[name] = value
+            return
+        try:
+            condition = Condition.unpacked(value)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"dedupe: state record {key} is not one of this release ({error})") from error
+        self._conditions[name] = value
+        self._open += condition.phase == OPEN
+        self.timers.set(name, self._deadline(condition))
+
+    def dump(self, key: str) -> bytes | None:
+        """The state record of a key; None where it is gone."""
+        return (self._bodies if key[:2] == _BODY else self._conditions).get(key[2:])
 
     def gauges(self) -> dict[str, dict[str, float]]:
         """Open episodes, for metrics."""
