@@ -248,18 +248,17 @@ class Enricher:
         words = words_of(text)
         first_words, spoken = self._first_words, self._spoken
         found: list[tuple[int, int, Term]] = []
-        if first_words.keys().isdisjoint(words):
-            return ()
-        at, count = 0, len(words)
-        while at < count:
-            longest = first_words.get(words[at], 0)
-            for length in range(min(longest, count - at), 0, -1):
-                phrase = words[at] if length == 1 else " ".join(words[at : at + length])
+        at, free_from = -1, 0
+        for word in filter(first_words.__contains__, words):  # few words of a text begin a name
+            at = words.index(word, at + 1)
+            if at < free_from:
+                continue
+            for length in range(min(first_words[word], len(words) - at), 0, -1):
+                phrase = word if length == 1 else " ".join(words[at : at + length])
                 if (term := spoken.get(phrase)) is not None:
                     found.append((length, len(phrase), term))
-                    at += length - 1
+                    free_from = at + length
                     break
-            at += 1
         return tuple(found)
 
     def _space(self, alert: Alert, place: Place | None) -> str:
