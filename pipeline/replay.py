@@ -122,7 +122,9 @@ class Replay:
         while queue:
             current = queue.popleft()
             effects = Effects()
-            self.processors[_STAGE_OF.get(current.topic, "ingest")].handle_one(current, effects)
+            processor = self.processors[_STAGE_OF.get(current.topic, "ingest")]
+            processor.handle_one(current, effects)
+            processor.finish(effects)
             decisions += effects.decisions
             for output in effects.outputs:
                 self._written[output.topic] += 1

@@ -45,15 +45,11 @@ class Assessor:
         return Member(
             episode_id=event.episode_id,
             alert_key=event.alert_key,
-            space=event.space,
             incident_id="",
             feed=alert.feed,
             feed_class=alert.feed_class,
-            name=alert.name,
             summary=alert.summary or alert.name,
             severity=alert.severity,
-            reason="",
-            score=0.0,
             opened_at_ms=event.at_ms,
             event_at_ms=alert.event_at_ms if alert.event_at_ms is not None else event.at_ms,
             entity=alert.entity or unlisted(alert),
@@ -144,7 +140,7 @@ class Assessor:
         incident.regulatory = facts.regulatory
         incident.who_is_affected = affected_words(facts, self.topology)
         if tally.ranked_for != (tally.about_version, recent.version):
-            incident.suspects = rank_suspects(tally, recent.changes)
+            incident.suspects = rank_suspects(tally, recent.by_target)
             tally.ranked_for = (tally.about_version, recent.version)
         incident.category, incident.categories = _categories(incident, tally)
         about = incident.suspects[0].ref if incident.suspects else incident.service
@@ -197,7 +193,7 @@ class Assessor:
             self.desk.page(draft, page)
 
     def summary(self, draft: Draft, tally: Tally) -> Summary:
-        """What the bridge is told of the incident."""
+        """What the bridge goes by of the incident; which revision it is and when, is for the caller to add."""
         incident = draft.incident
         facts = gather(tally, self.desk.policy(incident))
         return Summary(
@@ -205,22 +201,18 @@ class Assessor:
             space=incident.space,
             domain=incident.domain,
             state=incident.state,
-            revision=incident.revision,
             title=incident.title,
             priority=incident.priority,
             service=incident.service,
             owner=incident.owner,
-            severity=incident.severity,
             entities=incident.entities,
             services=incident.services,
-            depends=[ref for ref in tally.needs if self.topology.hosting(ref) is None],
-            suspects=[suspect.ref for suspect in incident.suspects],
+            depends=tally.depends,
+            suspects=[suspect.ref for suspect in incident.suspects[:1]],
             identified=incident.identified,
             regulatory=incident.regulatory,
             impacts=facts.impacts,
             tickets=len(incident.tickets),
-            at_ms=draft.now_ms,
-            received_at_ms=draft.received_at_ms,
             merged_into=incident.merged_into,
         )
 

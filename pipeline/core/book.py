@@ -1,72 +1,180 @@
 """The book of incidents of one partition, with the inverted indexes that find candidates for an episode.
 
-The cost of an episode follows the reach of what it is about, not the number of open incidents.
+The cost of an episode follows the reach of what it is about, not the number of open incidents. Members are kept as
+their state records, and incidents that nothing has touched lately as bytes too (`pipeline.core.case`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
+from pipeline.core.case import Case, Folded
+from pipeline.core.holders import Holders
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import FeedClass
 from pipeline.models.command import Target
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident, Member, member_from_wire, member_to_wire, order_of_wire
 
 CANDIDATES_MAX: Final = 10
 """Incidents weighed for one episode, newest news first: bounds its cost."""
 
-SHARED_FATE: Final = frozenset({"host", "rack"})
-"""Places small enough to find candidates by. A cluster or zone holds too much; it only adds to other evidence."""
+HOLDERS_ASKED_MAX: Final = 32
+"""Of the incidents that one name finds, those that took it last are asked. Thousands may need a shared platform: which
+of them its failure belongs to, only those that began lately can say."""
 
-Index = dict[str, dict[str, int]]
-"""Something found on episodes -> incident id -> how many of its members have it."""
+FOLD_AFTER_MS: Final = 120_000
+"""An incident without news for this long is folded: what belongs to one failure comes faster, and sporadic news pays
+a tenth of a millisecond to unfold it."""
+
+CASES_OPEN_MAX: Final = 16_384
+"""Incidents kept unfolded whatever their age: bounds memory to some 200 MB in a storm of incidents."""
+
+FOLDED_MEMBERS_MAX: Final = 64
+"""Incidents with more members stay unfolded: theirs is a small share of their members' memory, and to unfold them
+would take milliseconds."""
+
+FOLDS_AT_ONCE_MIN: Final = 128
+"""Incidents folded after a batch, or twice as many as it opened if that is more: bounds what a leap in time costs."""
 
 
 class Book:
-    """Incidents and their members, by every name under which an episode could ask for them."""
+    """Incidents and their members, by every name under which an episode could ask for them.
+
+    Attributes:
+        joined: how often a member has joined so far: the order of the next.
+    """
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
-        self.incidents: dict[str, Incident] = {}
-        self.members: dict[str, dict[str, Member]] = {}
-        self.by_episode: dict[str, Member] = {}
-        self._tallies: dict[str, Tally] = {}
-        self._by_condition: Index = {}
-        self._by_anchor: Index = {}
-        self._by_reach: Index = {}
-        self._by_term: Index = {}
-        self._by_ticket: Index = {}
+        self._cases: dict[str, Case | Folded] = {}
+        self._open: dict[str, Case] = {}
+        self._members: dict[str, list[str]] = {}
+        self._records: dict[str, bytes | str] = {}  # the id of the incident where it is folded
+        self._opened = 0
+        self.joined = 0
+        self._by_condition = Holders()
+        self._by_anchor = Holders()
+        self._by_reach = Holders()
+        self._by_term = Holders()
+        self._by_ticket = Holders()
 
-    def open_incident(self, incident: Incident) -> None:
-        """Enter a new incident."""
-        self.incidents[incident.id] = incident
-        self.members.setdefault(incident.id, {})
+    # -- incidents
 
-    def attach(self, member: Member) -> None:
-        """Enter a member of the incident that it names."""
-        self.members.setdefault(member.incident_id, {})[member.episode_id] = member
-        self.by_episode[member.episode_id] = member
-        if (tally := self._tallies.get(member.incident_id)) is not None:
-            tally.add(member)
-        self._count(member, +1)
+    def open_incident(self, incident: Incident, told: str = "") -> Case:
+        """Enter an incident."""
+        case = self._cases[incident.id] = self._open[incident.id] = Case(incident, told)
+        self._opened += 1
+        self._members.setdefault(incident.id, [])
+        return case
 
-    def detach(self, member: Member) -> None:
-        """Take a member out."""
-        del self.members[member.incident_id][member.episode_id]
-        del self.by_episode[member.episode_id]
-        self._tallies.pop(member.incident_id, None)
-        self._count(member, -1)
+    def case(self, incident_id: str) -> Case:
+        """The case of an incident that is in the book."""
+        known = self._open.pop(incident_id, None) or self._unfold(incident_id)
+        self._open[incident_id] = known  # now the last to be folded
+        return known
+
+    def _unfold(self, incident_id: str) -> Case:
+        folded = self._cases[incident_id]
+        if isinstance(folded, Case):  # one with too many members to be folded
+            return folded
+        case, records = folded.unfold()
+        self._records.update(zip(self._members[incident_id], records, strict=True))
+        self._cases[incident_id] = case
+        self._opened += 1
+        return case
+
+    def told(self, incident_id: str) -> str | None:
+        """Digest of what the bridge was told of an incident; None where it is not in the book."""
+        known = self._cases.get(incident_id)
+        return None if known is None else known.told
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """An incident, or None where it is not in the book."""
+        return self.case(incident_id).incident if incident_id in self._cases else None
 
     def tally(self, incident_id: str) -> Tally:
         """Sums over the members of an incident."""
-        tally = self._tallies.get(incident_id)
-        if tally is None:
-            members = self.members[incident_id].values()
-            tally = self._tallies[incident_id] = Tally.of(members, self._topology)
-        return tally
+        case = self.case(incident_id)
+        if case.tally is None:
+            case.tally = Tally.of(self.members_of(incident_id), self._topology)
+        return case.tally
+
+    def fold(self, now_ms: int) -> None:
+        """Fold what nothing has touched for a while. Nobody may hold one of the incidents meanwhile."""
+        at_most, self._opened = max(FOLDS_AT_ONCE_MIN, 2 * self._opened), 0
+        for incident_id in list(islice(self._open, at_most)):
+            case = self._open[incident_id]
+            if len(self._open) <= CASES_OPEN_MAX and now_ms - case.incident.updated_at_ms < FOLD_AFTER_MS:
+                return
+            del self._open[incident_id]
+            members = self._members[incident_id]
+            if len(members) > FOLDED_MEMBERS_MAX:
+                continue
+            self._cases[incident_id] = Folded(case, [self._record(each) for each in members])
+            for episode_id in members:
+                self._records[episode_id] = incident_id
+
+    def forget(self, incident_id: str) -> list[str]:
+        """Take an ended incident out, with its members, whose episode ids are returned."""
+        members = self.members_of(incident_id)
+        for member in members:
+            self._leave(member)
+            del self._records[member.episode_id]
+        del self._members[incident_id]
+        del self._cases[incident_id]
+        self._open.pop(incident_id, None)
+        return [member.episode_id for member in members]
+
+    # -- members
+
+    def load_member(self, episode_id: str, value: bytes) -> None:
+        """Take a member's state record back; `restored` enters it."""
+        self._records[episode_id] = value
+
+    def restored(self) -> None:
+        """All records are back: enter the members in the order in which they had joined."""
+        own = {incident_id: incident_id for incident_id in self._cases}  # one string for each, however many hold it
+        for order, episode_id in sorted((order_of_wire(self._record(each)), each) for each in self._records):
+            member = member_from_wire(episode_id, self._record(episode_id))
+            incident_id = own[member.incident_id]
+            self._members[incident_id].append(episode_id)
+            self._enter(member, incident_id)
+            self.joined = max(self.joined, order + 1)
+
+    def join(self, member: Member, incident_id: str) -> None:
+        """Enter a new member of an incident, as its last."""
+        member.incident_id, member.joined_order = incident_id, self.joined
+        self.joined += 1
+        self._members[incident_id].append(member.episode_id)
+        self._records[member.episode_id] = member_to_wire(member)
+        case = self.case(incident_id)
+        if case.tally is not None:
+            case.tally.add(member)
+        self._enter(member, incident_id)
+
+    def member(self, episode_id: str) -> Member | None:
+        """A member as it was kept last, or None. A change of it counts by `resolve` and `set_severity` alone."""
+        record = self.record(episode_id)
+        return None if record is None else member_from_wire(episode_id, record)
+
+    def record(self, episode_id: str) -> bytes | None:
+        """The state record of a member; None where it is gone."""
+        return self._record(episode_id) if episode_id in self._records else None
+
+    def _record(self, episode_id: str) -> bytes:
+        record = self._records[episode_id]
+        while isinstance(record, str):
+            self.case(record)
+            record = self._records[episode_id]
+        return record
+
+    def members_of(self, incident_id: str) -> list[Member]:
+        """Members in the order in which they joined."""
+        return [member_from_wire(each, self._record(each)) for each in self._members[incident_id]]
 
     def resolve(self, member: Member, at_ms: int) -> bool:
         """Note that a member is over; False where it was already."""
@@ -74,111 +182,122 @@ class Book:
             return False
         tally = self.tally(member.incident_id)
         member.resolved_at_ms = at_ms
+        self._records[member.episode_id] = member_to_wire(member)
         tally.resolved(member)
         return True
 
     def set_severity(self, member: Member, severity: str) -> None:
         """Note another severity of a member."""
-        member.severity = severity
-        self._tallies.pop(member.incident_id, None)
+        before, member.severity = member.severity, severity
+        self._records[member.episode_id] = member_to_wire(member)
+        case = self.case(member.incident_id)
+        if case.tally is not None and not case.tally.changed_severity(member, before):
+            case.tally = None
 
-    def forget(self, incident_id: str) -> list[Member]:
-        """Take an ended incident out, with its members, which are returned."""
-        members = list(self.members[incident_id].values())
-        for member in members:
-            self.detach(member)
-        del self.members[incident_id]
-        del self.incidents[incident_id]
-        return members
+    def move(self, moving: list[Member], old_id: str, new_id: str) -> list[str]:
+        """Move members to another incident, as its last. Returns the episodes whose records changed.
 
-    def members_of(self, incident_id: str) -> list[Member]:
-        """Members in the order in which they joined."""
-        return list(self.members[incident_id].values())
+        Those that stay are entered anew, so that names are held in the order of their members, as after a restart.
+        """
+        names = {member.episode_id for member in moving}
+        staying = [member for member in self.members_of(old_id) if member.episode_id not in names]
+        for member in (*staying, *moving):
+            self._leave(member)
+        self._members[old_id] = []
+        self.case(old_id).tally = self.case(new_id).tally = None
+        for member in staying:
+            self.join(member, old_id)
+        for member in moving:
+            self.join(member, new_id)
+        return [member.episode_id for member in (*staying, *moving)]
 
-    def next_order(self, incident_id: str) -> int:
-        """The `joined_order` of the incident's next member. Members that left leave gaps, so this is no count."""
-        last = next(reversed(self.members[incident_id].values()), None)
-        return 0 if last is None else last.joined_order + 1
+    # -- searching
 
     def has_condition(self, incident_id: str, alert_key: str) -> bool:
         """Whether a run of the condition is a member."""
-        return incident_id in self._by_condition.get(alert_key, {})
+        return self._by_condition.holds(alert_key, incident_id)
 
     def find(self, target: Target, resolve: Callable[[str], str | None]) -> Incident | None:
         """The incident that a command's target means; ``resolve`` finds the reference of a service's name."""
         found = target.incident_id
         if found is None and target.episode_id is not None:
-            member = self.by_episode.get(target.episode_id)
+            member = self.member(target.episode_id)
             found = member.incident_id if member else None
         if found is None and target.ticket is not None:
             found = self.with_ticket(target.ticket)
         if found is None and target.service is not None:
             ref = resolve(target.service)
             found = self.with_entity(ref) if ref else None
-        return self.incidents.get(found) if found else None
+        return self.incident(found) if found else None
 
     def with_ticket(self, ticket: str) -> str | None:
         """The incident that holds a ticket; an open one, then the newest, where several do."""
-        return self._newest(self._by_ticket.get(ticket, {}))
+        return self._newest(self._by_ticket.newest(ticket, HOLDERS_ASKED_MAX))
 
     def with_entity(self, ref: str) -> str | None:
         """The incident that is about an entity; an open one, then the newest, where several are."""
-        return self._newest(self._by_anchor.get(ref, {}))
+        return self._newest(self._by_anchor.newest(ref, HOLDERS_ASKED_MAX))
 
-    def candidates(self, episode: Member) -> list[Incident]:
-        """Incidents of its space that some evidence speaks for, newest news first, at most `CANDIDATES_MAX`."""
-        found: dict[str, None] = dict.fromkeys(self._by_condition.get(episode.alert_key, ()))
+    def candidates(self, episode: Member, space: str) -> list[Incident]:
+        """Incidents of a space that some evidence speaks for, newest news first, at most `CANDIDATES_MAX`."""
+        found: dict[str, None] = {}
+        self._by_condition.gather(episode.alert_key, HOLDERS_ASKED_MAX, found)
         for anchor in _anchors(episode):
-            found.update(dict.fromkeys(self._by_reach.get(anchor, ())))
+            self._by_reach.gather(anchor, HOLDERS_ASKED_MAX, found)
             for ref in self._topology.reach(anchor):
-                found.update(dict.fromkeys(self._by_anchor.get(ref, ())))
-                if self._topology.hosting(ref) in SHARED_FATE:
-                    found.update(dict.fromkeys(self._by_reach.get(ref, ())))
+                self._by_anchor.gather(ref, HOLDERS_ASKED_MAX, found)
+            for ref in self._topology.shared_fate(anchor):
+                self._by_reach.gather(ref, HOLDERS_ASKED_MAX, found)
         if episode.feed_class == FeedClass.DESK:
             for term in episode.terms:
-                found.update(dict.fromkeys(self._by_term.get(term, ())))
-        here = [each for name in found if (each := self.incidents[name]).space == episode.space]
-        here.sort(key=lambda each: (-each.updated_at_ms, each.id))
-        return here[:CANDIDATES_MAX]
+                self._by_term.gather(term, HOLDERS_ASKED_MAX, found)
+        ranked = [rank for each in found if (rank := self._recency(each, space)) is not None]
+        return [self.case(incident_id).incident for _, incident_id in sorted(ranked)[:CANDIDATES_MAX]]
+
+    def _recency(self, incident_id: str, space: str) -> tuple[int, str] | None:
+        case = self._cases[incident_id]
+        known = case if isinstance(case, Folded) else case.incident
+        return (-known.updated_at_ms, incident_id) if known.space == space else None
 
     def _newest(self, ids: Iterable[str]) -> str | None:
         """The incident that people mean: an open one, else one that is resolved but not closed."""
         ranked = sorted(
-            (self.incidents[each] for each in ids),
+            (self.case(each).incident for each in ids),
             key=lambda each: (each.state not in OPEN_STATES, -each.updated_at_ms, each.id),
         )
         return ranked[0].id if ranked else None
 
-    def _count(self, member: Member, by: int) -> None:
-        incident = member.incident_id
-        _add(self._by_condition, member.alert_key, incident, by)
+    def _enter(self, member: Member, incident_id: str) -> None:
+        """Enter an incident under the names of a member."""
+        for holders, names in self._names(member):
+            for name in names:
+                holders.add(name, incident_id)
+
+    def _leave(self, member: Member) -> None:
+        """Forget a member's incident under the member's names."""
+        for holders, names in self._names(member):
+            for name in names:
+                holders.drop(name, member.incident_id)
+
+    def _names(self, member: Member) -> list[tuple[Holders, Iterable[str]]]:
+        """Every name under which an episode could ask for a member's incident, by index."""
+        names: list[tuple[Holders, Iterable[str]]] = [(self._by_condition, (member.alert_key,))]
         if member.ticket is not None:
-            _add(self._by_ticket, member.ticket, incident, by)
-        anchors = _anchors(member)
-        reach = dict.fromkeys(ref for anchor in anchors for ref in self._topology.reach(anchor))
-        for anchor in anchors:
-            _add(self._by_anchor, anchor, incident, by)
-        for ref in reach:
-            _add(self._by_reach, ref, incident, by)
+            names.append((self._by_ticket, (member.ticket,)))
+        for anchor in _anchors(member):
+            reach = self._topology.reach(anchor)
+            names.append((self._by_anchor, (next(iter(reach)),)))
+            names.append((self._by_reach, reach))
         if member.feed_class == FeedClass.DESK:
-            for term in member.terms:
-                _add(self._by_term, term, incident, by)
+            names.append((self._by_term, member.terms))
+        return names
 
 
-def _anchors(member: Member) -> dict[str, None]:
+def _anchors(member: Member) -> Iterable[str]:
     """What the episode is about: its entity and what its text names."""
+    if not member.mentions:
+        return (member.entity,) if member.entity is not None else ()
     anchors = dict.fromkeys(member.mentions)
     if member.entity is not None:
         anchors.setdefault(member.entity)
     return anchors
-
-
-def _add(index: Index, key: str, incident: str, by: int) -> None:
-    counts = index.setdefault(key, {})
-    left = counts.get(incident, 0) + by
-    if left > 0:
-        counts[incident] = left
-        return
-    counts.pop(incident, None)
-    if not counts:
-        del index[key]

@@ -13,22 +13,24 @@ import orjson
 
 from pipeline.core.commands import apply_command, encode_command, parse_command, remember
 from pipeline.core.desk import MACHINE, Desk
-from pipeline.core.draft import Draft, publish
+from pipeline.core.draft import Draft
 from pipeline.core.identity import short_id
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
+from pipeline.core.press import Press
 from pipeline.core.prioritise import total
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.command import Command, CommandType, Resolution, Target
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.incident import (
-    INCIDENT_SCHEMA,
+    SUMMARY_SCHEMA,
     Incident,
     IncidentChange,
     IncidentKind,
     Summary,
     incident_from_wire,
 )
+from pipeline.models.wire import to_json
 
 RELATED_MAX: Final = 50
 """Related incidents weighed together: bounds the cost of one summary in a storm."""
@@ -51,6 +53,7 @@ class BridgeProcessor(Processor):
         self._needs: dict[str, dict[str, None]] = {}
         self._bridges: dict[str, Incident] = {}
         self._bridge_of: dict[str, str] = {}
+        self._press = Press()
 
     # -- state
 
@@ -67,12 +70,16 @@ class BridgeProcessor(Processor):
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
         found = (self._summaries if key.startswith(_SUMMARY) else self._bridges).get(key[2:])
-        return None if found is None else orjson.dumps(found)
+        return None if found is None else to_json(found)
 
     def restored(self) -> None:
         """Set the deadlines again."""
         for bridge in self._bridges.values():
             self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
+
+    def finish(self, effects: Effects) -> None:
+        """Write the compacted twins."""
+        self._press.finish(effects)
 
     def gauges(self) -> dict[str, dict[str, float]]:
         """Open bridge incidents, for metrics."""
@@ -315,7 +322,7 @@ class BridgeProcessor(Processor):
 
     def _publish(self, draft: Draft, effects: Effects) -> None:
         bridge = draft.incident
-        effects.outputs.extend(publish(draft))
+        self._press.publish(draft, effects)
         self.touch(_BRIDGE + bridge.id)
         self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
         if bridge.state in ENDED_STATES:
@@ -341,6 +348,6 @@ def _summary(document: dict[str, Any]) -> Summary:
     """Raises ValueError for a schema version that this release does not read, TypeError for what is no summary."""
     if not isinstance(document, dict):
         raise TypeError("a summary is a JSON object")
-    if document.get("schema") != INCIDENT_SCHEMA:
-        raise ValueError(f"summary schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
+    if document.get("schema") != SUMMARY_SCHEMA:
+        raise ValueError(f"summary schema {document.get('schema')!r}, this release reads {SUMMARY_SCHEMA}")
     return Summary(**document)

@@ -6,23 +6,24 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-import orjson
 from pydantic import ValidationError
 
 from pipeline.core.commands import describe
 from pipeline.core.suspects import CHANGE_AGE_MS_MAX
 from pipeline.models.command import Change
 from pipeline.models.decision import BadRecord, Reason
+from pipeline.models.wire import to_json
 
 CHANGES_KEPT_MAX: Final = 2_000
 """Changes remembered; beyond it the oldest go: bounds state where deployments run by the thousand a day."""
 
 
 class Recent(NamedTuple):
-    """Changes that may be suspected. The same version means the same changes."""
+    """Changes that may be suspected, by what they are about. The same version means the same changes."""
 
     version: int
     changes: tuple[Change, ...]
+    by_target: dict[str, list[Change]]
 
 
 class ChangeLog:
@@ -31,8 +32,9 @@ class ChangeLog:
     def __init__(self, resolve: Callable[[str], str | None]) -> None:
         self._resolve = resolve
         self._changes: dict[str, Change] = {}
-        self._suppressors: list[Change] = []
-        self._recent = Recent(0, ())
+        self._suppressors: list[Change] | None = []
+        self._recent = Recent(0, (), {})
+        self._recent_is_old = False
 
     def load(self, value: bytes) -> None:
         """Take one back from the changelog."""
@@ -41,13 +43,13 @@ class ChangeLog:
         self._changed()
 
     def _changed(self) -> None:
-        self._suppressors = [change for change in self._changes.values() if change.suppress]
-        self._recent = Recent(self._recent.version + 1, ())
+        self._suppressors = None
+        self._recent_is_old = True
 
     def dump(self, change_id: str) -> bytes | None:
         """The state record of a change; None where it is forgotten."""
         change = self._changes.get(change_id)
-        return None if change is None else orjson.dumps(change.model_dump(mode="json"))
+        return None if change is None else to_json(change.model_dump(mode="json"))
 
     def take(self, value: bytes | None, now_ms: int) -> list[tuple[str, int | None]]:
         """Take a change in; a known id is brought up to date.
@@ -92,6 +94,8 @@ class ChangeLog:
 
     def suppressing(self, refs: Iterable[str], now_ms: int) -> str | None:
         """The id of a running change that expects alerts on any of the references, or None."""
+        if self._suppressors is None:
+            self._suppressors = [change for change in self._changes.values() if change.suppress]
         if not self._suppressors:
             return None
         wanted = set(refs)
@@ -102,9 +106,13 @@ class ChangeLog:
 
     def recent(self) -> Recent:
         """Changes that may be suspected, by id. Their targets tell spaces apart."""
-        if len(self._recent.changes) != len(self._changes):
+        if self._recent_is_old:
             ordered = tuple(self._changes[change_id] for change_id in sorted(self._changes))
-            self._recent = Recent(self._recent.version, ordered)
+            by_target: dict[str, list[Change]] = {}
+            for change in ordered:
+                for target in change.targets:
+                    by_target.setdefault(target, []).append(change)
+            self._recent, self._recent_is_old = Recent(self._recent.version + 1, ordered, by_target), False
         return self._recent
 
     def _due_ms(self, change: Change, now_ms: int) -> int:

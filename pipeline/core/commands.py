@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.core.desk import Desk
@@ -12,6 +11,7 @@ from pipeline.core.draft import Draft
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.incident import IncidentChange, IncidentKind, IncidentState
+from pipeline.models.wire import to_json
 
 COMMANDS_REMEMBERED_MAX: Final = 100
 """Command ids remembered by an incident: covers any sender's retries, bounds the record."""
@@ -41,7 +41,7 @@ def describe(error: ValidationError) -> str:
 
 def encode_command(command: Command) -> bytes:
     """The wire form of a command of ours."""
-    return orjson.dumps(command.model_dump(mode="json", exclude_none=True))
+    return to_json(command.model_dump(mode="json", exclude_none=True))
 
 
 def aimed_at(command: Command, incident_id: str) -> Command:

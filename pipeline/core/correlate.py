@@ -13,99 +13,36 @@ from typing import ClassVar, Final
 import orjson
 
 from pipeline.core import recovery, regroup
-from pipeline.core.assessor import Assessor
-from pipeline.core.book import Book
-from pipeline.core.changes import ChangeLog
 from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
+from pipeline.core.correlate_state import CHANGE, INCIDENT, MEMBER, ORDER, SUPPRESSED, CorrelateState
 from pipeline.core.desk import MACHINE, Desk
-from pipeline.core.draft import Draft, publish
+from pipeline.core.draft import Draft
 from pipeline.core.evidence import Verdict
 from pipeline.core.identity import short_id
-from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.core.matcher import Matcher
-from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
+from pipeline.core.step import Effects, Output, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent, episode_from_wire
-from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, incident_from_wire
+from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member
 
 TICKETS_MAX: Final = 1_000
 """Tickets that one incident links by name: bounds its record. More are members, counted as reporters."""
 
-_INCIDENT: Final = "i/"
-_MEMBER: Final = "m/"
-_SUPPRESSED: Final = "s/"
-_CHANGE: Final = "c/"
 
-
-class CorrelateProcessor(Processor):
+class CorrelateProcessor(CorrelateState):
     """Incidents of the spaces of one partition."""
 
     stage: ClassVar[str] = "correlate"
 
     def __init__(self, desk: Desk, topology: Topology, resolve: Callable[[str], str | None]) -> None:
         """Args: ``resolve`` finds the catalogue reference of a name that people or tools use."""
-        super().__init__()
-        self._desk = desk
+        super().__init__(desk, topology, resolve)
         self._topology = topology
-        self._book = Book(topology)
         self._matcher = Matcher(desk, self._book)
-        self._changes = ChangeLog(resolve)
         self._resolve_name = resolve
-        self._assessor = Assessor(desk, topology)
-        self._suppressed: dict[str, EpisodeEvent] = {}
-        self._drafts: dict[str, Draft] = {}
-        self._received_at_ms = 0
-
-    # -- state
-
-    def load(self, key: str, value: bytes) -> None:
-        """Take one state record back."""
-        document = orjson.loads(value)
-        kind, name = key[:2], key[2:]
-        if kind == _INCIDENT:
-            self._book.open_incident(incident_from_wire(document))
-        elif kind == _MEMBER:
-            self._book.attach(Member(**document))
-        elif kind == _SUPPRESSED:
-            self._suppressed[name] = episode_from_wire(document)
-        else:
-            self._changes.load(value)
-
-    def dump(self, key: str) -> bytes | None:
-        """The state record of a key; None where it is gone."""
-        kind, name = key[:2], key[2:]
-        found: object | None
-        if kind == _INCIDENT:
-            found = self._book.incidents.get(name)
-        elif kind == _MEMBER:
-            found = self._book.by_episode.get(name)
-        elif kind == _SUPPRESSED:
-            found = self._suppressed.get(name)
-        else:
-            return self._changes.dump(name)
-        return None if found is None else orjson.dumps(found)
-
-    def restored(self) -> None:
-        """Order members as they joined and set the deadlines again."""
-        for members in self._book.members.values():
-            ordered = sorted(members.values(), key=lambda each: (each.joined_order, each.episode_id))
-            members.clear()
-            members.update((member.episode_id, member) for member in ordered)
-        for incident in self._book.incidents.values():
-            self.timers.set(_INCIDENT + incident.id, self._desk.deadline_ms(incident))
-        for change_id, due_ms in self._changes.deadlines(self.clock_ms):
-            self.timers.set(_CHANGE + change_id, due_ms)
-
-    def gauges(self) -> dict[str, dict[str, float]]:
-        """Open incidents by priority, for metrics."""
-        counts: dict[str, float] = {}
-        for incident in self._book.incidents.values():
-            if incident.state in OPEN_STATES:
-                counts[incident.priority] = counts.get(incident.priority, 0.0) + 1
-        return {"open_incidents": counts}
 
     # -- records
 
@@ -116,8 +53,8 @@ class CorrelateProcessor(Processor):
             self._episode(record, effects)
         elif record.topic == "changes":
             for change_id, due_ms in self._changes.take(record.value, self.clock_ms):
-                self.touch(_CHANGE + change_id)
-                self.timers.set(_CHANGE + change_id, due_ms)
+                self.touch(CHANGE + change_id)
+                self.timers.set(CHANGE + change_id, due_ms)
             self._release(effects)  # the news may be that it is over
         else:
             self._command(parse_command(record.value), effects)
@@ -134,16 +71,16 @@ class CorrelateProcessor(Processor):
         """An incident needs attention by itself, or a change is over."""
         self._received_at_ms = 0
         kind, name = key[:2], key[2:]
-        if kind == _INCIDENT:
-            recovery.due(self._desk, self._book, self._draft(self._book.incidents[name]))
+        if kind == INCIDENT:
+            recovery.due(self._desk, self._book, self._draft(self._book.case(name).incident))
         else:
             self._change_due(name, due_ms, effects)
         self._publish(effects)
 
     def _change_due(self, change_id: str, due_ms: int, effects: Effects) -> None:
         """A maintenance ends, or a change is too old to matter."""
-        self.timers.set(_CHANGE + change_id, self._changes.due(change_id, due_ms))
-        self.touch(_CHANGE + change_id)
+        self.timers.set(CHANGE + change_id, self._changes.due(change_id, due_ms))
+        self.touch(CHANGE + change_id)
         self._release(effects)
 
     def _release(self, effects: Effects) -> None:
@@ -152,7 +89,7 @@ class CorrelateProcessor(Processor):
             event = self._suppressed[episode_id]
             if self._changes.suppressing(self._places(event), self.clock_ms) is None:
                 del self._suppressed[episode_id]
-                self.touch(_SUPPRESSED + episode_id)
+                self.touch(SUPPRESSED + episode_id)
                 event.counted = False
                 self._opened(event, effects)
 
@@ -168,7 +105,7 @@ class CorrelateProcessor(Processor):
         if event.change == EpisodeChange.OPENED:
             self._opened(event, effects)
             return
-        member = self._book.by_episode.get(event.episode_id)
+        member = self._book.member(event.episode_id)
         if member is not None:
             self._news(member, event, effects)
         elif event.episode_id in self._suppressed:
@@ -179,45 +116,41 @@ class CorrelateProcessor(Processor):
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
         if self._changes.suppressing(self._places(event), self.clock_ms) is not None:
             self._suppressed[event.episode_id] = event
-            self.touch(_SUPPRESSED + event.episode_id)
+            self.touch(SUPPRESSED + event.episode_id)
             self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
             return
         episode = self._assessor.member(event)
-        incident, verdict = self._matcher.best(episode, self.clock_ms)
-        if incident is None:
-            incident = self._open(episode)
+        incident, verdict = self._matcher.best(episode, event.space, self.clock_ms)
+        if incident is None or verdict is None:
+            incident = self._open(episode, event.space)
             outcome = (Disposition.OPENED, Reason.FIRST_SYMPTOM)
         else:
-            outcome = (Disposition.JOINED, verdict.reason if verdict else Reason.COMBINED_EVIDENCE)
+            outcome = (Disposition.JOINED, verdict.reason)
             self._join(self._draft(incident), episode, verdict)
         incident.alerts_total += event.counted
         self._decide(effects, event, *outcome, incident)
 
-    def _open(self, episode: Member) -> Incident:
-        incident = self._new_incident(short_id("INC", episode.episode_id), episode.space)
+    def _open(self, episode: Member, space: str) -> Incident:
+        incident = self._new_incident(short_id("INC", episode.episode_id), space)
         incident.opened_at_ms = min(episode.event_at_ms, self.clock_ms)
         draft = self._draft(incident)
-        episode.reason, episode.score = Reason.FIRST_SYMPTOM, 1.0
-        facts = {"episode_id": episode.episode_id, "reason": episode.reason}
+        facts = {"episode_id": episode.episode_id, "reason": Reason.FIRST_SYMPTOM}
         draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED, **facts)
         self._take_in(draft, episode)
         self._assessor.log(draft, episode, self._book.tally(incident.id), self._changes.recent())
         return incident
 
-    def _join(self, draft: Draft, episode: Member, verdict: Verdict | None) -> None:
+    def _join(self, draft: Draft, episode: Member, verdict: Verdict) -> None:
         incident = draft.incident
-        if verdict is not None:
-            episode.reason, episode.score, episode.evidence = verdict.reason, verdict.score, verdict.evidence
         self._take_in(draft, episode)
-        text = f"joined ({episode.reason}, {episode.score:.2f}): {episode.summary}"
         draft.note(
             "join",
             MACHINE,
-            text,
+            f"joined ({verdict.reason}, {verdict.score:.2f}): {episode.summary}",
             episode_id=episode.episode_id,
-            reason=episode.reason,
-            score=episode.score,
-            evidence=episode.evidence,
+            reason=verdict.reason,
+            score=verdict.score,
+            evidence=verdict.evidence,
         )
         if incident.state == IncidentState.RESOLVED:
             recovery.came_after(self._desk, draft, episode, self._book.tally(incident.id))
@@ -225,10 +158,9 @@ class CorrelateProcessor(Processor):
 
     def _take_in(self, draft: Draft, episode: Member) -> None:
         incident = draft.incident
-        episode.incident_id = incident.id
-        episode.joined_order = self._book.next_order(incident.id)
-        self._book.attach(episode)
-        self.touch(_MEMBER + episode.episode_id)
+        self._book.join(episode, incident.id)
+        self.touch(MEMBER + episode.episode_id)
+        self.touch(ORDER)
         incident.episodes_open += episode.resolved_at_ms is None
         incident.episodes_total += 1
         if not self._book.tally(incident.id).all_clear():
@@ -240,7 +172,7 @@ class CorrelateProcessor(Processor):
 
     def _news(self, member: Member, event: EpisodeEvent, effects: Effects) -> None:
         """A change of an episode that is a member."""
-        incident = self._book.incidents[member.incident_id]
+        incident = self._book.case(member.incident_id).incident
         draft = self._draft(incident)
         incident.alerts_total += event.counted
         incident.news_at_ms = self.clock_ms
@@ -259,7 +191,7 @@ class CorrelateProcessor(Processor):
                 self._assess(draft)
         else:
             self._desk.acknowledge(draft, f"source {member.feed}")
-        self.touch(_MEMBER + member.episode_id)
+        self.touch(MEMBER + member.episode_id)
         self._decide(effects, event, Disposition.JOINED, reason, incident)
 
     def _suppressed_news(self, event: EpisodeEvent, effects: Effects) -> None:
@@ -267,7 +199,7 @@ class CorrelateProcessor(Processor):
             del self._suppressed[event.episode_id]
         else:
             self._suppressed[event.episode_id].alert.severity = event.alert.severity
-        self.touch(_SUPPRESSED + event.episode_id)
+        self.touch(SUPPRESSED + event.episode_id)
         self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
 
     # -- commands
@@ -291,7 +223,7 @@ class CorrelateProcessor(Processor):
 
     def _merge(self, draft: Draft, command: Command) -> None:
         """Move all members into the surviving incident; this one ends as merged into it."""
-        survivor = self._book.incidents.get(command.into or "")
+        survivor = self._book.incident(command.into or "")
         receiver = self._draft(survivor) if survivor is not None else None
         moved = regroup.merge(self._desk, self._book, draft, receiver, command)
         self._touch_members(moved)
@@ -314,9 +246,10 @@ class CorrelateProcessor(Processor):
         for each in (receiver, draft):  # what still fires may all be on one side now
             recovery.settle(self._desk, self._book, each)
 
-    def _touch_members(self, members: list[Member]) -> None:
-        for member in members:
-            self.touch(_MEMBER + member.episode_id)
+    def _touch_members(self, episodes: list[str]) -> None:
+        for episode_id in episodes:
+            self.touch(MEMBER + episode_id)
+        self.touch(ORDER)
 
     def _new_incident(self, incident_id: str, space: str) -> Incident:
         now = self.clock_ms
@@ -352,29 +285,6 @@ class CorrelateProcessor(Processor):
     def _assess(self, draft: Draft) -> None:
         incident = draft.incident
         self._assessor.assess(draft, self._book.tally(incident.id), self._changes.recent())
-
-    def _draft(self, incident: Incident) -> Draft:
-        draft = self._drafts.get(incident.id)
-        if draft is None:
-            draft = self._drafts[incident.id] = Draft(incident, self.clock_ms, received_at_ms=self._received_at_ms)
-        return draft
-
-    def _publish(self, effects: Effects) -> None:
-        """Write one revision of each incident that the record changed, oldest draft first."""
-        for draft in self._drafts.values():
-            incident = draft.incident
-            effects.outputs.extend(publish(draft))
-            summary = self._assessor.summary(draft, self._book.tally(incident.id))
-            effects.outputs.append(
-                Output("incidents.summaries", incident.id.encode(), orjson.dumps(summary), self.clock_ms)
-            )
-            key = _INCIDENT + incident.id
-            self.touch(key)
-            self.timers.set(key, self._desk.deadline_ms(incident))
-            if incident.state in ENDED_STATES:
-                for member in self._book.forget(incident.id):
-                    self.touch(_MEMBER + member.episode_id)
-        self._drafts.clear()
 
     def _decide(
         self, effects: Effects, event: EpisodeEvent, disposition: Disposition, reason: Reason, incident: Incident | None

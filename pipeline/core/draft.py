@@ -1,18 +1,11 @@
-"""A draft gathers what one record does to one incident, and becomes one revision: event and state."""
+"""A draft gathers what one record does to one incident; `pipeline.core.press` makes it one revision."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-import orjson
-
-from pipeline.core.step import Headers, Output
-from pipeline.models.incident import CHANGE_RANK, INCIDENT_SCHEMA, Incident, IncidentChange, TimelineEntry
-
-CONTENT_TYPE: Final = b"application/json"
-TYPE_PREFIX: Final = "dev.spillway.incident."
+from pipeline.models.incident import CHANGE_RANK, Incident, IncidentChange, TimelineEntry
 
 
 @dataclass(slots=True)
@@ -44,44 +37,3 @@ class Draft:
     def change(self) -> IncidentChange:
         """The one word for this revision."""
         return min(self.changes, key=CHANGE_RANK.__getitem__, default=IncidentChange.UPDATED)
-
-
-def publish(draft: Draft) -> list[Output]:
-    """Turn a draft into a revision of its incident: the CloudEvent and the compacted twin.
-
-    CloudEvents 1.0, Kafka protocol binding, binary content mode.
-    """
-    incident = draft.incident
-    incident.revision += 1
-    incident.updated_at_ms = draft.now_ms
-    change = draft.change()
-    snapshot = orjson.dumps(incident)
-    body = {
-        "schema": INCIDENT_SCHEMA,
-        "incident_id": incident.id,
-        "revision": incident.revision,
-        "change": change,
-        "at_ms": draft.now_ms,
-        "entries": draft.entries,
-        "joined": draft.joined,
-        "left": draft.left,
-        "incident": orjson.Fragment(snapshot),
-    }
-    key = incident.id.encode()
-    event = Output("incidents", key, orjson.dumps(body), draft.now_ms, _headers(incident, change, draft.now_ms))
-    return [event, Output("incidents.state", key, snapshot, draft.now_ms, (("content-type", CONTENT_TYPE),))]
-
-
-def _headers(incident: Incident, change: IncidentChange, now_ms: int) -> Headers:
-    moment = datetime.fromtimestamp(now_ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    said = (
-        ("ce_specversion", "1.0"),
-        ("ce_id", f"{incident.id}/{incident.revision}"),
-        ("ce_type", f"{TYPE_PREFIX}{change}.v1"),
-        ("ce_source", f"/spillway/{incident.space}"),
-        ("ce_subject", incident.id),
-        ("ce_time", moment),
-        ("ce_partitionkey", incident.id),
-        ("ce_sequence", str(incident.revision)),
-    )
-    return (("content-type", CONTENT_TYPE), *((name, text.encode()) for name, text in said))

@@ -19,13 +19,13 @@ class Matcher:
     desk: Desk
     book: Book
 
-    def best(self, episode: Member, now_ms: int) -> tuple[Incident | None, Verdict | None]:
-        """The incident with the highest score that reaches the threshold, or none; ties by id."""
+    def best(self, episode: Member, space: str, now_ms: int) -> tuple[Incident | None, Verdict | None]:
+        """The incident of a space with the highest score that reaches the threshold, or none; ties by id."""
         settings = self.desk.config.correlation
         window_ms = settings.window_seconds * 1_000
         best: tuple[float, str] | None = None
         found: tuple[Incident | None, Verdict | None] = (None, None)
-        for incident in self.book.candidates(episode):
+        for incident in self.book.candidates(episode, space):
             same = self.book.has_condition(incident.id, episode.alert_key)
             gap_ms = now_ms - incident.news_at_ms
             if not self._takes(incident, episode, now_ms, same=same):
@@ -42,11 +42,9 @@ class Matcher:
     def _takes(self, incident: Incident, episode: Member, now_ms: int, *, same: bool) -> bool:
         """Whether an incident may take an episode at all.
 
-        An open one of the space may; for a while after its resolution also one whose condition comes back, or about
+        An open one may; for a while after its resolution also one whose condition comes back, or about
         which people still report.
         """
-        if incident.space != episode.space:
-            return False
         if incident.state in OPEN_STATES:
             return True
         reopen_ms = self.desk.policy(incident).closure.reopen_minutes * MINUTE_MS

@@ -113,7 +113,7 @@ def _impact(ref: str, served: Served, policy: DomainPolicy, topology: Topology) 
     system = (entity.system if entity else None) or ref
     population = entity.users if entity else None
     revenue = (entity.revenue_per_minute if entity else None) or 0.0
-    if served.outage:
+    if served.outages:
         return (system, population or 0, revenue)
     users = max(len(served.reporters) * policy.users_per_report, served.stated)
     if population is not None:

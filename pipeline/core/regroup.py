@@ -10,11 +10,11 @@ from pipeline.models.command import Command
 from pipeline.models.incident import IncidentChange, Member
 
 
-def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command: Command) -> list[Member]:
+def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command: Command) -> list[str]:
     """Move all members of an incident into the surviving one, and end it as merged.
 
     Returns:
-        The members that moved; none where the command was refused, which the timeline says.
+        The episodes whose records changed; none where the command was refused, which the timeline says.
     """
     loser, survivor = draft.incident, receiver.incident if receiver is not None else None
     if (
@@ -39,9 +39,9 @@ def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command:
 
 def chosen(book: Book, draft: Draft, command: Command) -> list[Member]:
     """The episodes that a split names; none where it may not split, which the timeline says."""
-    members = book.members[draft.incident.id]
+    members = book.members_of(draft.incident.id)
     named = frozenset(command.episodes)
-    moving = [member for episode_id, member in members.items() if episode_id in named]
+    moving = [member for member in members if member.episode_id in named]
     if moving and len(moving) < len(members) and draft.incident.state in OPEN_STATES:
         return moving
     text = "split needs some, not all, of the incident's episodes: nothing was changed"
@@ -49,8 +49,12 @@ def chosen(book: Book, draft: Draft, command: Command) -> list[Member]:
     return []
 
 
-def split(book: Book, draft: Draft, receiver: Draft, moving: list[Member], command: Command) -> list[Member]:
-    """Move the chosen episodes and their tickets out into a new incident. Returns the members that moved."""
+def split(book: Book, draft: Draft, receiver: Draft, moving: list[Member], command: Command) -> list[str]:
+    """Move the chosen episodes and their tickets out into a new incident.
+
+    Returns:
+        The episodes whose records changed.
+    """
     old, new = draft.incident, receiver.incident
     new.opened_at_ms = min(member.event_at_ms for member in moving)
     names = {member.episode_id for member in moving}
@@ -63,16 +67,14 @@ def split(book: Book, draft: Draft, receiver: Draft, moving: list[Member], comma
     return _move(book, draft, receiver, moving)
 
 
-def _move(book: Book, giver: Draft, receiver: Draft, moving: list[Member]) -> list[Member]:
+def _move(book: Book, giver: Draft, receiver: Draft, moving: list[Member]) -> list[str]:
     old, new = giver.incident, receiver.incident
-    for member in moving:
-        book.detach(member)
-        old.episodes_open -= member.resolved_at_ms is None
-        old.episodes_total -= 1
-        giver.left.append(member.episode_id)
-        member.incident_id, member.joined_order = new.id, book.next_order(new.id)
-        book.attach(member)
-        new.episodes_open += member.resolved_at_ms is None
-        new.episodes_total += 1
-        receiver.joined.append(member.episode_id)
-    return moving
+    firing = sum(member.resolved_at_ms is None for member in moving)
+    old.episodes_open -= firing
+    old.episodes_total -= len(moving)
+    new.episodes_open += firing
+    new.episodes_total += len(moving)
+    moved = [member.episode_id for member in moving]
+    giver.left += moved
+    receiver.joined += moved
+    return book.move(moving, old.id, new.id)

@@ -5,7 +5,8 @@ decisions and state changes come out. It never asks the clock: time is the strea
 
     processor.restore(key, value)            # each record of the changelog, then
     processor.restored()
-    processor.handle(records, effects)       # one batch; effects gather what to write
+    processor.handle(records, effects)       # one batch or parts of it; effects gather what to write
+    processor.finish(effects)                # what a batch writes once
     processor.take_changes()                 # what the changelog must get in the same transaction
 """
 
@@ -213,6 +214,9 @@ class Processor(ABC):
     def dump(self, key: str) -> bytes | None:
         """The state record of a key as the changelog shall hold it; None where the key is gone."""
         raise LookupError(f"{self.stage} keeps no state under {key!r}")
+
+    def finish(self, effects: Effects) -> None:
+        """A batch is decided: write what is written once a batch. What is compared byte for byte belongs to records."""
 
     def restored(self) -> None:
         """All state records are back: rebuild what is derived from them."""

@@ -7,11 +7,10 @@ most upstream alerting dependency is common practice (service-graph root cause r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pipeline.core.tally import About, Tally
-from pipeline.core.topology import Topology
+from pipeline.core.tally import Tally
 from pipeline.models.alert import SEVERITY_RANK, Severity
 from pipeline.models.command import Change
 from pipeline.models.incident import Suspect
@@ -37,76 +36,85 @@ SILENT_PENALTY: Final = 0.8
 SILENT_EXPLAINS_MIN: Final = 2
 
 
-def rank_suspects(tally: Tally, changes: Sequence[Change]) -> list[Suspect]:
+_CRITICAL_RANK: Final = SEVERITY_RANK[Severity.CRITICAL]
+
+
+def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list[Suspect]:
     """The most likely causes, best first, ties by reference.
 
     Args:
         tally: sums over the incident's members.
-        changes: recent changes; ``targets`` hold catalogue references.
+        changes: recent changes by target, a catalogue reference.
     """
-    about, topology = tally.about, tally.topology
+    about = tally.about
     if not about:
         return []
-    explained: dict[str, set[str]] = {}
-    for entity in about:
-        for ref in topology.reach(entity):
-            if ref != entity:
-                explained.setdefault(ref, set()).add(entity)
     first_ms = min(each.first_ms for each in about.values())
-    changed = _changed(changes, first_ms)
+    changed = _changed(changes, [*about, *tally.explained], first_ms) if changes else {}
     candidates = set(about)
-    candidates.update(ref for ref, who in explained.items() if len(who) >= SILENT_EXPLAINS_MIN or ref in changed)
-    suspects = [
-        _suspect(ref, about, explained.get(ref, set()), changed.get(ref), first_ms, topology)
-        for ref in sorted(candidates)
-    ]
-    suspects.sort(key=lambda suspect: (-suspect.score, suspect.ref))
-    return [suspect for suspect in suspects if suspect.score > 0][:SUSPECTS_MAX]
+    candidates.update(ref for ref, who in tally.explained.items() if len(who) >= SILENT_EXPLAINS_MIN or ref in changed)
+    scored = [(-_score(ref, tally, changed.get(ref), first_ms), ref) for ref in candidates]
+    likely = sorted(each for each in scored if each[0] < 0)[:SUSPECTS_MAX]
+    return [_suspect(ref, -score, tally, changed.get(ref), first_ms) for score, ref in likely]
 
 
-def _changed(changes: Sequence[Change], first_ms: int) -> dict[str, Change]:
-    """The newest change on each target that began before the first symptom and is recent enough."""
+def _changed(changes: Mapping[str, Sequence[Change]], refs: Iterable[str], first_ms: int) -> dict[str, Change]:
+    """The newest change on each reference that began before the first symptom and is recent enough."""
     newest: dict[str, Change] = {}
-    for change in changes:
-        age_ms = first_ms - round(change.started_at.timestamp() * 1_000)
-        if not 0 <= age_ms <= CHANGE_AGE_MS_MAX:
-            continue
-        for target in change.targets:
-            known = newest.get(target)
-            if known is None or (known.started_at, known.change_id) < (change.started_at, change.change_id):
-                newest[target] = change
+    for ref in refs:
+        recent = [each for each in changes.get(ref, ()) if 0 <= _age_ms(each, first_ms) <= CHANGE_AGE_MS_MAX]
+        if recent:
+            newest[ref] = max(recent, key=lambda each: (each.started_at, each.change_id))
     return newest
 
 
-def _suspect(
-    ref: str, about: dict[str, About], explains: set[str], change: Change | None, first_ms: int, topology: Topology
-) -> Suspect:
+def _score(ref: str, tally: Tally, change: Change | None, first_ms: int) -> float:
+    about = tally.about
     own = about.get(ref)
-    score, because = 0.0, []
+    score = 0.0
     if own is None:
         score -= 0.0 if change is not None else SILENT_PENALTY
     else:
         score += OWN_ALERT if own.by_monitor else OWN_REPORTS
-        because.append(f"{'alerts itself' if own.by_monitor else 'is reported'}: {own.summary}")
-        if own.rank >= SEVERITY_RANK[Severity.CRITICAL]:
+        if own.rank >= _CRITICAL_RANK:
             score += CRITICAL
         if own.first_ms == first_ms and len(about) > 1:
             score += FIRST
-            because.append("showed the first symptom")
     others = len(about) - (own is not None)
-    if change is not None:  # what was changed breaks what needs it, and also overloads what it needs
-        explains = explains | {each for each in about if each != ref and each in topology.reach(ref)}
+    explains = len(tally.explained.get(ref, ()) if change is None else _explains(ref, tally, change))
     if explains and others:
-        score += EXPLAINS * len(explains) / others
+        score += EXPLAINS * explains / others
+    if change is not None:
+        score += CHANGED * (1 - _age_ms(change, first_ms) / CHANGE_AGE_MS_MAX)
+    return round(score, 3)
+
+
+def _suspect(ref: str, score: float, tally: Tally, change: Change | None, first_ms: int) -> Suspect:
+    about, topology = tally.about, tally.topology
+    own, because = about.get(ref), []
+    if own is not None:
+        because.append(f"{'alerts itself' if own.by_monitor else 'is reported'}: {own.summary}")
+        if own.first_ms == first_ms and len(about) > 1:
+            because.append("showed the first symptom")
+    explains = _explains(ref, tally, change)
+    if explains and len(about) > (own is not None):
         names = ", ".join(topology.title(each) for each in sorted(explains))
         because.append(f"{'touches' if change is not None else 'is needed by'} {names}")
     if change is not None:
-        age_ms = first_ms - round(change.started_at.timestamp() * 1_000)
-        score += CHANGED * (1 - age_ms / CHANGE_AGE_MS_MAX)
         because.append(f"{change.kind} {change.change_id} before the first symptom: {change.summary}")
-    return Suspect(
-        ref=ref, score=round(score, 3), because=because, change_id=change.change_id if change is not None else None
-    )
+    return Suspect(ref=ref, score=score, because=because, change_id=change.change_id if change is not None else None)
+
+
+def _explains(ref: str, tally: Tally, change: Change | None) -> set[str]:
+    """What alerts and needs it. What was changed breaks what needs it, and also overloads what it needs."""
+    explains = set(tally.explained.get(ref, ()))
+    if change is not None:
+        explains.update(each for each in tally.topology.reach(ref) if each != ref and each in tally.about)
+    return explains
+
+
+def _age_ms(change: Change, first_ms: int) -> int:
+    return first_ms - round(change.started_at.timestamp() * 1_000)
 
 
 def is_identified(suspect: Suspect, tally: Tally) -> bool:
@@ -119,4 +127,4 @@ def is_identified(suspect: Suspect, tally: Tally) -> bool:
     own = tally.about.get(suspect.ref)
     if own is None or not own.by_monitor:
         return False
-    return any(ref != suspect.ref and suspect.ref in tally.topology.reach(ref) for ref in tally.about)
+    return suspect.ref in tally.explained

@@ -1,7 +1,7 @@
 """The tally of an incident: running sums over its members, so that one more costs the same whatever came before.
 
-Only adding is incremental. After anything else (a member left, its severity changed) the book drops the tally and
-counts again from the members, so a tally always equals ``Tally.of`` its members.
+A tally always equals ``Tally.of`` the incident's members. Joining, resolving and nearly every change of severity are
+incremental; after anything else (a member left) the book drops the tally and counts again from the members.
 """
 
 from __future__ import annotations
@@ -27,16 +27,28 @@ SYMPTOMS_MAX: Final = 10
 OUTAGE_RANK: Final = SEVERITY_RANK[Severity.ERROR]
 """From this severity on, a monitor's alert stands for everybody whom the service serves."""
 
+_BY_RANK: Final[tuple[str, ...]] = tuple(sorted(SEVERITY_RANK, key=SEVERITY_RANK.__getitem__))
+
 
 @dataclass(slots=True)
 class About:
-    """What the members say about one entity."""
+    """What the members say about one entity.
+
+    Attributes:
+        first_ms: when the first of them happened.
+        rank: worst severity that a monitor reports.
+        by_monitor: a monitor is among them.
+        summary: of the first member with that severity, which is the one of order ``told_by``.
+        counts: members by rank.
+    """
 
     first_ms: int
     rank: int
     by_monitor: bool
     summary: str
     category: str | None
+    told_by: int
+    counts: list[int]
 
 
 @dataclass(slots=True)
@@ -44,12 +56,12 @@ class Served:
     """What the members say about one service.
 
     Attributes:
-        outage: a monitor's alert stands for everybody whom it serves.
+        outages: monitors' alerts that stand for everybody whom it serves.
         reporters: people who reported, by opaque id.
         stated: users affected as far as messages said.
     """
 
-    outage: bool = False
+    outages: int = 0
     reporters: set[str] = field(default_factory=set)
     stated: int = 0
 
@@ -70,12 +82,14 @@ class Tally:
     Attributes:
         about: what is said of each entity.
         needs: everything within reach of the entities -> least distance in hops.
-        named: everything within reach of what texts name in business terms.
+        depends: what of it is no place that things run on.
+        explained: what the entities need -> the entities that need it.
+        mentions: what texts name in business terms; ``named`` is everything within reach of it.
         served: what is said of each service, or entity without one.
         services: catalogue references of services.
         tier: most critical tier of entities and services.
         regulatory: tags of entities and services.
-        severity: worst severity.
+        severities: members by rank of severity.
         newest: texts of the newest members.
         monitors: members that monitors reported; ``monitors_open`` and ``reports_open`` of both kinds are not over.
         about_version: changes whenever suspects may.
@@ -86,6 +100,9 @@ class Tally:
     topology: Topology
     about: dict[str, About] = field(default_factory=dict)
     needs: dict[str, int] = field(default_factory=dict)
+    depends: list[str] = field(default_factory=list)
+    explained: dict[str, list[str]] = field(default_factory=dict)
+    mentions: dict[str, None] = field(default_factory=dict)
     named: dict[str, None] = field(default_factory=dict)
     served: dict[str, Served] = field(default_factory=dict)
     services: dict[str, None] = field(default_factory=dict)
@@ -94,7 +111,7 @@ class Tally:
     reporters: set[str] = field(default_factory=set)
     tier: int | None = None
     regulatory: set[str] = field(default_factory=set)
-    severity: str = Severity.UNKNOWN
+    severities: list[int] = field(default_factory=lambda: [0] * len(_BY_RANK))
     newest: deque[Words] = field(default_factory=lambda: deque(maxlen=COMPARED_MEMBERS_MAX))
     monitors: int = 0
     monitors_open: int = 0
@@ -111,21 +128,28 @@ class Tally:
             tally.add(member)
         return tally
 
+    @property
+    def severity(self) -> str:
+        """Worst severity."""
+        return _BY_RANK[_worst(self.severities)]
+
     def add(self, member: Member) -> None:
         """Count one more."""
         by_people = member.feed_class == FeedClass.DESK
-        self.facts = None
-        if SEVERITY_RANK.get(member.severity, 0) > SEVERITY_RANK.get(self.severity, 0):
-            self.severity = member.severity
-        if member.category is not None:
-            self.categories.setdefault(member.category)
+        before = self.severity
+        self.severities[SEVERITY_RANK.get(member.severity, 0)] += 1
+        if self.severity != before:
+            self.facts = None
+        if member.category is not None and member.category not in self.categories:
+            self.categories[member.category] = None
+            self.facts = None
         if len(self.symptoms) < SYMPTOMS_MAX and member.summary:
             self.symptoms.setdefault(member.summary)
         self.newest.append(Words(member.entity, by_people, frozenset(member.terms)))
         self._count_open(member, by_people, +1)
         self.monitors += not by_people
         for named in member.mentions:
-            self.named.update(dict.fromkeys(self.topology.reach(named)))
+            self._mention(named)
         self._serve(member, by_people)
         if member.entity is not None:
             self._tell_about(member.entity, member, by_people)
@@ -134,9 +158,39 @@ class Tally:
         """A counted member that was open is over."""
         self._count_open(member, member.feed_class == FeedClass.DESK, -1)
 
+    def changed_severity(self, member: Member, before: str) -> bool:
+        """A counted member has another severity than before; False where only counting anew can tell what follows."""
+        by_people = member.feed_class == FeedClass.DESK
+        old, new = SEVERITY_RANK.get(before, 0), SEVERITY_RANK.get(member.severity, 0)
+        if member.entity is not None and not by_people:
+            about = self.about[member.entity]
+            about.counts[old] -= 1
+            about.counts[new] += 1
+            if not self._rank_anew(about, member, old, new):
+                return False
+        self.severities[old] -= 1
+        self.severities[new] += 1
+        place = member.service or member.entity
+        if place is not None and not by_people:
+            self.served[place].outages += (new >= OUTAGE_RANK) - (old >= OUTAGE_RANK)
+        self.facts = None
+        return True
+
     def all_clear(self) -> bool:
         """Monitors decide where there are any; a cluster of reports alone waits for its tickets."""
         return not (self.monitors_open if self.monitors else self.reports_open)
+
+    def _rank_anew(self, about: About, member: Member, old: int, new: int) -> bool:
+        """Keep the worst severity of an entity and who told it, after one member went from a rank to another."""
+        alone = sum(about.counts) == 1
+        if about.told_by == member.joined_order:
+            if new < old and not alone:
+                return False  # somebody else tells it now, and who joined first is not kept
+        elif new < about.rank or (new == about.rank and member.joined_order > about.told_by):
+            return True
+        about.rank, about.summary, about.told_by = new, member.summary, member.joined_order
+        self.about_version += 1
+        return True
 
     def _count_open(self, member: Member, by_people: bool, by: int) -> None:
         if by > 0 and member.resolved_at_ms is not None:
@@ -146,20 +200,31 @@ class Tally:
         else:
             self.monitors_open += by
 
+    def _mention(self, ref: str) -> None:
+        if ref not in self.mentions:
+            self.mentions[ref] = None
+            self.named.update(dict.fromkeys(self.topology.reach(ref)))
+
     def _serve(self, member: Member, by_people: bool) -> None:
         about = member.service or member.entity
         if member.service is not None:
             self.services.setdefault(member.service)
         if member.ticket is not None:
             self.reporters.add(member.reporter or member.ticket)
+            self.facts = None
         if about is None:
             return
         served = self.served.get(about)
         if served is None:
             served = self.served[about] = Served()
             self._weigh_in(about)
-        served.outage |= not by_people and SEVERITY_RANK.get(member.severity, 0) >= OUTAGE_RANK
-        served.stated += member.users_affected or 0
+        if not by_people and SEVERITY_RANK.get(member.severity, 0) >= OUTAGE_RANK:
+            if not served.outages:
+                self.facts = None
+            served.outages += 1
+        if member.users_affected:
+            served.stated += member.users_affected
+            self.facts = None
         if member.ticket is not None:
             served.reporters.add(member.reporter or member.ticket)
 
@@ -167,24 +232,48 @@ class Tally:
         rank = 0 if by_people else SEVERITY_RANK.get(member.severity, 0)
         known = self.about.get(entity)
         if known is None:
-            self.about[entity] = About(member.event_at_ms, rank, not by_people, member.summary, member.category)
-            for ref, distance in self.topology.reach(entity).items():
-                self.needs[ref] = min(distance, self.needs.get(ref, distance))
+            counts = [0] * len(_BY_RANK)
+            counts[rank] = 1
+            self.about[entity] = About(
+                member.event_at_ms, rank, not by_people, member.summary, member.category, member.joined_order, counts
+            )
+            self._reach_out(entity)
             self._weigh_in(entity)
             self.about_version += 1
             return
+        known.counts[rank] += 1
         known.category = known.category or member.category
         if member.event_at_ms < known.first_ms or rank > known.rank or not (known.by_monitor or by_people):
             self.about_version += 1
         known.first_ms = min(known.first_ms, member.event_at_ms)
         known.by_monitor = known.by_monitor or not by_people
         if rank > known.rank:
-            known.rank, known.summary = rank, member.summary
+            known.rank, known.summary, known.told_by = rank, member.summary, member.joined_order
+
+    def _reach_out(self, entity: str) -> None:
+        """Take in what an entity needs."""
+        needs, explained, hosting = self.needs, self.explained, self.topology.hosting
+        for ref, distance in self.topology.reach(entity).items():
+            nearest = needs.get(ref)
+            if nearest is None:
+                needs[ref] = distance
+                if hosting(ref) is None:
+                    self.depends.append(ref)
+            elif distance < nearest:
+                needs[ref] = distance
+            if distance:
+                explained.setdefault(ref, []).append(entity)
 
     def _weigh_in(self, ref: str) -> None:
+        self.facts = None
         entity = self.topology.entities.get(ref)
         if entity is None:
             return
         if entity.tier is not None:
             self.tier = entity.tier if self.tier is None else min(self.tier, entity.tier)
         self.regulatory.update(entity.regulatory)
+
+
+def _worst(counts: list[int]) -> int:
+    """The highest rank that somebody has; 0 where nobody has any."""
+    return next((rank for rank in range(len(counts) - 1, 0, -1) if counts[rank]), 0)

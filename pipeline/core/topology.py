@@ -37,6 +37,10 @@ HOSTING_TYPES: Final[dict[str, str]] = {
 only shares a zone."""
 
 
+SHARED_FATE: Final = frozenset({"host", "rack"})
+"""Places small enough to find candidates by. A cluster or zone holds too much; it only adds to other evidence."""
+
+
 class Topology:
     """Reach and paths in the dependency graph. Built once for a catalogue; answers are remembered."""
 
@@ -46,7 +50,14 @@ class Topology:
         for ref in sorted(catalogue.entities):
             for needed in catalogue.entities[ref].depends_on:
                 self._dependents.setdefault(needed, []).append(ref)
+        self._names = {ref: ref for ref in catalogue.entities}  # one string for each, however many hold it
+        self._hosting = {
+            ref: HOSTING_TYPES[entity.type]
+            for ref, entity in catalogue.entities.items()
+            if entity.type in HOSTING_TYPES
+        }
         self._reach: dict[str, dict[str, int]] = {}
+        self._shared_fate: dict[str, tuple[str, ...]] = {}
 
     def depends_on(self, ref: str) -> tuple[str, ...]:
         """What an entity needs directly."""
@@ -61,7 +72,19 @@ class Topology:
         """What an entity needs, directly or not, with the distance in hops; itself at 0."""
         known = self._reach.get(ref)
         if known is None:
-            known = self._reach[ref] = self._search(ref)
+            if ref not in self.entities:  # not remembered: what no catalogue lists is without bound
+                return {ref: 0}
+            known = self._reach[ref] = self._search(self._names[ref])
+        return known
+
+    def shared_fate(self, ref: str) -> tuple[str, ...]:
+        """The hosts and racks within an entity's reach, nearest first."""
+        known = self._shared_fate.get(ref)
+        if known is None:
+            if ref not in self.entities:
+                return ()
+            known = tuple(each for each in self.reach(ref) if self._hosting.get(each) in SHARED_FATE)
+            self._shared_fate[ref] = known
         return known
 
     def _search(self, start: str) -> dict[str, int]:
@@ -74,7 +97,7 @@ class Topology:
                 break
             for needed in sorted(self.depends_on(ref)):
                 if needed not in found and len(found) < REACH_ENTITIES_MAX:
-                    found[needed] = distance
+                    found[self._names.get(needed, needed)] = distance
                     queue.append(needed)
         return found
 
@@ -84,8 +107,7 @@ class Topology:
 
     def hosting(self, ref: str) -> str | None:
         """``host``, ``rack``, ``cluster`` or ``zone`` where the entity is a place that others run on."""
-        entity = self.entities.get(ref)
-        return HOSTING_TYPES.get(entity.type) if entity else None
+        return self._hosting.get(ref)
 
     def runs_on(self, ref: str) -> set[str]:
         """The entity and the places that it runs on: hosts, their racks and clusters. No zone: what matters spans them.

@@ -6,11 +6,18 @@ milliseconds, UTC. The field names are the wire's: the snapshot in each event is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
+import orjson
+
+from pipeline.models.wire import to_json
+
 INCIDENT_SCHEMA: Final = 1
+MEMBER_SCHEMA: Final = 2
+SUMMARY_SCHEMA: Final = 2
 
 
 class IncidentKind(StrEnum):
@@ -256,37 +263,31 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     return Incident(**document)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Member:
-    """One episode as a member of an incident, with why it is there.
+    """One episode as a member of an incident.
+
+    Why it joined is told in the incident's event and not kept.
 
     Attributes:
-        entity: catalogue reference, where one was found.
-        reason: the decision's `Reason`.
-        score: probability in [0, 1] that it belongs, as scored when it joined.
-        evidence: named contributions to the score, in log-odds.
         opened_at_ms: stream time.
         event_at_ms: when it happened by the source's clock, else stream time.
         resolved_at_ms: None while it is open.
-        joined_order: rank among the incident's members, in the order in which they joined.
+        entity: catalogue reference, where one was found.
         terms: words of its text, for similarity; sorted.
+        joined_order: rank among the members of its partition, in the order in which they joined their incidents.
     """
 
     episode_id: str
-    alert_key: str
-    space: str
     incident_id: str
+    alert_key: str
     feed: str
     feed_class: str
-    name: str
     summary: str
     severity: str
-    reason: str
-    score: float
     opened_at_ms: int
     event_at_ms: int
     resolved_at_ms: int | None = None
-    joined_order: int = 0
     entity: str | None = None
     service: str | None = None
     host: str | None = None
@@ -297,29 +298,60 @@ class Member:
     users_affected: int | None = None
     mentions: list[str] = field(default_factory=list)
     terms: list[str] = field(default_factory=list)
-    evidence: dict[str, float] = field(default_factory=dict)
+    joined_order: int = 0
+
+
+_MEMBER_VALUES: Final = attrgetter(*(each.name for each in fields(Member)[1:-1]))
+
+
+def member_to_wire(member: Member) -> bytes:
+    """A member as the value of its state record, whose key is the episode's id.
+
+    The schema version, the order, then the other fields without their names: members are kept in memory so, where
+    each would take three times as much as an object.
+    """
+    return to_json((MEMBER_SCHEMA, member.joined_order, *_MEMBER_VALUES(member)))
+
+
+def member_from_wire(episode_id: str, value: bytes) -> Member:
+    """Read a member back. Trusted: only the schema version is checked.
+
+    Raises:
+        ValueError: the schema version is not one that this release reads.
+    """
+    schema, order, *values = orjson.loads(value)
+    if schema != MEMBER_SCHEMA:
+        raise ValueError(f"member schema {schema!r}, this release reads {MEMBER_SCHEMA}")
+    return Member(*(episode_id, *values, order))
+
+
+def order_of_wire(value: bytes) -> int:
+    """The order of a member, without reading all of it."""
+    return int(value[value.index(b",") + 1 : value.index(b",", 4)])
 
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
     """What the bridge needs to know of an incident; the value on ``incidents.summaries``.
 
+    Sent when anything but the last three fields is new.
+
     Attributes:
-        impacts: per affected service: users, revenue a minute, system; populations are counted once over all.
+        impacts: per affected service: system, users, revenue a minute; populations are counted once over all.
         depends: references within reach of the incident's entities, for relating incidents.
+        suspects: the first, where there is one.
         merged_into: the incident that took its members in.
+        revision: of the incident; ``at_ms`` and ``received_at_ms`` are its times.
     """
 
     incident_id: str
     space: str
     domain: str
     state: str
-    revision: int
     title: str
     priority: str
     service: str | None
     owner: str | None
-    severity: str
     entities: list[str]
     services: list[str]
     depends: list[str]
@@ -328,7 +360,8 @@ class Summary:
     regulatory: list[str]
     impacts: dict[str, tuple[str, int, float]]
     tickets: int
-    at_ms: int
-    received_at_ms: int = 0
     merged_into: str | None = None
-    schema: int = INCIDENT_SCHEMA
+    schema: int = SUMMARY_SCHEMA
+    revision: int = 0
+    at_ms: int = 0
+    received_at_ms: int = 0

@@ -215,6 +215,7 @@ class PartitionTask:
         context.on_step(TransactionStep.DECIDED)
         await context.hooks.before_commit(self.partition, self.processor, records, effects)
         quarantine.hold(records)
+        self.processor.finish(effects)
         changes = self.processor.take_changes() if context.stateful else ()
         quarantine.acquit()
         await self._writer.commit(

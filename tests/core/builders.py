@@ -147,14 +147,10 @@ def member(key: str, **fields: Any) -> Member:
     given: dict[str, Any] = {
         "episode_id": f"EP-{key}",
         "incident_id": "INC-1",
-        "space": SPACE,
         "feed": "monitor",
         "feed_class": FeedClass.CLOUD,
-        "name": key,
         "summary": f"{key} is out of bounds",
         "severity": Severity.CRITICAL,
-        "reason": "first_symptom",
-        "score": 1.0,
         "opened_at_ms": T0,
         "event_at_ms": T0,
         "entity": SHOP,
@@ -221,7 +217,8 @@ class Bench:
         self.processor.restored()
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Take the state changes, into ``state`` as the compacted changelog would."""
+        """End the batch: take the state changes, into ``state`` as the compacted changelog would."""
+        self.processor.finish(self.effects)
         changes = self.processor.take_changes()
         for key, value in changes:
             if value is None:

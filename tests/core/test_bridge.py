@@ -25,7 +25,6 @@ def summary(incident_id: str, ref: str, *, users: int = 6_000, system: str = "st
         "priority": "P1",
         "service": ref,
         "owner": "team",
-        "severity": "critical",
         "entities": [ref],
         "services": [ref],
         "depends": [each for each in GRAPH.reach(ref) if GRAPH.hosting(each) is None],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from pipeline.models.alert import Kind, Severity
@@ -17,6 +18,7 @@ from tests.core.builders import (
     SECOND,
     SHOP,
     T0,
+    WIKI,
     alert,
     change,
     config,
@@ -133,7 +135,28 @@ def test_one_record_makes_at_most_one_revision_of_an_incident() -> None:
     for at, key in enumerate("abcde"):
         outputs = room.open(alert(key), T0 + at)
         assert [each["revision"] for each in values(outputs, "incidents")] == [at + 1]
-        assert values(outputs, "incidents.state") == [each["incident"] for each in values(outputs, "incidents")]
+
+
+def test_the_compacted_twin_is_written_once_a_batch_with_the_last_revision() -> None:
+    room = Room()
+    for at, key in enumerate("abcde"):
+        room.open(alert(key), T0 + at)
+    assert values(room.effects.outputs, "incidents.state") == []
+    room.changes()
+    room.changes()
+    (twin,) = (each for each in room.effects.outputs if each.topic == "incidents.state")
+    event = [each for each in room.effects.outputs if each.topic == "incidents"][-1]
+    assert (twin.key, twin.timestamp_ms) == (event.key, T0 + 4)
+    assert orjson.loads(twin.value or b"") == orjson.loads(event.value or b"")["incident"]
+
+
+def test_the_bridge_is_told_only_what_is_new_to_it_also_over_a_restart() -> None:
+    room = Room()
+    told = [len(values(room.open(alert(key), T0 + at), "incidents.summaries")) for at, key in enumerate("ab")]
+    room.restart()
+    told.append(len(values(room.open(alert("c"), T0 + 2), "incidents.summaries")))
+    told.append(len(values(room.open(alert("d", entity=WIKI, service=PAY), T0 + 3), "incidents.summaries")))
+    assert told == [1, 0, 0, 1]
 
 
 def test_an_event_is_a_cloudevent_in_binary_mode() -> None:
@@ -259,7 +282,7 @@ def test_a_resolved_incident_closes_by_itself_and_is_forgotten() -> None:
     room.tick(T0 + 25 * HOUR)
     assert room.one()["state"] == "closed"
     room.changes()
-    assert set(room.state) == {b"spillway.partition"}
+    assert set(room.state) == {b"spillway.partition", b"o/joined"}
     assert room.processor.next_deadline_ms() is None
 
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline.core.book import CANDIDATES_MAX, Book
 from pipeline.core.matcher import Matcher
 from pipeline.models.incident import Incident
-from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, T0, WIKI, member, report
+from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, SPACE, T0, WIKI, member, report
 from tests.core.desks import desk
 
 DESK = desk()
@@ -20,14 +20,14 @@ def book(*incidents: tuple[str, str], **fields: object) -> Book:
     made = Book(DESK.topology)
     for incident_id, place in incidents:
         given = {"state": "logged", "news_at_ms": T0, "updated_at_ms": T0, "domain": "shop", **fields}
-        made.open_incident(Incident(id=incident_id, space="production", **given))  # type: ignore[arg-type]
-        made.attach(member(incident_id, incident_id=incident_id, entity=place, service=place))
+        made.open_incident(Incident(id=incident_id, space=SPACE, **given))  # type: ignore[arg-type]
+        made.join(member(incident_id, entity=place, service=place), incident_id)
     return made
 
 
 def best(known: Book, place: str | None, now_ms: int = T0, **fields: object) -> str | None:
     episode = member("new", entity=place, service=place, **fields)
-    incident, _ = Matcher(DESK, known).best(episode, now_ms)
+    incident, _ = Matcher(DESK, known).best(episode, SPACE, now_ms)
     return incident.id if incident else None
 
 
@@ -57,8 +57,8 @@ def test_a_resolved_incident_takes_reports_and_its_own_conditions_for_a_while() 
     assert best(known, SHOP, T0 + MINUTE, feed_class=report("r", "x").feed_class) == "INC-1"
     again = member("INC-1", episode_id="EP-again")
     matcher = Matcher(DESK, known)
-    assert matcher.best(again, T0 + 30 * MINUTE)[0] is not None
-    assert matcher.best(again, T0 + 30 * MINUTE + 1)[0] is None
+    assert matcher.best(again, SPACE, T0 + 30 * MINUTE)[0] is not None
+    assert matcher.best(again, SPACE, T0 + 30 * MINUTE + 1)[0] is None
 
 
 def test_the_window_counts_from_the_last_news() -> None:
@@ -69,12 +69,12 @@ def test_the_window_counts_from_the_last_news() -> None:
 
 def test_candidates_are_bounded() -> None:
     known = book(*((f"INC-{number:03}", DB) for number in range(50)))
-    assert len(known.candidates(member("new", entity=DB))) == CANDIDATES_MAX
+    assert len(known.candidates(member("new", entity=DB), SPACE)) == CANDIDATES_MAX
 
 
 def test_a_book_from_which_all_was_forgotten_finds_nothing() -> None:
     known = book(("INC-1", SHOP), ("INC-2", DB))
     for incident_id in ("INC-1", "INC-2"):
-        assert [each.incident_id for each in known.forget(incident_id)] == [incident_id]
-    assert known.candidates(member("new", entity=SHOP)) == []
+        assert known.forget(incident_id) == [f"EP-{incident_id}"]
+    assert known.candidates(member("new", entity=SHOP), SPACE) == []
     assert (known.with_entity(SHOP), known.with_ticket("T-1"), best(known, SHOP, T0 + HOUR)) == (None, None, None)

@@ -161,9 +161,10 @@ def plays(stage: str) -> st.SearchStrategy[Play]:
 
 def perform(bench: Bench, topic: str, value: bytes | None, at_ms: int, turn: int) -> list[Any]:
     """Play one step; answers all that the rest of the pipeline and the changelog would see of it."""
-    before = len(bench.decisions)
-    outputs = bench.tick(at_ms) if topic == "tick" else bench.put(topic, _fit(bench, value, turn), at_ms)
-    return [outputs, bench.decisions[before:], bench.changes(), bench.processor.next_deadline_ms()]
+    before, written = len(bench.decisions), len(bench.effects.outputs)
+    bench.tick(at_ms) if topic == "tick" else bench.put(topic, _fit(bench, value, turn), at_ms)
+    changes = bench.changes()  # which ends the batch, and may write more
+    return [bench.effects.outputs[written:], bench.decisions[before:], changes, bench.processor.next_deadline_ms()]
 
 
 def _fit(bench: Bench, value: bytes | None, turn: int) -> bytes | None:

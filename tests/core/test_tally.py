@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.book import Book
+from pipeline.core.book import FOLD_AFTER_MS, Book
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.incident import Incident, Member
-from tests.core.builders import DB, HOST, PAY, SHOP, T0, WIKI, member, topology
+from tests.core.builders import DB, HOST, PAY, SHOP, SPACE, T0, WIKI, member, topology
 
 GRAPH = topology()
 PLACES = [SHOP, PAY, DB, HOST, WIKI, None]
@@ -32,26 +32,38 @@ members = st.builds(
 )
 
 
+SEVERITIES = st.sampled_from(list(Severity))
+DEEDS = st.tuples(st.sampled_from(["join", "join", "resolve", "leave", "severity"]), st.integers(0, 11), SEVERITIES)
+
+
 def sums(tally: Tally) -> dict[str, object]:
     """What a tally says; how often it was ranked, gathered or touched is not part of it."""
     left_out = {"about_version", "ranked_for", "facts", "topology"}
     return {name: getattr(tally, name) for name in Tally.__slots__ if name not in left_out}
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(members, st.sampled_from(["stay", "resolve", "leave", "worse"])), max_size=12))
-def test_a_tally_kept_up_to_date_equals_one_counted_anew(script: list[tuple[dict[str, object], str]]) -> None:
+@settings(max_examples=200, deadline=None)
+@given(st.lists(members, min_size=1, max_size=12), st.lists(DEEDS, max_size=24), st.booleans())
+def test_a_tally_kept_up_to_date_equals_one_counted_anew(
+    joining: list[dict[str, object]], deeds: list[tuple[str, int, Severity]], folds: bool
+) -> None:
     book = Book(GRAPH)
-    book.open_incident(Incident(id="INC-1", space="production"))
-    for number, (fields, then) in enumerate(script):
-        one: Member = member(f"{number}", incident_id="INC-1", joined_order=number, **fields)
-        book.attach(one)
-        book.tally("INC-1")
-        if then == "resolve":
-            assert book.resolve(one, T0 + 99)
-            assert not book.resolve(one, T0 + 100)
-        elif then == "leave":
-            book.detach(one)
-        elif then == "worse":
-            book.set_severity(one, Severity.CRITICAL)
-        assert sums(book.tally("INC-1")) == sums(Tally.of(book.members_of("INC-1"), GRAPH))
+    for incident_id in ("INC-1", "INC-2"):
+        book.open_incident(Incident(id=incident_id, space=SPACE))
+    waiting = [member(f"{number}", **fields) for number, fields in enumerate(joining)]
+    for deed, which, severity in deeds:
+        inside: list[Member] = book.members_of("INC-1")
+        if deed == "join" and waiting:
+            book.join(waiting.pop(), "INC-1")
+        elif deed == "resolve" and inside:
+            one = inside[which % len(inside)]
+            was_open = one.resolved_at_ms is None
+            assert book.resolve(one, T0 + 99) is was_open
+        elif deed == "severity" and inside:
+            book.set_severity(inside[which % len(inside)], severity)
+        elif deed == "leave" and inside:
+            book.move([inside[which % len(inside)]], "INC-1", "INC-2")
+        if folds:
+            book.fold(FOLD_AFTER_MS)
+        for incident_id in ("INC-1", "INC-2"):
+            assert sums(book.tally(incident_id)) == sums(Tally.of(book.members_of(incident_id), GRAPH))

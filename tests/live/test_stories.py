@@ -12,7 +12,7 @@ from threading import Timer
 import orjson
 import pytest
 
-from pipeline.core.draft import TYPE_PREFIX
+from pipeline.core.press import TYPE_PREFIX
 from pipeline.core.outbox import MILESTONES
 from pipeline.demo.receiver import Receiver
 from pipeline.examples import one_day

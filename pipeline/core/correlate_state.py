@@ -1,0 +1,156 @@
+"""What correlate keeps of one partition, and how it is published: book, changes, the suppressed; records of all.
+
+`pipeline.core.correlate` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from pipeline.core.assessor import Assessor
+from pipeline.core.book import Book
+from pipeline.core.changes import ChangeLog
+from pipeline.core.desk import Desk
+from pipeline.core.draft import Draft
+from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
+from pipeline.core.press import Press
+from pipeline.core.step import Effects, Output, Processor
+from pipeline.core.topology import Topology
+from pipeline.models.episode import EpisodeEvent, episode_from_wire
+from pipeline.models.incident import Incident, incident_from_wire
+from pipeline.models.wire import to_json
+
+INCIDENT: Final = "i/"
+MEMBER: Final = "m/"
+SUPPRESSED: Final = "s/"
+CHANGE: Final = "c/"
+ORDER: Final = "o/joined"
+
+CASE_SCHEMA: Final = 2
+"""Of the state record of an incident: the incident and what the bridge was told of it."""
+
+
+class CorrelateState(Processor):
+    """The state of correlate."""
+
+    def __init__(self, desk: Desk, topology: Topology, resolve: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._desk = desk
+        self._book = Book(topology)
+        self._changes = ChangeLog(resolve)
+        self._assessor = Assessor(desk, topology)
+        self._press = Press()
+        self._suppressed: dict[str, EpisodeEvent] = {}
+        self._drafts: dict[str, Draft] = {}
+        self._open_incidents: dict[str, int] = {}
+        self._received_at_ms = 0
+
+    def load(self, key: str, value: bytes) -> None:
+        """Take one state record back."""
+        kind, name = key[:2], key[2:]
+        if kind == MEMBER:
+            self._book.load_member(name, value)
+        elif kind == INCIDENT:
+            self._load_incident(orjson.loads(value))
+        elif kind == SUPPRESSED:
+            self._suppressed[name] = episode_from_wire(orjson.loads(value))
+        elif key == ORDER:
+            self._book.joined = int(value)
+        else:
+            self._changes.load(value)
+
+    def _load_incident(self, document: dict[str, Any]) -> None:
+        """Raises ValueError for a schema version that this release does not read."""
+        if document["schema"] != CASE_SCHEMA:
+            raise ValueError(f"case schema {document['schema']!r}, this release reads {CASE_SCHEMA}")
+        incident = incident_from_wire(document["incident"])
+        case = self._book.open_incident(incident, document["told"])
+        case.counted = self._count(None, incident)
+        self.timers.set(INCIDENT + incident.id, self._desk.deadline_ms(incident))
+
+    def dump(self, key: str) -> bytes | None:
+        """The state record of a key; None where it is gone."""
+        kind, name = key[:2], key[2:]
+        if kind == MEMBER:
+            return self._book.record(name)
+        if kind == INCIDENT:
+            snapshot, told = self._press.take_snapshot(name), self._book.told(name)
+            if told is None:
+                return None
+            if snapshot is None:
+                snapshot = to_json(self._book.case(name).incident)
+            return to_json({"schema": CASE_SCHEMA, "told": told, "incident": orjson.Fragment(snapshot)})
+        if kind == SUPPRESSED:
+            found = self._suppressed.get(name)
+            return None if found is None else to_json(found)
+        return b"%d" % self._book.joined if key == ORDER else self._changes.dump(name)
+
+    def restored(self) -> None:
+        """Enter the members and set the deadlines of changes again."""
+        self._book.restored()
+        for change_id, due_ms in self._changes.deadlines(self.clock_ms):
+            self.timers.set(CHANGE + change_id, due_ms)
+
+    def gauges(self) -> dict[str, dict[str, float]]:
+        """Open incidents by priority, for metrics."""
+        return {"open_incidents": {priority: float(count) for priority, count in self._open_incidents.items()}}
+
+    def finish(self, effects: Effects) -> None:
+        """Write the compacted twins; fold what nothing has touched for a while."""
+        self._press.finish(effects)
+        self._book.fold(self.clock_ms)
+
+    # -- for the decisions
+
+    def _draft(self, incident: Incident) -> Draft:
+        """The draft of an incident that the record changes."""
+        draft = self._drafts.get(incident.id)
+        if draft is None:
+            draft = self._drafts[incident.id] = Draft(incident, self.clock_ms, received_at_ms=self._received_at_ms)
+        return draft
+
+    def _publish(self, effects: Effects) -> None:
+        """Write one revision of each incident that the record changed, oldest draft first."""
+        for draft in self._drafts.values():
+            incident = draft.incident
+            self._press.publish(draft, effects)
+            self._tell_bridge(draft, effects)
+            key = INCIDENT + incident.id
+            self.touch(key)
+            self.timers.set(key, self._desk.deadline_ms(incident))
+            case = self._book.case(incident.id)
+            case.counted = self._count(case.counted, incident)
+            if incident.state in ENDED_STATES:
+                for episode_id in self._book.forget(incident.id):
+                    self.touch(MEMBER + episode_id)
+        self._drafts.clear()
+
+    def _tell_bridge(self, draft: Draft, effects: Effects) -> None:
+        """Send the bridge a summary, where anything that it goes by is new since the last one."""
+        case = self._book.case(draft.incident.id)
+        summary = self._assessor.summary(draft, self._book.tally(draft.incident.id))
+        told = blake2b(to_json(summary), digest_size=8).hexdigest()
+        if told == case.told:
+            return
+        case.told = told
+        summary.revision, summary.at_ms = draft.incident.revision, draft.now_ms
+        summary.received_at_ms = draft.received_at_ms
+        key = draft.incident.id.encode()
+        effects.outputs.append(Output("incidents.summaries", key, to_json(summary), self.clock_ms))
+
+    def _count(self, before: str | None, incident: Incident) -> str | None:
+        """Count an incident by its priority while it is open. Answers what it counts as now."""
+        now = incident.priority if incident.state in OPEN_STATES else None
+        if now != before:
+            counts = self._open_incidents
+            if now is not None:
+                counts[now] = counts.get(now, 0) + 1
+            if before is not None:
+                counts[before] -= 1
+                if not counts[before]:
+                    del counts[before]
+        return now
