@@ -1,21 +1,23 @@
-"""A made-up company of any size and its alerts: seeded, so that a run can be repeated."""
+"""A made-up company of any size, and alerts about it, by number: so that a run can be repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Any, Final
 
 import orjson
 
+from benchmarks.alerts import START_MS, timestamp, webhook
 from pipeline.core.step import StreamRecord
 from pipeline.models.catalog import Catalogue, Entity
-from pipeline.models.policy import Config
+from pipeline.models.policy import Config, Feed, MaintenanceWindow
 
-START_MS: Final = 1_772_600_000_000
 SERVICES_IN_A_SYSTEM: Final = 8
 """Services of one application: they depend on each other and on nothing outside but the platform."""
+
+APPLICATIONS: Final = 62
+"""Applications that alerts are about, in a company of any size: so that episodes open and join in one proportion."""
 
 ENTITIES_IN_A_FILE: Final = 5_000
 
@@ -68,32 +70,64 @@ def _descriptor(entity: Entity) -> dict[str, Any]:
     }
 
 
-def raw_alerts(count: int, conditions: int, services: int, seed: int = 1) -> Iterator[StreamRecord]:
-    """Alertmanager messages of one alert each: every condition fires once, then repeats are drawn.
+def with_rules(config: Config, rules: int) -> Config:
+    """The company with so many rules of each kind that exists today: maintenance windows in force, and feeds.
+
+    No window matches an alert in the end: half of them ask for labels alone, half stand on a service that has alerts.
+    """
+    begin, end = (datetime.fromtimestamp(START_MS / 1000, UTC) + timedelta(days=days) for days in (-1, 1))
+    services = sum(entity.kind == "component" for entity in config.catalogue.entities.values()) - 1
+    windows = tuple(
+        MaintenanceWindow(
+            name=f"window-{number}",
+            start=begin,
+            end=end,
+            targets=(f"service-{number % services}",) if number % 2 else (),
+            labels={"team": f"nobody-{number}"},
+        )
+        for number in range(rules)
+    )
+    feeds = {f"feed-{number}": Feed(name=f"feed-{number}", adapter="alertmanager") for number in range(rules)}
+    return config.model_copy(update={"maintenance": windows, "feeds": feeds})
+
+
+def about_service(number: int, services: int) -> dict[str, str]:
+    """Labels of the condition with this number: on applications spread over the company, always as many of them."""
+    applications = services // SERVICES_IN_A_SYSTEM
+    application = (number % APPLICATIONS) * (applications // APPLICATIONS)
+    service = application * SERVICES_IN_A_SYSTEM + number // APPLICATIONS % SERVICES_IN_A_SYSTEM
+    return {"service": f"service-{service}", "pod": f"service-{service}-{number}"}
+
+
+def about_stranger(number: int) -> dict[str, str]:
+    """Labels of a condition of a machine that the catalogue does not list: it has no company in any incident."""
+    return {"host": f"vm-{number}"}
+
+
+def raw(number: int, labels: dict[str, str], at_ms: int) -> StreamRecord:
+    """An Alertmanager message of one firing alert.
 
     Args:
-        count: messages.
-        conditions: different alert keys, over the services in turn.
-        services: size of the company.
-        seed: of the draw.
+        number: of the condition, which it identifies.
+        labels: what it is about.
+        at_ms: timestamp of the record, and start of the alert.
     """
-    random = Random(seed)  # noqa: S311  # repeatable, not secret
-    for number in range(count):
-        condition = number if number < conditions else random.randrange(conditions)
-        service = (condition * 7919) % services
-        labels = {
-            "alertname": f"Rule{condition % 97}",
-            "service": f"service-{service}",
-            "pod": f"service-{service}-{condition}",
-            "severity": SEVERITIES[condition % len(SEVERITIES)],
-        }
-        alert = {
-            "status": "firing",
-            "labels": labels,
-            "annotations": {"summary": f"rule {condition % 97} of service-{service} is broken"},
-            "startsAt": "2026-03-04T02:11:42.318Z",
-            "endsAt": "0001-01-01T00:00:00Z",
-            "fingerprint": f"{condition:016x}",
-        }
-        value = orjson.dumps({"version": "4", "status": "firing", "receiver": "spillway", "alerts": [alert]})
-        yield StreamRecord("alerts.raw.alertmanager", 0, number, START_MS + number * 5, None, value)
+    about = next(iter(labels.values()))
+    alert = {
+        "status": "firing",
+        "labels": {
+            "alertname": f"Rule{number % 97}",
+            "severity": SEVERITIES[number % len(SEVERITIES)],
+            "team": f"team-{number % 60}",
+            **labels,
+        },
+        "annotations": {
+            "summary": f"rule {number % 97} of {about} is broken",
+            "description": f"{about} has been above its threshold for five minutes; check the dashboard and the "
+            f"runbook at https://runbooks.corp.example/alerts/rule{number % 97} before escalating.",
+        },
+        "startsAt": timestamp(at_ms),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": f"{number:08x}{next(iter(labels))}",
+    }
+    return StreamRecord("alerts.raw.alertmanager", 0, number, at_ms, None, webhook(alert))

@@ -21,7 +21,6 @@ REPEATS: Final = (0.9, 0.5, 0.0)
 PARTITIONS: Final = 8
 SERVICES: Final = 500
 ALERTS: Final = {"quick": 40_000, "full": 300_000}
-RUNS: Final = {"quick": 1, "full": 3}
 WATCH_SECONDS: Final = 0.2
 CATCH_UP_SECONDS_MAX: Final = 600.0
 _DECIDED: Final = "spillway_alerts_total"
@@ -36,7 +35,7 @@ def run(results: Results) -> None:
     alerts = ALERTS[results.mode]
     rows: dict[float, list[dict[str, Any]]] = {repeats: [] for repeats in REPEATS}
     with running_broker() as broker:
-        for number in range(RUNS[results.mode]):
+        for number in range(results.runs):
             for repeats in REPEATS:
                 say(f"pipeline: {alerts} alerts, {repeats:.0%} repeats, run {number + 1}")
                 rows[repeats].append(once(broker, flood_of(alerts, repeats)))

@@ -31,11 +31,13 @@ class Results:
         path: results file, appended to; None: standard output alone.
         run: the run's name; the newest one counts in tables and checks.
         mode: ``quick`` or ``full``.
+        runs: how often each configuration is measured.
     """
 
     path: Path | None = None
     run: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     mode: str = "quick"
+    runs: int = 1
 
     def add(self, bench: str, name: str, **figures: Any) -> dict[str, Any]:
         """Write one row: ``bench`` is the part, ``name`` the configuration measured."""

@@ -29,7 +29,6 @@ from benchmarks.results import Results, say, spread
 ALERTS: Final = {"quick": {0.9: 60_000, 0.0: 30_000}, "full": {0.9: 1_000_000, 0.0: 400_000}}
 """By share of repeats. A million, so that Java's compiler is done long before the end."""
 
-RUNS: Final = {"quick": 1, "full": 3}
 COMMIT_MS: Final = 100
 START_SECONDS_MAX: Final = 90.0
 RUN_SECONDS_MAX: Final = 420.0
@@ -81,7 +80,7 @@ def run(results: Results, peers: tuple[str, ...] = PEERS) -> None:
         services.write_bytes(orjson.dumps(service_table()))
         for repeats, alerts in ALERTS[results.mode].items():
             load = preload(broker, Flood(alerts=alerts, repeats=repeats), services)
-            for number in range(RUNS[results.mode]):
+            for number in range(results.runs):
                 for peer in peers:
                     say(f"peers: {peer}, {alerts} alerts, {repeats:.0%} repeats, run {number + 1}")
                     rows.setdefault((repeats, peer), []).append(once(load, peer, results.mode))

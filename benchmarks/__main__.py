@@ -1,0 +1,70 @@
+"""``python -m benchmarks [PART...] [--quick|--full]``: measure, compare with the bars, make the table.
+
+Each result is one JSON line on standard output and in the results file; progress is on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from benchmarks import bars, table
+from benchmarks.results import FILE_DEFAULT, Results
+
+PARTS: Final[dict[str, str]] = {
+    "core": "benchmarks.core",
+    "state": "benchmarks.state",
+    "pipeline": "benchmarks.pipeline",
+    "peers": "benchmarks.peers.run",
+    "alertmanager": "benchmarks.alertmanager",
+    "latency": "benchmarks.latency",
+    "scale": "benchmarks.scale",
+    "recovery": "benchmarks.recovery",
+}
+"""Part -> its module, whose ``run(results)`` measures; in the order in which all of them run."""
+
+RUNS: Final = {"quick": 1, "full": 3}
+
+
+def main() -> int:
+    """Run what is asked for; exit code 1 where a bar is not met."""
+    arguments = parse()
+    parts = list(PARTS) if "all" in arguments.parts else [part for part in arguments.parts if part in PARTS]
+    mode = "full" if arguments.full else "quick"
+    results = Results(arguments.results, mode=mode, runs=arguments.runs or RUNS[mode])
+    if parts:
+        results.add_machine()
+    for part in parts:
+        measure: Callable[[Results], None] = import_module(PARTS[part]).run
+        measure(results)
+    if "table" in arguments.parts:
+        table.write(arguments.results, arguments.readme)
+    return bars.report(arguments.results) if {"all", "check"} & set(arguments.parts) else 0
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "parts", nargs="*", default=["all"], choices=["all", *PARTS, "check", "table"], metavar="PART", help=help_text()
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="one short run of each (default)")
+    length.add_argument("--full", action="store_true", help="three long runs of each, for published numbers")
+    parser.add_argument("--runs", type=int, default=0, help="how often each is measured")
+    parser.add_argument("--results", type=Path, default=FILE_DEFAULT, help="results file (default: %(default)s)")
+    parser.add_argument("--readme", type=Path, default=table.README, help="where the table goes")
+    return parser.parse_args()
+
+
+def help_text() -> str:
+    """What parts there are."""
+    return f"all (default), {', '.join(PARTS)}; check: compare with the bars; table: into the README"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
