@@ -9,7 +9,7 @@ from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
-from pipeline.core.prioritise import affected_words, assess, categorise, gather, plain
+from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
 from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.tally import Tally
 from pipeline.core.terms import terms_of
@@ -131,14 +131,11 @@ class Assessor:
     def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy) -> None:
         incident = draft.incident
         facts = gather(tally, policy)
-        incident.severity = facts.severity
         incident.entities, incident.services = list(tally.about), list(tally.services)
         incident.symptoms = list(tally.symptoms)
-        incident.users_affected = max(incident.users_affected, facts.users)
-        incident.revenue_per_minute = max(incident.revenue_per_minute, facts.revenue_per_minute)
-        incident.reporters = facts.reporters
-        incident.regulatory = facts.regulatory
-        incident.who_is_affected = affected_words(facts, self.topology)
+        if facts is not tally.applied:
+            tally.applied = facts
+            self._apply(incident, facts)
         if tally.ranked_for != (tally.about_version, recent.version):
             incident.suspects = rank_suspects(tally, recent.by_target)
             tally.ranked_for = (tally.about_version, recent.version)
@@ -156,6 +153,14 @@ class Assessor:
             return
         if incident.logged_at_ms is None or not _worse(incident.priority, assessment.priority):
             incident.priority, incident.priority_because = assessment.priority, assessment.because
+
+    def _apply(self, incident: Incident, facts: Facts) -> None:
+        incident.severity = facts.severity
+        incident.users_affected = max(incident.users_affected, facts.users)
+        incident.revenue_per_minute = max(incident.revenue_per_minute, facts.revenue_per_minute)
+        incident.reporters = facts.reporters
+        incident.regulatory = facts.regulatory
+        incident.who_is_affected = affected_words(facts, self.topology)
 
     def _identify(self, draft: Draft, tally: Tally) -> None:
         """Tell the first suspect that is clear, and engage its owner with the evidence."""

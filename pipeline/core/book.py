@@ -241,16 +241,13 @@ class Book:
     def candidates(self, episode: Member, space: str) -> list[Incident]:
         """Incidents of a space that some evidence speaks for, newest news first, at most `CANDIDATES_MAX`."""
         found: dict[str, None] = {}
-        self._by_condition.gather(episode.alert_key, HOLDERS_ASKED_MAX, found)
+        self._by_condition.gather((episode.alert_key,), HOLDERS_ASKED_MAX, found)
         for anchor in _anchors(episode):
-            self._by_reach.gather(anchor, HOLDERS_ASKED_MAX, found)
-            for ref in self._topology.reach(anchor):
-                self._by_anchor.gather(ref, HOLDERS_ASKED_MAX, found)
-            for ref in self._topology.shared_fate(anchor):
-                self._by_reach.gather(ref, HOLDERS_ASKED_MAX, found)
+            self._by_reach.gather((anchor,), HOLDERS_ASKED_MAX, found)
+            self._by_anchor.gather(self._topology.reach(anchor), HOLDERS_ASKED_MAX, found)
+            self._by_reach.gather(self._topology.shared_fate(anchor), HOLDERS_ASKED_MAX, found)
         if episode.feed_class == FeedClass.DESK:
-            for term in episode.terms:
-                self._by_term.gather(term, HOLDERS_ASKED_MAX, found)
+            self._by_term.gather(episode.terms, HOLDERS_ASKED_MAX, found)
         ranked = [rank for each in found if (rank := self._recency(each, space)) is not None]
         return [self.case(incident_id).incident for _, incident_id in sorted(ranked)[:CANDIDATES_MAX]]
 

@@ -14,6 +14,7 @@ import orjson
 from pipeline.core.commands import apply_command, encode_command, parse_command, remember
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
+from pipeline.core.holders import Holders
 from pipeline.core.identity import short_id
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
 from pipeline.core.press import Press
@@ -35,8 +36,13 @@ from pipeline.models.wire import to_json
 RELATED_MAX: Final = 50
 """Related incidents weighed together: bounds the cost of one summary in a storm."""
 
+HOLDERS_ASKED_MAX: Final = 50
+"""Of the incidents that are about or need one thing, those that came to it last are related: thousands may need a
+shared platform."""
+
 _SUMMARY: Final = "s/"
 _BRIDGE: Final = "b/"
+_PLACE: Final = "o/entered"
 
 
 class BridgeProcessor(Processor):
@@ -49,8 +55,10 @@ class BridgeProcessor(Processor):
         self._desk = desk
         self._topology = topology
         self._summaries: dict[str, Summary] = {}
-        self._about: dict[str, dict[str, None]] = {}
-        self._needs: dict[str, dict[str, None]] = {}
+        self._entered: dict[str, int] = {}  # incident -> its place in the order of entering names
+        self._next_place = 0
+        self._about = Holders()
+        self._needs = Holders()
         self._bridges: dict[str, Incident] = {}
         self._bridge_of: dict[str, str] = {}
         self._press = Press()
@@ -60,8 +68,12 @@ class BridgeProcessor(Processor):
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back."""
         document = orjson.loads(value)
-        if key.startswith(_SUMMARY):
-            self._enter(_summary(document))
+        if key == _PLACE:
+            self._next_place = document
+        elif key.startswith(_SUMMARY):
+            place, content = document
+            summary = _summary(content)
+            self._summaries[summary.incident_id], self._entered[summary.incident_id] = summary, place
         else:
             bridge = incident_from_wire(document)
             self._bridges[bridge.id] = bridge
@@ -69,11 +81,18 @@ class BridgeProcessor(Processor):
 
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
-        found = (self._summaries if key.startswith(_SUMMARY) else self._bridges).get(key[2:])
-        return None if found is None else to_json(found)
+        if key == _PLACE:
+            return to_json(self._next_place)
+        if key.startswith(_SUMMARY):
+            summary = self._summaries.get(key[2:])
+            return None if summary is None else to_json((self._entered[key[2:]], summary))
+        bridge = self._bridges.get(key[2:])
+        return None if bridge is None else to_json(bridge)
 
     def restored(self) -> None:
-        """Set the deadlines again."""
+        """Enter the incidents in the order in which they had come, and set the deadlines again."""
+        for incident_id in sorted(self._entered, key=self._entered.__getitem__):
+            self._enter_names(self._summaries[incident_id])
         for bridge in self._bridges.values():
             self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
 
@@ -113,12 +132,17 @@ class BridgeProcessor(Processor):
     def _weigh(self, summary: Summary, effects: Effects) -> None:
         known = self._summaries.get(summary.incident_id)
         bridge_id = self._bridge_of.get(summary.incident_id)
-        if known is not None:
-            self._leave(known)
         if summary.state in ENDED_STATES and bridge_id is None:
+            if known is not None:
+                self._leave(known)
             self.touch(_SUMMARY + summary.incident_id)
             return
-        self._enter(summary)
+        if known is not None and _names(known) == _names(summary):
+            self._summaries[summary.incident_id] = summary
+        else:
+            if known is not None:
+                self._leave(known)
+            self._enter(summary)
         self.touch(_SUMMARY + summary.incident_id)
         if bridge_id is not None:
             self._member_news(self._bridges[bridge_id], known, summary, effects)
@@ -294,31 +318,31 @@ class BridgeProcessor(Processor):
     def _related(self, summary: Summary) -> list[Summary]:
         """Other open incidents about the same, or where one needs what the other is about; by id."""
         found: dict[str, None] = {}
-        for ref in [*summary.entities, *summary.suspects[:1]]:
-            found.update(self._about.get(ref, {}))
-            found.update(self._needs.get(ref, {}))
-        for ref in summary.depends:
-            found.update(self._about.get(ref, {}))
+        about, needs = _names(summary)
+        self._about.gather(about, HOLDERS_ASKED_MAX, found)
+        self._needs.gather(about, HOLDERS_ASKED_MAX, found)
+        self._about.gather(needs, HOLDERS_ASKED_MAX, found)
         found.pop(summary.incident_id, None)
         related = [self._summaries[each] for each in sorted(found)]
         return [each for each in related if each.state in OPEN_STATES][:RELATED_MAX]
 
     def _enter(self, summary: Summary) -> None:
         self._summaries[summary.incident_id] = summary
-        for ref in [*summary.entities, *summary.suspects[:1]]:
-            self._about.setdefault(ref, {})[summary.incident_id] = None
-        for ref in summary.depends:
-            self._needs.setdefault(ref, {})[summary.incident_id] = None
+        self._entered[summary.incident_id] = self._next_place
+        self._next_place += 1
+        self.touch(_PLACE)
+        self._enter_names(summary)
+
+    def _enter_names(self, summary: Summary) -> None:
+        for holders, names in zip((self._about, self._needs), _names(summary), strict=True):
+            for ref in names:
+                holders.add(ref, summary.incident_id)
 
     def _leave(self, summary: Summary) -> None:
-        del self._summaries[summary.incident_id]
-        for index in (self._about, self._needs):
-            for ref in [*summary.entities, *summary.suspects[:1], *summary.depends]:
-                holders = index.get(ref)
-                if holders is not None:
-                    holders.pop(summary.incident_id, None)
-                    if not holders:
-                        del index[ref]
+        del self._summaries[summary.incident_id], self._entered[summary.incident_id]
+        for holders, names in zip((self._about, self._needs), _names(summary), strict=True):
+            for ref in names:
+                holders.drop(ref, summary.incident_id)
 
     def _publish(self, draft: Draft, effects: Effects) -> None:
         bridge = draft.incident
@@ -336,6 +360,11 @@ class BridgeProcessor(Processor):
             if summary is not None and summary.state in ENDED_STATES:
                 self._leave(summary)
                 self.touch(_SUMMARY + member)
+
+
+def _names(summary: Summary) -> tuple[list[str], list[str]]:
+    """What an incident is about, and what that needs."""
+    return [*summary.entities, *summary.suspects[:1]], summary.depends
 
 
 def _impacts(group: list[Summary]) -> list[tuple[str, int, float]]:

@@ -92,17 +92,22 @@ class ChangeLog:
         """All changes with their next deadline, for restoring."""
         return [(change_id, self._due_ms(self._changes[change_id], now_ms)) for change_id in sorted(self._changes)]
 
+    def suppress_any(self) -> bool:
+        """Whether any change known suppresses, whenever it runs."""
+        return bool(self._suppressing())
+
     def suppressing(self, refs: Iterable[str], now_ms: int) -> str | None:
         """The id of a running change that expects alerts on any of the references, or None."""
-        if self._suppressors is None:
-            self._suppressors = [change for change in self._changes.values() if change.suppress]
-        if not self._suppressors:
-            return None
         wanted = set(refs)
-        for change in self._suppressors:
+        for change in self._suppressing():
             if _runs(change, now_ms) and not wanted.isdisjoint(change.targets):
                 return change.change_id
         return None
+
+    def _suppressing(self) -> list[Change]:
+        if self._suppressors is None:
+            self._suppressors = [change for change in self._changes.values() if change.suppress]
+        return self._suppressors
 
     def recent(self) -> Recent:
         """Changes that may be suspected, by id. Their targets tell spaces apart."""

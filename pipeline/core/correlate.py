@@ -87,7 +87,7 @@ class CorrelateProcessor(CorrelateState):
         """Let in what fires still and no maintenance expects any longer."""
         for episode_id in sorted(self._suppressed):
             event = self._suppressed[episode_id]
-            if self._changes.suppressing(self._places(event), self.clock_ms) is None:
+            if not self._is_expected(event):
                 del self._suppressed[episode_id]
                 self.touch(SUPPRESSED + episode_id)
                 event.counted = False
@@ -114,7 +114,7 @@ class CorrelateProcessor(CorrelateState):
             self._decide(effects, event, Disposition.CONTROL, Reason.INCIDENT_GONE, None)
 
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
-        if self._changes.suppressing(self._places(event), self.clock_ms) is not None:
+        if self._is_expected(event):
             self._suppressed[event.episode_id] = event
             self.touch(SUPPRESSED + event.episode_id)
             self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
@@ -278,9 +278,12 @@ class CorrelateProcessor(CorrelateState):
 
     # -- small things
 
-    def _places(self, event: EpisodeEvent) -> set[str]:
+    def _is_expected(self, event: EpisodeEvent) -> bool:
+        """Whether a running change expects alerts on what the episode is about, or on what that runs on."""
         entity = event.alert.entity
-        return self._topology.runs_on(entity) if entity else set()
+        if entity is None or not self._changes.suppress_any():
+            return False
+        return self._changes.suppressing(self._topology.runs_on(entity), self.clock_ms) is not None
 
     def _assess(self, draft: Draft) -> None:
         incident = draft.incident

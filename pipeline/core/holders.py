@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 
 
@@ -48,15 +49,17 @@ class Holders:
             return []
         return list(islice(reversed(known), limit)) if isinstance(known, dict) else [known]
 
-    def gather(self, name: str, limit: int, into: dict[str, None]) -> None:
-        """Add the incidents of `newest` to a set."""
-        known = self._held.get(name)
-        if known is None:
-            return
-        if isinstance(known, dict):
-            into.update(known if len(known) <= limit else dict.fromkeys(islice(reversed(known), limit)))
-        else:
-            into[known] = None
+    def gather(self, names: Iterable[str], limit: int, into: dict[str, None]) -> None:
+        """Add the incidents of `newest` of several names to a set."""
+        held = self._held
+        for name in names:
+            known = held.get(name)
+            if known is None:
+                continue
+            if isinstance(known, dict):
+                into.update(known if len(known) <= limit else dict.fromkeys(islice(reversed(known), limit)))
+            else:
+                into[known] = None
 
     def __len__(self) -> int:
         """Names held."""

@@ -95,6 +95,7 @@ class Tally:
         about_version: changes whenever suspects may.
         ranked_for: what the incident's suspects were ranked for; None: not yet.
         facts: facts as gathered last; None: to be gathered.
+        applied: the facts that the incident was brought up to date with last.
     """
 
     topology: Topology
@@ -119,6 +120,7 @@ class Tally:
     about_version: int = 0
     ranked_for: tuple[int, int] | None = None
     facts: Facts | None = None
+    applied: Facts | None = None
 
     @classmethod
     def of(cls, members: Iterable[Member], topology: Topology) -> Self:

@@ -198,7 +198,7 @@ def test_a_closed_bridge_leaves_nothing_behind() -> None:
     hall.tick(T0 + 25 * HOUR)
     assert hall.one()["state"] == "closed"
     hall.changes()
-    assert set(hall.state) == {b"spillway.partition"}
+    assert set(hall.state) == {b"spillway.partition", b"o/entered"}
 
 
 def test_a_priority_that_a_person_sets_on_a_bridge_calls_nobody() -> None:

@@ -38,7 +38,7 @@ DEEDS = st.tuples(st.sampled_from(["join", "join", "resolve", "leave", "severity
 
 def sums(tally: Tally) -> dict[str, object]:
     """What a tally says; how often it was ranked, gathered or touched is not part of it."""
-    left_out = {"about_version", "ranked_for", "facts", "topology"}
+    left_out = {"about_version", "ranked_for", "facts", "applied", "topology"}
     return {name: getattr(tally, name) for name in Tally.__slots__ if name not in left_out}
 
 
