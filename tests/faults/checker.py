@@ -13,9 +13,10 @@ import orjson
 
 from pipeline.core.step import PARTITION_KEY, StreamRecord
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPIC_PREFIX, STAGE_BY_NAME, changelog_topic
+from pipeline.models.decision import Reason
 from tests.faults.reference import Expectation, Source, expect
 from tests.faults.site import Digest, Place, Site, digest, is_tick
-from tests.faults.worker import STAGES
+from tests.faults.worker import STAGES, Bug
 
 OUTPUTS: Final = tuple(dict.fromkeys(topic for stage in STAGES for topic in STAGE_BY_NAME[stage].writes))
 
@@ -63,7 +64,7 @@ class Verdict:
         self.counts[check] += count
 
 
-def check(site: Site) -> Verdict:
+def check(site: Site, bug: Bug | None = None) -> Verdict:
     """Check everything that a site's topics hold. Its load has ended, all is settled, its workers have stopped."""
     verdict = Verdict()
     records = site.read(dict.fromkeys([*(topic for stage in STAGES for topic in site.inputs(stage)), *OUTPUTS]))
@@ -71,7 +72,7 @@ def check(site: Site) -> Verdict:
     counted: dict[str, Counter[Digest]] = defaultdict(Counter)
     for (topic, _), digests in found.items():
         counted[topic].update(digests)
-    expectation = expect(site, records, counted)
+    expectation = expect(site, records, counted, bug)
     verdict.transactions = expectation.transactions
     for fault in expectation.faults:
         verdict.note(Check.OFFSETS, fault)
@@ -181,9 +182,14 @@ def check_poison(site: Site, letters: Iterable[StreamRecord], verdict: Verdict) 
     there = Counter(
         (record.key, record.value)
         for record in letters
-        if dict(record.headers).get("spillway-topic", b"").startswith(RAW_TOPIC_PREFIX.encode())
+        if _said(record, "spillway-topic").startswith(RAW_TOPIC_PREFIX)
+        and _said(record, "spillway-reason") != Reason.QUARANTINED
     )
     if missing := (wanted - there).total():
         verdict.note(Check.POISON, f"{missing} of {wanted.total()} bad records are not in the dead letter", missing)
     if more := (there - wanted).total():
         verdict.note(Check.POISON, f"{more} dead letters are not what was sent", more)
+
+
+def _said(record: StreamRecord, header: str) -> str:
+    return dict(record.headers).get(header, b"").decode()

@@ -128,7 +128,7 @@ class Corpus:
 
     def _alert(self, condition: Condition, at_ms: int) -> dict[str, Any]:
         """What the condition's monitor says next: it begins, goes on, changes or ends."""
-        at, chance = _moment(at_ms), self._chance
+        at, chance = moment(at_ms), self._chance
         ended = None
         if condition.began is None:
             condition.began, condition.severity = at, chance.choice(SEVERITIES)
@@ -155,7 +155,7 @@ class Corpus:
         number, service = self._chance.randrange(200), self._chance.choice(SERVICES)
         done = self._chance.random() < 0.3
         subject = f"I cannot use {service} (ticket {number})"
-        return self._raw("jira", jira(f"SHOP-{number}", subject, "", f"p{number}", _moment(at_ms), done=done), at_ms)
+        return self._raw("jira", jira(f"SHOP-{number}", subject, "", f"p{number}", moment(at_ms), done=done), at_ms)
 
     def _raw(self, feed: str, document: dict[str, Any], at_ms: int) -> Sent:
         return Sent(RAW + feed, self._chance.randrange(self.partitions), None, orjson.dumps(document), at_ms)
@@ -183,7 +183,7 @@ class Corpus:
 
     def _change(self, at_ms: int) -> Sent:
         space, service = self._chance.choice(SPACES), self._chance.choice(SERVICES)
-        at = _moment(at_ms)
+        at = moment(at_ms)
         document: dict[str, Any] = {
             "change_id": f"change-{self.seed}-{self._number}",
             "kind": "deployment",
@@ -222,5 +222,6 @@ class Corpus:
         return Sent(RAW + feed, chance.randrange(self.partitions), key, value, at_ms, poison=True, headers=headers)
 
 
-def _moment(at_ms: int) -> datetime:
+def moment(at_ms: int) -> datetime:
+    """Epoch milliseconds as a time with a zone."""
     return datetime.fromtimestamp(at_ms / 1_000, UTC)

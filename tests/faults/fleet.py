@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from multiprocessing.context import ForkServerContext
@@ -16,13 +16,13 @@ from typing import Any, Final, Self
 
 import orjson
 
-from pipeline.runtime.guard import EXIT_DEFECT
 from pipeline.settings import Settings
-from tests.faults.worker import Orders, Strike, run
+from tests.faults.worker import Orders, run
 from tests.support import wait_until
 
 READY_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 40.0
+KEEP_SECONDS: Final = 0.1
 
 
 @cache
@@ -124,6 +124,7 @@ class Fleet:
     Attributes:
         kills: when workers died of a signal, each with the successor whose first commit is the recovery.
         faults: what was done to them, by kind.
+        allowed_exits: exit codes that are right for a worker in this scenario, besides 0 and a kill.
     """
 
     def __init__(self, settings: Settings, place: Path) -> None:
@@ -132,6 +133,7 @@ class Fleet:
         self.members: list[Member] = []
         self.kills: list[tuple[float, Member]] = []
         self.faults: Counter[str] = Counter()
+        self.allowed_exits: tuple[int, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -141,32 +143,44 @@ class Fleet:
             if not member.ended:
                 member.kill()
 
-    def start(self, strikes: Iterable[Strike] = (), **orders: Any) -> Member:
-        """One more worker; ``orders`` are further fields of `Orders`."""
+    def start(self, seat: int | None = None, **orders: Any) -> Member:
+        """One more worker.
+
+        Args:
+            seat: its place in the fleet, which a restarted worker takes again (static membership); None: no place.
+            orders: further fields of `Orders`.
+        """
         log = self._place / f"{self._settings.app_id}-{len(self.members)}.log"
-        settings = orders.pop("settings", self._settings)
-        member = Member(replace(Orders(settings, log, strikes=tuple(strikes)), **orders))
+        settings = self._settings
+        if seat is not None:
+            settings = settings.model_copy(update={"instance_id": f"seat-{seat}"})
+        member = Member(replace(Orders(settings, log), **orders))
         self.members.append(member)
         return member
 
-    def start_ready(self, **orders: Any) -> Member:
+    def start_ready(self, seat: int | None = None, **orders: Any) -> Member:
         """One more worker, once it serves."""
-        member = self.start(**orders)
+        return self.wait_ready(self.start(seat, **orders))
+
+    def wait_ready(self, member: Member) -> Member:
+        """Wait until a worker serves."""
         wait_until(lambda: member.ready() or member.ended, READY_SECONDS_MAX, "the worker serves")
         assert not member.ended, member.said()[-1_500:]
         return member
 
-    def succeed(self, victim: Member, at: float, **orders: Any) -> Member:
-        """A successor of one that has died at that moment."""
-        del victim
-        heir = self.start(**orders)
+    def succeed(self, at: float, seat: int | None = None, **orders: Any) -> Member:
+        """A successor of one that died at that moment."""
+        heir = self.start(seat, **orders)
         self.kills.append((at, heir))
         return heir
 
     def check(self) -> None:
-        """Fail where a worker has ended that nobody killed or stopped."""
+        """Fail where a worker has ended that nobody killed or stopped, or was expected to end."""
         for member in self.members:
-            assert member.exit_code != EXIT_DEFECT, member.said()[-3_000:]
+            if member.exit_code not in (None, 0, -signal.SIGKILL, *self.allowed_exits):
+                raise AssertionError(
+                    f"worker {member.orders.log}: exit code {member.exit_code}: {member.said()[-3_000:]}"
+                )
 
     def stop(self) -> list[int]:
         """Stop all that live; gives their exit codes."""
@@ -179,3 +193,38 @@ class Fleet:
         """Seconds from each kill to the first commit of its successor, where there was one."""
         found = [(at, heir.first_commit()) for at, heir in self.kills]
         return [commit - at for at, commit in found if commit is not None]
+
+
+class Keeper:
+    """Starts a worker again whenever one ends, as an orchestrator does, for the time of a ``with`` block.
+
+    Attributes:
+        restarts: how often it had to.
+    """
+
+    def __init__(self, fleet: Fleet, seats: int, **orders: Any) -> None:
+        self._fleet = fleet
+        self._orders = orders
+        self._seats = {seat: fleet.start(seat, **orders) for seat in range(seats)}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.restarts = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def members(self) -> list[Member]:
+        """The workers of the seats."""
+        return list(self._seats.values())
+
+    def _run(self) -> None:
+        while not self._stop.wait(KEEP_SECONDS):
+            for seat, member in self._seats.items():
+                if member.ended:
+                    self.restarts += 1
+                    self._seats[seat] = self._fleet.succeed(time.monotonic(), seat, **self._orders)

@@ -19,11 +19,13 @@ from itertools import permutations
 
 from pipeline.agents.processors import processor_factory
 from pipeline.core.identity import partition_of
-from pipeline.core.step import Effects, Ledger, Output, Processor, StreamRecord
+from pipeline.core.step import TICK_KEY, Effects, Ledger, Output, Processor, StreamRecord
 from pipeline.flow import STAGE_BY_NAME
+from pipeline.models.decision import BadRecord, Reason
+from pipeline.runtime.quarantine import CRASHES_MAX
 from tests.faults.journal import Taken, transactions
 from tests.faults.site import Digest, Place, Site, digest, is_tick
-from tests.faults.worker import STAGES
+from tests.faults.worker import STAGES, Bug
 
 Source = tuple[str, int]
 """Whose outputs they are: a stage and its input partition, or the load."""
@@ -61,13 +63,14 @@ Records = Mapping[Place, Sequence[StreamRecord]]
 """What is on the topics, each partition in order."""
 
 
-def expect(site: Site, records: Records, found: Found) -> Expectation:
+def expect(site: Site, records: Records, found: Found, bug: Bug | None = None) -> Expectation:
     """Compute what a site's topics must hold.
 
     Args:
         site: whose load has ended and whose workers have stopped.
         records: what its topics hold.
         found: the same as digests.
+        bug: a defect that lasts: the records that show it must be quarantined.
     """
     expectation = Expectation()
     for place, digests in site.sent.items():
@@ -78,7 +81,7 @@ def expect(site: Site, records: Records, found: Found) -> Expectation:
         for partition in range(max(site.counts[topic] for topic in site.inputs(stage))):
             taken = journal.get((site.settings.group(stage), partition), [])
             expectation.transactions += len(taken)
-            _Play(site, (stage, partition), factory, records, found, expectation).run(taken)
+            _Play(site, (stage, partition), factory, records, found, expectation, bug).run(taken)
     return expectation
 
 
@@ -93,7 +96,9 @@ class _Play:
         records: Records,
         found: Found,
         expectation: Expectation,
+        bug: Bug | None,
     ) -> None:
+        self._bug = bug if bug is not None and bug.stage == source[0] else None
         self._site = site
         self._stage, self._partition = self._source = source
         self._factory = factory
@@ -123,7 +128,7 @@ class _Play:
 
     def _slice(self, topic: str, following: int) -> Sequence[StreamRecord]:
         """What a transaction took of a topic."""
-        if following <= self._offsets[topic]:
+        if following < self._offsets[topic]:  # the same again is a note beside it, or a proof of ownership
             self._fault(f"the offset of {topic} went from {self._offsets[topic]} to {following}")
         self._offsets[topic] = following
         records, begin = self._inputs[topic], self._next[topic]
@@ -156,10 +161,21 @@ class _Play:
 
     def _decide(self, records: list[StreamRecord]) -> list[Output]:
         effects = Effects()
-        self._processor.handle(records, effects)
+        for record in records:
+            if self._bug is not None and self._bug.mark in (record.value or b""):
+                self._give_up(record, self._bug, effects)
+            else:
+                self._processor.handle((record,), effects)
+        self._processor.finish(effects)
         if STAGE_BY_NAME[self._stage].stateful:
             self._state.update(self._processor.take_changes())
         return effects.outputs
+
+    def _give_up(self, record: StreamRecord, bug: Bug, effects: Effects) -> None:
+        """What becomes of a record that crashes whoever decides it: time goes on, and its bytes are set aside."""
+        self._processor.handle((record._replace(key=TICK_KEY, value=None),), effects)
+        said = f"crashed {CRASHES_MAX} workers, the last with {bug.error}"
+        self._processor.refuse(record, BadRecord(Reason.QUARANTINED, said), effects)
 
     def _expect(self, output: Output) -> None:
         partition = output.partition

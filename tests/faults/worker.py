@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from multiprocessing import parent_process
@@ -26,6 +26,7 @@ from pipeline.app import compose, create_app, health_of
 from pipeline.catalog import load_config
 from pipeline.core.step import Effects, Processor, Record
 from pipeline.flow import STAGE_BY_NAME
+from pipeline.runtime import ticks
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.process import HostedStage, serve
@@ -67,6 +68,15 @@ class Bug:
     mark: bytes
     once: Path | None = None
 
+    @property
+    def error(self) -> str:
+        """What it raises, as the product words it."""
+        return f"RuntimeError: {self.words}"
+
+    @property
+    def words(self) -> str:
+        return f"a defect of {self.stage}, as ordered"
+
     def strikes(self, record: Record) -> bool:
         """Whether the defect shows on this record now."""
         if self.mark not in (record.value or b"") or (self.once is not None and self.once.exists()):
@@ -83,6 +93,7 @@ class Orders:
     Attributes:
         log: file for its lines; `guard.log_line` writes JSON there.
         sabotage: a protection that is switched off, to prove that the suite notices.
+        clock_shift_seconds: how far the machine's clock is off, for what asks it (ticks).
     """
 
     settings: Settings
@@ -91,6 +102,7 @@ class Orders:
     strikes: tuple[Strike, ...] = ()
     bug: Bug | None = None
     sabotage: Sabotage | None = None
+    clock_shift_seconds: float = 0.0
 
 
 class Watcher:
@@ -116,20 +128,20 @@ class Watcher:
 
 
 def with_bug(processor: Processor, bug: Bug) -> Processor:
-    """The processor, with a defect in it."""
+    """The processor, with a defect in it: deciding the record raises."""
 
-    def handle_one(record: Record, effects: Effects) -> None:
-        if bug.strikes(record):
-            raise RuntimeError(f"a defect of {bug.stage}, as ordered")
-        original(record, effects)
+    def checked(records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            if bug.strikes(record):
+                raise RuntimeError(bug.words)
+            yield record
 
     def handle(records: Iterable[Record], effects: Effects) -> None:
-        for record in records:
-            handle_one(record, effects)
+        original(checked(records), effects)
 
-    original: Callable[[Record, Effects], None] = processor.handle_one
+    original = processor.handle
     changed: Any = processor
-    changed.handle_one, changed.handle = handle_one, handle
+    changed.handle = handle
     return processor
 
 
@@ -137,6 +149,8 @@ def run(orders: Orders) -> None:
     """Be a worker until told to stop. Never returns to the caller of a forked process but by its end."""
     _write_to(orders.log)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if orders.clock_shift_seconds:
+        ticks.time = lambda: time.time() + orders.clock_shift_seconds  # type: ignore[attr-defined]
     registry = CollectorRegistry()
     config = load_config(orders.settings.config_dir)
     contexts = [_changed(each, orders) for each in compose(orders.settings, config, registry, orders.stages)]
