@@ -33,9 +33,6 @@ due to changes in a live system (Site Reliability Engineering, Beyer et al., cha
 SILENT_PENALTY: Final = 0.8
 """A place where nothing alerts and nothing was changed is suspected only when it explains much."""
 
-SILENT_EXPLAINS_MIN: Final = 2
-
-
 _CRITICAL_RANK: Final = SEVERITY_RANK[Severity.CRITICAL]
 
 
@@ -51,8 +48,7 @@ def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list
         return []
     first_ms = min(each.first_ms for each in about.values())
     changed = _changed(changes, [*about, *tally.explained], first_ms) if changes else {}
-    candidates = set(about)
-    candidates.update(ref for ref, who in tally.explained.items() if len(who) >= SILENT_EXPLAINS_MIN or ref in changed)
+    candidates = {*about, *tally.shared, *changed}
     scored = [(-_score(ref, tally, changed.get(ref), first_ms), ref) for ref in candidates]
     likely = sorted(each for each in scored if each[0] < 0)[:SUSPECTS_MAX]
     return [_suspect(ref, -score, tally, changed.get(ref), first_ms) for score, ref in likely]

@@ -24,6 +24,9 @@ COMPARED_MEMBERS_MAX: Final = 12
 SYMPTOMS_MAX: Final = 10
 """Different symptoms told on the record; the rest is on the timeline."""
 
+SHARED_BY_MIN: Final = 2
+"""From so many entities on that need it, a place is suspected though nothing alerts there."""
+
 OUTAGE_RANK: Final = SEVERITY_RANK[Severity.ERROR]
 """From this severity on, a monitor's alert stands for everybody whom the service serves."""
 
@@ -83,7 +86,7 @@ class Tally:
         about: what is said of each entity.
         needs: everything within reach of the entities -> least distance in hops.
         depends: what of it is no place that things run on.
-        explained: what the entities need -> the entities that need it.
+        explained: what the entities need -> the entities that need it; ``shared``: what several of them need.
         mentions: what texts name in business terms; ``named`` is everything within reach of it.
         served: what is said of each service, or entity without one.
         services: catalogue references of services.
@@ -103,6 +106,7 @@ class Tally:
     needs: dict[str, int] = field(default_factory=dict)
     depends: list[str] = field(default_factory=list)
     explained: dict[str, list[str]] = field(default_factory=dict)
+    shared: list[str] = field(default_factory=list)
     mentions: dict[str, None] = field(default_factory=dict)
     named: dict[str, None] = field(default_factory=dict)
     served: dict[str, Served] = field(default_factory=dict)
@@ -138,10 +142,10 @@ class Tally:
     def add(self, member: Member) -> None:
         """Count one more."""
         by_people = member.feed_class == FeedClass.DESK
-        before = self.severity
-        self.severities[SEVERITY_RANK.get(member.severity, 0)] += 1
-        if self.severity != before:
-            self.facts = None
+        rank = SEVERITY_RANK.get(member.severity, 0)
+        if not self.severities[rank]:
+            self.facts = None  # it may be the worst now
+        self.severities[rank] += 1
         if member.category is not None and member.category not in self.categories:
             self.categories[member.category] = None
             self.facts = None
@@ -264,7 +268,13 @@ class Tally:
             elif distance < nearest:
                 needs[ref] = distance
             if distance:
-                explained.setdefault(ref, []).append(entity)
+                in_need = explained.get(ref)
+                if in_need is None:
+                    explained[ref] = [entity]
+                else:
+                    in_need.append(entity)
+                    if len(in_need) == SHARED_BY_MIN:
+                        self.shared.append(ref)
 
     def _weigh_in(self, ref: str) -> None:
         self.facts = None

@@ -10,6 +10,7 @@ TERMS_MAX: Final = 24
 
 TERM_LENGTH_MIN: Final = 3
 
+_ENDINGS: Final = ("ing", "ed", "es", "s")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*")
 _COMMON: Final = frozenset(
     """
@@ -41,7 +42,7 @@ def terms_of(*texts: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    for ending in ("ing", "ed", "es", "s"):
+    for ending in _ENDINGS if word.endswith(_ENDINGS) else ():
         if word.endswith(ending) and len(word) - len(ending) > TERM_LENGTH_MIN:
             return word[: -len(ending)]
     return word
