@@ -9,6 +9,7 @@ Importing this module does nothing; the attribute ``app`` is made when it is ask
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -26,13 +27,14 @@ from pipeline.runtime.broker import StartError, check_topics, existing_topics, i
 from pipeline.runtime.carry import carry
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.garbage import spare_long_lived_objects
-from pipeline.runtime.guard import exit_after
+from pipeline.runtime.guard import EXIT_REFUSED, RefusedError, exit_after
 from pipeline.runtime.health import HealthServer
+from pipeline.runtime.history import check_replication, stage_topics, topic_makes
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import HostedStage, status_of
-from pipeline.runtime.pulse import pulse, watch_topics
+from pipeline.runtime.pulse import pulse, watch_history, watch_newcomers
 from pipeline.runtime.transport import BatchTransport
 from pipeline.settings import Settings, SettingsError
 
@@ -77,12 +79,16 @@ def create_app(context: StageContext) -> HostedStage:
     async def pulse_of_stage() -> None:
         await pulse(app, host)
 
-    async def watch_of_stage() -> None:
-        await watch_topics(app, host)
+    async def newcomers_of_stage() -> None:
+        await watch_newcomers(app, host)
+
+    async def history_of_stage() -> None:
+        await watch_history(app, host)
 
     app.task(pulse_of_stage)
+    app.task(history_of_stage)
     if context.reads_raw:
-        app.task(watch_of_stage)
+        app.task(newcomers_of_stage)
     return HostedStage(app, host)
 
 
@@ -98,7 +104,8 @@ def compose(
         names: stages to host; none: those of the settings, or all.
 
     Raises:
-        StartError: no broker answers, or a topic is missing or does not fit.
+        StartError: no broker answers, or a topic is missing.
+        RefusedError: topics do not fit each other, or do not survive a broker in production.
     """
     stages = tuple(names) or settings.stages or tuple(STAGE_BY_NAME)
     topics = existing_topics(settings)
@@ -111,11 +118,14 @@ def _context(
 ) -> StageContext:
     inputs = input_topics(stage, topics, feeds_of(config))
     check_topics(settings, stage, inputs, topics)
+    makes = topic_makes(settings, stage_topics(stage, inputs))
+    check_replication(settings, makes)
     return StageContext(
         settings=settings,
         stage=stage,
         inputs=inputs,
         partition_counts=topics,
+        topic_ids={topic: make.id for topic, make in makes.items()},
         factory=processor_factory(stage, config),
         metrics=metrics,
         hooks=_hooks(settings, config, stage),
@@ -148,6 +158,9 @@ def _standalone() -> faust.App:
         (context,) = compose(settings, load_config(settings.config_dir), registry, [stage])
     except (SettingsError, ConfigError, StartError) as error:
         raise SystemExit(f"Error: {error}") from None
+    except RefusedError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        raise SystemExit(EXIT_REFUSED) from None
     hosted = create_app(context)
     health = health_of(settings, registry)([hosted])
 

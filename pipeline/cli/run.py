@@ -20,6 +20,7 @@ from pipeline.models.policy import Config
 from pipeline.records.embedded import EmbeddedPostgresError, embedded_postgres
 from pipeline.records.store import RecordsUrlError
 from pipeline.runtime.broker import StartError
+from pipeline.runtime.guard import EXIT_REFUSED, RefusedError
 from pipeline.runtime.health import HealthServer, HealthServerError
 from pipeline.runtime.process import serve
 from pipeline.settings import Settings, SettingsError
@@ -49,7 +50,8 @@ _TOLD = (
 def run(stages: tuple[str, ...], *, embedded: bool, directory: Path | None) -> None:
     """Run all STAGES, or the named ones, until SIGTERM or Ctrl-C.
 
-    Exit codes: 0 stopped as asked; 1 could not start; 70 a defect or a failed commit; 75 a stop took too long.
+    Exit codes: 0 stopped as asked; 1 could not start; 70 a defect or a failed commit; 75 a stop took too long;
+    78 what the brokers hold does not fit.
     """
     try:
         settings = Settings.from_environment()
@@ -60,6 +62,10 @@ def run(stages: tuple[str, ...], *, embedded: bool, directory: Path | None) -> N
             if embedded:
                 settings = _start_engines(engines, settings, config)
             _host(settings, config, tuple(name for name in STAGE_BY_NAME if name in stages))
+    except RefusedError as error:
+        refused = click.ClickException(str(error))
+        refused.exit_code = EXIT_REFUSED
+        raise refused from error
     except _TOLD as error:
         raise click.ClickException(" ".join(str(error).split("\n"))) from error
 

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.flow import RAW_TOPIC_PREFIX, RAW_TOPICS, STAGE_BY_NAME, changelog_topic
+from pipeline.runtime.guard import RefusedError
 from pipeline.settings import Settings
 
 ANSWER_SECONDS_MAX: Final = 15.0
@@ -58,7 +59,8 @@ def check_topics(settings: Settings, stage: str, inputs: Iterable[str], topics: 
     """Check that all that a stage reads and writes is there, and that its state fits its input.
 
     Raises:
-        StartError: a topic is missing, or partition counts do not fit.
+        StartError: a topic is missing.
+        RefusedError: partition counts do not fit.
     """
     flow = STAGE_BY_NAME[stage]
     state = (changelog_topic(stage),) if flow.stateful else ()
@@ -69,4 +71,4 @@ def check_topics(settings: Settings, stage: str, inputs: Iterable[str], topics: 
         counts = {name: topics[name] for name in (*inputs, *state)}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{name} {count}" for name, count in counts.items())
-            raise StartError(f"topics of stage {stage} differ in partition count ({listed}): they must be equal")
+            raise RefusedError(f"topics of stage {stage} differ in partition count ({listed}): they must be equal")

@@ -14,6 +14,7 @@ from time import monotonic, time
 from pipeline.core.step import Record
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.guard import RefusedError
+from pipeline.runtime.history import check_notes
 from pipeline.runtime.metrics import HasGauges
 from pipeline.runtime.partition import PartitionTask
 from pipeline.runtime.waiting import PARTITION_BYTES_MIN, STAGE_BYTES_MAX
@@ -104,7 +105,13 @@ class StageHost:
             await task.offer(topic, records)
 
     def positioned(self, committed: Mapping[tuple[str, int], tuple[int, str]]) -> None:
-        """Learn where reading resumes: (wire topic, partition) -> committed offset and its note."""
+        """Learn where reading resumes, ours and others': (wire topic, partition) -> committed offset and its note.
+
+        Raises:
+            RefusedError: what the offsets belong to is not what is there.
+        """
+        prefix = self.context.settings.topic_prefix
+        check_notes(self.context, ((topic.removeprefix(prefix), text) for (topic, _), (_, text) in committed.items()))
         by_number: dict[int, dict[str, tuple[int, str]]] = defaultdict(dict)
         for (topic, number), found in committed.items():
             by_number[number][topic] = found

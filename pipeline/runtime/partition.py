@@ -22,10 +22,10 @@ from aiokafka.errors import KafkaError
 
 from pipeline.core.step import Effects, Processor, Record
 from pipeline.runtime.context import StageContext
-from pipeline.runtime.guard import RefusedError, guarded, log_line
+from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
 from pipeline.runtime.metrics import FAILED
 from pipeline.runtime.note import Crash, OffsetNote
-from pipeline.runtime.quarantine import CRASHES_MAX, TIMER_ADVICE, Quarantine, refuse, timer_at_fault
+from pipeline.runtime.quarantine import CRASHES_MAX, TIMER_ADVICE, Quarantine, set_aside, timer_at_fault
 from pipeline.runtime.restore import RestoreStoppedError
 from pipeline.runtime.transaction import TransactionStep
 from pipeline.runtime.waiting import Waiting
@@ -73,6 +73,7 @@ class PartitionTask:
         self._closing = False
         self._restored = False
         self._restored_ms = 0
+        self._positioned = False
         self._runner: asyncio.Task[None] | None = None
 
     # -- life
@@ -153,6 +154,7 @@ class PartitionTask:
             self.processor.restored()
         self._restored = True
         self.progress_at = monotonic()
+        self._check_offsets()
 
     # -- what comes in
 
@@ -165,6 +167,14 @@ class PartitionTask:
             self.next_offsets[topic] = offset
             if (crash := OffsetNote.from_text(text).crash) is not None:
                 self._quarantine.crashes[topic.removeprefix(prefix)] = crash
+        self._positioned = True
+        self._check_offsets()
+
+    def _check_offsets(self) -> None:
+        """State and offsets are written together: one without the other means that the offsets are lost."""
+        if self._restored_ms and self._positioned and not self.next_offsets:
+            gone = RefusedError(_offsets_are_gone(self._context, self.partition))
+            refuse(gone, stage=self._context.stage, partition=self.partition)
 
     async def offer(self, topic: str, records: Sequence[Record]) -> None:
         """Queue one topic's fetched records. Never waits: reading stops where a partition holds enough.
@@ -193,8 +203,6 @@ class PartitionTask:
         if not fresh:
             self._context.metrics.skipped(self._context.stage)
             return
-        if self._restored_ms and not self.next_offsets:
-            raise RefusedError(_offsets_are_gone(self._context, self.partition))
         records = self._in_order(fresh)
         for portion in self._quarantine.portions(records):
             last = (run[-1] for run in fresh) if portion is records else portion
@@ -208,7 +216,7 @@ class PartitionTask:
         quarantine.hold(records)
         crash = quarantine.refused(records[0])
         if crash is not None:
-            refuse(self.processor, records[0], crash, effects)
+            set_aside(self.processor, records[0], crash, effects)
         else:
             await self._decide(len(records), effects)
         quarantine.acquit()
@@ -333,6 +341,6 @@ def _offsets_are_gone(context: StageContext, partition: int) -> str:
     group = context.settings.group(context.stage)
     return (
         f"partition {partition} of stage {context.stage} has state, and group {group} has no committed offset for it "
-        "(offsets of a group that is away for longer than offsets.retention.minutes go): reading from the start would "
-        f"count everything twice; set the offsets with kafka-consumer-groups --group {group} --reset-offsets"
+        "(they go when a group is away for longer than offsets.retention.minutes, or with their topic): reading from "
+        f"the start would count everything twice; set them with kafka-consumer-groups --group {group} --reset-offsets"
     )

@@ -8,6 +8,7 @@ from typing import Final, cast
 import faust
 
 from pipeline.runtime.guard import fatal, guarded
+from pipeline.runtime.history import check_still
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.newcomers import TopicWatch
 from pipeline.runtime.ticks import TickWriter
@@ -18,16 +19,26 @@ PULSE_SECONDS: Final = 1.0
 
 
 # Somebody who adds a source waits for it; a listing is one small request.
-TOPICS_SECONDS: Final = 15.0
+NEWCOMERS_SECONDS: Final = 15.0
+# A topic that is changed under a running stage is rare, and told by a failing fetch or write in most cases.
+HISTORY_SECONDS: Final = 60.0
 
 
-async def watch_topics(app: faust.App, host: StageHost) -> None:
+async def watch_newcomers(app: faust.App, host: StageHost) -> None:
     """Tell of raw topics that appear after the start, until the app stops."""
     watch = TopicWatch(host.context)
     async with guarded("watch topics", stage=host.stage):
         while not app.should_stop:
             await watch.look()
-            await asyncio.sleep(TOPICS_SECONDS)
+            await asyncio.sleep(NEWCOMERS_SECONDS)
+
+
+async def watch_history(app: faust.App, host: StageHost) -> None:
+    """End the process when a topic of the stage is changed or made anew, until the app stops."""
+    async with guarded("watch topics", stage=host.stage):
+        while not app.should_stop:
+            await asyncio.sleep(HISTORY_SECONDS)
+            await check_still(host.context)
 
 
 async def pulse(app: faust.App, host: StageHost) -> None:

@@ -134,7 +134,7 @@ class Quarantine:
         return before.times if before is not None and before.offset is None else 0
 
 
-def refuse(processor: Processor, record: Record, crash: Crash, effects: Effects) -> None:
+def set_aside(processor: Processor, record: Record, crash: Crash, effects: Effects) -> None:
     """Send a record to the dead letter without deciding it. Time goes on to it, as to any other."""
     tick = StreamRecord(record.topic, record.partition, record.offset, record.timestamp, TICK_KEY, None)
     processor.handle([tick], effects)

@@ -1,17 +1,22 @@
-"""Restore: a partition's state, read back from its changelog before the partition is served."""
+"""Restore: a partition's state, read back from its changelog before the partition is served.
+
+A state record that this release cannot read ends the process (`RefusedError`); one of an older release is migrated.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition
 
+from pipeline.core.migrate import FIRST_SCHEMA, UnknownSchemaError, migrated
 from pipeline.core.step import Processor
 from pipeline.flow import MEBIBYTE, changelog_topic
+from pipeline.runtime.guard import RefusedError
 from pipeline.settings import Settings
 
 FETCH_BYTES_MAX: Final = 16 * MEBIBYTE
@@ -21,6 +26,10 @@ TRIES_MAX: Final = 5
 RETRY_SECONDS: Final = 0.5
 # Other partitions and heartbeats get the event loop this often while state is loaded.
 LOAD_RECORDS_PER_TURN: Final = 1_000
+# Longer than a broker's restart or a leader's move; a changelog that nobody serves must not look like a slow restore.
+SILENCE_SECONDS_MAX: Final = 60.0
+SCHEMA_HEADER: Final = "schema"
+"""Header of a state record that is not of the first schema."""
 
 
 RestoreFunction = Callable[[Settings, str, int, Processor, Callable[[], bool]], Awaitable[int]]
@@ -29,6 +38,24 @@ RestoreFunction = Callable[[Settings, str, int, Processor, Callable[[], bool]], 
 
 class RestoreStoppedError(Exception):
     """The partition was revoked while its state was being read."""
+
+
+class RestoreStuckError(Exception):
+    """The changelog could not be read on for too long; the message is one line and says what to do."""
+
+
+class ChangelogRecords(NamedTuple):
+    """What a changelog partition holds.
+
+    Attributes:
+        latest: newest value of each key that still has one.
+        schemas: schema of those that are not of the first.
+        records: how many were read.
+    """
+
+    latest: dict[bytes, bytes]
+    schemas: dict[bytes, int]
+    records: int
 
 
 async def restore(
@@ -51,28 +78,31 @@ async def restore(
     Raises:
         KafkaError: the changelog could not be read in several tries.
         RestoreStoppedError: revoked meanwhile.
+        RestoreStuckError: nothing could be read for `SILENCE_SECONDS_MAX`.
+        RefusedError: a state record is of a schema that this release does not read.
     """
     topic = TopicPartition(settings.wire(changelog_topic(stage)), partition)
     for attempt in range(1, TRIES_MAX + 1):
         try:
-            latest, records = await _read(settings, topic, stopping)
+            found = await _read(settings, topic, stopping)
             break
         except KafkaError as error:
             if attempt == TRIES_MAX or not (isinstance(error, KafkaConnectionError) or error.retriable):
                 raise
             await asyncio.sleep(RETRY_SECONDS * attempt)
-    for number, (key, value) in enumerate(latest.items(), start=1):
-        processor.restore(key, value)
+    for number, (key, value) in enumerate(found.latest.items(), start=1):
+        try:
+            processor.restore(key, migrated(stage, key, value, found.schemas.get(key, FIRST_SCHEMA)))
+        except (UnknownSchemaError, ValueError) as error:
+            raise RefusedError(_unreadable(topic, key, error)) from error
         if number % LOAD_RECORDS_PER_TURN == 0:
             await asyncio.sleep(0)
     processor.restored()
-    return records
+    return found.records
 
 
-async def _read(
-    settings: Settings, topic: TopicPartition, stopping: Callable[[], bool]
-) -> tuple[dict[bytes, bytes], int]:
-    """Newest committed value of each key that still has one, and how many records were read."""
+async def _read(settings: Settings, topic: TopicPartition, stopping: Callable[[], bool]) -> ChangelogRecords:
+    """Everything committed that the changelog holds."""
     consumer: Any = AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,
         isolation_level="read_committed",
@@ -80,23 +110,51 @@ async def _read(
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
     )
-    latest: dict[bytes, bytes] = {}
-    records = 0
+    found = ChangelogRecords({}, {}, 0)
+    loop = asyncio.get_running_loop()
     try:
-        await consumer.start()
-        consumer.assign([topic])
-        await consumer.seek_to_beginning(topic)
-        end = (await consumer.end_offsets([topic]))[topic]
-        while await consumer.position(topic) < end:
-            if stopping():
-                raise RestoreStoppedError
-            fetched = await consumer.getmany(topic, timeout_ms=READ_TIMEOUT_MS, max_records=READ_RECORDS_MAX)
-            for record in fetched.get(topic, ()):
-                records += 1
-                if record.value is None:
-                    latest.pop(record.key, None)
-                else:
-                    latest[record.key] = record.value
+        async with asyncio.timeout(SILENCE_SECONDS_MAX) as silence:
+            await consumer.start()
+            consumer.assign([topic])
+            await consumer.seek_to_beginning(topic)
+            end = (await consumer.end_offsets([topic]))[topic]
+            position = await consumer.position(topic)
+            while position < end:
+                if stopping():
+                    raise RestoreStoppedError
+                fetched = await consumer.getmany(topic, timeout_ms=READ_TIMEOUT_MS, max_records=READ_RECORDS_MAX)
+                found = _add(found, fetched.get(topic, ()))
+                before, position = position, await consumer.position(topic)
+                if position > before:
+                    silence.reschedule(loop.time() + SILENCE_SECONDS_MAX)
+    except TimeoutError:
+        raise RestoreStuckError(
+            f"changelog {topic.topic}, partition {topic.partition}: nothing could be read for "
+            f"{SILENCE_SECONDS_MAX:g} s; check that its leader answers and that no transaction hangs in it"
+        ) from None
     finally:
         await consumer.stop()
-    return latest, records
+    return found
+
+
+def _add(found: ChangelogRecords, records: Sequence[Any]) -> ChangelogRecords:
+    """Take more records in, in their order."""
+    latest, schemas, before = found
+    for record in records:
+        key, value = record.key, record.value
+        if value is None:
+            latest.pop(key, None)
+            continue
+        latest[key] = value
+        if record.headers:
+            schemas[key] = next((int(said) for name, said in record.headers if name == SCHEMA_HEADER), FIRST_SCHEMA)
+        elif schemas:
+            schemas.pop(key, None)
+    return ChangelogRecords(latest, schemas, before + len(records))
+
+
+def _unreadable(topic: TopicPartition, key: bytes, error: Exception) -> str:
+    return (
+        f"changelog {topic.topic}, partition {topic.partition}, key {key.decode(errors='replace')!r} was written by "
+        f"another release ({error}): run the release that wrote it, or a later one"
+    )

@@ -17,8 +17,10 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLarg
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from pipeline.core.identity import partition_of
+from pipeline.core.migrate import FIRST_SCHEMA, STATE_SCHEMAS
 from pipeline.core.step import Output
 from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, MEBIBYTE, changelog_topic
+from pipeline.runtime.restore import SCHEMA_HEADER
 from pipeline.settings import Settings
 
 # A batch must fit the smallest record limit of our topics (1 MiB) with room for its own header.
@@ -34,7 +36,10 @@ REQUEST_TIMEOUT_MS: Final = 20_000
 START_TRIES_MAX: Final = 5
 START_RETRY_SECONDS: Final = 0.5
 
-Batches = dict[tuple[str, int], list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]]
+ToWrite = list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]
+"""Timestamp, key, value and headers of records for one partition."""
+
+Batches = dict[tuple[str, int], ToWrite]
 
 Offsets = dict[TopicPartition, OffsetAndMetadata]
 
@@ -90,6 +95,8 @@ class TransactionWriter:
         self._settings = settings
         self._group = settings.group(stage)
         self._changelog = changelog_topic(stage)
+        schema = STATE_SCHEMAS.get(stage, FIRST_SCHEMA)
+        self._state_headers = [] if schema == FIRST_SCHEMA else [(SCHEMA_HEADER, b"%d" % schema)]
         self._partition = partition
         self._counts = partition_counts
         self._producer: Any = None
@@ -214,13 +221,12 @@ class TransactionWriter:
             grouped[output.topic, partition].append(
                 (output.timestamp_ms, output.key, output.value, list(output.headers))
             )
-        for key, value in changes:
-            grouped[self._changelog, self._partition].append((changed_at_ms, key, value, []))
+        state: ToWrite = [(changed_at_ms, key, value, self._state_headers) for key, value in changes]
+        if state:
+            grouped[self._changelog, self._partition] = state
         return grouped
 
-    async def _send(
-        self, topic: str, partition: int, records: list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]
-    ) -> list[asyncio.Future[Any]]:
+    async def _send(self, topic: str, partition: int, records: ToWrite) -> list[asyncio.Future[Any]]:
         """Send records in as few batches as fit. The first record of a batch always fits, whatever its size."""
         producer, wire = self._producer, self._settings.wire(topic)
         sent = []

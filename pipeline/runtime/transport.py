@@ -73,21 +73,26 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=max(REBALANCE_TIMEOUT_MS, session_ms),
         )
 
-    async def seek_to_notes(self) -> dict[TP, OffsetAndMetadata]:
-        """Seek to the committed offsets; returns them with the notes beside them.
+    async def seek_to_committed_of_all(self) -> dict[TP, OffsetAndMetadata]:
+        """Seek to the committed offsets; returns those of all partitions of our topics, with the notes beside them.
 
         Partitions without one stay where they are, and are not among those returned.
         """
-        return cast(dict[TP, OffsetAndMetadata], await self.call_thread(self._seek_to_notes))
+        return cast(dict[TP, OffsetAndMetadata], await self.call_thread(self._seek_to_committed_of_all))
 
-    async def _seek_to_notes(self) -> dict[TP, OffsetAndMetadata]:
+    async def _seek_to_committed_of_all(self) -> dict[TP, OffsetAndMetadata]:
         consumer = self._ensure_consumer()
-        found = await consumer._coordinator.fetch_committed_offsets(list(consumer.assignment()))
-        committed = {TP(*topic): each for topic, each in found.items() if each.offset >= 0}
-        for topic, each in committed.items():
-            if topic in consumer.assignment():  # a rebalance may have come in between
-                consumer.seek(TopicPartition(*topic), each.offset)
-        return committed
+        everywhere = [
+            TopicPartition(topic, number)
+            for topic in consumer.subscription()
+            for number in consumer.partitions_for_topic(topic) or ()
+        ]
+        found = await consumer._coordinator.fetch_committed_offsets(everywhere)
+        assigned = consumer.assignment()  # now: a rebalance may have come in between
+        for topic, each in found.items():
+            if topic in assigned and each.offset >= 0:
+                consumer.seek(topic, each.offset)
+        return {TP(*topic): each for topic, each in found.items() if each.offset >= 0}
 
     def failure(self) -> BaseException | str | None:
         """Why this consumer will never read again, or None.
@@ -176,13 +181,14 @@ class Consumer(driver.Consumer):
 
         Faust's own leaves the latter where they are, which loses what was fetched and dropped in a rebalance.
         """
-        thread = cast(ConsumerThread, self._thread)
-        committed = await thread.seek_to_notes()
-        if fresh := [TopicPartition(*topic) for topic in thread.assignment() if topic not in committed]:
-            await thread.seek_to_beginning(*fresh)
-        host_of(self.app).positioned(
-            {(topic.topic, topic.partition): (found.offset, found.metadata) for topic, found in committed.items()}
-        )
+        host, thread = host_of(self.app), cast(ConsumerThread, self._thread)
+        async with guarded("seek to the committed offsets", stage=host.stage):
+            committed = await thread.seek_to_committed_of_all()
+            if fresh := [TopicPartition(*topic) for topic in thread.assignment() if topic not in committed]:
+                await thread.seek_to_beginning(*fresh)
+            host.positioned(
+                {(topic.topic, topic.partition): (found.offset, found.metadata) for topic, found in committed.items()}
+            )
         self._seeks += 1
 
     async def wait_empty(self) -> None:

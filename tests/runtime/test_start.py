@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from pipeline.cli.run import run
 from pipeline.flow import STAGE_BY_NAME
-from pipeline.runtime.broker import StartError, check_topics, input_topics
+from pipeline.runtime.broker import check_topics, input_topics
+from pipeline.runtime.guard import RefusedError
 from pipeline.settings import Settings, SettingsError
 from tests.runtime.toy import INPUT, STAGE
 from tests.runtime.workers import Bench
@@ -69,7 +70,7 @@ def test_ingest_reads_configured_feeds_and_every_other_raw_topic() -> None:
 
 def test_state_and_input_of_different_partition_counts_are_refused() -> None:
     topics = {"alerts": 4, "episodes": 4, "dead.letter": 4, "spillway.dedupe.changelog": 2}
-    with pytest.raises(StartError, match=r"alerts 4, spillway\.dedupe\.changelog 2"):
+    with pytest.raises(RefusedError, match=r"alerts 4, spillway\.dedupe\.changelog 2"):
         check_topics(Settings(), STAGE, [INPUT], topics)
 
 

@@ -23,8 +23,9 @@ from pipeline.core.step import Effects, Output, Processor, Record
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.runtime.broker import existing_topics
 from pipeline.runtime.context import StageContext
-from pipeline.runtime.guard import log_line
+from pipeline.runtime.guard import RefusedError, log_line, refuse
 from pipeline.runtime.health import HealthServer
+from pipeline.runtime.history import check_replication, stage_topics, topic_makes
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import HostedStage, serve, status_of
@@ -43,7 +44,8 @@ class Count(Processor):
     """Counts by key. Values steer it.
 
     ``bad`` is refused, ``crash`` raises, ``defect`` raises unless it is mended, ``timer MS`` sets a deadline,
-    ``trap MS`` one that raises, ``stick MS`` holds the loop, ``huge BYTES`` writes that much, ``hook NAME`` breaks a hook.
+    ``trap MS`` one that raises, ``stick MS`` holds the loop, ``huge BYTES`` writes that much, and ``hook NAME`` breaks
+    a hook.
     """
 
     stage = STAGE
@@ -139,11 +141,14 @@ def _break_if_told(hook: str, processor: Processor) -> None:
 
 
 def context_of(settings: Settings, registry: CollectorRegistry) -> StageContext:
+    makes = topic_makes(settings, stage_topics(STAGE, (INPUT,)))
+    check_replication(settings, makes)
     return StageContext(
         settings=settings,
         stage=STAGE,
         inputs=(INPUT,),
         partition_counts=existing_topics(settings),
+        topic_ids={topic: make.id for topic, make in makes.items()},
         factory=Count,
         metrics=Metrics(registry, [STAGE]),
         hooks=Telling(),
@@ -160,6 +165,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
         clock=given.clock,
         batch_records_max=given.batch_records_max,
         instance_id=given.instance,
+        production=given.production,
     )
 
 
@@ -172,6 +178,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("batch_records_max", nargs="?", type=int, default=BATCH_RECORDS_MAX)
     parser.add_argument("--mended", action="store_true")
     parser.add_argument("--instance")
+    parser.add_argument("--production", action="store_true")
     return parser.parse_args()
 
 
@@ -180,7 +187,10 @@ def main() -> None:
     settings = settings_of(given)
     Count.mended = given.mended
     registry = CollectorRegistry()
-    context = context_of(settings, registry)
+    try:
+        context = context_of(settings, registry)
+    except RefusedError as refused:
+        refuse(refused)
 
     def say_ready(health: HealthServer) -> None:
         sys.stdout.write(f"ready {health.port}\n")

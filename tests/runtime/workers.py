@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import orjson
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -132,7 +135,7 @@ class Bench:
         self.workers: list[Worker] = []
         self.sent = 0
         self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "message.max.bytes": 18 << 20})
-        admin = AdminClient({"bootstrap.servers": kafka})
+        self.admin = admin = AdminClient({"bootstrap.servers": kafka})
         large = {"max.message.bytes": str(DEAD_LETTER_RECORD_BYTES_MAX)}
         topics = [
             NewTopic(prefix + INPUT, PARTITIONS, 1, config=large),
@@ -142,6 +145,17 @@ class Bench:
         ]
         for made in admin.create_topics(topics).values():
             made.result()
+
+    def topic(self, name: str, partitions: int = PARTITIONS) -> None:
+        """Make one topic."""
+        (made,) = self.admin.create_topics([NewTopic(self.prefix + name, partitions, 1)]).values()
+        made.result()
+
+    def drop(self, name: str) -> None:
+        """Remove a topic, and wait until it is gone."""
+        (gone,) = self.admin.delete_topics([self.prefix + name]).values()
+        gone.result()
+        wait_until(lambda: self.prefix + name not in self.admin.list_topics(timeout=10).topics, 10, "the topic is gone")
 
     def worker(self, *more: str) -> Worker:
         """Start a worker; ``more`` are the toy's further arguments."""
@@ -218,20 +232,25 @@ class Bench:
 
     def committed(self) -> int:
         """Sum of the stage's committed input offsets."""
-        return sum(max(0, each.offset) for each in self._committed())
+        return sum(max(0, found.offset) for found in self._committed().values())
 
     def notes(self) -> dict[int, OffsetNote]:
         """Partition -> note beside its committed offset, where it tells of a crash."""
-        notes = {each.partition: OffsetNote.from_text(each.metadata) for each in self._committed()}
+        notes = {number: OffsetNote.from_text(found.metadata) for number, found in self._committed().items()}
         return {number: note for number, note in notes.items() if note.crash is not None}
 
-    def _committed(self) -> list[TopicPartition]:
-        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": f"{app_id(self.prefix)}-{STAGE}"})
-        topics = [TopicPartition(self.prefix + INPUT, number) for number in range(PARTITIONS)]
+    def _committed(self) -> dict[int, OffsetAndMetadata]:
+        """Of each partition. By aiokafka: confluent-kafka reads past the end of the text beside an offset."""
+        return asyncio.run(self._ask_committed())
+
+    async def _ask_committed(self) -> dict[int, OffsetAndMetadata]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
+        await admin.start()
         try:
-            return consumer.committed(topics, timeout=10)
+            found = await admin.list_consumer_group_offsets(f"{app_id(self.prefix)}-{STAGE}")
         finally:
-            consumer.close()
+            await admin.close()
+        return {topic.partition: each for topic, each in found.items()}
 
     def wait_committed(self, count: int) -> None:
         wait_until(lambda: self.committed() >= count, HANDLED_SECONDS_MAX, f"{count} records are committed")
