@@ -15,7 +15,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format demo lock clean
+.PHONY: help setup test lint format bench demo lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ lint: $(STAMP) ## Check style and types
 format: $(STAMP) ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure everything briefly and compare with the bars; ARGS="--full" for long runs
+	$(BIN)/python -m benchmarks $(ARGS)
 
 demo: $(STAMP) ## Play three real-life failures through a real Kafka
 	@$(BIN)/spillway demo

@@ -49,9 +49,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", default=["all"], choices=["all", *PARTS, "check", "table"], metavar="PART", help=help_text()
-    )
+    parser.add_argument("parts", nargs="*", default=["all"], type=known, metavar="PART", help=help_text())
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="one short run of each (default)")
     length.add_argument("--full", action="store_true", help="three long runs of each, for published numbers")
@@ -59,6 +57,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=FILE_DEFAULT, help="results file (default: %(default)s)")
     parser.add_argument("--readme", type=Path, default=table.README, help="where the table goes")
     return parser.parse_args()
+
+
+def known(part: str) -> str:
+    """A part that there is."""
+    if part not in {"all", *PARTS, "check", "table"}:
+        raise argparse.ArgumentTypeError(f"no part {part!r}; {help_text()}")
+    return part
 
 
 def help_text() -> str:

@@ -67,10 +67,11 @@ class Flood:
         """Alerts that are not repeats: first ones and recoveries."""
         return self.conditions + len(self._recovering())
 
-    def _recovering(self) -> range:
+    def _recovering(self) -> frozenset[int]:
         if self.each < 2:
-            return range(0)
-        return range(0, self.conditions, max(2, round(self.conditions / (self.alerts * RECOVERIES))))
+            return frozenset()
+        some = min(self.conditions // 2, round(self.alerts * RECOVERIES))
+        return frozenset(Random(self.seed + 1).sample(range(self.conditions), some))  # noqa: S311  # as below
 
     def make(self) -> Iterator[Made]:
         """The alerts, in order."""

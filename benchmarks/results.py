@@ -14,7 +14,8 @@ import orjson
 
 from benchmarks import machine
 
-FILE_DEFAULT: Final = Path("benchmarks/results.jsonl")
+FILE_DEFAULT: Final = Path(".spillway/benchmarks.jsonl")
+"""Not part of the repository; published numbers go to benchmarks/results.jsonl, which is."""
 
 
 def say(text: str) -> None:
@@ -46,6 +47,7 @@ class Results:
         sys.stdout.write(line)
         sys.stdout.flush()
         if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a") as file:
                 file.write(line)
         return row

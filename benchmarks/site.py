@@ -36,12 +36,13 @@ class Site:
 
 
 @contextmanager
-def installed(broker: Broker, services: int, partitions: int) -> Iterator[Site]:
+def installed(broker: Broker, services: int, partitions: int, instance: str | None = None) -> Iterator[Site]:
     """A fresh installation for the time of the block. The broker is ours alone, so topics have no prefix."""
     with tempfile.TemporaryDirectory(prefix="spillway-bench-") as place:
         directory = Path(place) / "config"
         write_company(services, directory)
         settings = settings_for(broker.bootstrap, fresh_name("app"), directory, partitions)
+        settings = settings.model_copy(update={"instance_id": instance})
         admin = broker.admin
         apply(admin, plan(admin, desired_topics(settings, load_config(directory))))
         try:
