@@ -15,15 +15,22 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format bench demo lock clean
+.PHONY: help setup test faults faults-selfcheck lint format bench demo lock clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: $(STAMP) ## Make .venv and install Spillway with its development tools
 
 test: $(STAMP) ## Run every test, on a real Kafka
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+
+# Some of it: make faults ARGS="--only zombie --seed 7"
+faults: $(STAMP) ## Break everything, twenty minutes long, and check that nothing is lost
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+faults-selfcheck: $(STAMP) ## Switch each protection off and check that the fault suite notices
+	@$(BIN)/python -m tests.faults --selfcheck $(ARGS)
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .

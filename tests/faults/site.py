@@ -41,6 +41,8 @@ PARTITIONS: Final = 3
 SESSION_SECONDS: Final = 2.0
 SETTLE_SECONDS_MAX: Final = 120.0
 READ_SECONDS_MAX: Final = 10.0
+# A transaction that nobody ends or fences is ended by the broker after a minute.
+OPEN_SECONDS_MAX: Final = 90.0
 # More of them than this is only "many".
 LAG_COUNTED_MAX: Final = 1_000
 FLUSH_SECONDS_MAX: Final = 120.0
@@ -174,8 +176,19 @@ class Site:
         return found
 
     def read_offsets(self) -> list[StreamRecord]:
-        """All committed records of the topic that holds the offsets of all groups, each partition in order."""
+        """All committed records of the topic that holds the offsets of all groups, each partition in order.
+
+        Groups share its partitions: what others have open there hides what comes after it, and ends in time.
+        """
         partitions = self.admin.list_topics(OFFSETS_TOPIC, timeout=REQUEST_SECONDS_MAX).topics[OFFSETS_TOPIC].partitions
+        places = [TopicPartition(OFFSETS_TOPIC, number) for number in partitions]
+        written = self._latest(places, IsolationLevel.READ_UNCOMMITTED)
+
+        def visible() -> bool:
+            stable = self._latest(places, IsolationLevel.READ_COMMITTED)
+            return all(stable[place] >= offset for place, offset in written.items())
+
+        wait_until(visible, OPEN_SECONDS_MAX, "the transactions that are open beside ours end")
         records = list(self._scan({(OFFSETS_TOPIC, number): 0 for number in partitions}))
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
@@ -231,20 +244,20 @@ class Site:
 
     def _ends(self) -> dict[TopicPartition, int] | None:
         """Where each partition ends; None while a transaction is open somewhere."""
+        places = [TopicPartition(self.settings.wire(topic), number) for topic, number in self._all_places()]
+        stable = self._latest(places, IsolationLevel.READ_COMMITTED)
+        return stable if stable == self._latest(places, IsolationLevel.READ_UNCOMMITTED) else None
+
+    def _all_places(self) -> list[Place]:
+        return [place for topic in self.counts for place in self.places(topic)]
+
+    def _latest(self, places: Iterable[TopicPartition], level: IsolationLevel) -> dict[TopicPartition, int]:
+        """Where partitions end for readers of a kind."""
         latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {
-            TopicPartition(self.settings.wire(topic), number): latest
-            for topic, count in self.counts.items()
-            for number in range(count)
-        }
-        stable, written = (
-            {
-                place: answer.result().offset
-                for place, answer in self.admin.list_offsets(asked, isolation_level=level).items()
-            }
-            for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+        asked = self.admin.list_offsets(
+            dict.fromkeys(places, latest), isolation_level=level, request_timeout=REQUEST_SECONDS_MAX
         )
-        return stable if stable == written else None
+        return {place: answer.result().offset for place, answer in asked.items()}
 
     def _scan(self, begins: Mapping[Place, int]) -> Iterator[StreamRecord]:
         """Committed records from the given offsets to the ends that there are now; places by wire name."""
