@@ -70,6 +70,7 @@ class Line:
             began = perf_counter_ns()
             processor.handle((record,), effects)
             timing.records.append(perf_counter_ns() - began)
+        processor.finish(effects)
         processor.take_changes()
         timing.cpu += thread_time_ns() - used
         return onward(effects.outputs, ONWARD[stage])

@@ -109,6 +109,7 @@ def _pass(processor: Processor, records: Iterator[list[StreamRecord]], out: Path
         for chunk in records:
             effects = Effects()
             processor.handle(chunk, effects)
+            processor.finish(effects)
             for each in onward(effects.outputs, ONWARD[processor.stage]):
                 _write(onwards, [each.timestamp, (each.key or b"").decode(), (each.value or b"").decode()])
             for key, value in processor.take_changes():

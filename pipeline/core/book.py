@@ -30,8 +30,9 @@ FOLD_AFTER_MS: Final = 120_000
 """An incident without news for this long is folded: what belongs to one failure comes faster, and sporadic news pays
 a tenth of a millisecond to unfold it."""
 
-CASES_OPEN_MAX: Final = 16_384
-"""Incidents kept unfolded whatever their age: bounds memory to some 200 MB in a storm of incidents."""
+CASES_OPEN_MAX: Final = 1_024
+"""Incidents kept unfolded whatever their age, those touched last: failures that go on at the same moment are tens, and
+an unfolded incident takes some 25 KiB."""
 
 FOLDED_MEMBERS_MAX: Final = 64
 """Incidents with more members stay unfolded: theirs is a small share of their members' memory, and to unfold them
@@ -212,6 +213,11 @@ class Book:
         return [member.episode_id for member in (*staying, *moving)]
 
     # -- searching
+
+    def names(self) -> list[dict[str, list[str]]]:
+        """All names with the incidents that hold them, index by index: what finds candidates."""
+        indexes = (self._by_condition, self._by_anchor, self._by_reach, self._by_term, self._by_ticket)
+        return [index.all() for index in indexes]
 
     def has_condition(self, incident_id: str, alert_key: str) -> bool:
         """Whether a run of the condition is a member."""

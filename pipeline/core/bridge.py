@@ -1,8 +1,9 @@
 """Bridge: one record for a Major Incident, opened on aggregated business impact, linking all its member incidents.
 
-It sees one summary per incident revision, from all spaces. Incidents are related when one is about what the other
-needs, when they suspect the same cause, or share an entity. When the related open incidents together reach the
-domain's threshold of users, revenue or regulation, a bridge incident opens and links go back as commands.
+It sees a summary of an incident, from all spaces, whenever anything that it goes by is new. Incidents are related
+when one is about what the other needs, when they suspect the same cause, or share an entity. When the related open
+incidents together reach the domain's threshold of users, revenue or regulation, a bridge incident opens and links go
+back as commands.
 """
 
 from __future__ import annotations

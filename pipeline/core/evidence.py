@@ -145,5 +145,5 @@ def _text(episode: Member, tally: Tally, *, people: bool) -> float:
         if episode.entity and words.entity and episode.entity != words.entity:
             continue  # different things described in the same words stay different
         weight = SIMILAR_TEXT if people and words.by_people else SIMILAR_TEXT_MACHINE
-        best = max(best, weight * likeness(terms, words.terms))
+        best = max(best, weight * likeness(terms, frozenset(words.terms)))
     return round(best, 3)

@@ -61,6 +61,6 @@ class Holders:
             else:
                 into[known] = None
 
-    def __len__(self) -> int:
-        """Names held."""
-        return len(self._held)
+    def all(self) -> dict[str, list[str]]:
+        """Every name with its incidents, in the order of taking it."""
+        return {name: [known] if isinstance(known, str) else list(known) for name, known in self._held.items()}

@@ -47,7 +47,7 @@ def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list
     if not about:
         return []
     first_ms = min(each.first_ms for each in about.values())
-    changed = _changed(changes, [*about, *tally.explained], first_ms) if changes else {}
+    changed = _changed(changes, [*about, *tally.needed_by], first_ms) if changes else {}
     candidates = {*about, *tally.shared, *changed}
     scored = [(-_score(ref, tally, changed.get(ref), first_ms), ref) for ref in candidates]
     likely = sorted(each for each in scored if each[0] < 0)[:SUSPECTS_MAX]
@@ -77,7 +77,7 @@ def _score(ref: str, tally: Tally, change: Change | None, first_ms: int) -> floa
         if own.first_ms == first_ms and len(about) > 1:
             score += FIRST
     others = len(about) - (own is not None)
-    explains = len(tally.explained.get(ref, ()) if change is None else _explains(ref, tally, change))
+    explains = len(tally.explained(ref) if change is None else _explains(ref, tally, change))
     if explains and others:
         score += EXPLAINS * explains / others
     if change is not None:
@@ -103,7 +103,7 @@ def _suspect(ref: str, score: float, tally: Tally, change: Change | None, first_
 
 def _explains(ref: str, tally: Tally, change: Change | None) -> set[str]:
     """What alerts and needs it. What was changed breaks what needs it, and also overloads what it needs."""
-    explains = set(tally.explained.get(ref, ()))
+    explains = set(tally.explained(ref))
     if change is not None:
         explains.update(each for each in tally.topology.reach(ref) if each != ref and each in tally.about)
     return explains
@@ -123,4 +123,4 @@ def is_identified(suspect: Suspect, tally: Tally) -> bool:
     own = tally.about.get(suspect.ref)
     if own is None or not own.by_monitor:
         return False
-    return suspect.ref in tally.explained
+    return suspect.ref in tally.needed_by

@@ -7,7 +7,7 @@ incremental; after anything else (a member left) the book drops the tally and co
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
@@ -23,9 +23,6 @@ COMPARED_MEMBERS_MAX: Final = 12
 
 SYMPTOMS_MAX: Final = 10
 """Different symptoms told on the record; the rest is on the timeline."""
-
-SHARED_BY_MIN: Final = 2
-"""From so many entities on that need it, a place is suspected though nothing alerts there."""
 
 OUTAGE_RANK: Final = SEVERITY_RANK[Severity.ERROR]
 """From this severity on, a monitor's alert stands for everybody whom the service serves."""
@@ -65,7 +62,7 @@ class Served:
     """
 
     outages: int = 0
-    reporters: set[str] = field(default_factory=set)
+    reporters: dict[str, None] = field(default_factory=dict)
     stated: int = 0
 
 
@@ -75,7 +72,7 @@ class Words:
 
     entity: str | None
     by_people: bool
-    terms: frozenset[str]
+    terms: list[str]
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class Tally:
         about: what is said of each entity.
         needs: everything within reach of the entities -> least distance in hops.
         depends: what of it is no place that things run on.
-        explained: what the entities need -> the entities that need it; ``shared``: what several of them need.
+        needed_by: what the entities need -> the first entity that needs it; ``shared``: what several need -> all.
         mentions: what texts name in business terms; ``named`` is everything within reach of it.
         served: what is said of each service, or entity without one.
         services: catalogue references of services.
@@ -105,8 +102,8 @@ class Tally:
     about: dict[str, About] = field(default_factory=dict)
     needs: dict[str, int] = field(default_factory=dict)
     depends: list[str] = field(default_factory=list)
-    explained: dict[str, list[str]] = field(default_factory=dict)
-    shared: list[str] = field(default_factory=list)
+    needed_by: dict[str, str] = field(default_factory=dict)
+    shared: dict[str, list[str]] = field(default_factory=dict)
     mentions: dict[str, None] = field(default_factory=dict)
     named: dict[str, None] = field(default_factory=dict)
     served: dict[str, Served] = field(default_factory=dict)
@@ -151,7 +148,7 @@ class Tally:
             self.facts = None
         if len(self.symptoms) < SYMPTOMS_MAX and member.summary:
             self.symptoms.setdefault(member.summary)
-        self.newest.append(Words(member.entity, by_people, frozenset(member.terms)))
+        self.newest.append(Words(member.entity, by_people, member.terms))
         self._count_open(member, by_people, +1)
         self.monitors += not by_people
         for named in member.mentions:
@@ -232,7 +229,7 @@ class Tally:
             served.stated += member.users_affected
             self.facts = None
         if member.ticket is not None:
-            served.reporters.add(member.reporter or member.ticket)
+            served.reporters[member.reporter or member.ticket] = None
 
     def _tell_about(self, entity: str, member: Member, by_people: bool) -> None:
         rank = 0 if by_people else SEVERITY_RANK.get(member.severity, 0)
@@ -258,7 +255,7 @@ class Tally:
 
     def _reach_out(self, entity: str) -> None:
         """Take in what an entity needs."""
-        needs, explained, hosting = self.needs, self.explained, self.topology.hosting
+        needs, needed_by, shared, hosting = self.needs, self.needed_by, self.shared, self.topology.hosting
         for ref, distance in self.topology.reach(entity).items():
             nearest = needs.get(ref)
             if nearest is None:
@@ -267,14 +264,19 @@ class Tally:
                     self.depends.append(ref)
             elif distance < nearest:
                 needs[ref] = distance
-            if distance:
-                in_need = explained.get(ref)
-                if in_need is None:
-                    explained[ref] = [entity]
-                else:
-                    in_need.append(entity)
-                    if len(in_need) == SHARED_BY_MIN:
-                        self.shared.append(ref)
+            if not distance:
+                continue
+            first = needed_by.setdefault(ref, entity)
+            if first != entity:
+                shared.setdefault(ref, [first]).append(entity)
+
+    def explained(self, ref: str) -> Sequence[str]:
+        """The entities that need a place, directly or not."""
+        several = self.shared.get(ref)
+        if several is not None:
+            return several
+        first = self.needed_by.get(ref)
+        return () if first is None else (first,)
 
     def _weigh_in(self, ref: str) -> None:
         self.facts = None

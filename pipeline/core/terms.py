@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from sys import intern
 from typing import Final
 
 TERMS_MAX: Final = 24
@@ -35,7 +36,7 @@ def terms_of(*texts: str) -> list[str]:
     for text in texts:
         for word in _WORD.findall(text.lower()):
             if len(word) >= TERM_LENGTH_MIN and word not in _COMMON:
-                found.setdefault(_stem(word))
+                found.setdefault(intern(_stem(word)))  # the same few words, in many texts
                 if len(found) == TERMS_MAX:
                     return sorted(found)
     return sorted(found)

@@ -59,6 +59,10 @@ class Topology:
         self._reach: dict[str, dict[str, int]] = {}
         self._shared_fate: dict[str, tuple[str, ...]] = {}
 
+    def name(self, ref: str | None) -> str | None:
+        """The reference as the one string that all share, where the catalogue lists it."""
+        return self._names.get(ref, ref) if ref is not None else None
+
     def depends_on(self, ref: str) -> tuple[str, ...]:
         """What an entity needs directly."""
         entity = self.entities.get(ref)

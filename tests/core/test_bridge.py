@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.bridge import HOLDERS_ASKED_MAX
 from pipeline.core.step import Output
 from pipeline.models.incident import Summary
 from pipeline.models.policy import MajorIncidentRule
-from tests.core.builders import DB, HOUR, MAJOR, PAY, SHOP, T0, WIKI, Bench, config, policy, topology, values
+from tests.core.builders import DB, HOUR, MAJOR, MINUTE, PAY, SHOP, T0, WIKI, Bench, config, policy, topology, values
 
 GRAPH = topology()
 
@@ -237,3 +238,12 @@ def test_what_cannot_be_read_is_a_dead_letter(topic: str, body: bytes | None) ->
     hall = Hall()
     (letter,) = hall.put(topic, body, T0)
     assert (letter.topic, letter.value) == ("dead.letter", body)
+
+
+def test_of_thousands_that_need_one_thing_those_that_came_last_are_related() -> None:
+    hall = Hall()
+    for number in range(2 * HOLDERS_ASKED_MAX):
+        hall.tell(f"INC-{number:03}", SHOP, at_ms=T0 + number, users=0, system="none")
+    hall.tell("INC-DB", DB, at_ms=T0 + MINUTE)
+    last = [f"INC-{number:03}" for number in range(HOLDERS_ASKED_MAX + 1, 2 * HOLDERS_ASKED_MAX)]  # it is one itself
+    assert hall.one()["members"] == ["INC-DB", *last]
