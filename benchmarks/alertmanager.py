@@ -28,7 +28,7 @@ from benchmarks.machine import cpu_seconds, memory_peak_bytes
 from benchmarks.peers.build import CACHE
 from benchmarks.peers.build import run as build
 from benchmarks.pipeline import REPEATS
-from benchmarks.results import Results, say, spread
+from benchmarks.results import BenchmarkError, Results, say, spread
 from pipeline.kafka.embedded import free_ports
 
 VERSION: Final = "v0.28.1"
@@ -60,7 +60,7 @@ receivers:
 """
 
 
-class AlertmanagerError(Exception):
+class AlertmanagerError(BenchmarkError):
     """Alertmanager does not work here, or lost something; the message says what."""
 
 

@@ -15,11 +15,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from benchmarks.machine import cpu_seconds, descendants
+from benchmarks.results import BenchmarkError
 from pipeline.kafka.embedded import EmbeddedKafka
 
 PRELOAD_TRANSACTION_MS: Final = 600_000
 PRELOAD_SECONDS_MAX: Final = 300.0
 READ_RECORDS_MAX: Final = 5_000
+SHOWN_SECONDS_MAX: Final = 20.0
+POLL_SECONDS: Final = 0.05
 IDLE_SECONDS_MAX: Final = 20.0
 QUEUED_MESSAGES_MAX: Final = 200_000
 
@@ -53,6 +56,12 @@ class Broker:
         admin = self.admin  # its requests end with it
         for made in admin.create_topics(new).values():
             made.result()
+        # What is made shows a moment later, and a consumer that comes too early gives up.
+        deadline = time.monotonic() + SHOWN_SECONDS_MAX
+        while not topics.keys() <= led(admin):
+            if time.monotonic() > deadline:
+                raise BenchmarkError(f"topics {', '.join(topics)} were made and have no leader yet")
+            time.sleep(POLL_SECONDS)
 
     def drop(self, *prefixes: str) -> None:
         """Delete every topic whose name begins so, without any all: the next run shall find an empty disk."""
@@ -129,6 +138,16 @@ class Broker:
         )
         consumer.assign([TopicPartition(topic, number, 0) for number in range(self.partitions(topic))])
         return consumer
+
+
+def led(admin: AdminClient) -> set[str]:
+    """Topics whose every partition has a leader."""
+    listed = admin.list_topics(timeout=10).topics
+    return {
+        name
+        for name, topic in listed.items()
+        if topic.partitions and all(partition.leader >= 0 for partition in topic.partitions.values())
+    }
 
 
 @contextmanager

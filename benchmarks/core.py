@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from benchmarks.alerts import START_MS
 from benchmarks.corpus import APPLICATIONS, about_service, about_stranger, company, raw, with_rules
-from benchmarks.results import Results, say
+from benchmarks.results import BenchmarkError, Results, say
 from benchmarks.stages import STAGES, Line
 from pipeline.agents.shared import Shared
 from pipeline.core.step import StreamRecord
@@ -52,7 +52,7 @@ AXES: Final[dict[str, dict[str, tuple[Point, ...]]]] = {
 }
 
 
-class CorpusError(Exception):
+class CorpusError(BenchmarkError):
     """The alerts do not make the state that a point asks for; the message has the counts."""
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from benchmarks.alerts import Flood
 from benchmarks.broker import Broker, running_broker
 from benchmarks.machine import memory_peak_bytes
-from benchmarks.results import Results, say, spread
+from benchmarks.results import BenchmarkError, Results, say, spread
 from benchmarks.site import DECIDING_STAGES, Site, installed
 from benchmarks.worker import Worker, total
 
@@ -26,7 +26,7 @@ CATCH_UP_SECONDS_MAX: Final = 600.0
 _DECIDED: Final = "spillway_alerts_total"
 
 
-class IncompleteError(Exception):
+class IncompleteError(BenchmarkError):
     """Alerts were lost, decided twice or not decided at all; the message has the counts."""
 
 

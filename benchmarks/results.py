@@ -18,6 +18,10 @@ FILE_DEFAULT: Final = Path(".spillway/benchmarks.jsonl")
 """Not part of the repository; published numbers go to benchmarks/results.jsonl, which is."""
 
 
+class BenchmarkError(Exception):
+    """A measurement failed or is not to be believed; the message says which and why."""
+
+
 def say(text: str) -> None:
     """Progress, for people."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from benchmarks.machine import cpu_seconds
+from benchmarks.results import BenchmarkError
 from pipeline.settings import Settings
 
 READY_SECONDS_MAX: Final = 90.0
@@ -28,7 +29,7 @@ _PORT: Final = re.compile(r"on port (\d+)")
 _SAMPLE: Final = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 
 
-class WorkerError(Exception):
+class WorkerError(BenchmarkError):
     """The worker ended or does not answer; the message holds what it said last."""
 
 

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from benchmarks.results import say
+from benchmarks.results import BenchmarkError, say
 
 CACHE: Final = Path.home() / ".cache" / "spillway" / "benchmarks"
 QUIX: Final = "quixstreams==3.28.1"
 _SOURCE: Final = Path(__file__).parent / "kafka_streams"
 
 
-class BuildError(Exception):
+class BuildError(BenchmarkError):
     """A peer cannot be made here; the message says why."""
 
 

@@ -24,7 +24,7 @@ from benchmarks.machine import cpu_seconds, memory_peak_bytes
 from benchmarks.peers.build import kafka_streams_classpath, quix_python
 from benchmarks.peers.check import Digest, expected, found
 from benchmarks.peers.job import PARTITIONS, Document
-from benchmarks.results import Results, say, spread
+from benchmarks.results import BenchmarkError, Results, say, spread
 
 ALERTS: Final = {"quick": {0.9: 60_000, 0.0: 30_000}, "full": {0.9: 1_000_000, 0.0: 400_000}}
 """By share of repeats. A million, so that Java's compiler is done long before the end."""
@@ -47,7 +47,7 @@ GUARANTEES: Final = {
 }
 
 
-class PeerError(Exception):
+class PeerError(BenchmarkError):
     """A peer failed or gave a wrong result; the message says which and how."""
 
 
