@@ -18,7 +18,7 @@ PROCESSES ?= 2
 .PHONY: help setup test faults faults-selfcheck lint format bench demo lock clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
 
 setup: $(STAMP) ## Make .venv and install Spillway with its development tools
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from tests.faults.checker import Check
 from tests.faults.scenarios.base import Outcome
 
 
@@ -59,7 +60,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def document(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
     """All of it, for machines."""
     recoveries = [each for outcome in outcomes for each in outcome.recoveries]
-    faults = sum((outcome.faults for outcome in outcomes), Counter())
+    faults: Counter[str] = sum((outcome.faults for outcome in outcomes), Counter())
+    violations: Counter[Check] = sum((outcome.verdict.counts for outcome in outcomes if outcome.verdict), Counter())
     return {
         "holds": all(outcome.holds for outcome in outcomes),
         "runs": len(outcomes),
@@ -72,7 +74,7 @@ def document(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
         "kills": sum(number for name, number in faults.items() if re.match("kill (?!broker|leader)", name)),
         "lost": sum(outcome.lost() for outcome in outcomes),
         "duplicated": sum(outcome.duplicated() for outcome in outcomes),
-        "violations": dict(sum((outcome.verdict.counts for outcome in outcomes if outcome.verdict), Counter())),
+        "violations": {str(check): number for check, number in violations.items()},
         "recovery_seconds": {
             "p50": percentile(recoveries, 50),
             "p99": percentile(recoveries, 99),

@@ -13,7 +13,6 @@ from typing import Any, Final, Self, cast
 from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -108,6 +107,7 @@ class Site:
             }
         )
         self._failed: list[str] = []
+        self._askers: dict[str, Consumer] = {}
         # The senders' own times, as of a recording, but ticks by the machine's clock, as live.
         as_recording = self.settings.model_copy(update={"clock": "recording"})
         topics = desired_topics(as_recording, self.config)
@@ -205,11 +205,14 @@ class Site:
 
         def settled() -> bool:
             check()
-            before = self._ends()
-            if before is None:
+            try:
+                before = self._ends()
+                if before is None:
+                    return False
+                lag.update(self.lag())
+                return not any(lag.values()) and self._ends() == before
+            except KafkaException:  # brokers that just came back
                 return False
-            lag.update(self.lag())
-            return not any(lag.values()) and self._ends() == before
 
         wait_until(settled, seconds, f"all is handled; records that wait: {lag}")
 
@@ -217,18 +220,27 @@ class Site:
         """Committed records behind each stage's offsets, up to `LAG_COUNTED_MAX`; ticks do not count."""
         return {stage: self._behind(self.committed(stage)) for stage in STAGES}
 
-    def committed(self, stage: str) -> dict[Place, int]:
+    def committed(self, stage: str, seconds: float = REQUEST_SECONDS_MAX) -> dict[Place, int]:
         """The stage's offset at each partition of its inputs, by logical name; 0 where it has none yet."""
         wire = [
             TopicPartition(self.settings.wire(topic), number)
             for topic in self.inputs(stage)
             for number in range(self.counts[topic])
         ]
-        asked = ConsumerGroupTopicPartitions(self.settings.group(stage), wire)
-        (answer,) = self.admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_SECONDS_MAX).values()
         prefix = self.settings.topic_prefix
-        found = answer.result().topic_partitions or []
+        found = self._asking(stage).committed(wire, timeout=seconds)
         return {(each.topic.removeprefix(prefix), each.partition): max(0, each.offset) for each in found}
+
+    def _asking(self, stage: str) -> Consumer:
+        """A client that asks for a group's offsets and never joins it."""
+        if stage not in self._askers:
+            self._askers[stage] = Consumer(self._client | {"group.id": self.settings.group(stage)})
+        return self._askers[stage]
+
+    def close(self) -> None:
+        """Disconnect."""
+        for asker in self._askers.values():
+            asker.close()
 
     def _behind(self, offsets: dict[Place, int]) -> int:
         count = 0

@@ -21,7 +21,6 @@ from tests.stories.payloads import alertmanager
 from tests.support import wait_until
 
 CRASHED_SECONDS_MAX: Final = 60.0
-BUG_SHARE: Final = 10_000
 MARK: Final = "the-record-with-the-defect"
 
 
@@ -39,12 +38,20 @@ def poison(arena: Arena, seed: int, rounds: int, sabotage: Sabotage | None = Non
 
 
 def transient_bug(arena: Arena, seed: int, rounds: int) -> Outcome:
-    """A defect shows once, on one record: the worker ends, the next one handles the same record."""
+    """A defect shows once, on one record: the worker ends, the next one handles the same record.
+
+    Args:
+        rounds: thousands of records, one of which it is.
+    """
     return _bug("bug-once", arena, seed, rounds, once=True)
 
 
 def permanent_bug(arena: Arena, seed: int, rounds: int) -> Outcome:
-    """A defect shows at one record each time: after three crashes the record is set aside, and the rest goes on."""
+    """A defect shows at one record each time: after three crashes the record is set aside, and the rest goes on.
+
+    Args:
+        rounds: thousands of records, one of which it is.
+    """
     return _bug("bug-always", arena, seed, rounds, once=False)
 
 
@@ -56,7 +63,7 @@ def _bug(scenario: str, arena: Arena, seed: int, rounds: int, *, once: bool) -> 
         bug = Bug(stage, MARK.encode(), flag)
         if not once:
             run.bug = bug
-        records = run.corpus(begin_ms=now_ms() - 4 * BUG_SHARE * rounds).take(BUG_SHARE * rounds)
+        records = run.corpus(begin_ms=now_ms() - 4_000 * rounds).take(1_000 * rounds)
         at = run.chance.randrange(len(records) // 4, len(records) // 2)
         records.insert(at, _marked(records[at].timestamp_ms + 2))
         run.site.send(records)

@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -131,5 +131,5 @@ def running(
     site = Site(bootstrap or arena.bootstrap, prefix, **({"partitions": PARTITIONS} | settings))
     workers = site.settings.model_copy(update={"bootstrap": workers_bootstrap or site.settings.bootstrap})
     chance = random.Random(seed)  # noqa: S311 a repeatable sequence, not a secret
-    with Fleet(workers, arena.place) as fleet:
+    with closing(site), Fleet(workers, arena.place) as fleet:
         yield Run(scenario, seed, arena, site, fleet, chance, Outcome(scenario, seed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from random import Random
 from typing import Final
 
 from pipeline.runtime.transaction import TransactionStep
@@ -22,11 +23,10 @@ def kill_at_each_step(arena: Arena, seed: int, rounds: int) -> Outcome:
     Args:
         arena: where.
         seed: of the load, of the order of steps and of which transaction it is.
-        rounds: kills; each stage and step comes once in 24.
+        rounds: kills; each step comes once in 6, each step of each stage once in 24.
     """
     with running("kill-step", arena, seed) as run:
-        places = [(stage, step) for stage in STAGES for step in TransactionStep]
-        run.chance.shuffle(places)
+        places = _places(run.chance)
         plan = [
             Strike(*places[number % len(places)], run.chance.randint(1, TRANSACTIONS_BEFORE_MAX))
             for number in range(rounds)
@@ -44,6 +44,16 @@ def kill_at_each_step(arena: Arena, seed: int, rounds: int) -> Outcome:
                 member = run.fleet.succeed(struck_at(member), seat, strikes=following)
             wait_until(member.first_commit, COMMIT_SECONDS_MAX, "the last successor commits")
         return run.finish()
+
+
+def _places(chance: Random) -> list[tuple[str, TransactionStep]]:
+    steps = list(TransactionStep)
+    chance.shuffle(steps)
+    return [
+        (STAGES[(number + turn) % len(STAGES)], step)
+        for turn in range(len(STAGES))
+        for number, step in enumerate(steps)
+    ]
 
 
 def struck_at(member: Member) -> float:

@@ -10,7 +10,7 @@ from tests.faults.cluster import cluster
 from tests.faults.fleet import Keeper
 from tests.faults.proxy import Proxy
 from tests.faults.scenarios.base import Arena, Outcome, Run, running
-from tests.faults.scenarios.brokers import EXIT_NO_BROKER, SETTLE_SECONDS_MAX, _wait_for_work
+from tests.faults.scenarios.brokers import EXIT_NO_BROKER, SETTLE_SECONDS_MAX, wait_for_work
 from tests.faults.site import SESSION_SECONDS
 
 LATENCY_SECONDS: Final = 0.5
@@ -27,15 +27,15 @@ def network(arena: Arena, seed: int, rounds: int) -> Outcome:
         run.fleet.allowed_exits = (EXIT_DEFECT, EXIT_NO_BROKER)
         run.settle_seconds = SETTLE_SECONDS_MAX
         proxy = _proxy(brokers.proxy)
-        with Keeper(run.fleet, 2) as keeper:
+        with Keeper(run.fleet, 2):
             with run.load():
                 for number in range(rounds):
                     for name, fail in _FAULTS.items():
-                        _wait_for_work(run, keeper)
+                        wait_for_work(run)
                         fail(run, proxy)
                         run.fleet.faults[name] += 1
                     arena.say(f"network {seed}: {number + 1} of {rounds}")
-                _wait_for_work(run, keeper)
+                wait_for_work(run)
             run.site.flush()
             run.site.wait_settled(run.settle_seconds, run.fleet.check)
         return run.finish()

@@ -1,0 +1,103 @@
+"""The checker itself: each way in which a topic can be wrong is noticed, and what is right is left alone."""
+
+from __future__ import annotations
+
+import struct
+
+import orjson
+import pytest
+
+from pipeline.core.step import StreamRecord
+from tests.faults.checker import Check, Verdict, check_revisions, compare
+from tests.faults.corpus import Corpus
+from tests.faults.journal import OFFSETS_TOPIC, Commit, decode, transactions
+from tests.faults.site import digest
+
+PLACE = ("episodes", 0)
+ONE, OTHER = ("dedupe", 0), ("dedupe", 1)
+
+
+def digests(*values: bytes) -> list[bytes]:
+    return [digest(b"key", value, 1_000, ()) for value in values]
+
+
+def judged(found: list[bytes], one: list[bytes], other: list[bytes]) -> dict[Check, int]:
+    verdict = Verdict()
+    compare(PLACE, found, {ONE: one, OTHER: other}, verdict)
+    return dict(verdict.counts)
+
+
+@pytest.mark.parametrize("order", [b"abxy", b"axby", b"xyab", b"xaby"])
+def test_sources_may_mix_as_long_as_each_keeps_its_order(order: bytes) -> None:
+    found = digests(*(bytes([each]) for each in order))
+    assert judged(found, digests(b"a", b"b"), digests(b"x", b"y")) == {}
+
+
+def test_a_record_that_is_missing_is_lost() -> None:
+    assert judged(digests(b"a", b"x"), digests(b"a", b"b"), digests(b"x")) == {Check.LOST: 1}
+
+
+def test_a_record_that_is_there_twice_is_duplicated() -> None:
+    assert judged(digests(b"a", b"b", b"b", b"x"), digests(b"a", b"b"), digests(b"x")) == {Check.DUPLICATED: 1}
+
+
+def test_records_of_one_source_that_changed_places_are_out_of_order() -> None:
+    assert judged(digests(b"b", b"x", b"a"), digests(b"a", b"b"), digests(b"x")) == {Check.ORDER: 1}
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        digest(b"key", b"B", 1_000, ()),
+        digest(b"Key", b"b", 1_000, ()),
+        digest(None, b"b", 1_000, ()),
+        digest(b"key", b"b", 1_001, ()),
+        digest(b"key", b"b", 1_000, (("name", b""),)),
+    ],
+    ids=["value", "key", "no key", "timestamp", "header"],
+)
+def test_one_altered_byte_anywhere_is_a_foreign_record_and_a_lost_one(altered: bytes) -> None:
+    found = [*digests(b"a"), altered]
+    assert judged(found, digests(b"a", b"b"), []) == {Check.LOST: 1, Check.FOREIGN: 1}
+
+
+@pytest.mark.parametrize(("revisions", "wrong"), [([1, 2, 3], 0), ([1, 3], 1), ([1, 2, 2], 1), ([2], 1)])
+def test_revisions_are_one_two_three_without_a_gap_or_a_repeat(revisions: list[int], wrong: int) -> None:
+    verdict = Verdict()
+    events = [orjson.dumps({"incident_id": "INC-1", "revision": revision}) for revision in revisions]
+    check_revisions((StreamRecord("incidents", 0, at, 0, b"", event) for at, event in enumerate(events)), verdict)
+    assert verdict.counts[Check.REVISIONS] == wrong
+
+
+def offset_record(at: int, group: str, topic: str, offset: int, version: int = 1) -> StreamRecord:
+    """A record as Kafka writes it on `__consumer_offsets`."""
+    words = b"".join(struct.pack(">h", len(word)) + word.encode() for word in (group, topic))
+    key = struct.pack(">h", version) + words + struct.pack(">i", 0)
+    return StreamRecord(OFFSETS_TOPIC, 0, at, 0, key, struct.pack(">hqi", 3, offset, -1))
+
+
+def test_offsets_are_read_as_kafka_writes_them_and_other_records_are_passed_over() -> None:
+    record = offset_record(0, "shop-dedupe", "alerts", 42)
+    assert decode(record.key, record.value) == Commit("shop-dedupe", "alerts", 0, 42)
+    member = offset_record(0, "shop-dedupe", "alerts", 42, version=2)
+    assert decode(member.key, member.value) is None
+    assert decode(record.key, None) is None
+
+
+def test_offsets_side_by_side_are_of_one_transaction_and_a_mark_parts_two() -> None:
+    records = [
+        offset_record(0, "ours", "episodes", 5),
+        offset_record(1, "ours", "commands", 2),
+        offset_record(3, "ours", "episodes", 9),
+        offset_record(4, "theirs", "alerts", 1),
+    ]
+    taken = transactions(records, ["ours"])
+    assert [each.next_offsets for each in taken["ours", 0]] == [{"episodes": 5, "commands": 2}, {"episodes": 9}]
+    assert ("theirs", 0) not in taken
+
+
+def test_the_same_seed_sends_the_same_bytes_and_another_seed_others() -> None:
+    first, again, other = (Corpus(seed, 3, 1_800_000_000_000).take(500) for seed in (7, 7, 8))
+    assert first == again != other
+    assert {record.topic for record in first} >= {"alerts.raw.alertmanager", "alerts.raw.jira", "commands"}
+    assert any(record.poison for record in first)
