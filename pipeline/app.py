@@ -27,13 +27,13 @@ from pipeline.runtime.broker import StartError, check_topics, existing_topics, i
 from pipeline.runtime.carry import carry
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.garbage import spare_long_lived_objects
-from pipeline.runtime.guard import EXIT_REFUSED, RefusedError, exit_after
+from pipeline.runtime.guard import EXIT_REFUSED, RefusedError
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.history import check_replication, stage_topics, topic_makes
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
-from pipeline.runtime.process import HostedStage, status_of
+from pipeline.runtime.process import HostedStage, Worker, status_of
 from pipeline.runtime.pulse import pulse, watch_history, watch_newcomers
 from pipeline.runtime.transport import BatchTransport
 from pipeline.settings import Settings, SettingsError
@@ -68,6 +68,7 @@ def create_app(context: StageContext) -> HostedStage:
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
+        Worker=Worker,
         # Faust insists on a directory; it stays empty and out of the user's way.
         datadir=str(Path(tempfile.gettempdir()) / f"spillway-faust-{os.getuid()}"),
     )
@@ -161,6 +162,7 @@ def _standalone() -> faust.App:
     except RefusedError as error:
         sys.stderr.write(f"Error: {error}\n")
         raise SystemExit(EXIT_REFUSED) from None
+    Worker.stop_seconds = settings.stop_seconds
     hosted = create_app(context)
     health = health_of(settings, registry)([hosted])
 
@@ -169,7 +171,6 @@ def _standalone() -> faust.App:
         await health.beat()
 
     async def stop_host(*_: object, **__: object) -> None:
-        exit_after()
         await hosted.host.stop()
 
     hosted.app.task(serve_health)

@@ -49,6 +49,7 @@ class Settings(BaseModel):
             wait for a restarted process up to the session timeout instead of moving twice.
         production: refuse to start on topics that do not survive the loss of a broker.
         session_timeout_seconds: silence after which a worker's partitions go to another, seconds.
+        stop_seconds: how long a stop may take before the process ends hard, seconds; Kubernetes kills after 30.
         batch_records_max: records of one transaction at most.
         log_level: one of `LOG_LEVELS`.
     """
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     instance_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
     production: bool = False
     session_timeout_seconds: float = Field(default=30.0, ge=1, le=300)
+    stop_seconds: float = Field(default=25.0, ge=1, le=600)
     batch_records_max: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
@@ -132,6 +134,7 @@ VARIABLES: Final[dict[str, str]] = {
     "instance_id": "SPILLWAY_INSTANCE_ID",
     "production": "SPILLWAY_PRODUCTION",
     "session_timeout_seconds": "SPILLWAY_SESSION_TIMEOUT_SECONDS",
+    "stop_seconds": "SPILLWAY_STOP_SECONDS",
     "batch_records_max": "SPILLWAY_BATCH_RECORDS_MAX",
     "log_level": "SPILLWAY_LOG_LEVEL",
 }
@@ -152,6 +155,7 @@ _ALLOWED: Final[dict[str, str]] = {
     "instance_id": "1 to 200 letters, digits, '.', '_' or '-'",
     "production": "true or false",
     "session_timeout_seconds": "a number of seconds from 1 to 300",
+    "stop_seconds": "a number of seconds from 1 to 600",
     "batch_records_max": "a whole number from 1 to 100000",
     "log_level": ", ".join(LOG_LEVELS),
 }

@@ -78,7 +78,14 @@ def _host(settings: Settings, config: Config, stages: tuple[str, ...]) -> None:
     def say_ready(health: HealthServer) -> None:
         click.echo(f"serving {names} on {settings.bootstrap}; metrics and health on port {health.port}", err=True)
 
-    asyncio.run(serve(lambda: [create_app(context) for context in contexts], health_of(settings, registry), say_ready))
+    asyncio.run(
+        serve(
+            lambda: [create_app(context) for context in contexts],
+            health_of(settings, registry),
+            say_ready,
+            settings.stop_seconds,
+        )
+    )
 
 
 def _start_engines(engines: ExitStack, settings: Settings, config: Config) -> Settings:

@@ -37,7 +37,7 @@ EXIT_STOP_TOO_SLOW: Final = 75
 EXIT_REFUSED: Final = 78
 """EX_CONFIG: the brokers hold something that this installation cannot go on from; the line says what to do."""
 
-# Kubernetes kills after 30 s by default; a clean group leave before that spares the others a session timeout.
+# By default. Kubernetes kills after 30 s; a clean group leave before that spares the others a session timeout.
 STOP_SECONDS_MAX: Final = 25.0
 
 TRACEBACK_FRAMES_MAX: Final = 12

@@ -1,6 +1,7 @@
 """Metrics and health of the process, on a thread of its own, so that a busy event loop still answers.
 
-`/metrics` Prometheus exposition · `/healthz` 200 while the event loop turns, 503 with its silence when it is stuck ·
+`/metrics` Prometheus exposition · `/healthz` 200 while the event loop turns and work goes on, 503 with the silence of
+the loop, or of the partition that has records and handles none ·
 `/readyz` 200 once every hosted stage has its assignment and serves it; its body lists stages and partitions.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from prometheus_client import CollectorRegistry
@@ -22,6 +23,8 @@ BEAT_SECONDS: Final = 1.0
 # Longer than anything that rightly holds the loop (seconds, while much state is loaded), and short enough that a
 # liveness probe restarts a stuck worker before its session's heirs have built up a backlog.
 SILENCE_SECONDS_MAX: Final = 15.0
+# Several times what the slowest transaction may take before it fails by itself; restoring is not counted.
+STALLED_SECONDS_MAX: Final = 120.0
 # A client that opens a connection and says nothing must not keep a thread.
 REQUEST_SECONDS_MAX: Final = 5.0
 
@@ -46,15 +49,17 @@ class HealthServer:
         status: StatusOf,
         host: str = "",
         silence_seconds_max: float = SILENCE_SECONDS_MAX,
+        stalled_seconds_max: float = STALLED_SECONDS_MAX,
     ) -> None:
         """Describe the server; nothing listens yet.
 
         Args:
             port: port to listen on; 0 for any free one.
             registry: the series to expose.
-            status: stage -> its status, with ``ready`` among the fields.
+            status: stage -> its status, with ``ready`` and ``stalled_seconds`` among the fields.
             host: address to listen on; all by default, because probes and scrapers come from outside.
             silence_seconds_max: an event loop that has not beaten for longer is stuck.
+            stalled_seconds_max: a partition that has had records for longer and handled none is stuck.
         """
         self.port = port
         self._host = host
@@ -62,6 +67,7 @@ class HealthServer:
         self._status = status
         self._server: ThreadingHTTPServer | None = None
         self._silence_seconds_max = silence_seconds_max
+        self._stalled_seconds_max = stalled_seconds_max
         self._beaten_at = monotonic()
 
     async def beat(self) -> None:
@@ -114,13 +120,24 @@ class HealthServer:
         if path == "/metrics":
             return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self._registry)
         if path == "/healthz":
-            silence = monotonic() - self._beaten_at
-            alive = silence <= self._silence_seconds_max
-            status = HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE
-            return status, "application/json", orjson.dumps({"alive": alive, "loop_silent_seconds": round(silence, 3)})
+            return self._health()
         if path == "/readyz":
             stages = self._status()
             ready = bool(stages) and all(stage["ready"] for stage in stages.values())
             status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
             return status, "application/json", orjson.dumps({"ready": ready, "stages": stages})
         return HTTPStatus.NOT_FOUND, "application/json", b'{"error":"try /metrics, /healthz or /readyz"}'
+
+    def _health(self) -> tuple[HTTPStatus, str, bytes]:
+        silence = monotonic() - self._beaten_at
+        stalled = {name: cast(float, stage["stalled_seconds"]) for name, stage in self._status().items()}
+        stuck = sorted(name for name, seconds in stalled.items() if seconds > self._stalled_seconds_max)
+        alive = silence <= self._silence_seconds_max and not stuck
+        said = {
+            "alive": alive,
+            "loop_silent_seconds": round(silence, 3),
+            "stalled_seconds": max(stalled.values(), default=0.0),
+            "stuck": stuck,
+        }
+        status = HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE
+        return status, "application/json", orjson.dumps(said)

@@ -142,10 +142,9 @@ class StageHost:
         }
 
     def stalled_seconds(self) -> float:
-        """How long the partition that waits longest has made no progress, though it has records in hand."""
+        """How long the slowest partition has had records, on the broker or here, and handled none."""
         now = monotonic()
-        since = (task.progress_at for task in self.tasks.values() if task.serving and task.waiting.held_bytes)
-        return max((now - at for at in since), default=0.0)
+        return max((now - task.progress_at for task in self.tasks.values() if task.serving), default=0.0)
 
     def observe(self, unread: Mapping[tuple[str, int], int]) -> None:
         """Set the gauges of this stage.
@@ -159,7 +158,9 @@ class StageHost:
             lag[topic.removeprefix(prefix)] += count
         figures: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         oldest_ms, remainder = 0, 0
-        for task in self.tasks.values():
+        unread_numbers = {number for (_, number), count in unread.items() if count}
+        for number, task in self.tasks.items():
+            task.observe(has_unread=number in unread_numbers)
             remainder += task.processor.ledger.remainder()
             for topic, count in task.waiting.counts().items():
                 lag[topic.removeprefix(prefix)] += count

@@ -50,7 +50,7 @@ class PartitionTask:
         serving: the state is restored and batches are being handled.
         next_offsets: wire name of input topic -> offset after the last one handled.
         handled_timestamp_ms: timestamp of the last record handled, or stream time as restored; 0 before both.
-        progress_at: monotonic time of the last sign of progress, seconds.
+        progress_at: monotonic time when a batch was handled or there was none, seconds.
         waiting: what was fetched and is not handled yet.
     """
 
@@ -183,10 +183,13 @@ class PartitionTask:
         """
         async with self._changed:
             if not self._closing:
-                if not self.waiting:
-                    self.progress_at = monotonic()
                 self.waiting.put(topic, records)
                 self._changed.notify_all()
+
+    def observe(self, *, has_unread: bool) -> None:
+        """Once a second: where there is nothing to handle, nothing is late."""
+        if not (has_unread or self.waiting.held_bytes):
+            self.progress_at = monotonic()
 
     async def _take(self) -> dict[str, list[Record]]:
         """Everything that waits, up to one transaction's worth, by topic; empty when closing."""

@@ -1,20 +1,21 @@
 """A process that hosts stages: starts their Faust apps on one event loop, and stops them when asked to.
 
 SIGTERM and SIGINT finish the running transactions, leave the consumer groups and return; a stop that takes longer
-than `STOP_SECONDS_MAX` ends the process hard (see `pipeline.runtime.guard`).
+than the settings allow ends the process hard (see `pipeline.runtime.guard`), whatever it waits for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import faust
 
-from pipeline.runtime.guard import exit_after, fatal, guarded
+from pipeline.runtime.guard import STOP_SECONDS_MAX, exit_after, fatal, guarded
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.host import StageHost
 
@@ -34,10 +35,50 @@ def status_of(stages: Sequence[HostedStage]) -> Callable[[], Mapping[str, Mappin
     return lambda: {stage.host.stage: stage.host.status() for stage in stages}
 
 
+class StopRequest:
+    """A signal's wish to end, and the deadline that starts with it.
+
+    The handlers are Python's own, not the event loop's: they run also where the loop is held up by a decision.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.event = asyncio.Event()
+        self._seconds = seconds
+        self._deadline: threading.Timer | None = None
+        self._loop = asyncio.get_running_loop()
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def _ask(self, *_: object) -> None:
+        if self._deadline is None:
+            self._deadline = exit_after(self._seconds)
+        self._loop.call_soon_threadsafe(self.event.set)
+
+    def met(self) -> None:
+        """All is stopped."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class Worker(faust.Worker):
+    """Faust's own worker, with a deadline that starts when it is asked to stop.
+
+    Faust's signals of a shutdown come too late for it: without a broker it waits before the first.
+    """
+
+    stop_seconds = STOP_SECONDS_MAX
+
+    def _schedule_shutdown(self, number: signal.Signals) -> None:
+        exit_after(self.stop_seconds)
+        super()._schedule_shutdown(number)
+
+
 async def serve(
     make_stages: Callable[[], Sequence[HostedStage]],
     make_health: Callable[[Sequence[HostedStage]], HealthServer],
     on_ready: Callable[[HealthServer], None] | None = None,
+    stop_seconds: float = STOP_SECONDS_MAX,
 ) -> None:
     """Host stages until a signal asks to stop.
 
@@ -45,28 +86,25 @@ async def serve(
         make_stages: makes the stages; called on the running loop, to which Faust binds them.
         make_health: makes the health server of the stages.
         on_ready: called once, when every stage serves its first assignment.
+        stop_seconds: how long a stop may take.
 
     Raises:
         HealthServerError: the health port is taken.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = StopRequest(stop_seconds)
     stages = make_stages()
     health = make_health(stages)
     health.start()
     beating = asyncio.create_task(health.beat())
     starting = [asyncio.create_task(_start(stage)) for stage in stages]
-    await _watch(stages, stop, lambda: on_ready(health) if on_ready else None)
-    deadline = exit_after()
+    await _watch(stages, stop.event, lambda: on_ready(health) if on_ready else None)
     for task in starting:
         task.cancel()
     await asyncio.gather(*starting, return_exceptions=True)
     await asyncio.gather(*(_stop(stage) for stage in stages))
     beating.cancel()
     health.stop()
-    deadline.cancel()
+    stop.met()
 
 
 async def _start(stage: HostedStage) -> None:

@@ -196,6 +196,10 @@ class TransactionWriter:
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
+            # Of a fenced producer; who was told has been told, and asyncio would report it as forgotten.
+            outcome = producer._txn_manager.wait_for_transaction_end()
+            if outcome is not None and outcome.done() and not outcome.cancelled():
+                outcome.exception()
 
     def _new_producer(self) -> Any:
         return AIOKafkaProducer(

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 import aiokafka
 import faust
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.consumer import TransactionManager
 from faust.transport.drivers import aiokafka as driver
@@ -145,6 +145,9 @@ class Consumer(driver.Consumer):
             records = await self._fetch()
         except self.consumer_stopped_errors:
             return  # the consumer closes first on a stop, and the fetcher learns of it here
+        except NoOffsetForPartitionError:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            return  # a rebalance overtook the fetch: a partition is ours already, and the seek is on its way
         except OffsetOutOfRangeError as error:
             raise RefusedError(_out_of_range(error, host_of(self.app))) from None
         if not records or self.should_stop or not self.flow_active:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import random
-from http.client import HTTPException
-
-import orjson
 
 from pipeline.flow import DEAD_LETTER_TOPIC
 from pipeline.runtime.guard import EXIT_DEFECT
 from tests.runtime.toy import INPUT, OUTPUT, STAGE
-from tests.runtime.workers import PARTITIONS, Bench, Worker, headers_of, out_of_sequence, stamp_ms
+from tests.runtime.workers import PARTITIONS, Bench, headers_of, out_of_sequence, served, stamp_ms
 from tests.support import wait_until
 
 KEYS = 200
@@ -87,15 +84,6 @@ def test_partitions_move_when_a_worker_joins_and_leaves(bench: Bench) -> None:
     send_counted(bench, 400, 800)
     assert out_of_sequence(bench.read(OUTPUT, 1200)) == {}
     assert served(second) == list(range(PARTITIONS))
-
-
-def served(worker: Worker) -> list[int]:
-    """Partitions that a worker serves; none where it ends while it is asked."""
-    try:
-        partitions: list[int] = orjson.loads(worker.get("/readyz", also=503))["stages"][STAGE]["partitions"]
-    except (ConnectionError, HTTPException):
-        return []
-    return partitions
 
 
 def test_a_bad_record_reaches_the_dead_letter_with_bytes_and_headers_and_the_rest_goes_on(bench: Bench) -> None:

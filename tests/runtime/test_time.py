@@ -18,7 +18,7 @@ from tests.runtime.workers import Bench, stamp_ms
 
 
 def test_while_a_recording_is_played_its_ticks_alone_move_the_time(bench: Bench) -> None:
-    worker = bench.worker("recording").wait_ready()
+    worker = bench.worker("--clock=recording").wait_ready()
     sent_ms = stamp_ms()
     bench.send("a", b"timer 0")
     bench.send("b", b"timer 50")

@@ -1,7 +1,6 @@
 """A worker with a toy stage, started by the tests as a process of its own.
 
-python -m tests.runtime.toy BOOTSTRAP PREFIX APP_ID [SESSION_SECONDS [CLOCK [BATCH_RECORDS_MAX]]] [--mended]
-    [--instance ID]
+python -m tests.runtime.toy BOOTSTRAP PREFIX APP_ID [--option ...]
 
 The toy hosts the stage "dedupe": for each record it writes how often its key was seen, so that a lost or repeated
 record shows as a gap or a repeat. It prints ``ready PORT`` when it serves.
@@ -23,7 +22,7 @@ from pipeline.core.step import Effects, Output, Processor, Record
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.runtime.broker import existing_topics
 from pipeline.runtime.context import StageContext
-from pipeline.runtime.guard import RefusedError, log_line, refuse
+from pipeline.runtime.guard import STOP_SECONDS_MAX, RefusedError, log_line, refuse
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.history import check_replication, stage_topics, topic_makes
 from pipeline.runtime.hooks import StageHooks
@@ -173,11 +172,12 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ("bootstrap", "prefix", "app_id"):
         parser.add_argument(name)
-    parser.add_argument("session_seconds", nargs="?", type=float, default=6.0)
-    parser.add_argument("clock", nargs="?", default="wall")
-    parser.add_argument("batch_records_max", nargs="?", type=int, default=BATCH_RECORDS_MAX)
+    parser.add_argument("--session-seconds", type=float, default=3.0)
+    parser.add_argument("--clock", default="wall")
+    parser.add_argument("--batch-records-max", type=int, default=BATCH_RECORDS_MAX)
     parser.add_argument("--mended", action="store_true")
     parser.add_argument("--instance")
+    parser.add_argument("--stop-seconds", type=float, default=STOP_SECONDS_MAX)
     parser.add_argument("--production", action="store_true")
     return parser.parse_args()
 
@@ -204,7 +204,7 @@ def main() -> None:
         cast(Telling, context.hooks).member = hosted.app
         return [hosted]
 
-    asyncio.run(serve(make_stages, make_health, say_ready))
+    asyncio.run(serve(make_stages, make_health, say_ready, given.stop_seconds))
 
 
 if __name__ == "__main__":

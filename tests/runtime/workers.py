@@ -11,7 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -21,6 +21,7 @@ from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.core.step import TICK_KEY
 from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, DEAD_LETTER_TOPIC, changelog_topic
@@ -32,7 +33,6 @@ PARTITIONS: Final = 4
 READY_SECONDS_MAX: Final = 30.0
 HANDLED_SECONDS_MAX: Final = 30.0
 END_SECONDS_MAX: Final = 30.0
-SESSION_SECONDS: Final = "3"
 
 
 class Worker:
@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(self, kafka: str, prefix: str, *more: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.toy", kafka, prefix, app_id(prefix), SESSION_SECONDS, *more],
+            [sys.executable, "-m", "tests.runtime.toy", kafka, prefix, app_id(prefix), *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -90,7 +90,7 @@ class Worker:
         self._process.send_signal(signal.SIGCONT)
 
     def events(self) -> list[dict[str, Any]]:
-        """What it told on standard error, once it has ended."""
+        """What it told on standard error so far."""
         return [orjson.loads(line) for line in self.said if line.startswith("{")]
 
     def terminate(self) -> int:
@@ -124,6 +124,23 @@ class Worker:
             return answer.status, answer.read().decode()
         finally:
             connection.close()
+
+    def sample(self, name: str, **labels: str) -> float:
+        """Value of a series now."""
+        for family in text_string_to_metric_families(self.get("/metrics")):
+            for found in family.samples:
+                if found.name == name and found.labels == labels:
+                    return float(found.value)
+        raise AssertionError(f"no series {name} {labels}")
+
+
+def served(worker: Worker) -> list[int]:
+    """Partitions that a worker serves; none where it ends while it is asked."""
+    try:
+        partitions: list[int] = orjson.loads(worker.get("/readyz", also=503))["stages"][STAGE]["partitions"]
+    except (ConnectionError, HTTPException):
+        return []
+    return partitions
 
 
 class Bench:

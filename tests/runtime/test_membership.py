@@ -1,0 +1,93 @@
+"""Rebalances: who gets what back, and what is restored anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from aiokafka.structs import ConsumerRecord
+
+from pipeline.runtime.partition import PartitionTask
+from tests.runtime.inside import context, until
+from tests.runtime.toy import INPUT, OUTPUT, STAGE
+from tests.runtime.workers import PARTITIONS, Bench, Worker, out_of_sequence, served
+from tests.support import wait_until
+
+
+def send_to_all(bench: Bench, each: int) -> None:
+    for number in range(PARTITIONS * each):
+        bench.send(f"k{number % PARTITIONS}", b"x", partition=number % PARTITIONS)
+    bench.flush()
+
+
+def calls(worker: Worker, event: str) -> list[int]:
+    """Partitions that a worker told an event of, in order, so far."""
+    return [int(line["partition"]) for line in worker.events() if line["event"] == event]
+
+
+def test_a_restarted_worker_with_a_name_gets_its_partitions_back_and_the_others_go_on(bench: Bench) -> None:
+    first = bench.worker("--session-seconds=15", "--instance=a").wait_ready()
+    second = bench.worker("--session-seconds=15", "--instance=b").wait_ready()
+    wait_until(lambda: served(first) and served(second), 20, "both serve")
+    mine, theirs = served(first), served(second)
+    assert sorted(mine + theirs) == list(range(PARTITIONS))
+    send_to_all(bench, 5)
+    bench.read(OUTPUT, PARTITIONS * 5)
+    opened = calls(second, "on_assigned")
+    assert first.terminate() == 0
+    send_to_all(bench, 5)
+    again = bench.worker("--session-seconds=15", "--instance=a").wait_ready()
+    assert served(again) == mine
+    assert out_of_sequence(bench.read(OUTPUT, PARTITIONS * 10)) == {}
+    # Nobody left the group, so nobody was asked to give anything up.
+    assert served(second) == theirs
+    assert calls(second, "on_assigned") == opened
+
+
+def test_a_partition_that_stays_keeps_its_state_in_memory_through_a_rebalance(bench: Bench) -> None:
+    first = bench.worker().wait_ready()
+    send_to_all(bench, 3)
+    bench.read(OUTPUT, PARTITIONS * 3)
+    second = bench.worker().wait_ready()
+    wait_until(lambda: len(served(first)) == PARTITIONS // 2, 20, "half of the partitions moved")
+    send_to_all(bench, 3)
+    assert out_of_sequence(bench.read(OUTPUT, PARTITIONS * 6)) == {}
+    assert first.sample("spillway_restore_records_total", stage=STAGE) == 0
+    moved = second.sample("spillway_restore_records_total", stage=STAGE)
+    assert moved > 0
+    assert second.terminate() == 0
+    wait_until(lambda: len(served(first)) == PARTITIONS, 20, "all came back")
+    send_to_all(bench, 3)
+    assert out_of_sequence(bench.read(OUTPUT, PARTITIONS * 9)) == {}
+    # Those that had gone were restored, those that had stayed were not: each partition holds as much.
+    assert moved <= first.sample("spillway_restore_records_total", stage=STAGE) <= 2 * moved
+    assert Counter(calls(first, "on_assigned")) == Counter({0: 3, 1: 2, 2: 3, 3: 2})
+
+
+def test_a_partition_that_another_had_in_between_is_not_resumed_from_memory(bench: Bench) -> None:
+    """A worker that slept through two rebalances finds its producer fenced, and restores."""
+
+    async def slept() -> tuple[bool, bool]:
+        given = context(bench)
+        mine = PartitionTask(given, 0)
+        await mine.start()
+        await until(lambda: mine.serving, "it serves")
+        mine.positioned({})
+        await mine.offer(given.settings.wire(INPUT), [record_of(given.settings.wire(INPUT), 0)])
+        await until(lambda: mine.next_offsets, "one record is handled")
+        await mine.suspend()
+        undisturbed = await mine.resume()
+        await mine.suspend()
+        other = PartitionTask(given, 0)
+        await other.start()
+        disturbed = await mine.resume()
+        await mine.close()
+        await other.close()
+        return undisturbed, disturbed
+
+    assert asyncio.run(slept()) == (True, False)
+
+
+def record_of(topic: str, offset: int) -> Any:
+    return ConsumerRecord(topic, 0, offset, 1_000, 0, b"k", b"x", None, 1, 1, ())
