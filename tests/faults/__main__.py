@@ -21,6 +21,8 @@ from tests.faults import report
 from tests.faults.scenarios import SCENARIOS, Arena, Outcome, Scenario
 from tests.faults.selfcheck import selfcheck
 
+FAILURE_CHARACTERS_MAX = 1_000
+
 JOBS = 2
 """Runs at a time: a run mostly waits for sessions to end."""
 
@@ -57,8 +59,11 @@ def run_one(scenario: Scenario, arena: Arena, seed: int, rounds: int, screen: Sc
     begin = time.monotonic()
     try:
         outcome = scenario.run(arena, seed, rounds)
-    except Exception:  # noqa: BLE001 the other runs shall go on
-        outcome = Outcome(scenario.name, seed, failure=traceback.format_exc()[-4_000:])
+    except Exception as error:  # noqa: BLE001 the other runs shall go on
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = next(frame for frame in reversed(frames) if "scenarios" in frame.filename or frame is frames[0])
+        said = f"{type(error).__name__}: {error}"[:FAILURE_CHARACTERS_MAX]
+        outcome = Outcome(scenario.name, seed, failure=f"{Path(ours.filename).name}:{ours.lineno} {ours.line}: {said}")
     outcome.scenario = scenario.name
     outcome.seconds = time.monotonic() - begin
     screen.say(report.line(outcome))

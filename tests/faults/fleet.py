@@ -92,7 +92,7 @@ class Member:
     def wait(self, seconds: float = STOP_SECONDS_MAX) -> int:
         """Wait for its end; gives the exit code."""
         self._process.join(seconds)
-        assert self._process.exitcode is not None, f"{self._process.name} does not end: {self.said()[-1_500:]}"
+        assert self._process.exitcode is not None, f"{self._process.name} does not end: {self.said()[-500:]}"
         return self._process.exitcode
 
     def said(self) -> str:
@@ -102,6 +102,12 @@ class Member:
         """Its JSON lines of one event."""
         lines = [line for line in self.said().splitlines() if line.startswith("{")]
         return [event for line in lines if (event := _parsed(line)).get("event") == name]
+
+    def last_words(self) -> str:
+        """Why it ended, as far as it said."""
+        for event in reversed(self.events("fatal") + self.events("refused")):
+            return f"{event.get('what', 'refused')}, {event.get('stage')}: {event.get('error', event.get('why'))}"
+        return self.said()[-500:]
 
     def ready(self) -> bool:
         return bool(self.events("ready"))
@@ -165,7 +171,7 @@ class Fleet:
     def wait_ready(self, member: Member) -> Member:
         """Wait until a worker serves."""
         wait_until(lambda: member.ready() or member.ended, READY_SECONDS_MAX, "the worker serves")
-        assert not member.ended, member.said()[-1_500:]
+        assert not member.ended, f"{member.orders.log.name}: exit code {member.exit_code}: {member.last_words()}"
         return member
 
     def succeed(self, at: float, seat: int | None = None, **orders: Any) -> Member:
@@ -178,9 +184,7 @@ class Fleet:
         """Fail where a worker has ended that nobody killed or stopped, or was expected to end."""
         for member in self.members:
             if member.exit_code not in (None, 0, -signal.SIGKILL, *self.allowed_exits):
-                raise AssertionError(
-                    f"worker {member.orders.log}: exit code {member.exit_code}: {member.said()[-3_000:]}"
-                )
+                raise AssertionError(f"{member.orders.log.name}: exit code {member.exit_code}: {member.last_words()}")
 
     def stop(self) -> list[int]:
         """Stop all that live; gives their exit codes."""

@@ -50,7 +50,7 @@ def _freeze_and_thaw(run: Run, strike: Strike, sabotage: Sabotage | None) -> Non
             member.kill()
     sleeper = fleet.start(strikes=(strike,), sabotage=sabotage)
     wait_until(lambda: sleeper.frozen() or sleeper.ended, FROZEN_SECONDS_MAX, f"the worker freezes at {strike}")
-    assert not sleeper.ended, sleeper.said()[-1_500:]
+    assert not sleeper.ended, sleeper.last_words()
     fleet.faults[f"freeze {strike.stage} {strike.step}"] += 1
     heir = fleet.succeed(sleeper.events("struck")[0]["monotonic"], sabotage=sabotage)
     wait_until(lambda: _commits(heir, strike.stage) or heir.ended, TAKEN_SECONDS_MAX, "the heir commits")
