@@ -32,6 +32,7 @@ class Waiting:
     def __init__(self) -> None:
         self.held_bytes = 0
         self._taken_bytes = 0
+        self._taken: dict[str, int] = {}
         self._batches: deque[tuple[str, Sequence[Record], int]] = deque()
 
     def __bool__(self) -> bool:
@@ -60,12 +61,13 @@ class Waiting:
             records_left -= count
             bytes_left -= size
         self._taken_bytes = before - sum(size for _, _, size in self._batches)
+        self._taken = {topic: len(records) for topic, records in batch.items()}
         return batch
 
     def done(self) -> None:
         """What was taken is committed and needs no memory any more."""
         self.held_bytes -= self._taken_bytes
-        self._taken_bytes = 0
+        self._taken_bytes, self._taken = 0, {}
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -73,8 +75,8 @@ class Waiting:
         self.held_bytes = self._taken_bytes
 
     def counts(self) -> dict[str, int]:
-        """Waiting records by topic."""
-        counts: dict[str, int] = {}
+        """Records by topic that wait or are in hand."""
+        counts = dict(self._taken)
         for topic, records, _ in self._batches:
             counts[topic] = counts.get(topic, 0) + len(records)
         return counts

@@ -62,7 +62,7 @@ def test_a_partition_that_stays_keeps_its_state_in_memory_through_a_rebalance(be
     assert out_of_sequence(bench.read(OUTPUT, PARTITIONS * 9)) == {}
     # Those that had gone were restored, those that had stayed were not: each partition holds as much.
     assert moved <= first.sample("spillway_restore_records_total", stage=STAGE) <= 2 * moved
-    assert Counter(calls(first, "on_assigned")) == Counter({0: 3, 1: 2, 2: 3, 3: 2})
+    assert sorted(Counter(calls(first, "on_assigned")).values()) == [2, 2, 3, 3]
 
 
 def test_a_partition_that_another_had_in_between_is_not_resumed_from_memory(bench: Bench) -> None:

@@ -43,8 +43,8 @@ class Count(Processor):
     """Counts by key. Values steer it.
 
     ``bad`` is refused, ``crash`` raises, ``defect`` raises unless it is mended, ``timer MS`` sets a deadline,
-    ``trap MS`` one that raises, ``stick MS`` holds the loop, ``huge BYTES`` writes that much, and ``hook NAME`` breaks
-    a hook.
+    ``trap MS`` one that raises, ``stick MS`` holds the loop, ``huge BYTES`` writes that much, ``hook NAME`` breaks a
+    hook, and ``wait MS`` keeps a batch from its commit that long.
     """
 
     stage = STAGE
@@ -54,6 +54,7 @@ class Count(Processor):
         super().__init__()
         self.counts: dict[str, int] = {}
         self.breaks_hook = ""
+        self.wait_ms = 0
         self.traps: set[str] = set()
 
     def process(self, record: Record, effects: Effects) -> None:
@@ -71,6 +72,8 @@ class Count(Processor):
         if word == "huge":
             self.say(record.key.decode(), b"1" * int(argument), record.timestamp, effects)
             return
+        if word == "wait":
+            self.wait_ms = int(argument)
         if word == "hook":
             self.breaks_hook = argument
         if word in ("timer", "trap"):
@@ -117,6 +120,9 @@ class Telling(StageHooks):
         self, partition: int, processor: Processor, records: Sequence[Record], effects: Effects
     ) -> None:
         log_line("before_commit", partition=partition, records=len(records))
+        if isinstance(processor, Count) and processor.wait_ms:
+            await asyncio.sleep(processor.wait_ms / 1000)
+            processor.wait_ms = 0
         _break_if_told("before_commit", processor)
 
     async def after_commit(self, partition: int, processor: Processor, effects: Effects) -> None:

@@ -249,7 +249,12 @@ class Bench:
 
     def committed(self) -> int:
         """Sum of the stage's committed input offsets."""
-        return sum(max(0, found.offset) for found in self._committed().values())
+        return sum(self.committed_by_partition())
+
+    def committed_by_partition(self) -> list[int]:
+        """The stage's committed input offsets."""
+        found = self._committed()
+        return [max(0, found[number].offset) if number in found else 0 for number in range(PARTITIONS)]
 
     def notes(self) -> dict[int, OffsetNote]:
         """Partition -> note beside its committed offset, where it tells of a crash."""
