@@ -30,7 +30,7 @@ FOLD_AFTER_MS: Final = 120_000
 """An incident without news for this long is folded: what belongs to one failure comes faster, and sporadic news pays
 a tenth of a millisecond to unfold it."""
 
-CASES_OPEN_MAX: Final = 1_024
+CASES_OPEN_MAX: Final = 512
 """Incidents kept unfolded whatever their age, those touched last: failures that go on at the same moment are tens, and
 an unfolded incident takes some 25 KiB."""
 
