@@ -43,6 +43,7 @@ Batches = dict[tuple[str, int], ToWrite]
 
 Offsets = dict[TopicPartition, OffsetAndMetadata]
 
+NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 NO_NOTES: Final[Mapping[str, str]] = {}
 
 
@@ -96,7 +97,7 @@ class TransactionWriter:
         self._group = settings.group(stage)
         self._changelog = changelog_topic(stage)
         schema = STATE_SCHEMAS.get(stage, FIRST_SCHEMA)
-        self._state_headers = [] if schema == FIRST_SCHEMA else [(SCHEMA_HEADER, b"%d" % schema)]
+        self._state_headers = NO_HEADERS if schema == FIRST_SCHEMA else [(SCHEMA_HEADER, b"%d" % schema)]
         self._partition = partition
         self._counts = partition_counts
         self._producer: Any = None
@@ -218,13 +219,13 @@ class TransactionWriter:
     ) -> Batches:
         grouped: Batches = defaultdict(list)
         counts = self._counts
-        for output in outputs:
-            partition = output.partition
-            if partition is None:
-                partition = 0 if output.key is None else partition_of(output.key, counts[output.topic])
-            grouped[output.topic, partition].append(
-                (output.timestamp_ms, output.key, output.value, list(output.headers))
-            )
+        for topic, key, value, timestamp_ms, headers, given in outputs:
+            if given is not None:
+                place = topic, given
+            else:
+                place = topic, 0 if key is None else partition_of(key, counts[topic])
+            # The library takes lists of headers alone, and leaves them as they are.
+            grouped[place].append((timestamp_ms, key, value, list(headers) if headers else NO_HEADERS))
         state: ToWrite = [(changed_at_ms, key, value, self._state_headers) for key, value in changes]
         if state:
             grouped[self._changelog, self._partition] = state

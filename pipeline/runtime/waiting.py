@@ -40,7 +40,7 @@ class Waiting:
 
     def put(self, topic: str, records: Sequence[Record]) -> None:
         """Add one topic's fetched records."""
-        size = sum(map(size_of, records))
+        size = size_of(records)
         self._batches.append((topic, records, size))
         self.held_bytes += size
 
@@ -54,7 +54,7 @@ class Waiting:
             count = len(records) if size <= bytes_left else max(_fitting(records, bytes_left), 0 if batch else 1)
             count = min(count, records_left)
             if rest := records[count:]:
-                self._batches.appendleft((topic, rest, sum(map(size_of, rest))))
+                self._batches.appendleft((topic, rest, size_of(rest)))
                 records_left = 0
             if count:
                 batch.setdefault(topic, []).extend(records[:count] if rest else records)
@@ -86,18 +86,20 @@ class Waiting:
         return min((records[0].timestamp for _, records, _ in self._batches), default=None)
 
 
-def size_of(record: Record) -> int:
-    """Bytes that a record keeps in memory, about."""
-    size = RECORD_OVERHEAD_BYTES + len(record.value or b"") + len(record.key or b"")
-    if record.headers:
-        size += sum(len(name) + len(value or b"") for name, value in record.headers)
+def size_of(records: Sequence[Record]) -> int:
+    """Bytes that records keep in memory, about. In one pass over each attribute: it is done for every record."""
+    size = RECORD_OVERHEAD_BYTES * len(records)
+    size += sum([len(value) for record in records if (value := record.value)])
+    size += sum([len(key) for record in records if (key := record.key)])
+    for headers in [headers for record in records if (headers := record.headers)]:
+        size += sum([len(name) + len(value or b"") for name, value in headers])
     return size
 
 
 def _fitting(records: Sequence[Record], bytes_max: int) -> int:
     """How many of the first records fit."""
     for count, record in enumerate(records):
-        bytes_max -= size_of(record)
+        bytes_max -= size_of((record,))
         if bytes_max < 0:
             return count
     return len(records)
