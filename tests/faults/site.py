@@ -211,7 +211,8 @@ class Site:
                     return False
                 lag.update(self.lag())
                 return not any(lag.values()) and self._ends() == before
-            except KafkaException:  # brokers that just came back
+            except KafkaException:  # brokers that just came back, to which the old client may not find
+                self.admin = AdminClient(self._client)
                 return False
 
         wait_until(settled, seconds, f"all is handled; records that wait: {lag}")
