@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import faust
 
 from pipeline.runtime.guard import guarded
 from pipeline.runtime.host import StageHost
-from pipeline.runtime.transport import BatchSchema
+from pipeline.runtime.transport import BatchSchema, Consumer
 
 
 def carry(app: faust.App, host: StageHost) -> None:
@@ -26,6 +26,7 @@ def carry(app: faust.App, host: StageHost) -> None:
                 # Faust may finish a hand-over that a rebalance interrupted, after reading was set back.
                 if message.generation_id != app.consumer_generation_id:
                     continue
-                await host.accept(message.topic, message.partition, event.value)
+                if not await host.accept(message.topic, message.partition, event.value):
+                    cast(Consumer, app.consumer).seek_again()
 
     app.agent(topic, name=host.stage)(agent)

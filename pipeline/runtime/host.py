@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from time import monotonic, time
 
-from pipeline.core.step import Record
 from pipeline.runtime.context import StageContext
+from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError
 from pipeline.runtime.history import check_notes
 from pipeline.runtime.metrics import HasGauges
@@ -27,12 +27,14 @@ class StageHost:
         context: what they share.
         tasks: partition number -> its task.
         assigned: an assignment is in force, even an empty one; not so during a rebalance.
+        openings: how often `open` has changed what is ours.
     """
 
     def __init__(self, context: StageContext) -> None:
         self.context = context
         self.tasks: dict[int, PartitionTask] = {}
         self.assigned = False
+        self.openings = 0
         self._kept: dict[int, PartitionTask] = {}  # suspended; some of them may come back
         self._moving = asyncio.Lock()
         self._stopped = False
@@ -58,6 +60,7 @@ class StageHost:
             opened = await asyncio.gather(*(self._opened(number, kept.pop(number, None)) for number in wanted))
             self.tasks = dict(zip(wanted, opened, strict=True))
             self.assigned = True
+            self.openings += 1
             await asyncio.gather(*(task.close() for task in kept.values()))
 
     async def _opened(self, number: int, kept: PartitionTask | None) -> PartitionTask:
@@ -99,13 +102,23 @@ class StageHost:
             await asyncio.gather(*(task.close() for task in kept.values()))
         await self.context.hooks.stop()
 
-    async def accept(self, topic: str, partition: int, records: Sequence[Record]) -> None:
-        """Take one topic-partition's fetched records; those of a partition that has left us are dropped."""
-        if (task := self.tasks.get(partition)) is not None:
-            await task.offer(topic, records)
+    async def accept(self, topic: str, partition: int, fetched: Fetched) -> bool:
+        """Take one topic-partition's fetched records; those of a partition that has left us are dropped.
 
-    def positioned(self, committed: Mapping[tuple[str, int], tuple[int, str]]) -> None:
-        """Learn where reading resumes, ours and others': (wire topic, partition) -> committed offset and its note.
+        Returns:
+            Whether all is well. False: records before these are missing, and must be read again.
+        """
+        task = self.tasks.get(partition)
+        return task is None or await task.offer(topic, fetched)
+
+    def positioned(
+        self, committed: Mapping[tuple[str, int], tuple[int, str]], begins: Mapping[tuple[str, int], int]
+    ) -> None:
+        """Learn where reading resumes.
+
+        Args:
+            committed: (wire topic, partition), ours and others' -> committed offset and its note.
+            begins: those that are ours -> position of the next fetch.
 
         Raises:
             RefusedError: what the offsets belong to is not what is there.
@@ -116,7 +129,8 @@ class StageHost:
         for (topic, number), found in committed.items():
             by_number[number][topic] = found
         for number, task in self.tasks.items():
-            task.positioned(by_number.get(number, {}))
+            positions = {topic: offset for (topic, at), offset in begins.items() if at == number}
+            task.positioned(by_number.get(number, {}), positions)
 
     def full(self) -> set[int]:
         """Partitions that hold enough, and must not be read until they have handled some of it."""

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.core.step import Effects, Processor, Record
 from pipeline.runtime.context import StageContext
+from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
 from pipeline.runtime.metrics import FAILED
 from pipeline.runtime.note import Crash, OffsetNote
@@ -74,6 +75,7 @@ class PartitionTask:
         self._restored = False
         self._restored_ms = 0
         self._positioned = False
+        self._read_to: dict[str, int] = {}
         self._runner: asyncio.Task[None] | None = None
 
     # -- life
@@ -107,6 +109,7 @@ class PartitionTask:
         async with self._changed:
             self._closing = True
             self.waiting.clear()
+            self._read_to.clear()
             self._changed.notify_all()
         if self._runner is not None:
             await self._runner
@@ -158,8 +161,15 @@ class PartitionTask:
 
     # -- what comes in
 
-    def positioned(self, committed: Mapping[str, tuple[int, str]]) -> None:
-        """Learn where reading resumes, before the first batch: wire topic -> committed offset and its note."""
+    def positioned(self, committed: Mapping[str, tuple[int, str]], begins: Mapping[str, int]) -> None:
+        """Learn where reading resumes.
+
+        Args:
+            committed: wire topic -> committed offset and its note.
+            begins: wire topic -> position of the next fetch. What is before it is handled or waits here.
+        """
+        for topic, begin in begins.items():
+            self._read_to[topic] = max(begin, self._read_to.get(topic, 0))
         prefix = self._context.settings.topic_prefix
         for topic, (offset, text) in committed.items():
             if topic in self.next_offsets:
@@ -176,15 +186,25 @@ class PartitionTask:
             gone = RefusedError(_offsets_are_gone(self._context, self.partition))
             refuse(gone, stage=self._context.stage, partition=self.partition)
 
-    async def offer(self, topic: str, records: Sequence[Record]) -> None:
+    async def offer(self, topic: str, fetched: Fetched) -> bool:
         """Queue one topic's fetched records. Never waits: reading stops where a partition holds enough.
 
         Once the task is closing the records are dropped: they are uncommitted, so the next owner reads them.
+
+        Returns:
+            False where they do not follow on what was taken before: records were lost on the way here (a rebalance
+            drops what is under way), and taking these would commit past them.
         """
         async with self._changed:
-            if not self._closing:
-                self.waiting.put(topic, records)
-                self._changed.notify_all()
+            if self._closing:
+                return True
+            reached = self._read_to.get(topic)
+            if reached is None or fetched.begin > reached:
+                return False
+            self._read_to[topic] = max(reached, fetched.end)
+            self.waiting.put(topic, fetched.records)
+            self._changed.notify_all()
+            return True
 
     def observe(self, *, has_unread: bool) -> None:
         """Once a second: where there is nothing to handle, nothing is late."""

@@ -12,12 +12,13 @@ Replaces four parts of Faust's aiokafka driver through its own extension points:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from time import monotonic
+from typing import Any, Final, NamedTuple, cast
 
 import aiokafka
 import faust
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.consumer import TransactionManager
 from faust.transport.drivers import aiokafka as driver
@@ -25,6 +26,7 @@ from faust.types import TP, ConsumerMessage
 
 from pipeline.flow import MEBIBYTE
 from pipeline.runtime.assignor import PartitionNumberAssignor
+from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded
 from pipeline.runtime.host import StageHost
 
@@ -42,6 +44,18 @@ REBALANCE_TIMEOUT_MS: Final = 60_000
 POLL_INTERVAL_MS_MAX: Final = 24 * 60 * 60 * 1000
 
 
+class Seek(NamedTuple):
+    """Where reading resumes.
+
+    Attributes:
+        committed: committed offsets with their notes, of all partitions of our topics.
+        begins: position of each partition that is ours.
+    """
+
+    committed: dict[TP, OffsetAndMetadata]
+    begins: dict[TP, int]
+
+
 def host_of(app: Any) -> StageHost:
     """The stage that a Faust app of ours hosts."""
     return cast(BatchTransport, app.transport).host
@@ -49,6 +63,11 @@ def host_of(app: Any) -> StageHost:
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The consumer's own thread and event loop, so that heartbeats go on while the core decides."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        # Positions around what was passed over, since the last records of a partition.
+        self._skipped: dict[TopicPartition, tuple[int, int]] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         settings = host_of(self.app).context.settings
@@ -73,14 +92,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=max(REBALANCE_TIMEOUT_MS, session_ms),
         )
 
-    async def seek_to_committed_of_all(self) -> dict[TP, OffsetAndMetadata]:
-        """Seek to the committed offsets; returns those of all partitions of our topics, with the notes beside them.
+    async def seek_to_committed(self) -> Seek:  # type: ignore[override]  # Faust's answer has no notes
+        """Seek to the committed offsets, and to the beginning where nothing was committed yet."""
+        return cast(Seek, await self.call_thread(self._seek_to_committed))
 
-        Partitions without one stay where they are, and are not among those returned.
-        """
-        return cast(dict[TP, OffsetAndMetadata], await self.call_thread(self._seek_to_committed_of_all))
-
-    async def _seek_to_committed_of_all(self) -> dict[TP, OffsetAndMetadata]:
+    async def _seek_to_committed(self) -> Seek:
         consumer = self._ensure_consumer()
         everywhere = [
             TopicPartition(topic, number)
@@ -88,11 +104,82 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for number in consumer.partitions_for_topic(topic) or ()
         ]
         found = await consumer._coordinator.fetch_committed_offsets(everywhere)
-        assigned = consumer.assignment()  # now: a rebalance may have come in between
-        for topic, each in found.items():
-            if topic in assigned and each.offset >= 0:
-                consumer.seek(topic, each.offset)
-        return {TP(*topic): each for topic, each in found.items() if each.offset >= 0}
+        committed = {TP(*topic): each for topic, each in found.items() if each.offset >= 0}
+        begins: dict[TP, int] = {}
+        fresh: list[TopicPartition] = []
+        for topic in consumer.assignment():  # now: a rebalance may have come in between
+            if topic in committed:
+                consumer.seek(topic, committed[topic].offset)
+                begins[TP(*topic)] = committed[topic].offset
+            else:
+                fresh.append(topic)
+        # Faust leaves these where they are, which loses what was fetched and dropped in a rebalance.
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
+        begins |= {TP(*topic): position for topic, position in self._positions(fresh).items()}
+        return Seek(committed, begins)
+
+    def _positions(self, topics: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the next fetch of each begins; those without a position are left out."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return {}
+        assignment, wanted = subscription.assignment, set(topics)
+        states = {topic: assignment.state_value(topic) for topic in assignment.tps & wanted}
+        return {topic: state.position for topic, state in states.items() if state.has_valid_position}
+
+    async def fetch(self, topics: set[TP], seconds: float) -> dict[TopicPartition, Fetched]:
+        """Records of the given partitions, as soon as there are any, with the positions that they were read from."""
+        return cast("dict[TopicPartition, Fetched]", await self.call_thread(self._fetch, topics, seconds))
+
+    async def _fetch(self, topics: set[TP], seconds: float) -> dict[TopicPartition, Fetched]:
+        """Nothing may come between reading a position and taking the records that begin there.
+
+        So records are taken without waiting, and waited for apart.
+        """
+        if not self.consumer.flow_active:
+            return {}
+        consumer = self._ensure_consumer()
+        fetcher, subscriptions = consumer._fetcher, consumer._subscription
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        deadline = monotonic() + seconds
+        with subscriptions.fetch_context():
+            while True:
+                if subscriptions.reassignment_in_progress:
+                    await subscriptions.wait_for_assignment()
+                begins = self._positions(topics)
+                taken = await fetcher.fetched_records(topics, timeout=0, max_records=consumer._max_poll_records)
+                fetched = self._placed(begins, taken, self._positions(topics))
+                if fetched:
+                    return fetched
+                left = deadline - monotonic()
+                if left <= 0:
+                    return {}
+                waiter = fetcher._create_fetch_waiter()
+                await asyncio.wait([waiter], timeout=left)
+                if waiter.done():
+                    waiter.result()  # raises where we have no right to read
+                else:
+                    waiter.cancel()
+
+    def _placed(
+        self,
+        begins: Mapping[TopicPartition, int],
+        taken: Mapping[TopicPartition, list[Any]],
+        ends: Mapping[TopicPartition, int],
+    ) -> dict[TopicPartition, Fetched]:
+        """Records with the positions around them. Marks and aborted records before them count as read with them."""
+        placed: dict[TopicPartition, Fetched] = {}
+        for topic, begin in begins.items():
+            end = ends.get(topic, begin)  # without one a rebalance took it, and reading starts anew
+            skipped = self._skipped.pop(topic, None)
+            start = skipped[0] if skipped is not None and skipped[1] == begin else begin
+            if records := taken.get(topic):
+                placed[topic] = Fetched(records, start, end)
+            elif start != end:
+                self._skipped[topic] = (start, end)
+        return placed
 
     def failure(self) -> BaseException | str | None:
         """Why this consumer will never read again, or None.
@@ -128,7 +215,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Hands over whole batches, and never commits."""
 
-    _seeks = 0
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._seeking = asyncio.Lock()
+        self._again = False
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -139,10 +229,11 @@ class Consumer(driver.Consumer):
                 await self._drain_once()
 
     async def _drain_once(self) -> None:
-        seeks = self._seeks
         await asyncio.sleep(0)  # a fetch that returns at once must not keep the loop from everybody else
+        if self._again and self.flow_active:
+            await self.perform_seek()
         try:
-            records = await self._fetch()
+            fetched = await self._fetch()
         except self.consumer_stopped_errors:
             return  # the consumer closes first on a stop, and the fetcher learns of it here
         except NoOffsetForPartitionError:
@@ -150,20 +241,15 @@ class Consumer(driver.Consumer):
             return  # a rebalance overtook the fetch: a partition is ours already, and the seek is on its way
         except OffsetOutOfRangeError as error:
             raise RefusedError(_out_of_range(error, host_of(self.app))) from None
-        if not records or self.should_stop or not self.flow_active:
-            return  # dropped in a rebalance: reading resumes from the committed offsets
-        if seeks != self._seeks:
-            # Fetched across a rebalance: from before or after the seek, nobody can say. Read them again.
-            await self.perform_seek()
-            return
         generation = self.app.consumer_generation_id
-        for topic, batch in records.items():
-            if generation != self.app.consumer_generation_id or not self.flow_active:
+        for topic, batch in fetched.items():
+            # What a rebalance has us drop here leaves a gap that `StageHost.accept` notices, however it came about.
+            if self.should_stop or generation != self.app.consumer_generation_id or not self.flow_active:
                 return
-            message = _message(TP(topic.topic, topic.partition), list(batch), generation)
+            message = _message(TP(topic.topic, topic.partition), batch, generation)
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
-    async def _fetch(self) -> Mapping[TopicPartition, list[Any]]:
+    async def _fetch(self) -> Mapping[TopicPartition, Fetched]:
         """What was read of the partitions that have room for more."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # anything with a wait(), says mode
@@ -177,22 +263,26 @@ class Consumer(driver.Consumer):
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             return {}
         seconds = LOOK_AGAIN_SECONDS if full else FETCH_TIMEOUT_SECONDS
-        return cast("Mapping[TopicPartition, list[Any]]", await self._getmany(readable, seconds))
+        return await cast(ConsumerThread, self._thread).fetch(readable, seconds)
+
+    def seek_again(self) -> None:
+        """Something was fetched and is missing: go back to what is committed before the next fetch."""
+        self._again = True
 
     async def perform_seek(self) -> None:
-        """Seek to the committed offsets, and to the beginning where nothing was committed yet.
-
-        Faust's own leaves the latter where they are, which loses what was fetched and dropped in a rebalance.
-        """
+        """Seek to the committed offsets, and to the beginning where nothing was committed yet."""
         host, thread = host_of(self.app), cast(ConsumerThread, self._thread)
-        async with guarded("seek to the committed offsets", stage=host.stage):
-            committed = await thread.seek_to_committed_of_all()
-            if fresh := [TopicPartition(*topic) for topic in thread.assignment() if topic not in committed]:
-                await thread.seek_to_beginning(*fresh)
-            host.positioned(
-                {(topic.topic, topic.partition): (found.offset, found.metadata) for topic, found in committed.items()}
-            )
-        self._seeks += 1
+        async with self._seeking, guarded("seek to the committed offsets", stage=host.stage):
+            self._again = False
+            while True:
+                openings = host.openings
+                seek = await thread.seek_to_committed()
+                if openings == host.openings:
+                    break  # else a partition was opened meanwhile, and its former owner may have committed more
+            committed = {
+                (at.topic, at.partition): (found.offset, found.metadata) for at, found in seek.committed.items()
+            }
+            host.positioned(committed, {(at.topic, at.partition): offset for at, offset in seek.begins.items()})
 
     async def wait_empty(self) -> None:
         """Finish the running transactions; what waits behind them is uncommitted and will be read again."""
@@ -273,9 +363,9 @@ def _out_of_range(error: OffsetOutOfRangeError, host: StageHost) -> str:
     )
 
 
-def _message(topic: TP, records: list[Any], generation: int) -> ConsumerMessage:
+def _message(topic: TP, fetched: Fetched, generation: int) -> ConsumerMessage:
     """A Faust message whose value is the batch. Without the generation the stream would drop it as stale."""
-    last = records[-1]
+    last: Any = fetched.records[-1]
     return ConsumerMessage(
         topic.topic,
         topic.partition,
@@ -284,7 +374,7 @@ def _message(topic: TP, records: list[Any], generation: int) -> ConsumerMessage:
         last.timestamp_type,
         [],
         b"",
-        cast(Any, records),
+        cast(Any, fetched),
         None,
         None,
         None,

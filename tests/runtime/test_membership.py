@@ -8,6 +8,7 @@ from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
+from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.partition import PartitionTask
 from tests.runtime.inside import context, until
 from tests.runtime.toy import INPUT, OUTPUT, STAGE
@@ -73,8 +74,9 @@ def test_a_partition_that_another_had_in_between_is_not_resumed_from_memory(benc
         mine = PartitionTask(given, 0)
         await mine.start()
         await until(lambda: mine.serving, "it serves")
-        mine.positioned({})
-        await mine.offer(given.settings.wire(INPUT), [record_of(given.settings.wire(INPUT), 0)])
+        topic = given.settings.wire(INPUT)
+        mine.positioned({}, {topic: 0})
+        assert await mine.offer(topic, Fetched([record_of(topic, 0)], 0, 1))
         await until(lambda: mine.next_offsets, "one record is handled")
         await mine.suspend()
         undisturbed = await mine.resume()

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.kafka.embedded import EmbeddedKafka, free_ports
+from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import EXIT_DEFECT
 from pipeline.runtime.transport import Consumer
 from tests.runtime.inside import context, running
 from tests.runtime.toy import OUTPUT
 from tests.runtime.workers import PARTITIONS, Bench, out_of_sequence
+from tests.support import wait_until
 
 BROKER_SECONDS_MAX = 60.0
 
@@ -96,6 +98,32 @@ def test_what_was_fetched_and_dropped_before_the_first_commit_is_read_again(benc
 
     asyncio.run(overtaken())
     assert out_of_sequence(bench.read_all(OUTPUT)) == {}
+
+
+def test_what_is_lost_between_the_fetch_and_its_partition_is_noticed_and_read_again(bench: Bench) -> None:
+    """However a batch went missing: the next one does not begin where the last one ended."""
+    lost: set[int] = set()
+
+    async def losing_the_first_of_each() -> None:
+        async with running(context(bench)) as hosted:
+            take = hosted.host.accept
+
+            async def accept(topic: str, partition: int, fetched: Fetched) -> bool:
+                if partition not in lost:
+                    lost.add(partition)
+                    return True
+                return await take(topic, partition, fetched)
+
+            hosted.host.accept = accept  # type: ignore[method-assign]
+            await asyncio.to_thread(send_flushed, bench)
+            await asyncio.to_thread(wait_until, lambda: len(lost) == PARTITIONS, 30, "each partition lost some")
+            await asyncio.to_thread(send_flushed, bench)
+            await asyncio.to_thread(bench.read, OUTPUT, PARTITIONS * 20)
+
+    asyncio.run(losing_the_first_of_each())
+    found = bench.read_all(OUTPUT)
+    assert len(found) == PARTITIONS * 20
+    assert out_of_sequence(found) == {}
 
 
 def send_flushed(bench: Bench) -> None:
