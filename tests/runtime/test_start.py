@@ -50,6 +50,9 @@ def test_settings_are_read_from_the_environment_and_empty_ones_count_as_not_set(
         ("SPILLWAY_HTTP_PORT", "http"),
         ("SPILLWAY_SESSION_TIMEOUT_SECONDS", "-1"),
         ("SPILLWAY_LOG_LEVEL", "loud"),
+        ("SPILLWAY_INSTANCE_ID", "a b"),
+        ("SPILLWAY_PRODUCTION", "perhaps"),
+        ("SPILLWAY_STOP_SECONDS", "0"),
     ],
 )
 def test_a_bad_setting_is_one_line_that_names_the_variable_and_what_is_allowed(variable: str, value: str) -> None:
