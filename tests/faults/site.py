@@ -32,7 +32,7 @@ from pipeline.settings import Settings
 from tests.faults.corpus import Corpus, Sent
 from tests.faults.journal import OFFSETS_TOPIC
 from tests.faults.worker import STAGES
-from tests.support import wait_until
+from tests.support import POLL_SECONDS, wait_until
 
 COMPANY: Final = Path(__file__).parent / "company"
 PARTITIONS: Final = 3
@@ -201,21 +201,33 @@ class Site:
             seconds: how long at most.
             check: called before each look; raises where waiting has no sense any more.
         """
-        lag = dict.fromkeys(STAGES, 0)
+        waits: dict[str, object] = {}
 
         def settled() -> bool:
             check()
             try:
-                before = self._ends()
-                if before is None:
-                    return False
-                lag.update(self.lag())
-                return not any(lag.values()) and self._ends() == before
-            except KafkaException:  # brokers that just came back, to which the old client may not find
+                waits.clear()
+                waits.update(self._waits())
+            except KafkaException as error:  # brokers that just came back, to which the old client may not find
+                waits["no answer"] = str(error)
                 self.admin = AdminClient(self._client)
-                return False
+            return not waits
 
-        wait_until(settled, seconds, f"all is handled; records that wait: {lag}")
+        deadline = time.monotonic() + seconds
+        while not settled():
+            assert time.monotonic() < deadline, f"not settled within {seconds:g} s: {waits}"
+            time.sleep(POLL_SECONDS)
+
+    def _waits(self) -> dict[str, object]:
+        """What is not settled: transactions that are open, records that nobody has taken, topics that grow."""
+        before, hidden = self._ends()
+        if hidden:
+            return {"behind open transactions": hidden}
+        if any((lag := self.lag()).values()):
+            return {"lag": lag}
+        after, _ = self._ends()
+        grown = {place.topic: offset for place, offset in after.items() if offset != before[place]}
+        return {"still written": grown} if grown else {}
 
     def lag(self) -> dict[str, int]:
         """Committed records behind each stage's offsets, up to `LAG_COUNTED_MAX`; ticks do not count."""
@@ -255,11 +267,13 @@ class Site:
             return count + 1  # a partition has no leader just now, so nobody can say that all is handled
         return count
 
-    def _ends(self) -> dict[TopicPartition, int] | None:
-        """Where each partition ends; None while a transaction is open somewhere."""
+    def _ends(self) -> tuple[dict[TopicPartition, int], dict[str, int]]:
+        """Where each partition ends for readers of committed records, and how much open transactions hide, by topic."""
         places = [TopicPartition(self.settings.wire(topic), number) for topic, number in self._all_places()]
         stable = self._latest(places, IsolationLevel.READ_COMMITTED)
-        return stable if stable == self._latest(places, IsolationLevel.READ_UNCOMMITTED) else None
+        written = self._latest(places, IsolationLevel.READ_UNCOMMITTED)
+        hidden = {f"{each.topic}-{each.partition}": written[each] - stable[each] for each in places}
+        return stable, {name: count for name, count in hidden.items() if count}
 
     def _all_places(self) -> list[Place]:
         return [place for topic in self.counts for place in self.places(topic)]
