@@ -72,6 +72,7 @@ def check(site: Site, bug: Bug | None = None) -> Verdict:
     counted: dict[str, Counter[Digest]] = defaultdict(Counter)
     for (topic, _), digests in found.items():
         counted[topic].update(digests)
+    site.discard_doubtful(counted)
     expectation = expect(site, records, counted, bug)
     verdict.transactions = expectation.transactions
     for fault in expectation.faults:

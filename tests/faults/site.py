@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Self, cast
@@ -76,6 +77,7 @@ class Site:
         config: the company's.
         sent: place -> digests of what was handed over there, in order.
         poison: records handed over that nobody can read.
+        doubtful: digests of what the brokers acknowledged without saying where it is.
         events: records handed over.
         counts: logical name of each topic -> partitions.
     """
@@ -93,6 +95,7 @@ class Site:
         self.config: Config = load_config(COMPANY)
         self.sent: dict[Place, list[Digest]] = defaultdict(list)
         self.poison: list[Sent] = []
+        self.doubtful: set[Digest] = set()
         self.events = 0
         self._client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0}
         self.admin = AdminClient(self._client)
@@ -119,14 +122,14 @@ class Site:
     def send(self, records: Iterable[Sent]) -> None:
         """Hand records over, at once; `flush` waits for them."""
         for record in records:
-            place = (record.topic, record.partition)
-            self.sent[place].append(digest(record.key, record.value, record.timestamp_ms, record.headers))
+            name = digest(record.key, record.value, record.timestamp_ms, record.headers)
+            self.sent[record.topic, record.partition].append(name)
             self.events += 1
             if record.poison:
                 self.poison.append(record)
-            self._produce(record)
+            self._produce(record, name)
 
-    def _produce(self, record: Sent) -> None:
+    def _produce(self, record: Sent, name: Digest) -> None:
         headers: list[tuple[str, str | bytes | None]] = list(record.headers)
         while True:
             try:
@@ -137,7 +140,7 @@ class Site:
                     record.partition,
                     timestamp=record.timestamp_ms,
                     headers=headers,
-                    on_delivery=self._delivered,
+                    on_delivery=partial(self._delivered, name),
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -145,9 +148,26 @@ class Site:
                 self._producer.poll(0)
                 return
 
-    def _delivered(self, error: Any, _: Message) -> None:
+    def _delivered(self, name: Digest, error: Any, message: Message) -> None:
         if error is not None:
             self._failed.append(error.str())
+        elif message.offset() is None:
+            self.doubtful.add(name)
+
+    def discard_doubtful(self, there: Mapping[str, Counter[Digest]]) -> None:
+        """Take back what the load's own client was told is stored, without an offset, and is not there.
+
+        librdkafka takes a broker's answer "I have that number already" for a success. On a partition that was made a
+        moment ago the answer may come for the first records, which nobody has.
+        """
+        for (topic, _), names in self.sent.items():
+            names[:] = [name for name in names if name not in self.doubtful or there[topic][name]]
+        self.poison = [
+            record
+            for record in self.poison
+            if (name := digest(record.key, record.value, record.timestamp_ms, record.headers)) not in self.doubtful
+            or there[record.topic][name]
+        ]
 
     def flush(self) -> None:
         """Wait until the brokers have all that was handed over."""
