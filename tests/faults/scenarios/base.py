@@ -112,7 +112,7 @@ class Run:
         exits = self.fleet.stop()
         self.fleet.check()
         outcome = self.outcome
-        if any(exits):
+        if any(code not in (0, *self.fleet.allowed_exits) for code in exits):
             outcome.failure = f"workers that were asked to stop ended with {exits}"
         outcome.events = self.site.events
         outcome.faults += self.fleet.faults
