@@ -33,7 +33,7 @@ from pipeline.runtime.history import check_replication, stage_topics, topic_make
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
-from pipeline.runtime.process import HostedStage, Worker, collect_garbage_seldom, status_of
+from pipeline.runtime.process import HostedStage, Worker, status_of
 from pipeline.runtime.pulse import pulse, watch_history, watch_newcomers
 from pipeline.runtime.transport import BatchTransport
 from pipeline.settings import Settings, SettingsError
@@ -51,7 +51,6 @@ def create_app(context: StageContext) -> HostedStage:
     """
     spare_long_lived_objects()
     settings, stage = context.settings, context.stage
-    collect_garbage_seldom()
     host = StageHost(context)
     app = faust.App(
         settings.group(stage),

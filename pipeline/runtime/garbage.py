@@ -2,7 +2,7 @@
 
 Objects that nothing refers to any more are freed at once, by their reference count; the collector is there for
 cycles alone. By default it starts at every 700 new objects and walks all that is alive ever again: with a hundred
-thousand open episodes that was 15 to 22 % of all CPU time (docs/decisions/0007-garbage-collector.md).
+thousand open episodes that was 15 to 25 % of all CPU time (docs/decisions/0009-garbage-collector.md).
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ than the settings allow ends the process hard (see `pipeline.runtime.guard`), wh
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +20,6 @@ from pipeline.runtime.health import HealthServer
 from pipeline.runtime.host import StageHost
 
 WATCH_SECONDS: Final = 0.1
-# Objects made before the collector looks at the young ones, and how many such looks come before an older generation's.
-# A batch makes tens of thousands of objects that reference counts free; looking after every 700, as is the default,
-# found nothing and took a quarter of a stage's time.
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +28,6 @@ class HostedStage:
 
     app: faust.App
     host: StageHost
-
-
-def collect_garbage_seldom() -> None:
-    """Set the process's garbage collector for batches."""
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def status_of(stages: Sequence[HostedStage]) -> Callable[[], Mapping[str, Mapping[str, object]]]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
+from aiokafka.producer import sender
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from pipeline.core.identity import partition_of
@@ -35,6 +36,9 @@ REQUEST_TIMEOUT_MS: Final = 20_000
 # A coordinator that moves or a broker that restarts answers within a few seconds.
 START_TRIES_MAX: Final = 5
 START_RETRY_SECONDS: Final = 0.5
+# A commit returns before its marks are written, and until they are the next transaction is told to ask again. The
+# marks take a millisecond or two; aiokafka waits 20 ms, which three stages in a row would add up.
+sender.BACKOFF_OVERRIDE = 0.002
 
 ToWrite = list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]
 """Timestamp, key, value and headers of records for one partition."""

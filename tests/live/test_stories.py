@@ -12,8 +12,8 @@ from threading import Timer
 import orjson
 import pytest
 
-from pipeline.core.press import TYPE_PREFIX
 from pipeline.core.outbox import MILESTONES
+from pipeline.core.press import TYPE_PREFIX
 from pipeline.demo.receiver import Receiver
 from pipeline.examples import one_day
 from pipeline.flow import STAGE_BY_NAME
