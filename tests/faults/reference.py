@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import permutations
+from typing import Final
 
 from pipeline.agents.processors import processor_factory
 from pipeline.core.identity import partition_of
@@ -26,6 +27,9 @@ from pipeline.runtime.quarantine import CRASHES_MAX
 from tests.faults.journal import Taken, transactions
 from tests.faults.site import Digest, Place, Site, digest, is_tick
 from tests.faults.worker import STAGES, Bug
+
+COMPACTED: Final = ("incidents.state",)
+"""Output topics of which brokers keep the newest record of each key, and may drop the others."""
 
 Source = tuple[str, int]
 """Whose outputs they are: a stage and its input partition, or the load."""
@@ -44,6 +48,7 @@ class Expectation:
 
     Attributes:
         outputs: place -> source -> digests of its records there, in order.
+        newest: topic and key -> digest of the last record, of compacted topics.
         states: (stage, partition) -> changelog key -> value; None where the key is gone.
         ledgers: (stage, partition) -> its counts.
         faults: what is wrong with the journal itself.
@@ -53,6 +58,7 @@ class Expectation:
     outputs: dict[Place, dict[Source, list[Digest]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+    newest: dict[tuple[str, bytes | None], Digest] = field(default_factory=dict)
     states: dict[Source, dict[bytes, bytes | None]] = field(default_factory=dict)
     ledgers: dict[Source, Ledger] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -181,7 +187,10 @@ class _Play:
         partition = output.partition
         if partition is None:
             partition = 0 if output.key is None else partition_of(output.key, self._site.counts[output.topic])
-        self._expectation.outputs[output.topic, partition][self._source].append(_digest(output))
+        name = _digest(output)
+        self._expectation.outputs[output.topic, partition][self._source].append(name)
+        if output.topic in COMPACTED:
+            self._expectation.newest[output.topic, output.key] = name
 
     def _fault(self, text: str) -> None:
         self._expectation.faults.append(f"{self._stage}-{self._partition}: {text}")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -261,7 +262,11 @@ class Site:
             for number in range(self.counts[topic])
         ]
         prefix = self.settings.topic_prefix
-        found = self._asking(stage).committed(wire, timeout=seconds)
+        try:
+            found = self._asking(stage).committed(wire, timeout=seconds)
+        except KafkaException:
+            self._askers.pop(stage).close()  # it may never find to a broker that came back
+            raise
         return {(each.topic.removeprefix(prefix), each.partition): max(0, each.offset) for each in found}
 
     def _asking(self, stage: str) -> Consumer:
@@ -365,15 +370,18 @@ class Load:
         self._site = site
         self._corpus = corpus
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._pool = ThreadPoolExecutor(1)
+        self._flow: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._flow = self._pool.submit(self._run)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        self._pool.shutdown()
+        assert self._flow is not None
+        self._flow.result()  # raises what has ended the flow
         self._site.flush()
 
     def _run(self) -> None:
