@@ -23,6 +23,7 @@ from pipeline.settings import Settings
 PROGRAM = "from pipeline.cli import main; main()"
 TOPICS = ("alerts.raw.grafana", "alerts.raw.zabbix", "changes", "commands", "alerts", "incidents")
 AT_MS = 1_780_000_000_000
+INTERRUPTED_SECONDS_MAX = 120.0
 
 
 class Stream:
@@ -132,7 +133,7 @@ def test_an_interrupt_writes_what_was_recorded(stream: Stream, tmp_path: Path) -
     assert process.stderr is not None
     assert "stop with Ctrl-C" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    said, errors = process.communicate(timeout=30)
+    said, errors = process.communicate(timeout=INTERRUPTED_SECONDS_MAX)
     assert process.returncode == 0, errors
     assert "records of" in said
     assert out.exists()
