@@ -29,6 +29,7 @@ from pipeline.flow import STAGE_BY_NAME
 from pipeline.runtime import ticks
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.guard import log_line
+from pipeline.runtime.health import HealthServer
 from pipeline.runtime.process import HostedStage, serve
 from pipeline.runtime.transaction import TransactionStep
 from pipeline.settings import Settings
@@ -158,8 +159,8 @@ def run(orders: Orders) -> None:
     def make_stages() -> list[HostedStage]:
         return [create_app(context) for context in contexts]
 
-    def on_ready(_: object) -> None:
-        log_line("ready", monotonic=time.monotonic())
+    def on_ready(health: HealthServer) -> None:
+        log_line("ready", monotonic=time.monotonic(), port=health.port)
 
     asyncio.run(serve(make_stages, health_of(orders.settings, registry), on_ready))
 
