@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import ClassVar, Final, Self
 
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
@@ -18,9 +18,23 @@ PROTOCOL_VERSION: Final = 0
 
 
 class PartitionNumberAssignor(AbstractPartitionAssignor):  # type: ignore[misc] # aiokafka carries no types
-    """Deals partition numbers to the members in turn."""
+    """Deals partition numbers to the members in turn.
+
+    Attributes:
+        counts: wire name of topic -> partitions that it is known to have.
+    """
 
     name = "spillway-partition-number"
+    counts: ClassVar[Mapping[str, int]] = {}
+
+    @classmethod
+    def knowing(cls, counts: Mapping[str, int]) -> type[Self]:
+        """An assignor that deals these partitions whatever the brokers say.
+
+        A broker that has just come back may list a topic without partitions: every member would be dealt nothing,
+        and nobody would deal again.
+        """
+        return type(cls.__name__, (cls,), {"counts": dict(counts)})
 
     @classmethod
     def assign(
@@ -31,7 +45,7 @@ class PartitionNumberAssignor(AbstractPartitionAssignor):  # type: ignore[misc] 
         dealt: dict[str, dict[str, list[int]]] = {member: defaultdict(list) for member in members}
         order = sorted(members)
         for topic in topics:
-            for number in sorted(cluster.partitions_for_topic(topic) or ()):
+            for number in sorted({*range(cls.counts.get(topic, 0)), *(cluster.partitions_for_topic(topic) or ())}):
                 owner = order[number % len(order)]
                 # While workers are restarted one by one, some read a topic that others do not know yet. Its
                 # partition waits until its number's owner does: with another worker the two would fence each other,

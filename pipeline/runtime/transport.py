@@ -29,6 +29,7 @@ from pipeline.runtime.assignor import PartitionNumberAssignor
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded
 from pipeline.runtime.host import StageHost
+from pipeline.runtime.stable import wait_until_stable
 
 # Room for one transaction's worth of usual records (600 bytes to 1 KiB) in one fetch.
 FETCH_BYTES_MAX: Final = 2 * MEBIBYTE
@@ -70,13 +71,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._skipped: dict[TopicPartition, tuple[int, int]] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
-        settings = host_of(self.app).context.settings
+        context = host_of(self.app).context
+        settings, counts = context.settings, context.partition_counts
+        known = {settings.wire(topic): counts[topic] for topic in context.inputs if topic in counts}
         session_ms = int(settings.session_timeout_seconds * 1000)
         return aiokafka.AIOKafkaConsumer(
             client_id=self.app.conf.id,
             group_id=self.app.conf.id,
             bootstrap_servers=settings.bootstrap,
-            partition_assignment_strategy=[PartitionNumberAssignor],
+            partition_assignment_strategy=[PartitionNumberAssignor.knowing(known)],
             isolation_level="read_committed",
             enable_auto_commit=False,
             # Never guess: an offset that the log does not have (records gone unread, a topic made anew) ends us.
@@ -276,6 +279,10 @@ class Consumer(driver.Consumer):
             self._again = False
             while True:
                 openings = host.openings
+                places = [(topic.topic, topic.partition) for topic in thread.assignment()]
+                if places:
+                    settings = host.context.settings
+                    await asyncio.to_thread(wait_until_stable, settings, settings.group(host.stage), places)
                 seek = await thread.seek_to_committed()
                 if openings == host.openings:
                     break  # else a partition was opened meanwhile, and its former owner may have committed more

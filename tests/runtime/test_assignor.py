@@ -31,3 +31,10 @@ def test_every_topic_of_a_number_goes_to_one_worker_also_where_counts_differ() -
 def test_a_worker_that_does_not_know_a_topic_yet_is_not_given_it_and_nobody_else_gets_its_number() -> None:
     known = cluster(x=4, new=4)
     assert dealt(known, a=["x", "new"], b=["x"]) == {"a": {"new": [0, 2], "x": [0, 2]}, "b": {"x": [1, 3]}}
+
+
+def test_what_is_known_is_dealt_though_a_broker_that_came_back_lists_no_partitions_yet() -> None:
+    assignor = PartitionNumberAssignor.knowing({"x": 2})
+    asked = {member: assignor.metadata(["x"]) for member in ("a", "b")}
+    shares = assignor.assign(cluster(), asked)
+    assert {member: dict(each.assignment) for member, each in shares.items()} == {"a": {"x": [0]}, "b": {"x": [1]}}
