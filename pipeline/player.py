@@ -113,10 +113,13 @@ class Player:
         failed: list[str] = []
 
         def report(error: KafkaError | None, message: Message) -> None:
+            offset = message.offset()
             if error is not None:
                 failed.append(error.str())
+            elif offset is None:
+                failed.append("the client says that it is written, and not where")
             else:
-                delivered.append(message.offset() or 0)
+                delivered.append(offset)
 
         headers: list[tuple[str, str | bytes | None]] = list(record.headers)
         self._producer.produce(

@@ -28,6 +28,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from pipeline.feeds import feeds_of
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, Topic, topics
+from pipeline.kafka.served import unserved
 from pipeline.models.policy import Config
 from pipeline.settings import Settings
 
@@ -272,6 +273,9 @@ def apply(admin: AdminClient, difference: Plan) -> None:
     for each in difference.change:
         wanted.setdefault(each.topic, {})[each.setting] = each.wanted
     _wait_until_shown(admin, wanted)
+    late = unserved(admin, {topic.name: topic.partitions for topic in difference.create}, REQUEST_SECONDS_MAX)
+    if late is not None:
+        raise TopicsError(f"partition {late.partition} of topic {late.topic} was made and is not served yet: repeat")
 
 
 def _wait_until_shown(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:

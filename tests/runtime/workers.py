@@ -25,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.core.step import TICK_KEY
 from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, DEAD_LETTER_TOPIC, changelog_topic
+from pipeline.kafka.served import unserved
 from pipeline.runtime.note import OffsetNote
 from tests.runtime.toy import INPUT, OUTPUT, STAGE
 from tests.support import wait_until
@@ -162,11 +163,13 @@ class Bench:
         ]
         for made in admin.create_topics(topics).values():
             made.result()
+        assert unserved(admin, {topic.topic: topic.num_partitions for topic in topics}, READY_SECONDS_MAX) is None
 
     def topic(self, name: str, partitions: int = PARTITIONS) -> None:
         """Make one topic."""
         (made,) = self.admin.create_topics([NewTopic(self.prefix + name, partitions, 1)]).values()
         made.result()
+        assert unserved(self.admin, {self.prefix + name: partitions}, READY_SECONDS_MAX) is None
 
     def drop(self, name: str) -> None:
         """Remove a topic, and wait until it is gone."""
