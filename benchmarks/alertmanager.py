@@ -28,7 +28,7 @@ from benchmarks.machine import cpu_seconds, memory_peak_bytes
 from benchmarks.peers.build import CACHE
 from benchmarks.peers.build import run as build
 from benchmarks.pipeline import REPEATS
-from benchmarks.results import BenchmarkError, Results, say, spread
+from benchmarks.results import BenchmarkError, Results, costs, say, summary
 from pipeline.kafka.embedded import free_ports
 
 VERSION: Final = "v0.28.1"
@@ -123,8 +123,7 @@ def run(results: Results) -> None:
             say(f"alertmanager: {alerts} alerts, {repeats:.0%} repeats, run {number + 1}")
             rows[repeats].append(once(alerts, repeats))
     for repeats, runs in rows.items():
-        rates = {name: spread([each[name] for each in runs]) for name in ("per_second", "per_cpu_second")}
-        results.add("alertmanager", f"{repeats:.0%} repeats", version=VERSION, **{**runs[-1], **rates})
+        results.add("alertmanager", f"{repeats:.0%} repeats", version=VERSION, **summary(runs))
 
 
 def once(alerts: int, repeats: float) -> dict[str, Any]:
@@ -141,14 +140,9 @@ def once(alerts: int, repeats: float) -> dict[str, Any]:
         if server.received() != alerts:
             raise AlertmanagerError(f"it counts {server.received()} alerts received, {alerts} were sent")
         return {
-            "alerts": alerts,
-            "seconds": round(seconds, 3),
-            "per_second": round(alerts / seconds),
-            "cpu_seconds": round(busy, 2),
-            "per_cpu_second": round(alerts / busy),
+            **costs(alerts, seconds, busy, memory_peak_bytes(server.process)),
             "notifications": receiver.notifications,
             "groups": len(receiver.groups),
-            "memory_peak_mib": round(memory_peak_bytes(server.process) / 2**20),
         }
 
 

@@ -44,6 +44,7 @@ class Flood:
         services: services that they are about, in turn.
         start_ms: when the first condition began, epoch milliseconds.
         seed: of the order.
+        first_condition: number of its first condition; floods that follow each other must not share any.
     """
 
     alerts: int
@@ -51,6 +52,7 @@ class Flood:
     services: int = 500
     start_ms: int = START_MS
     seed: int = 7
+    first_condition: int = 0
 
     @property
     def conditions(self) -> int:
@@ -85,7 +87,9 @@ class Flood:
             first = condition not in began
             began_ms = began.setdefault(condition, now_ms)
             over = not first and condition in recovering and place == last[condition]
-            fingerprint, alert = alert_of(condition, self.services, began_ms, now_ms if over else None)
+            fingerprint, alert = alert_of(
+                self.first_condition + condition, self.services, began_ms, now_ms if over else None
+            )
             yield Made(fingerprint, alert, first or over)
 
 

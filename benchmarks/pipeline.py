@@ -13,7 +13,7 @@ from typing import Any, Final
 from benchmarks.alerts import Flood
 from benchmarks.broker import Broker, running_broker
 from benchmarks.machine import memory_peak_bytes
-from benchmarks.results import BenchmarkError, Results, say, spread
+from benchmarks.results import BenchmarkError, Results, costs, say, summary
 from benchmarks.site import DECIDING_STAGES, Site, installed
 from benchmarks.worker import Worker, total
 
@@ -40,7 +40,8 @@ def run(results: Results) -> None:
                 say(f"pipeline: {alerts} alerts, {repeats:.0%} repeats, run {number + 1}")
                 rows[repeats].append(once(broker, flood_of(alerts, repeats)))
     for repeats, runs in rows.items():
-        results.add("pipeline", f"{repeats:.0%} repeats", **summary(runs))
+        fixed = {"partitions": PARTITIONS, "services": SERVICES}
+        results.add("pipeline", f"{repeats:.0%} repeats", **summary(runs), **fixed)
 
 
 def flood_of(alerts: int, repeats: float) -> Flood:
@@ -73,13 +74,8 @@ def measure(site: Site, workers: list[Worker], flood: Flood) -> dict[str, Any]:
     broker_busy = site.broker.cpu_seconds() - broker_used
     peak = sum(memory_peak_bytes(worker.process) for worker in workers)
     return {
-        "alerts": flood.alerts,
-        "seconds": round(seconds, 3),
-        "per_second": round(flood.alerts / seconds),
-        "cpu_seconds": round(busy, 2),
-        "per_cpu_second": round(flood.alerts / busy),
+        **costs(flood.alerts, seconds, busy, peak),
         "broker_cpu_seconds": round(broker_busy, 2),
-        "memory_peak_mib": round(peak / 2**20),
         **verified(site, workers, flood),
     }
 
@@ -113,9 +109,3 @@ def verified(site: Site, workers: list[Worker], flood: Flood) -> dict[str, Any]:
         raise IncompleteError(f"of {flood.alerts} alerts, {expected} repeats: {found}, remainder {remainder:g}")
     revisions = site.broker.read("incidents", lambda message: None)
     return {**found, "revisions": revisions}
-
-
-def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One row of several runs: medians and spreads of the rates, the rest of the last run."""
-    rates = {name: spread([run[name] for run in runs]) for name in ("per_second", "per_cpu_second")}
-    return {**runs[-1], **rates, "partitions": PARTITIONS, "services": SERVICES}

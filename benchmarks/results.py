@@ -84,3 +84,30 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
 def spread(values: Sequence[float]) -> dict[str, Any]:
     """Median, least, most and every value of repeated runs."""
     return {"median": median(values), "min": min(values), "max": max(values), "runs": list(values)}
+
+
+def costs(alerts: int, seconds: float, cpu_seconds: float, memory_peak: int) -> dict[str, Any]:
+    """What handling alerts took and the rates that follow; the same for us, the peers and Alertmanager.
+
+    Args:
+        alerts: how many were handled.
+        seconds: wall time from the first to the last of them.
+        cpu_seconds: user and system time of what handled them, meanwhile.
+        memory_peak: the most memory it had in use, bytes.
+    """
+    return {
+        "alerts": alerts,
+        "seconds": round(seconds, 3),
+        "per_second": round(alerts / seconds),
+        "cpu_seconds": round(cpu_seconds, 2),
+        "per_cpu_second": round(alerts / cpu_seconds),
+        "memory_peak_mib": round(memory_peak / 2**20),
+    }
+
+
+RATES: Final = ("per_second", "per_cpu_second")
+
+
+def summary(runs: Sequence[dict[str, Any]], varying: Sequence[str] = RATES) -> dict[str, Any]:
+    """One row of repeated runs: the spread of what varies, the rest as the last run has it."""
+    return {**runs[-1], **{name: spread([run[name] for run in runs]) for name in varying}}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from benchmarks.broker import running_broker
 from benchmarks.pipeline import flood_of, once
-from benchmarks.results import Results, say, spread
+from benchmarks.results import Results, say, summary
 
 ALERTS: Final = {"quick": 30_000, "full": 200_000}
 REPEATS: Final = 0.9
@@ -32,6 +32,5 @@ def run(results: Results) -> None:
                 row = once(broker, flood_of(alerts, REPEATS), workers, partitions)
                 rows[workers, partitions].append(row)
     for (workers, partitions), runs in rows.items():
-        rates = {name: spread([run[name] for run in runs]) for name in ("per_second", "per_cpu_second")}
         name = f"{workers} workers, {partitions} partitions"
-        results.add("scale", name, **{**runs[-1], **rates, "workers": workers, "partitions": partitions})
+        results.add("scale", name, **summary(runs), workers=workers, partitions=partitions)

@@ -30,6 +30,7 @@ def rows_of(*rates: tuple[str, int]) -> list[dict[str, Any]]:
             "bench": "peers",
             "name": f"{peer}, 90% repeats",
             "per_cpu_second": spread([rate]),
+            "warm_up_alerts": 400_000,
         }
         for peer, rate in rates
     ]

@@ -1,4 +1,4 @@
-"""What every Python peer does with one alert, and how it tells of its progress. `Peer.java` does the same.
+"""What every Python peer does with one alert, and how it tells where it is. `Peer.java` does the same.
 
 Imports nothing of ours: Quix runs it in an environment of its own.
 """
@@ -17,9 +17,6 @@ import orjson
 
 GAP_MS: Final = 60_000
 PARTITIONS: Final = 8
-PROGRESS_SECONDS: Final = 1.0
-_PROGRESS_MASK: Final = 127
-"""The clock is asked once for so many records."""
 
 Document = dict[str, Any]
 
@@ -36,7 +33,8 @@ class Job:
         group: consumer group, application id and transactional id.
         state: directory for state on disk.
         commit_seconds: time between two commits, where the peer has such a setting.
-        alerts: how many there are.
+        warm_up: how many alerts come before the first that counts.
+        alerts: how many there are, those included.
         news: how many of them are sent on.
         services: service -> facts about it.
     """
@@ -48,13 +46,14 @@ class Job:
     group: str
     state: str
     commit_seconds: float
+    warm_up: int
     alerts: int
     news: int
     services: dict[str, Document]
 
     @classmethod
     def from_environment(cls) -> Job:
-        """Read what `environment_of` wrote."""
+        """Read what `benchmarks.peers.run` wrote."""
         given = os.environ
         return cls(
             given["JOB_BOOTSTRAP"],
@@ -64,6 +63,7 @@ class Job:
             given["JOB_GROUP"],
             given["JOB_STATE"],
             int(given["JOB_COMMIT_MS"]) / 1000,
+            int(given["JOB_WARM_UP"]),
             int(given["JOB_ALERTS"]),
             int(given["JOB_NEWS"]),
             orjson.loads(Path(given["JOB_SERVICES"]).read_bytes()),
@@ -135,7 +135,9 @@ def group(known: Document | None, flat: Document) -> tuple[Document, Document]:
 
 @dataclass(slots=True)
 class Meter:
-    """Counts records of both stages and says FIRST, PROGRESS and DONE on standard output, with times.
+    """Counts records of both stages and says FIRST and DONE on standard output, with times.
+
+    FIRST is the first alert after the warm-up.
 
     Attributes:
         commits: the peer calls `done` itself after each commit; else the last record ends the run.
@@ -146,18 +148,14 @@ class Meter:
     first: int = 0
     second: int = 0
     said: bool = False
-    _next: float = 0.0
     # The real one: Faust redirects sys.stdout to its log.
     _out: TextIO = field(default_factory=lambda: sys.__stdout__ or sys.stdout)
 
     def one(self) -> None:
         """The first stage has handled one more."""
         self.first += 1
-        if self.first == 1:
+        if self.first == self.job.warm_up + 1:
             self._say("FIRST")
-        if not self.first & _PROGRESS_MASK and time.time() >= self._next:
-            self._next = time.time() + PROGRESS_SECONDS
-            self._say("PROGRESS")
         if not self.commits:
             self.done()
 

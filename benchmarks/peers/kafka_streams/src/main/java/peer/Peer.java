@@ -11,7 +11,6 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
@@ -30,6 +29,7 @@ import org.apache.kafka.streams.state.Stores;
 public final class Peer {
     static final ObjectMapper JSON = new ObjectMapper();
     static final long GAP_MS = 60_000L;
+    static final long WARM_UP = Long.parseLong(env("JOB_WARM_UP"));
     static final long ALERTS = Long.parseLong(env("JOB_ALERTS"));
     static final long NEWS = Long.parseLong(env("JOB_NEWS"));
     static final AtomicLong FIRST = new AtomicLong();
@@ -80,7 +80,7 @@ public final class Peer {
                 context.forward(record.withKey(flat.domain()).withValue(flat));
             }
             long handled = FIRST.incrementAndGet();
-            if (handled == 1) {
+            if (handled == WARM_UP + 1) {
                 say("FIRST");
             }
             done();
@@ -190,8 +190,6 @@ public final class Peer {
             stopped.countDown();
         }));
         streams.start();
-        while (!stopped.await(1, TimeUnit.SECONDS)) {
-            say("PROGRESS");
-        }
+        stopped.await();
     }
 }
