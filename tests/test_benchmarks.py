@@ -8,15 +8,17 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks import bars, table
+from benchmarks import bars, recovery, table
 from benchmarks.alerts import Flood, webhook
 from benchmarks.bars import Bar, outcomes
 from benchmarks.core import Point, expect, new_records
 from benchmarks.corpus import about_stranger, company, raw, with_rules, write_company
+from benchmarks.latency import Timed
 from benchmarks.peers.check import expected
 from benchmarks.peers.run import service_table
 from benchmarks.results import Results, newest, read, spread
 from benchmarks.stages import Line
+from benchmarks.worker import WorkerError
 from pipeline.agents.shared import Shared
 from pipeline.catalog import load_config
 
@@ -79,6 +81,26 @@ def test_the_peers_digest_is_the_same_in_any_order() -> None:
     assert forward == backward
     assert forward.records == 300
     assert expected(alerts[1:], services) != forward
+
+
+def timed_with_outage(begin: float, end: float, usual: float) -> Timed:
+    """Ten alerts a second from -8 to 20; those due in the outage open at its end, the others after the usual time."""
+    timed = Timed()
+    for number in range(-80, 200):
+        at = number / 10
+        timed.sent[f"vm-{number}"] = at
+        timed.opened[f"vm-{number}"] = max(at, end if begin <= at < end else at) + usual
+    return timed
+
+
+def test_caught_up_is_when_the_last_late_incident_has_opened() -> None:
+    assert recovery.promptness(timed_with_outage(0.0, 6.0, 0.1), 0.0) == (1.0, 6.1)
+    assert recovery.promptness(timed_with_outage(0.0, 6.0, 0.8), 0.0) == pytest.approx((1.6, 6.8))
+
+
+def test_a_worker_that_never_gets_prompt_again_has_not_caught_up() -> None:
+    with pytest.raises(WorkerError, match="did not open incidents within"):
+        recovery.promptness(timed_with_outage(0.0, 20.0, 0.1), 0.0)
 
 
 def test_a_check_fails_below_the_bar_and_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
