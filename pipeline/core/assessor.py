@@ -25,7 +25,7 @@ TITLE_CHARACTERS_MAX: Final = 160
 SERVICE_LABELS: Final = ("service", "app", "application", "component")
 """Labels by which sources commonly say what an alert is about."""
 
-_PRIORITY_ORDER: Final = ("P1", "P2", "P3", "P4", "P5")
+_PRIORITY_ORDER: Final = {name: rank for rank, name in enumerate(("P1", "P2", "P3", "P4", "P5"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,9 @@ class Assessor:
         entity = self.topology.entities.get(about) if about else None
         if entity is not None:
             incident.infrastructure_layer, incident.hosting_model = entity.infrastructure_layer, entity.hosting_model
-        incident.runbook = self.desk.escalator.runbook(incident, about) or self.desk.escalator.runbook(
-            incident, incident.service
-        )
+        incident.runbook = self.desk.escalator.runbook(incident, about)
+        if not incident.runbook and incident.service != about:
+            incident.runbook = self.desk.escalator.runbook(incident, incident.service)
         assessment = assess(facts, policy, draft.now_ms)
         incident.urgency, incident.impact = assessment.urgency, assessment.impact
         if incident.priority_by is not None:
@@ -243,5 +243,5 @@ def _categories(incident: Incident, tally: Tally) -> tuple[str | None, list[str]
 
 def _worse(left: str, right: str) -> bool:
     """Whether a priority is more urgent. Priorities only rise by themselves; lowering one is a person's decision."""
-    order = {name: rank for rank, name in enumerate(_PRIORITY_ORDER)}
-    return order.get(left, len(order)) < order.get(right, len(order))
+    order, last = _PRIORITY_ORDER, len(_PRIORITY_ORDER)
+    return order.get(left, last) < order.get(right, last)

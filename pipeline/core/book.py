@@ -150,9 +150,12 @@ class Book:
         """Enter a new member of an incident, as its last."""
         member.incident_id, member.joined_order = incident_id, self.joined
         self.joined += 1
-        self._members[incident_id].append(member.episode_id)
+        members = self._members[incident_id]
+        members.append(member.episode_id)
         self._records[member.episode_id] = member_to_wire(member)
         case = self.case(incident_id)
+        if len(members) == 1:
+            case.tally = Tally(self._topology)
         if case.tally is not None:
             case.tally.add(member)
         self._enter(member, incident_id)
@@ -273,8 +276,7 @@ class Book:
     def _enter(self, member: Member, incident_id: str) -> None:
         """Enter an incident under the names of a member."""
         for holders, names in self._names(member):
-            for name in names:
-                holders.add(name, incident_id)
+            holders.enter(names, incident_id)
 
     def _leave(self, member: Member) -> None:
         """Forget a member's incident under the member's names."""

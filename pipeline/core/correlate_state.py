@@ -21,7 +21,7 @@ from pipeline.core.press import Press
 from pipeline.core.step import Effects, Output, Processor
 from pipeline.core.topology import Topology
 from pipeline.models.episode import EpisodeEvent, episode_from_wire
-from pipeline.models.incident import Incident, incident_from_wire
+from pipeline.models.incident import Incident, incident_from_wire, summary_dated
 from pipeline.models.wire import to_json
 
 INCIDENT: Final = "i/"
@@ -133,14 +133,13 @@ class CorrelateState(Processor):
         """Send the bridge a summary, where anything that it goes by is new since the last one."""
         case = self._book.case(draft.incident.id)
         summary = self._assessor.summary(draft, self._book.tally(draft.incident.id))
-        told = blake2b(to_json(summary), digest_size=8).hexdigest()
+        content = to_json(summary)
+        told = blake2b(content, digest_size=8).hexdigest()
         if told == case.told:
             return
         case.told = told
-        summary.revision, summary.at_ms = draft.incident.revision, draft.now_ms
-        summary.received_at_ms = draft.received_at_ms
-        key = draft.incident.id.encode()
-        effects.outputs.append(Output("incidents.summaries", key, to_json(summary), self.clock_ms))
+        dated = summary_dated(content, draft.incident.revision, draft.now_ms, draft.received_at_ms)
+        effects.outputs.append(Output("incidents.summaries", draft.incident.id.encode(), dated, self.clock_ms))
 
     def _count(self, before: str | None, incident: Incident) -> str | None:
         """Count an incident by its priority while it is open. Answers what it counts as now."""

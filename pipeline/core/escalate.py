@@ -66,7 +66,7 @@ class Escalator:
     def runbook(self, incident: Incident, ref: str | None) -> str | None:
         """The runbook for this kind of incident on this service: by category, else the service's default."""
         entity = self.topology.entities.get(ref) if ref else None
-        if entity is None:
+        if entity is None or not entity.runbooks:
             return None
         for category in [incident.category, *incident.categories]:
             if category and category in entity.runbooks:

@@ -19,13 +19,19 @@ class Holders:
 
     def add(self, name: str, incident_id: str) -> None:
         """Note that an incident holds a name; one that did already keeps its place."""
-        known = self._held.get(name)
-        if known is None:
-            self._held[name] = incident_id
-        elif isinstance(known, dict):
-            known.setdefault(incident_id)
-        elif known != incident_id:
-            self._held[name] = {known: None, incident_id: None}
+        self.enter((name,), incident_id)
+
+    def enter(self, names: Iterable[str], incident_id: str) -> None:
+        """Note that an incident holds names, as `add` does for one."""
+        held = self._held
+        for name in names:
+            known = held.setdefault(name, incident_id)
+            if known is incident_id:
+                continue
+            if isinstance(known, dict):
+                known.setdefault(incident_id)
+            elif known != incident_id:
+                held[name] = {known: None, incident_id: None}
 
     def drop(self, name: str, incident_id: str) -> None:
         """Note that an incident no longer holds a name; nothing happens where it did not."""

@@ -31,7 +31,7 @@ _KIND_RANK_OTHER: Final = 3
 _WORD: Final = re.compile(r"[^\W_]+")
 """A word: letters and digits of any script; whatever else parts words."""
 
-_ASCII_WORDS: Final = bytes(
+ASCII_WORDS: Final = bytes(
     ord(chr(code).lower()) if chr(code).isalnum() and code < 0x80 else 0x20 for code in range(256)
 )
 """The same for ASCII, as a table of bytes: letters in lower case, digits, and a space for all else."""
@@ -62,7 +62,7 @@ class Place(NamedTuple):
 def words_of(text: str) -> list[str]:
     """The words of a text, in lower case."""
     if text.isascii():  # twice as fast, and nearly every text of a machine
-        return text.encode().translate(_ASCII_WORDS).decode().split()
+        return text.encode().translate(ASCII_WORDS).decode().split()
     return _WORD.findall(text.lower())
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from pipeline.core.calendars import add_business_time, is_business_time
+from pipeline.core.names import ASCII_WORDS
 from pipeline.core.tally import Served, Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
@@ -55,7 +56,14 @@ class Assessment:
 
 def plain(*texts: str) -> str:
     """Texts as lower-case words, a space before each, so that words can be found from their beginning."""
-    return " " + _BETWEEN_WORDS.sub(" ", " ".join(texts).lower())
+    text = " ".join(texts)
+    if not text.isascii():
+        return " " + _BETWEEN_WORDS.sub(" ", text.lower())
+    spaced = text.encode().translate(ASCII_WORDS).decode()  # a third of the time, and nearly every text of a machine
+    words = " ".join(spaced.split())
+    begin = " " if spaced[:1] == " " else ""
+    end = " " if words and spaced[-1] == " " else ""
+    return f" {begin}{words}{end}"
 
 
 @lru_cache(maxsize=4_096)
@@ -73,15 +81,15 @@ def categorise(policy: DomainPolicy, text: str, labels: dict[str, str], layer: s
         layer: infrastructure layer of what it is about.
     """
     for category in policy.categories:
-        if _matches(category, text, labels, layer):
+        for word in _plain_words(category.words):  # from a word's beginning: no "lag" in "flagged"
+            if word in text:
+                return category.name
+        if _fits(category, labels, layer):
             return category.name
     return None
 
 
-def _matches(category: Category, text: str, labels: dict[str, str], layer: str | None) -> bool:
-    for word in _plain_words(category.words):  # from a word's beginning: no "lag" in "flagged"
-        if word in text:
-            return True
+def _fits(category: Category, labels: dict[str, str], layer: str | None) -> bool:
     if category.labels and all(labels.get(name) in values for name, values in category.labels.items()):
         return True
     return layer is not None and layer in category.layers
@@ -134,14 +142,20 @@ def total(impacts: Iterable[tuple[str, int, float]]) -> tuple[int, float]:
 
 def assess(facts: Facts, policy: DomainPolicy, now_ms: int) -> Assessment:
     """Urgency and impact by the first rule that holds, and the priority that the matrix gives them."""
-    impact = next((rule for rule in policy.impact if _impact_holds(rule, facts)), None)
-    urgency = next((rule for rule in policy.urgency if _urgency_holds(rule, facts, policy, now_ms)), None)
-    impact_level = impact.level if impact else policy.impact[-1].level
-    urgency_level = urgency.level if urgency else policy.urgency[-1].level
+    impact_level, impact_because = policy.impact[-1].level, ""
+    for rule in policy.impact:
+        if _impact_holds(rule, facts):
+            impact_level, impact_because = rule.level, rule.because
+            break
+    urgency_level, urgency_because = policy.urgency[-1].level, ""
+    for rule in policy.urgency:
+        if _urgency_holds(rule, facts, policy, now_ms):
+            urgency_level, urgency_because = rule.level, rule.because
+            break
     priority = policy.matrix[urgency_level][impact_level]
     because = [
-        f"impact {impact_level}" + (f": {impact.because}" if impact and impact.because else ""),
-        f"urgency {urgency_level}" + (f": {urgency.because}" if urgency and urgency.because else ""),
+        f"impact {impact_level}: {impact_because}" if impact_because else f"impact {impact_level}",
+        f"urgency {urgency_level}: {urgency_because}" if urgency_because else f"urgency {urgency_level}",
         f"{policy.title or policy.domain} matrix: {priority}",
     ]
     return Assessment(urgency_level, impact_level, priority, because)

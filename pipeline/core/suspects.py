@@ -49,9 +49,13 @@ def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list
     first_ms = min(each.first_ms for each in about.values())
     changed = _changed(changes, [*about, *tally.needed_by], first_ms) if changes else {}
     candidates = {*about, *tally.shared, *changed}
-    scored = [(-_score(ref, tally, changed.get(ref), first_ms), ref) for ref in candidates]
-    likely = sorted(each for each in scored if each[0] < 0)[:SUSPECTS_MAX]
-    return [_suspect(ref, -score, tally, changed.get(ref), first_ms) for score, ref in likely]
+    likely: list[tuple[float, str]] = []
+    for ref in candidates:
+        score = _score(ref, tally, changed.get(ref), first_ms)
+        if score > 0:
+            likely.append((-score, ref))
+    likely.sort()
+    return [_suspect(ref, -score, tally, changed.get(ref), first_ms) for score, ref in likely[:SUSPECTS_MAX]]
 
 
 def _changed(changes: Mapping[str, Sequence[Change]], refs: Iterable[str], first_ms: int) -> dict[str, Change]:
@@ -77,7 +81,7 @@ def _score(ref: str, tally: Tally, change: Change | None, first_ms: int) -> floa
         if own.first_ms == first_ms and len(about) > 1:
             score += FIRST
     others = len(about) - (own is not None)
-    explains = len(tally.explained(ref) if change is None else _explains(ref, tally, change))
+    explains = len(tally.explained(ref) if change is None else _explains(ref, tally))
     if explains and others:
         score += EXPLAINS * explains / others
     if change is not None:
@@ -92,7 +96,7 @@ def _suspect(ref: str, score: float, tally: Tally, change: Change | None, first_
         because.append(f"{'alerts itself' if own.by_monitor else 'is reported'}: {own.summary}")
         if own.first_ms == first_ms and len(about) > 1:
             because.append("showed the first symptom")
-    explains = _explains(ref, tally, change)
+    explains = tally.explained(ref) if change is None else _explains(ref, tally)
     if explains and len(about) > (own is not None):
         names = ", ".join(topology.title(each) for each in sorted(explains))
         because.append(f"{'touches' if change is not None else 'is needed by'} {names}")
@@ -101,11 +105,10 @@ def _suspect(ref: str, score: float, tally: Tally, change: Change | None, first_
     return Suspect(ref=ref, score=score, because=because, change_id=change.change_id if change is not None else None)
 
 
-def _explains(ref: str, tally: Tally, change: Change | None) -> set[str]:
-    """What alerts and needs it. What was changed breaks what needs it, and also overloads what it needs."""
+def _explains(ref: str, tally: Tally) -> set[str]:
+    """What alerts and has to do with what was changed: that breaks what needs it, and overloads what it needs."""
     explains = set(tally.explained(ref))
-    if change is not None:
-        explains.update(each for each in tally.topology.reach(ref) if each != ref and each in tally.about)
+    explains.update(each for each in tally.topology.reach(ref) if each != ref and each in tally.about)
     return explains
 
 

@@ -72,6 +72,11 @@ def test_words_of_people_join_where_the_text_is_all_there_is() -> None:
     assert score(stranger("c", terms=words), said[0]) < 0.5, "a monitor's template is alike for unrelated things"
 
 
+@given(st.lists(st.text("abeEdgs -'_.1\n\t", max_size=60), max_size=3))
+def test_a_text_has_the_same_words_alone_and_beside_another_script(texts: list[str]) -> None:
+    assert terms_of(*texts) == terms_of(*(f"{text} \u00e9" for text in texts))
+
+
 def test_the_same_words_about_different_things_say_nothing() -> None:
     words = terms_of("very slow since this morning")
     verdict = weigh(

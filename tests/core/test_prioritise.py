@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, plain, total
 from pipeline.core.tally import Tally
@@ -97,6 +99,11 @@ def test_the_first_category_that_matches_wins() -> None:
     ]
     for text, labels, layer, name in cases:
         assert categorise(rule, plain(text), labels, layer) == name
+
+
+@given(st.text("abeE -'_.1\n\t", max_size=30))
+def test_a_text_is_the_same_in_plain_words_alone_and_beside_another_script(text: str) -> None:
+    assert plain(f"{text} ") + "\u00e9" == plain(f"{text} \u00e9")
 
 
 def test_clocks_run_always_or_in_business_hours() -> None:

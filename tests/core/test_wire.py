@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.identity import content_hash, short_id
 from pipeline.models.alert import Alert, alert_from_wire, alert_to_wire
+from pipeline.models.incident import Summary, summary_dated
 from pipeline.models.wire import to_json
 from tests.core.builders import alert
 
@@ -63,3 +64,12 @@ def test_json_takes_no_more_memory_than_it_is_long() -> None:
 def test_an_id_is_sixty_bits_of_the_hash_in_base_32(parts: list[str]) -> None:
     first_bits = bytes.fromhex(content_hash(*parts))[:8]
     assert short_id("EP", *parts) == f"EP-{b32encode(first_bits).decode()[:12]}"
+
+
+def test_a_summary_is_dated_as_if_it_had_been_written_so() -> None:
+    said: dict[str, Any] = {each.name: [] for each in fields(Summary) if str(each.type).startswith("list")}
+    said |= {each.name: "" for each in fields(Summary) if str(each.type).startswith("str")}
+    summary = Summary(**said, impacts={}, tickets=0)
+    undated = to_json(summary)
+    summary.revision, summary.at_ms, summary.received_at_ms = 3, 1_700_000_000_000, 7
+    assert summary_dated(undated, 3, 1_700_000_000_000, 7) == to_json(summary)
