@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 
 from benchmarks import bars, table
-from benchmarks.results import FILE_DEFAULT, BenchmarkError, Results, say
+from benchmarks.results import FILE_DEFAULT, BenchmarkError, Results, broken_off_run, say
 
 PARTS: Final[dict[str, str]] = {
     "core": "benchmarks.core",
@@ -31,20 +32,60 @@ PARTS: Final[dict[str, str]] = {
 
 RUNS: Final = {"quick": 1, "full": 3}
 
+MINUTES: Final[dict[str, dict[str, float]]] = {
+    "quick": {
+        "core": 1,
+        "state": 1,
+        "pipeline": 1,
+        "peers": 4,
+        "alertmanager": 1,
+        "latency": 1,
+        "scale": 3,
+        "recovery": 4,
+    },
+    "full": {
+        "core": 8,
+        "state": 9,
+        "pipeline": 6,
+        "peers": 20,
+        "alertmanager": 4,
+        "latency": 5,
+        "scale": 9,
+        "recovery": 10,
+    },
+}
+"""About how long each part takes on two quiet cores, for the progress."""
+
 
 def main() -> int:
     """Run what is asked for. Exit code 1: a bar is not met; 2: a part could not be measured, the others were."""
     arguments = parse()
-    parts = list(PARTS) if "all" in arguments.parts else [part for part in arguments.parts if part in PARTS]
+    parts = [part for part in PARTS if {"all", part} & set(arguments.parts)]
     mode = "full" if arguments.full else "quick"
     results = Results(arguments.results, mode=mode, runs=arguments.runs or RUNS[mode])
-    if parts:
+    if arguments.resume and (broken_off := broken_off_run(results)):
+        results.run, done = broken_off
+        say(f"going on with run {results.run}, which has {', '.join(sorted(done)) or 'nothing'}")
+        parts = [part for part in parts if part not in done]
+    elif parts:
         results.add_machine()
-    failed = [part for part in parts if not measured(part, results)]
+    failed = measured_all(parts, results)
     if "table" in arguments.parts:
         table.write(arguments.results, arguments.readme)
     below = bars.report(arguments.results) if {"all", "check"} & set(arguments.parts) else 0
     return 2 if failed else below
+
+
+def measured_all(parts: list[str], results: Results) -> list[str]:
+    """Measure parts in turn, and say how long it will take; those that could not be measured."""
+    expected, began, failed, pace = MINUTES[results.mode], time.monotonic(), [], 1.0
+    for number, part in enumerate(parts):
+        left = sum(expected[each] for each in parts[number:]) * pace
+        say(f"{part}: part {number + 1} of {len(parts)}, about {left:.0f} minutes left")
+        if not measured(part, results):
+            failed.append(part)
+        pace = (time.monotonic() - began) / 60 / sum(expected[each] for each in parts[: number + 1])
+    return failed
 
 
 def measured(part: str, results: Results) -> bool:
@@ -65,6 +106,7 @@ def parse() -> argparse.Namespace:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="one short run of each (default)")
     length.add_argument("--full", action="store_true", help="three long runs of each, for published numbers")
+    parser.add_argument("--resume", action="store_true", help="go on with the last run, if it was of the same commit")
     parser.add_argument("--runs", type=int, default=0, help="how often each is measured")
     parser.add_argument("--results", type=Path, default=FILE_DEFAULT, help="results file (default: %(default)s)")
     parser.add_argument("--readme", type=Path, default=table.README, help="where the table goes")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any, Final
+
+from pipeline.kafka.engine import KAFKA_VERSION
 
 TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -56,8 +59,30 @@ def facts() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES / 2**30, 1),
         "python": platform.python_version(),
         "kernel": platform.release(),
+        "kafka": KAFKA_VERSION,
         "load_1m": round(os.getloadavg()[0], 2),
     }
+
+
+def commit() -> str | None:
+    """The commit that is measured; None where files differ from it, or nobody knows."""
+    try:
+        changed = _git(
+            "status", "--porcelain", "--untracked-files=no", "--", "pipeline", "benchmarks/*.py", "benchmarks/peers"
+        )
+        return None if changed else _git("rev-parse", "--short=12", "HEAD")
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(  # noqa: S603  # our own command
+        ["git", *arguments],  # noqa: S607  # whichever is installed
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
 
 
 def _stat(process: int) -> list[str]:

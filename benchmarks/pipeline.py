@@ -66,16 +66,18 @@ def once(broker: Broker, flood: Flood, workers: int = 1, partitions: int = PARTI
 def measure(site: Site, workers: list[Worker], flood: Flood) -> dict[str, Any]:
     """Preload, watch the workers decide, and count what came of it."""
     site.preload(flood)
-    began, used = time.perf_counter(), [worker.cpu_seconds() for worker in workers]
+    began, used = time.perf_counter(), sum(worker.cpu_seconds() for worker in workers)
     broker_used = site.broker.cpu_seconds()
     wait_decided(workers, flood.alerts)
     seconds = time.perf_counter() - began
-    busy = sum(worker.wait_idle() for worker in workers) - sum(used)
+    used_by_then = sum(worker.cpu_seconds() for worker in workers) - used + site.broker.cpu_seconds() - broker_used
+    busy = sum(worker.wait_idle() for worker in workers) - used
     broker_busy = site.broker.cpu_seconds() - broker_used
     peak = sum(memory_peak_bytes(worker.process) for worker in workers)
     return {
         **costs(flood.alerts, seconds, busy, peak),
         "broker_cpu_seconds": round(broker_busy, 2),
+        "cores": round(used_by_then / seconds, 2),
         **verified(site, workers, flood),
     }
 

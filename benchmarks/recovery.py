@@ -38,7 +38,7 @@ KILLED: Final = {"kill -9 of a named worker": "worker-0", "kill -9 of a worker w
 KILL_RUN_SECONDS: Final = {"kill -9 of a named worker": 35.0, "kill -9 of a worker without a name": 60.0}
 """How long alerts come: without a name the session time-out longer, which the broker waits for the dead."""
 
-KILL_FIGURES: Final = ("ready_seconds", "first_seconds", "seconds")
+KILL_FIGURES: Final = ("ready_seconds", "first_seconds", "caught_up_seconds")
 PROMPT_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 3
 """Alerts are prompt for so long before and after."""
@@ -61,7 +61,7 @@ def run(results: Results) -> None:
             for name, instance in KILLED.items():
                 say(f"recovery: {name} at {KILL_RATE:g} alerts/s, run {number + 1}")
                 kills[name].append(kill(broker, KILL_RUN_SECONDS[name], instance))
-    results.add("recovery", "restore", **summary(restores, ("seconds", "empty_seconds", "keys_per_second")))
+    results.add("recovery", "restore", **summary(restores, ("ready_seconds", "empty_seconds", "keys_per_second")))
     for name, rows in kills.items():
         results.add("recovery", name, **summary(rows, KILL_FIGURES))
 
@@ -82,7 +82,7 @@ def restore(broker: Broker, episodes: int) -> dict[str, Any]:
             keys = round(total([worker.metrics()], "spillway_restore_records_total"))
     return {
         "keys": keys,
-        "seconds": round(full, 2),
+        "ready_seconds": round(full, 2),
         "empty_seconds": round(empty, 2),
         "keys_per_second": round(keys / max(RESOLUTION_SECONDS, full - empty)),
     }
@@ -116,7 +116,7 @@ def kill(broker: Broker, seconds: float, instance: str | None) -> dict[str, Any]
         "rate": KILL_RATE,
         "ready_seconds": round(ready - killed, 2),
         "first_seconds": round(min(at for at in timed.opened.values() if at > killed + DEAD_SECONDS) - killed, 2),
-        "seconds": caught_up,
+        "caught_up_seconds": caught_up,
         "prompt_seconds": round(prompt, 2),
         "session_timeout_seconds": site.settings.session_timeout_seconds,
     }

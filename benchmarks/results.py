@@ -58,12 +58,30 @@ class Results:
 
     def add_machine(self) -> None:
         """Write what machine the run is on."""
-        self.add("machine", "machine", **machine.facts())
+        self.add("machine", "machine", runs=self.runs, commit=machine.commit(), **machine.facts())
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     """All rows of a results file, oldest first."""
     return [orjson.loads(line) for line in path.read_text().splitlines() if line.strip()]
+
+
+def broken_off_run(results: Results) -> tuple[str, set[str]] | None:
+    """The last run in the file, if this one can go on with it: of the same commit, mode and number of runs.
+
+    Returns:
+        Its name and the parts that it has measured; None where there is none, or files differ from the commit.
+    """
+    if results.path is None or not results.path.exists() or (commit := machine.commit()) is None:
+        return None
+    rows = read(results.path)
+    asked = {"mode": results.mode, "runs": results.runs, "commit": commit}
+    for begin in reversed([row for row in rows if row["bench"] == "machine"]):
+        if begin["mode"] == results.mode:
+            same = all(begin.get(name) == value for name, value in asked.items())
+            done = {row["bench"] for row in rows if row["run"] == begin["run"]} - {"machine"}
+            return (begin["run"], done) if same else None
+    return None
 
 
 def newest(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -119,14 +119,19 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
             "partitions": plain("partitions"),
             "alerts/s": spread("per_second"),
             "alerts per CPU-second": spread("per_cpu_second"),
+            "cores busy, workers and broker": spread("cores"),
         },
     ),
     "recovery": (
-        "Recovery",
+        "Recovery, seconds; of a kill: from the kill",
         {
             "keys": plain("keys"),
-            "seconds": spread("seconds"),
             "keys/s": spread("keys_per_second"),
+            "start without state": spread("empty_seconds"),
+            "ready": spread("ready_seconds"),
+            "first incident": spread("first_seconds"),
+            "caught up": spread("caught_up_seconds"),
+            "prompt is within": plain("prompt_seconds"),
         },
     ),
 }
@@ -149,12 +154,22 @@ def write(results: Path, readme: Path = README) -> None:
 def tables(rows: list[Row]) -> str:
     """Bars first, then each part that was measured."""
     latest = newest(rows)
-    parts = [bars_table(rows)]
+    parts = [*machines(latest), bars_table(rows)]
     for bench, (title, columns) in COLUMNS.items():
         if found := [row for row in latest if row["bench"] == bench]:
             cells = ([row["name"], *(cell(row) for cell in columns.values())] for row in found)
             parts.append(f"### {title}\n\n{markdown(['', *columns], cells)}\n{remark(found)}\n")
     return "\n".join(parts)
+
+
+def machines(rows: list[Row]) -> list[str]:
+    """What the newest run was made on, if that is known."""
+    return [
+        f"Newest run: {row['cores']} cores, {row['cpu']}, {row['memory_gib']} GiB; Python {row['python']}, "
+        f"Kafka {row['kafka']}; commit {row['commit'] or 'unknown'}.\n"
+        for row in rows
+        if row["bench"] == "machine" and "commit" in row
+    ]
 
 
 def remark(rows: list[Row]) -> str:

@@ -25,6 +25,7 @@ IDLE_SHARE: Final = 0.15
 """CPU of one core below which a worker counts as idle; without work it uses about 5 %."""
 
 IDLE_SECONDS: Final = 0.5
+BUSY_SECONDS_MAX: Final = 300.0
 _PORT: Final = re.compile(r"on port (\d+)")
 _SAMPLE: Final = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 
@@ -89,13 +90,19 @@ class Worker:
         return cpu_seconds(self.process)
 
     def wait_idle(self) -> float:
-        """Wait until it has nothing more to do; the CPU time used until the idle phase began, seconds."""
-        while True:
+        """Wait until it has nothing more to do; the CPU time used until the idle phase began, seconds.
+
+        Raises:
+            WorkerError: it has ended, or is still busy after `BUSY_SECONDS_MAX`.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS_MAX
+        while time.monotonic() < deadline:
             used = self.cpu_seconds()
             time.sleep(IDLE_SECONDS)
             self.check()
             if self.cpu_seconds() - used <= IDLE_SHARE * IDLE_SECONDS:
                 return used
+        raise WorkerError(f"still busy after {BUSY_SECONDS_MAX:g} s: {self.last_words()}")
 
     def metrics(self) -> dict[str, float]:
         """Its series: ``name`` or ``name{labels}`` -> value."""

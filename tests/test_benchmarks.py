@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from benchmarks import bars, recovery, table
+from benchmarks.__main__ import MINUTES, PARTS
 from benchmarks.alerts import Flood, webhook
 from benchmarks.bars import Bar, outcomes
 from benchmarks.core import Point, expect, new_records
@@ -16,7 +17,7 @@ from benchmarks.corpus import about_stranger, company, raw, with_rules, write_co
 from benchmarks.latency import Timed
 from benchmarks.peers.check import expected
 from benchmarks.peers.run import service_table
-from benchmarks.results import Results, newest, read, spread
+from benchmarks.results import Results, broken_off_run, newest, read, spread
 from benchmarks.stages import Line
 from benchmarks.worker import WorkerError
 from pipeline.agents.shared import Shared
@@ -129,6 +130,26 @@ def test_the_newest_full_run_of_a_part_counts(tmp_path: Path) -> None:
     for run, mode in (("2026-01-01", "full"), ("2026-01-02", "full"), ("2026-01-03", "quick")):
         Results(path, run=run, mode=mode).add("core", "point", axis="x", size=1)
     assert [row["run"] for row in newest(read(path))] == ["2026-01-02"]
+
+
+def test_a_run_that_broke_off_goes_on_if_commit_mode_and_runs_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "results.jsonl"
+    monkeypatch.setattr("benchmarks.machine.commit", lambda: "abc")
+    assert broken_off_run(Results(path)) is None
+    begun = Results(path, run="first", mode="full", runs=3)
+    begun.add_machine()
+    begun.add("core", "point")
+    Results(path, run="second", mode="quick").add_machine()
+    assert broken_off_run(Results(path, mode="full", runs=3)) == ("first", {"core"})
+    assert broken_off_run(Results(path, mode="full", runs=5)) is None
+    monkeypatch.setattr("benchmarks.machine.commit", lambda: "def")
+    assert broken_off_run(Results(path, mode="full", runs=3)) is None
+
+
+def test_every_part_has_its_minutes() -> None:
+    assert all(minutes.keys() == PARTS.keys() for minutes in MINUTES.values())
 
 
 def test_the_table_stands_between_its_markers_and_is_replaced(tmp_path: Path) -> None:
