@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final
 
-from pipeline.core.case import Case, Folded
+from pipeline.core.case import Case, Folded, Folder
 from pipeline.core.holders import Holders
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.tally import Tally
@@ -55,6 +55,7 @@ class Book:
         self._open: dict[str, Case] = {}
         self._members: dict[str, list[str]] = {}
         self._records: dict[str, bytes | str] = {}  # the id of the incident where it is folded
+        self._folder = Folder()
         self._opened = 0
         self.joined = 0
         self._by_condition = Holders()
@@ -115,7 +116,7 @@ class Book:
             members = self._members[incident_id]
             if len(members) > FOLDED_MEMBERS_MAX:
                 continue
-            self._cases[incident_id] = Folded(case, [self._record(each) for each in members])
+            self._cases[incident_id] = self._folder.fold(case, [self._record(each) for each in members])
             for episode_id in members:
                 self._records[episode_id] = incident_id
 
