@@ -1,7 +1,7 @@
 """One stream of alerts for the pipeline, the peers and Alertmanager: seeded, so that each gets the same.
 
 Alerts have the shape of Prometheus Alertmanager, about 750 bytes. Every condition fires first, then repeats; some end
-with a recovery, one alert in twenty in all. Conditions come in random order.
+with a recovery, one alert in twenty in all.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class Flood:
         start_ms: when the first condition began, epoch milliseconds.
         seed: of the order.
         first_condition: number of its first condition; floods that follow each other must not share any.
+        even: news come at an even pace, so that every part of the stream costs as much; old conditions repeat more
+            often then. Else conditions come in random order, each as often: 80 % of the first twentieth of a stream
+            with 90 % repeats are news, and almost nothing in the middle of it.
     """
 
     alerts: int
@@ -53,6 +56,7 @@ class Flood:
     start_ms: int = START_MS
     seed: int = 7
     first_condition: int = 0
+    even: bool = False
 
     @property
     def conditions(self) -> int:
@@ -77,20 +81,43 @@ class Flood:
 
     def make(self) -> Iterator[Made]:
         """The alerts, in order."""
-        order = [number % self.conditions for number in range(self.alerts)]
-        Random(self.seed).shuffle(order)  # noqa: S311  # repeatable, not secret
-        last = {condition: place for place, condition in enumerate(order)}
-        recovering = self._recovering()
         began: dict[int, int] = {}
-        for place, condition in enumerate(order):
+        for place, (condition, over) in enumerate(self._evenly() if self.even else self._shuffled()):
             now_ms = self.start_ms + STEP_MS * place
             first = condition not in began
             began_ms = began.setdefault(condition, now_ms)
-            over = not first and condition in recovering and place == last[condition]
             fingerprint, alert = alert_of(
                 self.first_condition + condition, self.services, began_ms, now_ms if over else None
             )
             yield Made(fingerprint, alert, first or over)
+
+    def _shuffled(self) -> Iterator[tuple[int, bool]]:
+        """Conditions in random order; whether each ends one."""
+        order = [number % self.conditions for number in range(self.alerts)]
+        Random(self.seed).shuffle(order)  # noqa: S311  # repeatable, not secret
+        last = {condition: place for place, condition in enumerate(order)}
+        recovering = self._recovering()
+        for place, condition in enumerate(order):
+            yield condition, condition in recovering and place == last[condition]
+
+    def _evenly(self) -> Iterator[tuple[int, bool]]:
+        """Conditions that begin and end at an even pace; those that are on repeat at random."""
+        random, on = Random(self.seed), list[int]()  # noqa: S311  # repeatable, not secret
+        begun, ended, recoveries = 0, 0, len(self._recovering())
+        for place in range(self.alerts):
+            if begun * self.alerts <= place * self.conditions and begun < self.conditions:
+                on.append(begun)
+                yield begun, False
+                begun += 1
+                continue
+            chosen = random.randrange(len(on))
+            # Two places ahead: the last places may be taken by conditions that begin.
+            over = len(on) > 1 and ended < recoveries and ended * self.alerts < (place + 2) * recoveries
+            yield on[chosen], over
+            if over:
+                on[chosen] = on[-1]
+                on.pop()
+                ended += 1
 
 
 def alert_of(condition: int, services: int, began_ms: int, ended_ms: int | None) -> tuple[str, dict[str, Any]]:

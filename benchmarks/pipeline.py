@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from benchmarks.alerts import Flood
+from benchmarks.alerts import STEP_MS, Flood
 from benchmarks.broker import Broker, running_broker
 from benchmarks.machine import memory_peak_bytes
 from benchmarks.results import BenchmarkError, Results, costs, say, summary
@@ -44,9 +44,10 @@ def run(results: Results) -> None:
         results.add("pipeline", f"{repeats:.0%} repeats", **summary(runs), **fixed)
 
 
-def flood_of(alerts: int, repeats: float) -> Flood:
-    """The stream, beginning now on the sources' clock, as live alerts would."""
-    return Flood(alerts=alerts, repeats=repeats, services=SERVICES, start_ms=int(time.time() * 1000) - alerts * 10)
+def flood_of(alerts: int, repeats: float, *, even: bool = False) -> Flood:
+    """The stream, beginning now on the sources' clock, as live alerts would; `even` for a steady rate."""
+    start_ms = int(time.time() * 1000) - alerts * STEP_MS
+    return Flood(alerts=alerts, repeats=repeats, services=SERVICES, start_ms=start_ms, even=even)
 
 
 def once(broker: Broker, flood: Flood, workers: int = 1, partitions: int = PARTITIONS) -> dict[str, Any]:

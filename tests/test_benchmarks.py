@@ -39,9 +39,10 @@ def rows_of(*rates: tuple[str, int]) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.parametrize("even", [False, True])
 @pytest.mark.parametrize("repeats", [0.9, 0.5, 0.0])
-def test_a_flood_is_the_same_every_time_and_has_the_repeats_it_names(repeats: float) -> None:
-    flood = Flood(alerts=2_000, repeats=repeats, services=50)
+def test_a_flood_is_the_same_every_time_and_has_the_repeats_it_names(repeats: float, even: bool) -> None:
+    flood = Flood(alerts=2_000, repeats=repeats, services=50, even=even)
     made = list(flood.make())
     assert made == list(flood.make())
     assert len({each.fingerprint for each in made}) == flood.conditions == round(2_000 * (1 - repeats))
@@ -49,8 +50,14 @@ def test_a_flood_is_the_same_every_time_and_has_the_repeats_it_names(repeats: fl
     assert {each.alert["status"] for each in made} == ({"firing", "resolved"} if repeats else {"firing"})
 
 
-def test_the_pipeline_decides_a_flood_as_the_flood_says() -> None:
-    flood = Flood(alerts=600, repeats=0.9, services=16)
+def test_every_part_of_an_even_flood_has_as_much_news() -> None:
+    made = list(Flood(alerts=2_000, repeats=0.9, even=True).make())
+    assert {sum(each.news for each in made[first : first + 200]) for first in range(0, 2_000, 200)} <= {29, 30, 31}
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_the_pipeline_decides_a_flood_as_the_flood_says(even: bool) -> None:
+    flood = Flood(alerts=600, repeats=0.9, services=16, even=even)
     line = Line(Shared.of(company(16)))
     template = raw(0, about_stranger(0), flood.start_ms)
     line.run([template._replace(offset=at, value=webhook(each.alert)) for at, each in enumerate(flood.make())])
