@@ -38,6 +38,7 @@ KILLED: Final = {"kill -9 of a named worker": "worker-0", "kill -9 of a worker w
 KILL_RUN_SECONDS: Final = {"kill -9 of a named worker": 35.0, "kill -9 of a worker without a name": 60.0}
 """How long alerts come: without a name the session time-out longer, which the broker waits for the dead."""
 
+RESTORE_FIGURES: Final = ("ready_seconds", "empty_seconds", "keys_per_second", "keys_per_cpu_second")
 KILL_FIGURES: Final = ("ready_seconds", "first_seconds", "caught_up_seconds")
 PROMPT_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 3
@@ -61,7 +62,7 @@ def run(results: Results) -> None:
             for name, instance in KILLED.items():
                 say(f"recovery: {name} at {KILL_RATE:g} alerts/s, run {number + 1}")
                 kills[name].append(kill(broker, KILL_RUN_SECONDS[name], instance))
-    results.add("recovery", "restore", **summary(restores, ("ready_seconds", "empty_seconds", "keys_per_second")))
+    results.add("recovery", "restore", **summary(restores, RESTORE_FIGURES))
     for name, rows in kills.items():
         results.add("recovery", name, **summary(rows, KILL_FIGURES))
 
@@ -73,18 +74,19 @@ def restore(broker: Broker, episodes: int) -> dict[str, Any]:
         with Worker(site.settings, DECIDING_STAGES) as worker:
             worker.wait_ready()  # the brokers make the consumer groups, which the other starts find
         with Worker(site.settings, DECIDING_STAGES) as worker:
-            empty = seconds_to_ready(worker)
+            empty, empty_cpu = seconds_to_ready(worker), worker.cpu_seconds()
             site.preload(flood)
             wait_decided([worker], episodes)
             worker.wait_idle()
         with Worker(site.settings, DECIDING_STAGES) as worker:
-            full = seconds_to_ready(worker)
+            full, full_cpu = seconds_to_ready(worker), worker.cpu_seconds()
             keys = round(total([worker.metrics()], "spillway_restore_records_total"))
     return {
         "keys": keys,
         "ready_seconds": round(full, 2),
         "empty_seconds": round(empty, 2),
         "keys_per_second": round(keys / max(RESOLUTION_SECONDS, full - empty)),
+        "keys_per_cpu_second": round(keys / max(RESOLUTION_SECONDS, full_cpu - empty_cpu)),
     }
 
 

@@ -127,6 +127,7 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
         {
             "keys": plain("keys"),
             "keys/s": spread("keys_per_second"),
+            "keys per CPU-second": spread("keys_per_cpu_second"),
             "start without state": spread("empty_seconds"),
             "ready": spread("ready_seconds"),
             "first incident": spread("first_seconds"),
