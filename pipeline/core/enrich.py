@@ -29,6 +29,7 @@ from pipeline.core.names import (
     terms_of,
     words_of,
 )
+from pipeline.core.recall import Recall
 from pipeline.models.alert import Alert, FeedClass
 from pipeline.models.policy import Config
 
@@ -97,7 +98,11 @@ REMEMBERED_CHARS_MAX: Final = 256
 
 
 class Enricher:
-    """Matches alerts to the catalogue of one configuration. Builds its indexes once; holds no other state."""
+    """Matches alerts to the catalogue of one configuration. Builds its indexes once; holds no other state.
+
+    Attributes:
+        recall: what messages came to under this configuration; here because partitions of one process share it.
+    """
 
     def __init__(self, config: Config) -> None:
         self._spaces = {name: feed.space for name, feed in config.feeds.items() if feed.space}
@@ -112,6 +117,7 @@ class Enricher:
         for phrase in self._spoken:
             words = phrase.split(" ")
             self._first_words[words[0]] = max(len(words), self._first_words.get(words[0], 0))
+        self.recall = Recall()
         # What depends on one text alone; labels and rule names come again and again.
         self._named_by = lru_cache(TEXTS_REMEMBERED_MAX)(self._resolve_parts)
         self._phrases = lru_cache(TEXTS_REMEMBERED_MAX)(self._phrases_in)

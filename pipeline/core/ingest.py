@@ -14,7 +14,7 @@ import orjson
 from pipeline.core.enrich import Enricher
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
-from pipeline.models.alert import Alert, alert_to_wire
+from pipeline.models.alert import Alert, alert_to_wire, received_again
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.feed import Adapter, RawMessage
 from pipeline.models.policy import Config, Feed
@@ -72,6 +72,7 @@ class IngestProcessor(Processor):
     ) -> None:
         super().__init__()
         self._enricher = Enricher(config) if enricher is None else enricher
+        self._recall = self._enricher.recall
         self._sources: dict[str, tuple[Feed, Adapter]] = {}
         for name, feed in feeds.items():
             if feed.adapter not in adapters:
@@ -92,6 +93,19 @@ class IngestProcessor(Processor):
                 Reason.UNKNOWN_FEED,
                 f"no feed reads {record.topic}; add it to feeds.yaml, then retry this record",
             )
+        if record.headers:  # adapters look for ids in them
+            self._read(record, value, source, effects)
+            return
+        known = self._recall.get(record.topic, value)
+        if known is not None:
+            self._forward_again(record, known, effects)
+            return
+        before = len(effects.outputs)
+        if self._read(record, value, source, effects):
+            self._recall.put(record.topic, value, effects.outputs[before:])
+
+    def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter], effects: Effects) -> bool:
+        """Read a message that is not known; whether all of it could be read."""
         feed, adapter = source
         message = RawMessage(feed.name, adapter.feed_class, record.timestamp, record.headers)
         results = adapter.parse(_parsed(value), message)
@@ -106,6 +120,7 @@ class IngestProcessor(Processor):
                 self._refuse_member(record, result, index, holder, effects)
             else:
                 self._forward(record, result, index, feed, effects)
+        return not bad_bytes
 
     def _forward(self, record: Record, alert: Alert, index: int, feed: Feed, effects: Effects) -> None:
         self.ledger.received += 1
@@ -117,6 +132,16 @@ class IngestProcessor(Processor):
         bound(alert)
         effects.outputs.append(Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp))
         self.ledger.forwarded += 1
+
+    def _forward_again(self, record: Record, known: list[Output], effects: Effects) -> None:
+        """Forward the alerts of a message that was read before, as of where and when it came now."""
+        topic, now_ms = record.topic.encode(), record.timestamp
+        for index, output in enumerate(known):
+            origin = (topic, record.partition, record.offset, index)
+            value = received_again(output.value or b"", output.timestamp_ms, origin, now_ms)
+            effects.outputs.append(Output(ALERTS_TOPIC, output.key, value, now_ms))
+        self.ledger.received += len(known)
+        self.ledger.forwarded += len(known)
 
     def _refuse_member(self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects) -> None:
         """Dead-letter one member of a message; ``holder``: the member whose dead letter holds the bytes."""

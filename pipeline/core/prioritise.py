@@ -143,14 +143,14 @@ def total(impacts: Iterable[tuple[str, int, float]]) -> tuple[int, float]:
 def assess(facts: Facts, policy: DomainPolicy, now_ms: int) -> Assessment:
     """Urgency and impact by the first rule that holds, and the priority that the matrix gives them."""
     impact_level, impact_because = policy.impact[-1].level, ""
-    for rule in policy.impact:
-        if _impact_holds(rule, facts):
-            impact_level, impact_because = rule.level, rule.because
+    for reach in policy.impact:
+        if _impact_holds(reach, facts):
+            impact_level, impact_because = reach.level, reach.because
             break
     urgency_level, urgency_because = policy.urgency[-1].level, ""
-    for rule in policy.urgency:
-        if _urgency_holds(rule, facts, policy, now_ms):
-            urgency_level, urgency_because = rule.level, rule.because
+    for haste in policy.urgency:
+        if _urgency_holds(haste, facts, policy, now_ms):
+            urgency_level, urgency_because = haste.level, haste.because
             break
     priority = policy.matrix[urgency_level][impact_level]
     because = [

@@ -201,6 +201,25 @@ def _put_found(document: dict[str, Any], alert: Alert) -> None:
         document["matched_by"] = alert.matched_by
 
 
+_ORIGIN: Final = b'"origin":['
+_RECEIVED: Final = b'"received_at_ms":'
+
+
+def received_again(wire: bytes, received_at_ms: int, origin: tuple[bytes, int, int, int], now_ms: int) -> bytes:
+    """The JSON of an alert as if the same had been received elsewhere and at another time, without building it anew.
+
+    Args:
+        wire: as `alert_to_wire` wrote it.
+        received_at_ms: what it says of its time.
+        origin: what it shall say of its raw record.
+        now_ms: what it shall say of its time.
+    """
+    begin = wire.index(_ORIGIN)  # inside of a string its quotes would be escaped, and no label is a list
+    end = wire.index(_RECEIVED, begin) + len(_RECEIVED) + len(str(received_at_ms))
+    place = b'"origin":["%b",%d,%d,%d],"received_at_ms":%d' % (*origin, now_ms)
+    return b"%b%b%b" % (wire[:begin], place, wire[end:])
+
+
 def alert_from_wire(document: dict[str, Any]) -> Alert:
     """Build an alert from our own topic's JSON. Trusted: only the schema version and the names are checked.
 
