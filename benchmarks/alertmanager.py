@@ -32,7 +32,7 @@ from benchmarks.results import BenchmarkError, Results, costs, say, summary
 from pipeline.kafka.embedded import free_ports
 
 VERSION: Final = "v0.28.1"
-ALERTS: Final = {"quick": 40_000, "full": 300_000}
+ALERTS: Final = {"quick": 40_000, "full": 150_000}
 BATCH_ALERTS: Final = 64
 """What Prometheus sends in one request at most, by default."""
 

@@ -20,7 +20,7 @@ from benchmarks.worker import Worker, total
 REPEATS: Final = (0.9, 0.5, 0.0)
 PARTITIONS: Final = 8
 SERVICES: Final = 500
-ALERTS: Final = {"quick": 40_000, "full": 300_000}
+ALERTS: Final = {"quick": 40_000, "full": 150_000}
 WATCH_SECONDS: Final = 0.2
 CATCH_UP_SECONDS_MAX: Final = 600.0
 _DECIDED: Final = "spillway_alerts_total"

@@ -28,10 +28,10 @@ from benchmarks.peers.check import Digest, expected, found
 from benchmarks.peers.job import PARTITIONS, Document
 from benchmarks.results import BenchmarkError, Results, costs, say, summary
 
-ALERTS: Final = {"quick": {0.9: 200_000, 0.0: 60_000}, "full": {0.9: 600_000, 0.0: 300_000}}
+ALERTS: Final = {"quick": {0.9: 200_000, 0.0: 60_000}, "full": {0.9: 400_000, 0.0: 200_000}}
 """Measured, by share of repeats."""
 
-STOCK_FAUST_ALERTS: Final = {"quick": {0.9: 20_000, 0.0: 10_000}, "full": {0.9: 60_000, 0.0: 30_000}}
+STOCK_FAUST_ALERTS: Final = {"quick": {0.9: 20_000, 0.0: 10_000}, "full": {0.9: 40_000, 0.0: 20_000}}
 """It is too slow for as many. It gets a whole stream of its own: the first part of a longer one is mostly news."""
 
 WARM_UP_ALERTS: Final = {"Kafka Streams": {0.9: 400_000, 0.0: 200_000}, "stock Faust": {0.9: 2_000, 0.0: 2_000}}
@@ -171,6 +171,9 @@ def once(load: Load, peer: str) -> dict[str, Any]:
     if peer == "spillway":
         topics |= {f"spillway.{stage}.changelog": PARTITIONS for stage in ("dedupe", "correlate")}
         topics |= {"dead.letter": 1}
+    if peer == "stock Faust":
+        # It makes them itself, and its agents crash for good where it does not see them at once.
+        topics |= {f"{name}-{table}-changelog": PARTITIONS for table in ("seen", "groups")}
     load.broker.create(topics)
     with tempfile.TemporaryDirectory(prefix="spillway-peer-") as state:
         process = start(load, peer, name, Path(state))
