@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from heapq import merge
 from time import monotonic, perf_counter, time
-from typing import Final, Protocol, cast
+from typing import Final
 
 from aiokafka.errors import KafkaError
 
@@ -34,12 +34,6 @@ from pipeline.runtime.waiting import Waiting
 # Everybody else on the event loop waits this long: the transactions of other partitions, which time out, and the
 # sign of life. A record costs from 20 us (dedupe) to milliseconds (correlate in a storm).
 DECIDE_RECORDS_PER_TURN: Final = 100
-
-
-class FetchedRecord(Protocol):
-    """What the consumer makes of a record; the object is ours alone."""
-
-    topic: str
 
 
 class PartitionTask:
@@ -67,6 +61,7 @@ class PartitionTask:
         self._writer = context.writer(
             context.settings, context.stage, partition, context.partition_counts, context.on_step
         )
+        self._rank = context.rank
         self._quarantine = Quarantine()
         self._notes = {topic: context.note(topic) for topic in context.inputs}
         self._texts = {context.settings.wire(topic): note.to_text() for topic, note in self._notes.items()}
@@ -137,10 +132,10 @@ class PartitionTask:
                 return
             await self._context.hooks.on_assigned(self.partition, self.processor)
             self.serving = True
-        while batch := await self._take():
-            async with self._guarded_batch(batch):
-                await self._handle(batch)
-            self.waiting.done()
+        while await self._something_waits():
+            async with self._context.gate.turn(self._rank):
+                if not self._closing:
+                    await self._handle_waiting()
 
     async def _restore(self) -> None:
         if self._restored:
@@ -202,7 +197,7 @@ class PartitionTask:
             if reached is None or fetched.begin > reached:
                 return False
             self._read_to[topic] = max(reached, fetched.end)
-            self.waiting.put(topic, fetched.records)
+            self.waiting.put(topic, fetched.records, fetched.size)
             self._changed.notify_all()
             return True
 
@@ -211,17 +206,24 @@ class PartitionTask:
         if not (has_unread or self.waiting.held_bytes):
             self.progress_at = monotonic()
 
-    async def _take(self) -> dict[str, list[Record]]:
-        """Everything that waits, up to one transaction's worth, by topic; empty when closing."""
+    async def _something_waits(self) -> bool:
+        """Return when records wait, or False when closing."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._closing or bool(self.waiting))
-            return self.waiting.take(self._context.settings.batch_records_max)
+        return not self._closing
 
     # -- one batch
 
+    async def _handle_waiting(self) -> None:
+        """Everything that waits now, up to one transaction's worth."""
+        batch = self.waiting.take(self._context.settings.batch_records_max)
+        async with self._guarded_batch(batch):
+            await self._handle(batch)
+        self.waiting.done()
+
     async def _handle(self, batch: dict[str, list[Record]]) -> None:
         wire = self._context.settings.wire
-        read = (self._logical(topic, self._not_yet_handled(topic, records)) for topic, records in batch.items())
+        read = (self._not_yet_handled(topic, records) for topic, records in batch.items())
         fresh = [records for records in read if records]
         if not fresh:
             self._context.metrics.skipped(self._context.stage)
@@ -307,14 +309,6 @@ class PartitionTask:
         if records[0].offset >= following:
             return records
         return [record for record in records if record.offset >= following]
-
-    def _logical(self, topic: str, records: list[Record]) -> list[Record]:
-        """Records as the core sees them: under the logical topic name. They are ours alone, so in place."""
-        if self._context.settings.topic_prefix:
-            name = topic.removeprefix(self._context.settings.topic_prefix)
-            for record in cast("list[FetchedRecord]", records):
-                record.topic = name
-        return records
 
     def _in_order(self, by_topic: list[list[Record]]) -> list[Record]:
         """Records of several topics by timestamp, each topic's own order kept."""

@@ -6,8 +6,9 @@ A state record that this release cannot read ends the process (`RefusedError`); 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -17,11 +18,11 @@ from pipeline.core.migrate import FIRST_SCHEMA, UnknownSchemaError, migrated
 from pipeline.core.step import Processor
 from pipeline.flow import MEBIBYTE, changelog_topic
 from pipeline.runtime.guard import RefusedError
+from pipeline.runtime.unpack import Answer, next_answer
 from pipeline.settings import Settings
 
 FETCH_BYTES_MAX: Final = 16 * MEBIBYTE
-READ_RECORDS_MAX: Final = 20_000
-READ_TIMEOUT_MS: Final = 500
+READ_TIMEOUT_SECONDS: Final = 0.5
 TRIES_MAX: Final = 5
 RETRY_SECONDS: Final = 0.5
 # Other partitions and heartbeats get the event loop this often while state is loaded.
@@ -44,7 +45,8 @@ class RestoreStuckError(Exception):
     """The changelog could not be read on for too long; the message is one line and says what to do."""
 
 
-class ChangelogRecords(NamedTuple):
+@dataclass(slots=True)
+class ChangelogRecords:
     """What a changelog partition holds.
 
     Attributes:
@@ -55,7 +57,7 @@ class ChangelogRecords(NamedTuple):
 
     latest: dict[bytes, bytes]
     schemas: dict[bytes, int]
-    records: int
+    records: int = 0
 
 
 async def restore(
@@ -110,7 +112,7 @@ async def _read(settings: Settings, topic: TopicPartition, stopping: Callable[[]
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
     )
-    found = ChangelogRecords({}, {}, 0)
+    found = ChangelogRecords({}, {})
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(SILENCE_SECONDS_MAX) as silence:
@@ -122,8 +124,9 @@ async def _read(settings: Settings, topic: TopicPartition, stopping: Callable[[]
             while position < end:
                 if stopping():
                     raise RestoreStoppedError
-                fetched = await consumer.getmany(topic, timeout_ms=READ_TIMEOUT_MS, max_records=READ_RECORDS_MAX)
-                found = _add(found, fetched.get(topic, ()))
+                answer = await _answer(consumer, topic)
+                if answer is not None:
+                    await _add(found, answer)
                 before, position = position, await consumer.position(topic)
                 if position > before:
                     silence.reschedule(loop.time() + SILENCE_SECONDS_MAX)
@@ -137,20 +140,47 @@ async def _read(settings: Settings, topic: TopicPartition, stopping: Callable[[]
     return found
 
 
-def _add(found: ChangelogRecords, records: Sequence[Any]) -> ChangelogRecords:
-    """Take more records in, in their order."""
-    latest, schemas, before = found
-    for record in records:
+async def _answer(consumer: Any, topic: TopicPartition) -> Answer | None:
+    """What was fetched next, or None where nothing came for `READ_TIMEOUT_SECONDS`."""
+    fetcher, only = consumer._fetcher, (topic,)
+    if (answer := next_answer(fetcher, only)) is not None:
+        return answer
+    waiter = fetcher._create_fetch_waiter()
+    await asyncio.wait([waiter], timeout=READ_TIMEOUT_SECONDS)
+    if waiter.done():
+        waiter.result()  # raises where we have no right to read
+    else:
+        waiter.cancel()
+    return next_answer(fetcher, only)
+
+
+async def _add(found: ChangelogRecords, answer: Answer) -> None:
+    """Take more records in, in their order. An answer is megabytes: others get the event loop in between."""
+    reached = found.records
+    for batch, first in answer.batches():
+        found.records += _add_batch(found, batch, first)
+        if found.records - reached >= LOAD_RECORDS_PER_TURN:
+            reached = found.records
+            await asyncio.sleep(0)
+
+
+def _add_batch(found: ChangelogRecords, batch: Any, first: int) -> int:
+    """Take a batch in, from an offset on; how many records these were."""
+    latest, schemas, count = found.latest, found.schemas, 0
+    for record in batch:
+        if record.offset < first:
+            continue
+        count += 1
         key, value = record.key, record.value
         if value is None:
             latest.pop(key, None)
             continue
         latest[key] = value
-        if record.headers:
-            schemas[key] = next((int(said) for name, said in record.headers if name == SCHEMA_HEADER), FIRST_SCHEMA)
+        if headers := record.headers:
+            schemas[key] = next((int(said) for name, said in headers if name == SCHEMA_HEADER), FIRST_SCHEMA)
         elif schemas:
             schemas.pop(key, None)
-    return ChangelogRecords(latest, schemas, before + len(records))
+    return count
 
 
 def _unreadable(topic: TopicPartition, key: bytes, error: Exception) -> str:

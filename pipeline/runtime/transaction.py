@@ -238,16 +238,28 @@ class TransactionWriter:
     async def _send(self, topic: str, partition: int, records: ToWrite) -> list[asyncio.Future[Any]]:
         """Send records in as few batches as fit. The first record of a batch always fits, whatever its size."""
         producer, wire = self._producer, self._settings.wire(topic)
-        sent = []
-        batch = producer.create_batch()
-        for timestamp, key, value, headers in records:
-            if batch.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
-                sent.append(await producer.send_batch(batch, wire, partition=partition))
-                batch = producer.create_batch()
-                batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
-        batch.close()
-        sent.append(await producer.send_batch(batch, wire, partition=partition))
+        sent, start = [], 0
+        while start < len(records):
+            batch = producer.create_batch()
+            start += _fill(batch, records, start)
+            batch.close()
+            sent.append(await producer.send_batch(batch, wire, partition=partition))
         return sent
+
+
+def _fill(batch: Any, records: ToWrite, start: int) -> int:
+    """Put records from ``start`` on into an empty batch; how many fit, at least one.
+
+    Past the batch's own `append`, which serialises and passes everything on by name: it costs more than the writing.
+    """
+    append = batch._builder.append
+    offset = 0
+    for timestamp, key, value, headers in records[start:] if start else records:
+        if append(offset, timestamp, key, value, headers) is None:
+            break
+        offset += 1
+    batch._relative_offset = offset
+    return offset
 
 
 def _oversized(grouped: Batches) -> OversizedRecordError:

@@ -30,17 +30,22 @@ from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.stable import wait_until_stable
+from pipeline.runtime.unpack import Taken, error_waits, next_answer
 
 # Room for one transaction's worth of usual records (600 bytes to 1 KiB) in one fetch.
 FETCH_BYTES_MAX: Final = 2 * MEBIBYTE
 # One answer of a broker, of all partitions. Beside the limits of what waits, it is what may be in memory.
 FETCH_ANSWER_BYTES_MAX: Final = 16 * MEBIBYTE
+# Handed over at a time, at least: a transaction's worth. Whole answers are, so one fetch of a partition may go over.
+TURN_BYTES_MAX: Final = FETCH_BYTES_MAX
 FETCH_WAIT_MS_MAX: Final = 500
 FETCH_TIMEOUT_SECONDS: Final = 1.0
 # While a partition that holds enough is left out, its room must be noticed soon: a fraction of a transaction.
 LOOK_AGAIN_SECONDS: Final = 0.01
 HEARTBEATS_PER_SESSION: Final = 5
 REBALANCE_TIMEOUT_MS: Final = 60_000
+# Kafka's number for timestamps that the writers gave; nobody asks for it.
+CREATE_TIME: Final = 0
 # Faust has its own idea of idleness; a worker whose partitions are quiet must not lose them.
 POLL_INTERVAL_MS_MAX: Final = 24 * 60 * 60 * 1000
 
@@ -85,7 +90,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             # Never guess: an offset that the log does not have (records gone unread, a topic made anew) ends us.
             auto_offset_reset="none",
             group_instance_id=settings.instance_id,
-            max_poll_records=settings.batch_records_max,
             max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
             fetch_max_bytes=FETCH_ANSWER_BYTES_MAX,
@@ -152,7 +156,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 if subscriptions.reassignment_in_progress:
                     await subscriptions.wait_for_assignment()
                 begins = self._positions(topics)
-                taken = await fetcher.fetched_records(topics, timeout=0, max_records=consumer._max_poll_records)
+                taken = self._taken(fetcher, topics)
                 fetched = self._placed(begins, taken, self._positions(topics))
                 if fetched:
                     return fetched
@@ -166,10 +170,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 else:
                     waiter.cancel()
 
+    def _taken(self, fetcher: Any, topics: set[TP]) -> dict[TopicPartition, Taken]:
+        """Whole answers, one a partition, until they are enough for one turn; an error only if it is all there is."""
+        prefix = host_of(self.app).context.settings.topic_prefix
+        taken: dict[TopicPartition, Taken] = {}
+        size = 0
+        while size < TURN_BYTES_MAX and not (taken and error_waits(fetcher, topics)):
+            answer = next_answer(fetcher, topics)
+            if answer is None:
+                break
+            taken[answer.place] = answer.unpacked(answer.place.topic.removeprefix(prefix))
+            size += answer.size
+        return taken
+
     def _placed(
         self,
         begins: Mapping[TopicPartition, int],
-        taken: Mapping[TopicPartition, list[Any]],
+        taken: Mapping[TopicPartition, Taken],
         ends: Mapping[TopicPartition, int],
     ) -> dict[TopicPartition, Fetched]:
         """Records with the positions around them. Marks and aborted records before them count as read with them."""
@@ -178,8 +195,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             end = ends.get(topic, begin)  # without one a rebalance took it, and reading starts anew
             skipped = self._skipped.pop(topic, None)
             start = skipped[0] if skipped is not None and skipped[1] == begin else begin
-            if records := taken.get(topic):
-                placed[topic] = Fetched(records, start, end)
+            found = taken.get(topic)
+            if found is not None and found.records:
+                placed[topic] = Fetched(found.records, start, end, found.size)
             elif start != end:
                 self._skipped[topic] = (start, end)
         return placed
@@ -372,13 +390,13 @@ def _out_of_range(error: OffsetOutOfRangeError, host: StageHost) -> str:
 
 def _message(topic: TP, fetched: Fetched, generation: int) -> ConsumerMessage:
     """A Faust message whose value is the batch. Without the generation the stream would drop it as stale."""
-    last: Any = fetched.records[-1]
+    last = fetched.records[-1]
     return ConsumerMessage(
         topic.topic,
         topic.partition,
         last.offset,
         last.timestamp / 1000,
-        last.timestamp_type,
+        CREATE_TIME,
         [],
         b"",
         cast(Any, fetched),

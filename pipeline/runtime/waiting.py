@@ -38,9 +38,15 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self._batches)
 
-    def put(self, topic: str, records: Sequence[Record]) -> None:
-        """Add one topic's fetched records."""
-        size = size_of(records)
+    def put(self, topic: str, records: Sequence[Record], wire_bytes: int | None = None) -> None:
+        """Add one topic's fetched records.
+
+        Args:
+            topic: its wire name.
+            records: at least one.
+            wire_bytes: bytes that the broker sent for them; without it every record is looked at.
+        """
+        size = size_of(records) if wire_bytes is None else RECORD_OVERHEAD_BYTES * len(records) + wire_bytes
         self._batches.append((topic, records, size))
         self.held_bytes += size
 
@@ -54,7 +60,9 @@ class Waiting:
             count = len(records) if size <= bytes_left else max(_fitting(records, bytes_left), 0 if batch else 1)
             count = min(count, records_left)
             if rest := records[count:]:
-                self._batches.appendleft((topic, rest, size_of(rest)))
+                # Small ones are not looked at again for each transaction that an answer of thousands fills.
+                left = size * len(rest) // len(records) if size <= bytes_left else size_of(rest)
+                self._batches.appendleft((topic, rest, left))
                 records_left = 0
             if count:
                 batch.setdefault(topic, []).extend(records[:count] if rest else records)

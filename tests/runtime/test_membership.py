@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
 
-from aiokafka.structs import ConsumerRecord
-
+from pipeline.core.step import StreamRecord
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.partition import PartitionTask
 from tests.runtime.inside import context, until
@@ -76,7 +74,7 @@ def test_a_partition_that_another_had_in_between_is_not_resumed_from_memory(benc
         await until(lambda: mine.serving, "it serves")
         topic = given.settings.wire(INPUT)
         mine.positioned({}, {topic: 0})
-        assert await mine.offer(topic, Fetched([record_of(topic, 0)], 0, 1))
+        assert await mine.offer(topic, Fetched([record_of(0)], 0, 1))
         await until(lambda: mine.next_offsets, "one record is handled")
         await mine.suspend()
         undisturbed = await mine.resume()
@@ -91,5 +89,5 @@ def test_a_partition_that_another_had_in_between_is_not_resumed_from_memory(benc
     assert asyncio.run(slept()) == (True, False)
 
 
-def record_of(topic: str, offset: int) -> Any:
-    return ConsumerRecord(topic, 0, offset, 1_000, 0, b"k", b"x", None, 1, 1, ())
+def record_of(offset: int) -> StreamRecord:
+    return StreamRecord(INPUT, 0, offset, 1_000, b"k", b"x")
