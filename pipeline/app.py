@@ -27,6 +27,7 @@ from pipeline.runtime.broker import StartError, check_topics, existing_topics, i
 from pipeline.runtime.carry import carry
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.garbage import spare_long_lived_objects
+from pipeline.runtime.gate import ALL_AT_ONCE, Gate
 from pipeline.runtime.guard import EXIT_REFUSED, RefusedError
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.history import check_replication, stage_topics, topic_makes
@@ -111,16 +112,18 @@ def compose(
     stages = tuple(names) or settings.stages or tuple(STAGE_BY_NAME)
     topics = existing_topics(settings)
     metrics = Metrics(registry, stages, wall=settings.clock == "wall")
-    return [_context(settings, config, stage, topics, metrics) for stage in stages]
+    gate = Gate()
+    return [_context(settings, config, stage, topics, metrics, gate) for stage in stages]
 
 
 def _context(
-    settings: Settings, config: Config, stage: str, topics: Mapping[str, int], metrics: Metrics
+    settings: Settings, config: Config, stage: str, topics: Mapping[str, int], metrics: Metrics, gate: Gate
 ) -> StageContext:
     inputs = input_topics(stage, topics, feeds_of(config))
     check_topics(settings, stage, inputs, topics)
     makes = topic_makes(settings, stage_topics(stage, inputs))
     check_replication(settings, makes)
+    hooks = _hooks(settings, config, stage)
     return StageContext(
         settings=settings,
         stage=stage,
@@ -129,14 +132,17 @@ def _context(
         topic_ids={topic: make.id for topic, make in makes.items()},
         factory=processor_factory(stage, config),
         metrics=metrics,
-        hooks=_hooks(settings, config, stage),
+        hooks=hooks or StageHooks(),
+        # Who waits for the world outside must not keep others from deciding, nor its other partitions from it.
+        gate=gate if hooks is None else Gate(ALL_AT_ONCE),
     )
 
 
-def _hooks(settings: Settings, config: Config, stage: str) -> StageHooks:
+def _hooks(settings: Settings, config: Config, stage: str) -> StageHooks | None:
     """What a stage does outside Kafka; most do nothing."""
+    make: Callable[[Settings, Config], StageHooks] | None
     make = getattr(import_module(f"pipeline.agents.{stage}"), "hooks", None)
-    return StageHooks() if make is None else make(settings, config)
+    return None if make is None else make(settings, config)
 
 
 def health_of(settings: Settings, registry: CollectorRegistry) -> Callable[[Sequence[HostedStage]], HealthServer]:

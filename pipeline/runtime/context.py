@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.core.step import Processor
-from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPICS, STAGE_BY_NAME, changelog_topic
+from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPICS, STAGE_BY_NAME, STAGES, changelog_topic
+from pipeline.runtime.gate import Gate
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.note import OffsetNote
@@ -27,6 +28,7 @@ class StageContext:
         topic_ids: logical name of every topic -> its id; where it is not there, offsets do not say what they belong to.
         factory: makes the processor of one partition.
         hooks: effects outside Kafka.
+        gate: what lets a few partitions at a time decide and commit; stages may share it.
         metrics: the process's series.
         on_step: called when a transaction of any partition has reached a step.
         writer: what writes a partition's transactions.
@@ -41,6 +43,7 @@ class StageContext:
     metrics: Metrics
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     hooks: StageHooks = field(default_factory=StageHooks)
+    gate: Gate = field(default_factory=Gate)
     on_step: OnStep = no_step
     writer: type[TransactionWriter] = TransactionWriter
     restore: RestoreFunction = restore
@@ -72,6 +75,11 @@ class StageContext:
         placed = {topic, *stage.writes, *changelog} if stage.stateful else {*stage.writes}
         counts = {name: self.partition_counts[name] for name in sorted(placed - {DEAD_LETTER_TOPIC})}
         return OffsetNote(ids[topic], ids[changelog[0]] if changelog else "", counts)
+
+    @property
+    def rank(self) -> int:
+        """Place of the stage in the line at the gate: what is nearly through goes before what comes in."""
+        return -[stage.name for stage in STAGES].index(self.stage)
 
     @property
     def wire_inputs(self) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class PartitionTask:
         self._writer = context.writer(
             context.settings, context.stage, partition, context.partition_counts, context.on_step
         )
+        self._rank = context.rank
         self._quarantine = Quarantine()
         self._notes = {topic: context.note(topic) for topic in context.inputs}
         self._texts = {context.settings.wire(topic): note.to_text() for topic, note in self._notes.items()}
@@ -131,10 +132,10 @@ class PartitionTask:
                 return
             await self._context.hooks.on_assigned(self.partition, self.processor)
             self.serving = True
-        while batch := await self._take():
-            async with self._guarded_batch(batch):
-                await self._handle(batch)
-            self.waiting.done()
+        while await self._something_waits():
+            async with self._context.gate.turn(self._rank):
+                if not self._closing:
+                    await self._handle_waiting()
 
     async def _restore(self) -> None:
         if self._restored:
@@ -205,13 +206,20 @@ class PartitionTask:
         if not (has_unread or self.waiting.held_bytes):
             self.progress_at = monotonic()
 
-    async def _take(self) -> dict[str, list[Record]]:
-        """Everything that waits, up to one transaction's worth, by topic; empty when closing."""
+    async def _something_waits(self) -> bool:
+        """Return when records wait, or False when closing."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._closing or bool(self.waiting))
-            return self.waiting.take(self._context.settings.batch_records_max)
+        return not self._closing
 
     # -- one batch
+
+    async def _handle_waiting(self) -> None:
+        """Everything that waits now, up to one transaction's worth."""
+        batch = self.waiting.take(self._context.settings.batch_records_max)
+        async with self._guarded_batch(batch):
+            await self._handle(batch)
+        self.waiting.done()
 
     async def _handle(self, batch: dict[str, list[Record]]) -> None:
         wire = self._context.settings.wire
