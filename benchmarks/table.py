@@ -25,8 +25,9 @@ def spread(name: str) -> Cell:
     """Median and range of a figure of several runs."""
 
     def cell(row: Row) -> str:
-        if (figure := row.get(name)) is None:
-            return ""
+        figure = row.get(name)
+        if not isinstance(figure, dict):
+            return plain(name)(row)  # of a run before it was measured several times
         if len(figure["runs"]) == 1:
             return f"{figure['median']:,}"
         return f"{figure['median']:,} ({figure['min']:,}-{figure['max']:,})"
