@@ -89,7 +89,10 @@ ENVIRONMENT_WORDS: Final = {
 }  # fmt: skip
 _POD_HASHES_MAX: Final = 2
 _DESK: Final = FeedClass.DESK.value
+# Few alerts have any of these, and to ask for none of them at once is faster than to ask for each.
 _HOST_LABELS: Final = frozenset(HOST_LABELS)
+_DIMENSION_LABELS: Final = frozenset(DIMENSION_LABELS)
+_RESOURCE_LABELS: Final = frozenset(RESOURCE_LABELS)
 
 # Texts whose meaning is remembered: rule names, service labels and the summaries that are on just now.
 # Texts that are long are rarely the same twice; with both limits the memory stays below 4 MiB.
@@ -160,9 +163,9 @@ class Enricher:
             self._by_reference(labels)
             or self._by_names(labels, SERVICE_LABELS)
             or self._by_pod(labels)
-            or self._by_names(labels, DIMENSION_LABELS)
-            or self._by_host(alert)
-            or self._by_names(labels, RESOURCE_LABELS)
+            or (None if _DIMENSION_LABELS.isdisjoint(labels) else self._by_names(labels, DIMENSION_LABELS))
+            or (self._by_host(alert) if alert.host is not None else None)
+            or (None if _RESOURCE_LABELS.isdisjoint(labels) else self._by_names(labels, RESOURCE_LABELS))
             or mentioned
             or self._by_names(labels, PLACE_LABELS)
         )
