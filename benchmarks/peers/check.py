@@ -42,16 +42,30 @@ class Digest:
         self.changes = (self.changes + _hash([change[name] for name in _ORDERLESS])) & _MASK
 
 
-def expected(alerts: Iterable[Document], services: dict[str, Document]) -> Digest:
-    """What the job must come to, worked out without any broker."""
-    digest, seen = Digest(), dict[str, Document]()
-    for alert in alerts:
-        flat = flatten(alert, services)
-        seen[flat["fingerprint"]], news = count(seen.get(flat["fingerprint"]), flat)
+class Expectation:
+    """What the job must come to, worked out without any broker, alert by alert."""
+
+    def __init__(self, services: dict[str, Document]) -> None:
+        self.digest = Digest()
+        self._services = services
+        self._seen: dict[str, Document] = {}
+
+    def take(self, alert: Document) -> None:
+        """The next alert."""
+        flat = flatten(alert, self._services)
+        fingerprint = flat["fingerprint"]
+        self._seen[fingerprint], news = count(self._seen.get(fingerprint), flat)
         if news:
-            digest.add(flat)
-            digest.add_change(flat)
-    return digest
+            self.digest.add(flat)
+            self.digest.add_change(flat)
+
+
+def expected(alerts: Iterable[Document], services: dict[str, Document]) -> Digest:
+    """What the job must come to."""
+    expectation = Expectation(services)
+    for alert in alerts:
+        expectation.take(alert)
+    return expectation.digest
 
 
 def found(broker: Broker, accepted: str, changes: str) -> Digest:

@@ -20,11 +20,11 @@ from typing import Any, Final
 
 import orjson
 
-from benchmarks.alerts import STEP_MS, Flood, Made
+from benchmarks.alerts import STEP_MS, Flood
 from benchmarks.broker import Broker, fresh_name, running_broker
 from benchmarks.machine import cpu_seconds, memory_peak_bytes
 from benchmarks.peers.build import kafka_streams_classpath, quix_python
-from benchmarks.peers.check import Digest, expected, found
+from benchmarks.peers.check import Digest, Expectation, found
 from benchmarks.peers.job import PARTITIONS, Document
 from benchmarks.results import BenchmarkError, Results, costs, say, summary
 
@@ -68,7 +68,6 @@ class Load:
         topic: its name.
         warm_up: alerts before those that are measured.
         alerts: all alerts.
-        news: those of them that are not repeats.
         services: file with the facts about services.
         digest: of the output.
     """
@@ -77,7 +76,6 @@ class Load:
     topic: str
     warm_up: int
     alerts: int
-    news: int
     services: Path
     digest: Digest
 
@@ -148,16 +146,17 @@ def service_table(services: int = 500) -> dict[str, Document]:
 
 def preload(broker: Broker, floods: tuple[Flood, Flood], services: Path) -> Load:
     """Put warm-up and measured alerts on a topic of their own and work out what they must come to."""
+    expectation = Expectation(service_table())
 
-    def made() -> Iterator[Made]:
-        return chain.from_iterable(flood.make() for flood in floods if flood.alerts)
+    def records() -> Iterator[tuple[str, bytes]]:
+        for each in chain.from_iterable(flood.make() for flood in floods if flood.alerts):
+            expectation.take(each.alert)
+            yield each.fingerprint, orjson.dumps(each.alert)
 
     topic = fresh_name("alerts")
     broker.create({topic: PARTITIONS})
-    broker.preload(topic, ((each.fingerprint, orjson.dumps(each.alert)) for each in made()))
-    digest = expected((each.alert for each in made()), service_table())
-    warm_up, alerts = floods[0].alerts, sum(flood.alerts for flood in floods)
-    return Load(broker, topic, warm_up, alerts, digest.records, services, digest)
+    alerts = broker.preload(topic, records())
+    return Load(broker, topic, floods[0].alerts, alerts, services, expectation.digest)
 
 
 def once(load: Load, peer: str) -> dict[str, Any]:
@@ -201,7 +200,7 @@ def start(load: Load, peer: str, name: str, state: Path) -> subprocess.Popen[str
         "JOB_COMMIT_MS": str(COMMIT_MS),
         "JOB_WARM_UP": str(load.warm_up),
         "JOB_ALERTS": str(load.alerts),
-        "JOB_NEWS": str(load.news),
+        "JOB_NEWS": str(load.digest.records),
         "JOB_SERVICES": str(load.services),
     }
     with (state / "errors").open("w") as errors:
