@@ -31,7 +31,7 @@ from pipeline.agents.shared import Shared
 from pipeline.core.step import Effects, Processor, StreamRecord
 from pipeline.runtime.garbage import spare_long_lived_objects
 
-EPISODES: Final = {"quick": 25_000, "full": 100_000}
+EPISODES: Final = {"quick": 25_000, "full": 50_000}
 """A power of two apart, so that hash tables are as full in one as in the other."""
 
 SHAPES: Final = {"10 episodes an incident": 10, "1 episode an incident": 1}
