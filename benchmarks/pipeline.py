@@ -22,7 +22,7 @@ PARTITIONS: Final = 8
 SERVICES: Final = 500
 ALERTS: Final = {"quick": 40_000, "full": 150_000}
 WATCH_SECONDS: Final = 0.2
-CATCH_UP_SECONDS_MAX: Final = 600.0
+CATCH_UP_SECONDS_MAX: Final = 300.0
 _DECIDED: Final = "spillway_alerts_total"
 
 
