@@ -109,7 +109,7 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
         {
             "episodes": plain("episodes"),
             "incidents": plain("incidents"),
-            "bytes an episode": spread("episode_bytes"),
+            "bytes an episode more": spread("episode_bytes"),
             "restore, keys/s of CPU": spread("restore_keys_per_second"),
         },
     ),
