@@ -23,8 +23,8 @@ from typing import Any, Final
 
 from benchmarks.alerts import Flood
 from benchmarks.broker import Broker, running_broker
-from benchmarks.latency import Timed, listen, send, wait_arrived
-from benchmarks.pipeline import PARTITIONS, SERVICES, wait_decided
+from benchmarks.latency import REPEATS, Timed, listen, send, wait_arrived
+from benchmarks.pipeline import PARTITIONS, SERVICES, flood_of, wait_decided
 from benchmarks.results import Results, say, summary
 from benchmarks.site import DECIDING_STAGES, Site, installed
 from benchmarks.worker import Worker, WorkerError, total
@@ -41,6 +41,10 @@ KILL_RUN_SECONDS: Final = {"kill -9 of a named worker": 35.0, "kill -9 of a work
 RESTORE_FIGURES: Final = ("ready_seconds", "empty_seconds", "keys_per_second", "keys_per_cpu_second")
 KILL_FIGURES: Final = ("ready_seconds", "first_seconds", "caught_up_seconds")
 PROMPT_SECONDS: Final = 1.0
+BEFORE_SECONDS_MAX: Final = 2.0
+"""A machine that is slower before the kill cannot tell what the kill does."""
+
+WARM_UP_ALERTS: Final = 5_000
 SETTLED_SECONDS: Final = 3
 """Alerts are prompt for so long before and after."""
 
@@ -61,10 +65,16 @@ def run(results: Results) -> None:
             restores.append(restore(broker, EPISODES[results.mode]))
             for name, instance in KILLED.items():
                 say(f"recovery: {name} at {KILL_RATE:g} alerts/s, run {number + 1}")
-                kills[name].append(kill(broker, KILL_RUN_SECONDS[name], instance))
+                try:
+                    kills[name].append(kill(broker, KILL_RUN_SECONDS[name], instance))
+                except WorkerError as error:
+                    say(f"recovery: this run does not count: {error}")
     results.add("recovery", "restore", **summary(restores, RESTORE_FIGURES))
     for name, rows in kills.items():
-        results.add("recovery", name, **summary(rows, KILL_FIGURES))
+        if rows:
+            results.add("recovery", name, **summary(rows, KILL_FIGURES))
+    if missing := [name for name, rows in kills.items() if not rows]:
+        raise WorkerError(f"nothing measured of {', '.join(missing)}; why stands above")
 
 
 def restore(broker: Broker, episodes: int) -> dict[str, Any]:
@@ -108,6 +118,9 @@ def kill(broker: Broker, seconds: float, instance: str | None) -> dict[str, Any]
         first = Worker(site.settings, DECIDING_STAGES)
         try:
             first.wait_ready().wait_idle()
+            site.preload(flood_of(WARM_UP_ALERTS, REPEATS))
+            wait_decided([first], WARM_UP_ALERTS)
+            first.wait_idle()
             timed, killed, ready = strike(site, first, seconds)
         finally:
             first.kill()
@@ -128,7 +141,7 @@ def promptness(timed: Timed, killed: float) -> tuple[float, float]:
     """What counts as prompt (as before the kill), and from the kill to the last late incident before all are, seconds.
 
     Raises:
-        WorkerError: they never are: the machine is too slow for the rate.
+        WorkerError: they never are, or were not before: the machine is too slow for the rate.
     """
     slowest: dict[int, float] = {}
     for machine, at in timed.sent.items():
@@ -136,6 +149,8 @@ def promptness(timed: Timed, killed: float) -> tuple[float, float]:
         slowest[second] = max(slowest.get(second, 0.0), timed.opened[machine] - at)
     # What was sent in the last second before the kill may have been in the dead one's hands.
     before = max(slowest[second] for second in range(-1 - SETTLED_SECONDS, -1))
+    if before > BEFORE_SECONDS_MAX:
+        raise WorkerError(f"incidents took {before:.1f} s before the kill: the machine has too much else to do")
     prompt = max(PROMPT_SECONDS, 2 * before)
     for second in range(max(slowest) - SETTLED_SECONDS):
         if all(slowest[later] <= prompt for later in range(second, second + SETTLED_SECONDS)):

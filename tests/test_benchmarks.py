@@ -111,6 +111,11 @@ def test_a_worker_that_never_gets_prompt_again_has_not_caught_up() -> None:
         recovery.promptness(timed_with_outage(0.0, 20.0, 0.1), 0.0)
 
 
+def test_a_machine_that_was_late_before_the_kill_cannot_tell() -> None:
+    with pytest.raises(WorkerError, match="before the kill: the machine has too much else to do"):
+        recovery.promptness(timed_with_outage(0.0, 6.0, 2.5), 0.0)
+
+
 def test_a_check_fails_below_the_bar_and_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "results.jsonl"
 
