@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from benchmarks.alerts import Flood
 from benchmarks.broker import Broker, running_broker
-from benchmarks.latency import REPEATS, Timed, listen, send, wait_arrived
+from benchmarks.latency import Timed, listen, send, wait_arrived
 from benchmarks.pipeline import PARTITIONS, SERVICES, flood_of, wait_decided
 from benchmarks.results import Results, say, summary
 from benchmarks.site import DECIDING_STAGES, Site, installed
@@ -45,6 +45,7 @@ BEFORE_SECONDS_MAX: Final = 2.0
 """A machine that is slower before the kill cannot tell what the kill does."""
 
 WARM_UP_ALERTS: Final = 5_000
+REPEATS: Final = 0.9
 SETTLED_SECONDS: Final = 3
 """Alerts are prompt for so long before and after."""
 
