@@ -30,7 +30,7 @@ from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.stable import wait_until_stable
-from pipeline.runtime.unpack import Taken, error_waits, next_answer
+from pipeline.runtime.unpack import Taken, take
 
 # Room for one transaction's worth of usual records (600 bytes to 1 KiB) in one fetch.
 FETCH_BYTES_MAX: Final = 2 * MEBIBYTE
@@ -150,13 +150,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher, subscriptions = consumer._fetcher, consumer._subscription
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
-        deadline = monotonic() + seconds
+        prefix, deadline = host_of(self.app).context.settings.topic_prefix, monotonic() + seconds
         with subscriptions.fetch_context():
             while True:
                 if subscriptions.reassignment_in_progress:
                     await subscriptions.wait_for_assignment()
                 begins = self._positions(topics)
-                taken = self._taken(fetcher, topics)
+                taken = take(fetcher, topics, TURN_BYTES_MAX, prefix)
                 fetched = self._placed(begins, taken, self._positions(topics))
                 if fetched:
                     return fetched
@@ -169,19 +169,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                     waiter.result()  # raises where we have no right to read
                 else:
                     waiter.cancel()
-
-    def _taken(self, fetcher: Any, topics: set[TP]) -> dict[TopicPartition, Taken]:
-        """Whole answers, one a partition, until they are enough for one turn; an error only if it is all there is."""
-        prefix = host_of(self.app).context.settings.topic_prefix
-        taken: dict[TopicPartition, Taken] = {}
-        size = 0
-        while size < TURN_BYTES_MAX and not (taken and error_waits(fetcher, topics)):
-            answer = next_answer(fetcher, topics)
-            if answer is None:
-                break
-            taken[answer.place] = answer.unpacked(answer.place.topic.removeprefix(prefix))
-            size += answer.size
-        return taken
 
     def _placed(
         self,

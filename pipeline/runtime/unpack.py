@@ -117,7 +117,32 @@ def next_answer(fetcher: Any, places: Collection[TopicPartition]) -> Answer | No
     return None
 
 
-def error_waits(fetcher: Any, places: Collection[TopicPartition]) -> bool:
+def take(
+    fetcher: Any, places: Collection[TopicPartition], bytes_enough: int, prefix: str
+) -> dict[TopicPartition, Taken]:
+    """Whole answers of some partitions until they are enough, under the logical names of their topics.
+
+    Args:
+        fetcher: aiokafka's.
+        places: partitions whose records are wanted.
+        bytes_enough: stop at so many; the last answer may go over.
+        prefix: what the topics' names on the broker begin with.
+
+    Raises:
+        KafkaError: the broker's answer was an error; not while there are records to hand over.
+    """
+    taken: dict[TopicPartition, Taken] = {}
+    size = 0
+    while size < bytes_enough and not (taken and _error_waits(fetcher, places)):
+        answer = next_answer(fetcher, places)
+        if answer is None:
+            break
+        taken[answer.place] = answer.unpacked(answer.place.topic.removeprefix(prefix))
+        size += answer.size
+    return taken
+
+
+def _error_waits(fetcher: Any, places: Collection[TopicPartition]) -> bool:
     """The oldest of what has come for the partitions is an error, which `next_answer` would raise."""
     first = next((result for place, result in fetcher._records.items() if place in places), None)
     return type(first) is FetchError

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pipeline.core.step import StreamRecord
-from pipeline.runtime.unpack import Answer, error_waits, next_answer
+from pipeline.runtime.unpack import Answer, next_answer, take
 
 PLACE: Final = TopicPartition("wire.alerts", 3)
 OTHER: Final = TopicPartition("wire.alerts", 4)
@@ -80,14 +80,18 @@ def mark(offset: int, producer: int, kind: int) -> Batch:
 
 
 def fetched(
-    batches: Sequence[Batch], start: int = 0, aborted: Sequence[tuple[int, int]] = (), data: bytes | None = None
+    batches: Sequence[Batch],
+    start: int = 0,
+    aborted: Sequence[tuple[int, int]] = (),
+    data: bytes | None = None,
+    place: TopicPartition = PLACE,
 ) -> tuple[FetchResult, Position]:
     """A fetch result, as aiokafka makes it of a broker's answer; aborted: producer and its first offset."""
     position = Position(start)
     assignment = SimpleNamespace(active=True, state_value=lambda place: position)
     sent = MemoryRecords(b"".join(batch.to_bytes() for batch in batches) if data is None else data)
-    source = PartitionRecords(PLACE, sent, list(aborted), start, None, None, True, READ_COMMITTED)
-    return FetchResult(PLACE, assignment=assignment, partition_records=source, backoff=0), position
+    source = PartitionRecords(place, sent, list(aborted), start, None, None, True, READ_COMMITTED)
+    return FetchResult(place, assignment=assignment, partition_records=source, backoff=0), position
 
 
 def unpacked(batches: Sequence[Batch], start: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> tuple[Any, int]:
@@ -109,7 +113,7 @@ def offsets(taken: Any) -> list[int]:
 
 
 def test_records_have_their_logical_topic_and_everything_that_was_written() -> None:
-    headers = (("schema", b"2"), ("empty", None))
+    headers: Any = (("schema", b"2"), ("empty", None))
     taken, behind = unpacked([Batch(10, [0], 1, headers=headers), Batch(11, [4], 5)], start=10)
     assert taken.records == [
         StreamRecord("alerts", 3, 10, START_MS, b"key-10", b"x" * 100, headers),
@@ -230,9 +234,21 @@ def test_an_answer_that_a_seek_has_overtaken_is_dropped_and_asked_for_again() ->
 
 def test_an_error_is_raised_once() -> None:
     ours = fetcher(here=FetchError(error=OffsetOutOfRangeError({PLACE: 5}), backoff=0))
-    assert error_waits(ours, {PLACE})
-    assert not error_waits(ours, {OTHER})
     with pytest.raises(OffsetOutOfRangeError):
         next_answer(ours, {PLACE})
-    assert not error_waits(ours, {PLACE})
     assert next_answer(ours, {PLACE}) is None
+
+
+def test_an_error_waits_until_the_records_before_it_are_handed_over() -> None:
+    ours = fetcher(here=fetched([whole(0)])[0], there=FetchError(error=OffsetOutOfRangeError({OTHER: 5}), backoff=0))
+    taken = take(ours, {PLACE, OTHER}, 1_000_000, "wire.")
+    assert [(place, offsets(found)) for place, found in taken.items()] == [(PLACE, [0, 1, 2, 3])]
+    assert taken[PLACE].records[0].topic == "alerts"
+    with pytest.raises(OffsetOutOfRangeError):
+        take(ours, {PLACE, OTHER}, 1_000_000, "wire.")
+
+
+def test_no_more_answers_are_taken_than_fill_a_turn() -> None:
+    ours = fetcher(here=fetched([whole(0)])[0], there=fetched([whole(0)], place=OTHER)[0])
+    assert list(take(ours, {PLACE, OTHER}, 1, "")) == [PLACE]
+    assert list(take(ours, {PLACE, OTHER}, 1, "")) == [OTHER]
