@@ -258,13 +258,14 @@ class Book:
             self._by_reach.gather(self._topology.shared_fate(anchor), HOLDERS_ASKED_MAX, found)
         if episode.feed_class == FeedClass.DESK:
             self._by_term.gather(episode.terms, HOLDERS_ASKED_MAX, found)
-        ranked = [rank for each in found if (rank := self._recency(each, space)) is not None]
-        return [self.case(incident_id).incident for _, incident_id in sorted(ranked)[:CANDIDATES_MAX]]
-
-    def _recency(self, incident_id: str, space: str) -> tuple[int, str] | None:
-        case = self._cases[incident_id]
-        known = case if isinstance(case, Folded) else case.incident
-        return (-known.updated_at_ms, incident_id) if known.space == space else None
+        ranked: list[tuple[int, str]] = []
+        for incident_id in found:
+            case = self._cases[incident_id]
+            known = case if isinstance(case, Folded) else case.incident
+            if known.space == space:
+                ranked.append((-known.updated_at_ms, incident_id))
+        ranked.sort()
+        return [self.case(incident_id).incident for _, incident_id in ranked[:CANDIDATES_MAX]]
 
     def _newest(self, ids: Iterable[str]) -> str | None:
         """The incident that people mean: an open one, else one that is resolved but not closed."""
@@ -288,10 +289,11 @@ class Book:
     def _names(self, member: Member) -> list[tuple[Holders, Iterable[str]]]:
         """Every name under which an episode could ask for a member's incident, by index."""
         names: list[tuple[Holders, Iterable[str]]] = [(self._by_condition, (member.alert_key,))]
+        reach_of = self._topology.reach
         if member.ticket is not None:
             names.append((self._by_ticket, (member.ticket,)))
         for anchor in _anchors(member):
-            reach = self._topology.reach(anchor)
+            reach = reach_of(anchor)
             names.append((self._by_anchor, (next(iter(reach)),)))
             names.append((self._by_reach, reach))
         if member.feed_class == FeedClass.DESK:

@@ -323,8 +323,8 @@ class Desk:
         dues = [incident.escalation.next_at_ms, incident.resolve_at_ms]
         for clock in incident.clocks.values():
             if clock.met_at_ms is None and clock.breached_at_ms is None:
-                dues += [clock.warn_at_ms, clock.due_at_ms]
-        return min((due for due in dues if due is not None), default=None)
+                dues += (clock.warn_at_ms, clock.due_at_ms)
+        return min([due for due in dues if due is not None], default=None)
 
     def on_deadline(self, draft: Draft) -> None:
         """Do what is due."""

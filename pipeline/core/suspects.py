@@ -46,7 +46,7 @@ def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list
     about = tally.about
     if not about:
         return []
-    first_ms = min(each.first_ms for each in about.values())
+    first_ms = min([each.first_ms for each in about.values()])
     changed = _changed(changes, [*about, *tally.needed_by], first_ms) if changes else {}
     candidates = {*about, *tally.shared, *changed}
     likely: list[tuple[float, str]] = []
