@@ -48,6 +48,8 @@ class Answer:
         self.place: TopicPartition = result._topic_partition
         self.size: int = result._partition_records._records.size_in_bytes()
         self._result = result
+        # Not used here, and it holds its owner and the megabytes of the answer until the collector, which runs seldom.
+        result._partition_records._records_iterator = None
 
     def batches(self) -> Iterator[tuple[Any, int]]:
         """Batches with records that readers of committed records see, each with the first offset that counts.

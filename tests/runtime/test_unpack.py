@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from struct import pack, pack_into
 from types import SimpleNamespace
@@ -169,6 +171,18 @@ def test_a_batch_with_a_wrong_checksum_is_an_error_and_leaves_the_position() -> 
     with pytest.raises(CorruptRecordException):
         Answer(result).unpacked("alerts")
     assert position.position == 0
+
+
+def test_the_bytes_of_an_answer_are_given_back_at_once_and_do_not_wait_for_the_collector() -> None:
+    result, _ = fetched([whole(0)])
+    bytes_held = weakref.ref(result._partition_records)
+    gc.disable()
+    try:
+        assert Answer(result).unpacked("alerts").records
+        del result
+        assert bytes_held() is None
+    finally:
+        gc.enable()
 
 
 @given(some.data())
