@@ -47,7 +47,7 @@ MINUTES: Final[dict[str, dict[str, float]]] = {
         "core": 6,
         "state": 4,
         "pipeline": 8,
-        "peers": 18,
+        "peers": 20,
         "alertmanager": 3,
         "latency": 6,
         "scale": 9,
