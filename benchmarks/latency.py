@@ -133,7 +133,7 @@ def send(site: Site, timed: Timed, rate: float, seconds: float) -> float:
 
 def background_alerts(alerts: int) -> Iterator[tuple[str, bytes]]:
     """The same mix as in `pipeline`."""
-    return ((each.fingerprint, webhook(each.alert)) for each in flood_of(alerts, REPEATS).make())
+    return ((each.fingerprint, webhook(each.alert)) for each in flood_of(alerts, REPEATS, even=True).make())
 
 
 def listen(broker: Broker, timed: Timed, stop: threading.Event) -> None:
