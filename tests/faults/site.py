@@ -81,6 +81,7 @@ class Site:
         doubtful: digests of what the brokers acknowledged without saying where it is.
         events: records handed over.
         counts: logical name of each topic -> partitions.
+        settled: wire name and partition -> end when all was handled; a late tick's outputs may follow it.
     """
 
     def __init__(self, bootstrap: str, prefix: str, *, partitions: int = PARTITIONS, **settings: Any) -> None:
@@ -98,6 +99,7 @@ class Site:
         self.poison: list[Sent] = []
         self.doubtful: set[Digest] = set()
         self.events = 0
+        self.settled: dict[Place, int] = {}
         self._client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0}
         self.admin = AdminClient(self._client)
         self._producer = Producer(
@@ -248,6 +250,7 @@ class Site:
             return {"lag": lag}
         after, _ = self._ends()
         grown = {place.topic: offset for place, offset in after.items() if offset != before[place]}
+        self.settled = {(place.topic, place.partition): offset for place, offset in after.items()}
         return {"still written": grown} if grown else {}
 
     def lag(self) -> dict[str, int]:
