@@ -40,6 +40,10 @@ def zombie(arena: Arena, seed: int, rounds: int, sabotage: Sabotage | None = Non
                 which = run.chance.randint(2, 6) if sabotage is None else run.chance.randint(100, 120)
                 _freeze_and_thaw(run, Strike(stage, step, which, signal.SIGSTOP), sabotage)
                 arena.say(f"zombie {seed}: {number + 1} of {rounds}")
+            # A zombie that froze while it was being given another partition takes it as it wakes, which fences the
+            # last heir, too. An orchestrator starts another; here this one stands by.
+            if sabotage is None:
+                run.fleet.start()
         return run.finish()
 
 
