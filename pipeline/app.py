@@ -61,7 +61,6 @@ def create_app(context: StageContext) -> HostedStage:
         processing_guarantee="exactly_once",
         broker_session_timeout=settings.session_timeout_seconds,
         broker_request_timeout=max(REQUEST_TIMEOUT_SECONDS_MIN, settings.session_timeout_seconds),
-        broker_max_poll_records=settings.batch_records_max,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=STREAM_BATCHES_MAX,
         stream_recovery_delay=0.0,

@@ -109,7 +109,7 @@ class IngestProcessor(Processor):
     def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter], effects: Effects) -> bool:
         """Read a message that is not known; whether all of it could be read."""
         feed, adapter = source
-        message = RawMessage(feed.name, adapter.feed_class, record.timestamp, record.headers)
+        message = RawMessage(feed.name, adapter.feed_class, record.headers)
         results = adapter.parse(_parsed(value), message)
         bad_bytes = 0
         bad_first = 0

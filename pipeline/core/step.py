@@ -39,7 +39,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 class Record(Protocol):
-    """One Kafka record, as aiokafka's ``ConsumerRecord`` already is. ``timestamp``: epoch milliseconds."""
+    """One Kafka record. ``timestamp``: epoch milliseconds."""
 
     @property
     def topic(self) -> str:
@@ -71,7 +71,7 @@ class Record(Protocol):
 
 
 class StreamRecord(NamedTuple):
-    """A `Record` made by us: in replay, the simulator and tests."""
+    """A `Record`, wherever it comes from: a topic, a recording, a test."""
 
     topic: str
     partition: int

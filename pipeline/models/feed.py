@@ -12,16 +12,17 @@ from pipeline.models.decision import BadRecord
 class RawMessage(NamedTuple):
     """What an adapter may know of a raw record beside its document.
 
+    Neither its time nor its place: those are no facts of the source, and without them equal messages come to equal
+    alerts, which `pipeline.core.recall` relies on.
+
     Attributes:
         feed: name of the feed; part of every alert key.
         feed_class: a `FeedClass`.
-        timestamp_ms: timestamp of the record, epoch milliseconds. Not the source's fact: never an event time.
         headers: as they came; bridges put delivery ids of webhooks here.
     """
 
     feed: str
     feed_class: str
-    timestamp_ms: int
     headers: Sequence[tuple[str, bytes]] = ()
 
     def header(self, name: str) -> str | None:

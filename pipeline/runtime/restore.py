@@ -18,7 +18,7 @@ from pipeline.core.migrate import FIRST_SCHEMA, UnknownSchemaError, migrated
 from pipeline.core.step import Processor
 from pipeline.flow import MEBIBYTE, changelog_topic
 from pipeline.runtime.guard import RefusedError
-from pipeline.runtime.unpack import Answer, next_answer
+from pipeline.runtime.unpack import Answer, next_answer, wait_for_answer
 from pipeline.settings import Settings
 
 FETCH_BYTES_MAX: Final = 16 * MEBIBYTE
@@ -145,12 +145,7 @@ async def _answer(consumer: Any, topic: TopicPartition) -> Answer | None:
     fetcher, only = consumer._fetcher, (topic,)
     if (answer := next_answer(fetcher, only)) is not None:
         return answer
-    waiter = fetcher._create_fetch_waiter()
-    await asyncio.wait([waiter], timeout=READ_TIMEOUT_SECONDS)
-    if waiter.done():
-        waiter.result()  # raises where we have no right to read
-    else:
-        waiter.cancel()
+    await wait_for_answer(fetcher, READ_TIMEOUT_SECONDS)
     return next_answer(fetcher, only)
 
 

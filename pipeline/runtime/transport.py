@@ -30,7 +30,7 @@ from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.stable import wait_until_stable
-from pipeline.runtime.unpack import Taken, take
+from pipeline.runtime.unpack import Taken, take, wait_for_answer
 
 # Room for one transaction's worth of usual records (600 bytes to 1 KiB) in one fetch.
 FETCH_BYTES_MAX: Final = 2 * MEBIBYTE
@@ -163,12 +163,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 left = deadline - monotonic()
                 if left <= 0:
                     return {}
-                waiter = fetcher._create_fetch_waiter()
-                await asyncio.wait([waiter], timeout=left)
-                if waiter.done():
-                    waiter.result()  # raises where we have no right to read
-                else:
-                    waiter.cancel()
+                await wait_for_answer(fetcher, left)
 
     def _placed(
         self,

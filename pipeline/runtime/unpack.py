@@ -7,6 +7,7 @@ checksum, whether its transaction was aborted, whether it is a mark, where readi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, NamedTuple, cast
 
@@ -117,6 +118,20 @@ def next_answer(fetcher: Any, places: Collection[TopicPartition]) -> Answer | No
         elif not fetcher._subscriptions.is_assigned(place):
             del fetcher._records[place]
     return None
+
+
+async def wait_for_answer(fetcher: Any, seconds: float) -> None:
+    """Return when another answer has come, or after so many seconds.
+
+    Raises:
+        KafkaError: we have no right to read.
+    """
+    waiter = fetcher._create_fetch_waiter()
+    await asyncio.wait([waiter], timeout=seconds)
+    if waiter.done():
+        waiter.result()
+    else:
+        waiter.cancel()
 
 
 def take(

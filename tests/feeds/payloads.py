@@ -22,7 +22,7 @@ def document(name: str) -> Any:
 def read(adapter: str, payload: object, *headers: tuple[str, bytes]) -> list[Alert | BadRecord]:
     """What an adapter makes of a document, in a feed of the adapter's name."""
     chosen = ADAPTERS[adapter]
-    return chosen(payload, RawMessage(adapter, chosen.feed_class, 1_772_590_000_000, headers))
+    return chosen(payload, RawMessage(adapter, chosen.feed_class, headers))
 
 
 def alerts(adapter: str, payload: object, *headers: tuple[str, bytes]) -> list[Alert]:

@@ -130,7 +130,7 @@ def test_only_resolved_messages_of_sources_that_tell_have_an_end() -> None:
 
 
 def _message(feed: str, feed_class: str) -> RawMessage:
-    return RawMessage(feed, feed_class, 0)
+    return RawMessage(feed, feed_class)
 
 
 def _key(result: object) -> str:
