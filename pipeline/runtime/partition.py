@@ -184,7 +184,8 @@ class PartitionTask:
     async def offer(self, topic: str, fetched: Fetched) -> bool:
         """Queue one topic's fetched records. Never waits: reading stops where a partition holds enough.
 
-        Once the task is closing the records are dropped: they are uncommitted, so the next owner reads them.
+        Once the task is closing the records are dropped: they are uncommitted, so the next owner reads them. So are
+        those that were taken before: reading goes back after a gap, also behind what still waits for its turn.
 
         Returns:
             False where they do not follow on what was taken before: records were lost on the way here (a rebalance
@@ -196,9 +197,13 @@ class PartitionTask:
             reached = self._read_to.get(topic)
             if reached is None or fetched.begin > reached:
                 return False
+            if fetched.begin < reached:
+                news = [record for record in fetched.records if record.offset >= reached]
+                fetched = fetched._replace(records=news, size=None)
             self._read_to[topic] = max(reached, fetched.end)
-            self.waiting.put(topic, fetched.records, fetched.size)
-            self._changed.notify_all()
+            if fetched.records:
+                self.waiting.put(topic, fetched.records, fetched.size)
+                self._changed.notify_all()
             return True
 
     def observe(self, *, has_unread: bool) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 from pipeline.core.step import StreamRecord
 from pipeline.runtime.fetched import Fetched
+from pipeline.runtime.gate import Gate
 from pipeline.runtime.partition import PartitionTask
 from tests.runtime.inside import context, until
 from tests.runtime.toy import INPUT, OUTPUT, STAGE
@@ -87,6 +89,28 @@ def test_a_partition_that_another_had_in_between_is_not_resumed_from_memory(benc
         return undisturbed, disturbed
 
     assert asyncio.run(slept()) == (True, False)
+
+
+def test_records_that_are_read_again_while_they_wait_are_handled_once(bench: Bench) -> None:
+    """After a gap or a rebalance reading goes back, also behind what was taken and has not had its turn yet."""
+
+    async def read_twice() -> tuple[int, list[int]]:
+        given = replace(context(bench), gate=Gate(1))
+        mine = PartitionTask(given, 0)
+        await mine.start()
+        await until(lambda: mine.serving, "it serves")
+        topic = given.settings.wire(INPUT)
+        mine.positioned({}, {topic: 0})
+        async with given.gate.turn(0):
+            assert await mine.offer(topic, Fetched([record_of(each) for each in range(4)], 0, 4))
+            assert await mine.offer(topic, Fetched([record_of(each) for each in range(2, 6)], 2, 6))
+            assert await mine.offer(topic, Fetched([record_of(each) for each in range(3)], 0, 3))
+            waiting = list(mine.waiting.counts().values())
+        await until(lambda: mine.next_offsets.get(topic) == 6, "all are handled")
+        await mine.close()
+        return mine.processor.ledger.received, waiting
+
+    assert asyncio.run(read_twice()) == (6, [6])
 
 
 def record_of(offset: int) -> StreamRecord:
