@@ -17,6 +17,7 @@ from aiokafka.structs import TopicPartition
 from pipeline.core.migrate import FIRST_SCHEMA, UnknownSchemaError, migrated
 from pipeline.core.step import Processor
 from pipeline.flow import MEBIBYTE, changelog_topic
+from pipeline.runtime.first import seek_to_first
 from pipeline.runtime.guard import RefusedError
 from pipeline.runtime.unpack import Answer, next_answer, wait_for_answer
 from pipeline.settings import Settings
@@ -118,7 +119,7 @@ async def _read(settings: Settings, topic: TopicPartition, stopping: Callable[[]
         async with asyncio.timeout(SILENCE_SECONDS_MAX) as silence:
             await consumer.start()
             consumer.assign([topic])
-            await consumer.seek_to_beginning(topic)
+            await seek_to_first(consumer, (topic,))
             end = (await consumer.end_offsets([topic]))[topic]
             position = await consumer.position(topic)
             while position < end:

@@ -10,14 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from time import monotonic, sleep
 from typing import Any, Final
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.settings import Settings
 
 # A transaction that a dead worker left open in our group ends within its own time limit of 60 s.
 STABLE_SECONDS_MAX: Final = 90.0
+# A coordinator that has just moved is found again within a second or two.
+RETRY_SECONDS: Final = 0.5
+# While a coordinator moves; librdkafka passes these on instead of asking the next one.
+MOVING: Final = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+)
 
 
 def wait_until_stable(settings: Settings, group: str, places: Iterable[tuple[str, int]]) -> None:
@@ -38,5 +45,15 @@ def wait_until_stable(settings: Settings, group: str, places: Iterable[tuple[str
         "enable.auto.commit": False,
         "log_level": 0,
     }
-    with closing(Consumer(client)) as consumer:
-        consumer.committed([TopicPartition(*place) for place in places], timeout=STABLE_SECONDS_MAX)
+    asked = [TopicPartition(*place) for place in places]
+    deadline = monotonic() + STABLE_SECONDS_MAX
+    while True:
+        try:
+            with closing(Consumer(client)) as consumer:
+                consumer.committed(asked, timeout=max(0.0, deadline - monotonic()))
+        except KafkaException as error:
+            if error.args[0].code() not in MOVING or monotonic() > deadline:
+                raise
+            sleep(RETRY_SECONDS)
+        else:
+            return

@@ -27,6 +27,7 @@ from faust.types import TP, ConsumerMessage
 from pipeline.flow import MEBIBYTE
 from pipeline.runtime.assignor import PartitionNumberAssignor
 from pipeline.runtime.fetched import Fetched
+from pipeline.runtime.first import seek_to_first
 from pipeline.runtime.guard import RefusedError, guarded
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.stable import wait_until_stable
@@ -121,9 +122,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             else:
                 fresh.append(topic)
         # Faust leaves these where they are, which loses what was fetched and dropped in a rebalance.
-        if fresh:
-            await consumer.seek_to_beginning(*fresh)
-        begins |= {TP(*topic): position for topic, position in self._positions(fresh).items()}
+        begins |= {TP(*topic): position for topic, position in (await seek_to_first(consumer, fresh)).items()}
         return Seek(committed, begins)
 
     def _positions(self, topics: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
