@@ -159,17 +159,20 @@ def changelog_topic(stage: str) -> str:
     return f"spillway.{stage}.changelog"
 
 
-def topics(feeds: tuple[str, ...]) -> tuple[Topic, ...]:
+def topics(feeds: tuple[str, ...], others: tuple[str, ...] = ()) -> tuple[Topic, ...]:
     """Every topic of the pipeline for the given feeds, in flow order, changelogs last.
 
     Args:
-        feeds: names of the configured feeds; each reads ``alerts.raw.<feed>``.
+        feeds: names of feeds; each reads ``alerts.raw.<feed>``.
+        others: names of feeds that nobody has asked for and that work nevertheless: one partition is enough.
     """
-    raw = tuple(
-        Topic(name=RAW_TOPIC_PREFIX + feed, key="any, of the source's choice", record_bytes_max=RAW_RECORD_BYTES_MAX)
-        for feed in feeds
-    )
+    raw = tuple(_raw(feed, None if feed in feeds else 1) for feed in (*feeds, *others))
     return raw + _FIXED_TOPICS + tuple(_changelogs())
+
+
+def _raw(feed: str, partitions: int | None) -> Topic:
+    key = "any, of the source's choice"
+    return Topic(name=RAW_TOPIC_PREFIX + feed, key=key, partitions=partitions, record_bytes_max=RAW_RECORD_BYTES_MAX)
 
 
 def _changelogs() -> list[Topic]:

@@ -14,9 +14,11 @@ from pipeline.catalog.link import cycles
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import ENTITY_KINDS, NAMESPACE_DEFAULT, full, parse_reference, short
+from pipeline.catalog.validate import validated
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.catalog import Catalogue
-from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy, MaintenanceWindow, Rotation
+from pipeline.models.feed import Adapter
+from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy, Feed, MaintenanceWindow, Rotation
 
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ADDRESS: Final = re.compile(r"https?://[^\s/]+(?:/\S*)?")
@@ -28,7 +30,7 @@ def check_all(
     packs: Packs,
     catalogue: Catalogue,
     descriptors: Mapping[str, Descriptor],
-    adapters: frozenset[str] | None,
+    adapters: Mapping[str, Adapter] | None,
     findings: Findings,
 ) -> None:
     """Every rule that needs more than one file.
@@ -37,7 +39,7 @@ def check_all(
         packs: all files beside the catalogue.
         catalogue: resolved.
         descriptors: by reference, for the lines.
-        adapters: names of the adapters that exist; None leaves the names in feeds.yaml unchecked.
+        adapters: those that exist; None leaves adapters and their options in feeds.yaml unchecked.
         findings: takes what is wrong.
     """
     for name, policy in packs.domains.items():
@@ -138,16 +140,15 @@ def _check_span(start: datetime, end: datetime, source: Source, findings: Findin
         findings.problem(source.at(*path, "end"), "end: must be after start")
 
 
-def _check_feeds(packs: Packs, adapters: frozenset[str] | None, findings: Findings) -> None:
+def _check_feeds(packs: Packs, adapters: Mapping[str, Adapter] | None, findings: Findings) -> None:
     for name, feed in packs.feeds.items():
         source = packs.sources["feed", name]
         if not _FEED_NAME.fullmatch(name):
             findings.problem(
                 source.at(), f"feed '{name}': must be lower-case letters, digits, '-', '_' or '.', as a topic's name"
             )
-        if adapters is not None and feed.adapter not in adapters:
-            near = suggestion(feed.adapter, adapters)
-            findings.problem(source.at("adapter"), f"adapter: there is no adapter '{feed.adapter}'{near}")
+        if adapters is not None:
+            _check_adapter(feed, source, adapters, findings)
         for severity, seconds in feed.hold_seconds.items():
             where = source.at("hold_seconds", severity)
             if severity not in SEVERITY_RANK:
@@ -155,6 +156,18 @@ def _check_feeds(packs: Packs, adapters: frozenset[str] | None, findings: Findin
                 findings.problem(where, f"hold_seconds: unknown severity '{severity}'{near}")
             if seconds < 0:
                 findings.problem(where, f"hold_seconds: {seconds} is less than nothing")
+
+
+def _check_adapter(feed: Feed, source: Source, adapters: Mapping[str, Adapter], findings: Findings) -> None:
+    """The adapter exists, and takes the options."""
+    adapter = adapters.get(feed.adapter)
+    if adapter is None:
+        near = suggestion(feed.adapter, adapters)
+        findings.problem(source.at("adapter"), f"adapter: there is no adapter '{feed.adapter}'{near}")
+    elif adapter.options is not None and feed.options:
+        validated(adapter.options, source.document, findings, (*source.path, "options"))
+    elif feed.options:
+        findings.problem(source.at("options"), f"options: adapter '{feed.adapter}' has none")
 
 
 def _check_sinks(packs: Packs, descriptors: Mapping[str, Descriptor], findings: Findings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -16,6 +16,7 @@ from pipeline.catalog.packs import FILES, FOLDERS, Packs
 from pipeline.catalog.problems import ConfigError, Findings, Place, Problem, suggestion
 from pipeline.catalog.yaml_lines import FILE_BYTES_MAX, read_documents
 from pipeline.core.identity import content_hash
+from pipeline.models.feed import Adapter
 from pipeline.models.policy import Config
 
 CATALOG_FOLDER: Final = "catalog"
@@ -41,12 +42,12 @@ class Checked:
     warnings: tuple[Problem, ...]
 
 
-def load_config(directory: Path | None, adapters: Iterable[str] | None = None) -> Config:
+def load_config(directory: Path | None, adapters: Mapping[str, Adapter] | None = None) -> Config:
     """The configuration of a directory; safe defaults where there is no directory or nothing in it.
 
     Args:
         directory: where ``catalog/``, ``domains/`` and the rest are.
-        adapters: names of the adapters that exist, to check ``feeds.yaml`` against.
+        adapters: those that exist, to check ``feeds.yaml`` against.
 
     Raises:
         ConfigError: something is wrong; it holds all problems, not the first alone.
@@ -57,7 +58,7 @@ def load_config(directory: Path | None, adapters: Iterable[str] | None = None) -
     return checked.config
 
 
-def check_config(directory: Path | None, adapters: Iterable[str] | None = None) -> Checked:
+def check_config(directory: Path | None, adapters: Mapping[str, Adapter] | None = None) -> Checked:
     """Read and check a directory; never raises for what is in it. Arguments as for `load_config`."""
     if directory is None:
         return Checked(Config(), (), ())
@@ -82,13 +83,12 @@ def _assemble(
     packs: Packs,
     described: list[Descriptor],
     version: str,
-    adapters: Iterable[str] | None,
+    adapters: Mapping[str, Adapter] | None,
     findings: Findings,
 ) -> Config:
     linker = Linker(described, findings)
     catalogue = linker.catalogue(packs.names("domain"))
-    known = None if adapters is None else frozenset(adapters)
-    check_all(packs, catalogue, linker.descriptors, known, findings)
+    check_all(packs, catalogue, linker.descriptors, adapters, findings)
     return Config(
         version=version,
         catalogue=catalogue,

@@ -60,7 +60,7 @@ class IngestProcessor(Processor):
         enricher: of this configuration; partitions of one process share it.
 
     Raises:
-        ValueError: a feed names an adapter that is not there.
+        ValueError: a feed names an adapter that is not there, or options that its adapter does not have.
     """
 
     stage = "ingest"
@@ -75,12 +75,13 @@ class IngestProcessor(Processor):
         super().__init__()
         self._enricher = Enricher(config) if enricher is None else enricher
         self._recall = self._enricher.recall
-        self._sources: dict[str, tuple[Feed, Adapter]] = {}
+        self._sources: dict[str, tuple[Feed, Adapter, Any]] = {}
         for name, feed in feeds.items():
             if feed.adapter not in adapters:
                 known = ", ".join(adapters)
                 raise ValueError(f"feed {name}: there is no adapter {feed.adapter!r}; use one of {known}")
-            self._sources[RAW_TOPIC_PREFIX + name] = (feed, adapters[feed.adapter])
+            adapter = adapters[feed.adapter]
+            self._sources[RAW_TOPIC_PREFIX + name] = (feed, adapter, adapter.read_options(feed.options))
 
     def process(self, record: Record, effects: Effects) -> None:
         """Turn one raw record into alerts and dead letters."""
@@ -106,11 +107,12 @@ class IngestProcessor(Processor):
         if self._read(record, value, source, effects):
             self._recall.put(record.topic, value, effects.outputs[before:])
 
-    def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter], effects: Effects) -> bool:
+    def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter, Any], effects: Effects) -> bool:
         """Read a message that is not known; whether all of it could be read."""
-        feed, adapter = source
-        message = RawMessage(feed.name, adapter.feed_class, record.headers)
-        results = adapter.parse(_parsed(value), message)
+        feed, adapter, options = source
+        message = RawMessage(feed.name, adapter.feed_class, record.headers, options)
+        document = _parsed(value) if adapter.decode is None else adapter.decode(value)
+        results = adapter.parse(document, message)
         bad_bytes = 0
         bad_first = 0
         for index, result in enumerate(results):

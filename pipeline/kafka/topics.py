@@ -56,12 +56,17 @@ class TopicsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredTopic:
-    """One topic as the cluster should have it; ``name`` is the one on the wire."""
+    """One topic as the cluster should have it; ``name`` is the one on the wire.
+
+    Attributes:
+        free_count: no state hangs on the number of partitions, so another one is no harm.
+    """
 
     name: str
     partitions: int
     replication_factor: int
     config: Mapping[str, str]
+    free_count: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +150,14 @@ class _Draft:
 
 
 def desired_topics(settings: Settings, config: Config) -> tuple[DesiredTopic, ...]:
-    """Every topic that the pipeline needs under these settings and feeds, in flow order."""
-    names = tuple(feeds_of(config))
-    return tuple(_desired(topic, settings) for topic in topics(names))
+    """Every topic that the pipeline needs under these settings and feeds, in flow order.
+
+    Feeds of the configuration get the usual number of partitions. So do those of all adapters where it has none;
+    else they get one partition each, so that forty unused topics do not cost as much as the used ones.
+    """
+    names, listed = tuple(feeds_of(config)), tuple(config.feeds)
+    wanted = topics(listed, tuple(name for name in names if name not in listed)) if listed else topics(names)
+    return tuple(_desired(topic, settings) for topic in wanted)
 
 
 def _desired(topic: Topic, settings: Settings) -> DesiredTopic:
@@ -173,6 +183,7 @@ def _desired(topic: Topic, settings: Settings) -> DesiredTopic:
         partitions=topic.partitions or settings.partitions,
         replication_factor=settings.replication_factor,
         config=config,
+        free_count=topic.name.startswith(RAW_TOPIC_PREFIX),
     )
 
 
@@ -194,7 +205,12 @@ def plan(admin: AdminClient, desired: Sequence[DesiredTopic], *, allow_shrink: b
     draft.create = [topic for topic in desired if topic.name not in present]
     for topic in existing:
         partitions, replicas = present[topic.name]
-        if partitions != topic.partitions:
+        if partitions != topic.partitions and topic.free_count:
+            draft.remark.append(
+                f"{topic.name} has {partitions} partitions and {topic.partitions} are wanted: more are handled at a "
+                "time with kafka-topics --alter --partitions; stop ingest before"
+            )
+        elif partitions != topic.partitions:
             draft.refuse.append(
                 f"{topic.name} has {partitions} partitions and {topic.partitions} are wanted: a changed count moves "
                 "keys to other partitions, away from their state and order; keep the count, or start a new app id "

@@ -7,7 +7,7 @@ thresholds all belong to a domain. The defaults stand for a domain that has no p
 from __future__ import annotations
 
 from datetime import datetime, time
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -261,6 +261,7 @@ class Feed(Frozen):
         space: correlation space of all its alerts; None: by the alert's environment.
         hold_seconds: by severity: how long a new episode is held, so that transients pass unseen.
         ttl_seconds: for sources that never resolve.
+        options: what the adapter lets a feed choose; each adapter's page says what.
     """
 
     name: str
@@ -268,6 +269,7 @@ class Feed(Frozen):
     space: str | None = None
     hold_seconds: dict[str, int] = Field(default_factory=dict)
     ttl_seconds: int | None = Field(default=None, gt=0)
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Sink(Frozen):

@@ -5,11 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.catalog import ConfigError, check_config, load_config
+from pipeline.models.feed import Adapter
 from tests.catalog.directory import component, write
 
-ADAPTERS = ("alertmanager", "zabbix")
+
+class Choices(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    zone: str = "UTC"
+
+
+ADAPTERS = {
+    "alertmanager": Adapter("on_prem", lambda document, message: []),
+    "zabbix": Adapter("on_prem", lambda document, message: [], options=Choices),
+}
 
 ROTATION = """
 people: [amara.okafor]
@@ -33,6 +45,11 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "a merge key": (
         {"feeds.yaml": "a: &a {adapter: zabbix}\nb:\n  <<: *a\n"},
         ["feeds.yaml:3: merge keys (<<) are not supported; write the fields out"],
+    ),
+    "options that an adapter does not take": (
+        {"feeds.yaml": "zabbix:\n  options:\n    zoen: CET\nalertmanager:\n  options: {zone: CET}\n"},
+        ["feeds.yaml:3: unknown field 'zoen'; did you mean 'zone'?",
+         "feeds.yaml:5: options: adapter 'alertmanager' has none"],
     ),
     "an alias of nothing": (
         {"feeds.yaml": "zabbix: *nowhere\n"},

@@ -109,7 +109,7 @@ def test_a_refused_file_says_why(tmp_path: Path, content: bytes, reason: str) ->
 
 
 def test_an_unknown_adapter_names_those_there_are() -> None:
-    result = run("nagios", SAMPLES / "jira-ticket-firing.json")
+    result = run("carrier-pigeon", SAMPLES / "jira-ticket-firing.json")
 
     assert result.exit_code == 1
-    assert "no adapter or feed 'nagios'; use one of alertmanager, grafana" in result.output
+    assert "no adapter or feed 'carrier-pigeon'; use one of alertmanager, azure-monitor" in result.output

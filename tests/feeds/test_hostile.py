@@ -13,16 +13,9 @@ from hypothesis import strategies as st
 from pipeline.feeds import ADAPTERS
 from pipeline.models.alert import Alert
 from pipeline.models.decision import BadRecord
-from tests.feeds.payloads import SAMPLES, read
+from tests.feeds.payloads import SAMPLE_OF, read
 
-SAMPLES_OF = {
-    name: [
-        orjson.loads(file.read_bytes())
-        for file in sorted(SAMPLES.glob("*.json"))
-        if file.name.startswith({"alertmanager": ("alertmanager", "blackbox")}.get(name, name))
-    ]
-    for name in ADAPTERS
-}
+SAMPLES_OF = {name: [sample.document() for sample in SAMPLE_OF.values() if sample.adapter == name] for name in ADAPTERS}
 
 # What orjson can give: 64-bit numbers, text without lone surrogates.
 _SCALARS = (

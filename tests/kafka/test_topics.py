@@ -53,6 +53,7 @@ def test_topics_get_what_the_flow_says(kafka: str, prefix: str, admin: AdminClie
     apply(admin, plan(admin, desired_topics(settings(kafka, prefix), CONFIG)))
     listed = admin.list_topics(timeout=10).topics
     assert len(listed[f"{prefix}alerts.raw.factory"].partitions) == 2
+    assert len(listed[f"{prefix}alerts.raw.zabbix"].partitions) == 1  # nobody asked for it
     assert len(listed[f"{prefix}incidents.summaries"].partitions) == 1
     assert len(listed[prefix + changelog_topic("bridge")].partitions) == 1
 
@@ -136,6 +137,22 @@ def test_a_longer_retention_is_applied(kafka: str, prefix: str, admin: AdminClie
     assert f"~ {name}  retention.ms: 1000 -> {7 * DAY_MS}" in difference.lines()
     apply(admin, difference)
     assert plan(admin, wanted) == Plan()
+
+
+def test_without_feeds_in_the_configuration_every_adapter_gets_the_usual_partitions(kafka: str) -> None:
+    wanted = {each.name: each.partitions for each in desired_topics(settings(kafka, ""), Config())}
+
+    assert wanted["alerts.raw.zabbix"] == wanted["alerts.raw.jira"] == 2
+
+
+def test_a_raw_topic_with_another_partition_count_is_left_alone(kafka: str, prefix: str, admin: AdminClient) -> None:
+    apply(admin, plan(admin, desired_topics(settings(kafka, prefix), CONFIG)))
+    asked_for = Config(feeds={name: Feed(name=name, adapter="zabbix") for name in ("factory", "zabbix")})
+
+    difference = plan(admin, desired_topics(settings(kafka, prefix), asked_for))
+
+    assert difference.empty
+    assert difference.remark[0].startswith(f"{prefix}alerts.raw.zabbix has 1 partitions and 2 are wanted")
 
 
 def test_a_changed_partition_count_is_refused_with_the_reason(kafka: str, prefix: str, admin: AdminClient) -> None:
