@@ -14,7 +14,7 @@ import orjson
 from pipeline.core.enrich import Enricher
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
-from pipeline.models.alert import Alert, alert_to_wire, received_again
+from pipeline.models.alert import Alert, Kind, alert_to_wire, received_again
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.feed import Adapter, RawMessage
 from pipeline.models.policy import Config, Feed
@@ -41,6 +41,12 @@ NAME_CHARS_MAX: Final = 512
 SUMMARY_CHARS_MAX: Final = 1_024  # PagerDuty's own limit
 DESCRIPTION_CHARS_MAX: Final = 4_096
 ID_CHARS_MAX: Final = 512
+
+# A clock is trusted that is no further ahead. What is kept in time at all is right within seconds; a machine whose
+# clock runs away is minutes or hours ahead, and its alerts would look newer than the recoveries that follow them.
+CLOCK_SKEW_MS_MAX: Final = 60_000
+
+_AHEAD_OF_TIME: Final = frozenset({Kind.MAINTENANCE_START, Kind.MAINTENANCE_END})
 
 _CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """C0 and C1 controls, escape among them, and the bidirectional overrides and isolates of Unicode."""
@@ -100,7 +106,8 @@ class IngestProcessor(Processor):
             self._read(record, value, source, effects)
             return
         known = self._recall.get(record.topic, value)
-        if known is not None:
+        # With time gone back, what was no future may be one.
+        if known is not None and known[0].timestamp_ms <= record.timestamp:
             self._forward_again(record, known, effects)
             return
         before = len(effects.outputs)
@@ -108,13 +115,12 @@ class IngestProcessor(Processor):
             self._recall.put(record.topic, value, effects.outputs[before:])
 
     def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter, Any], effects: Effects) -> bool:
-        """Read a message that is not known; whether all of it could be read."""
+        """Read a message that is not known; whether the same bytes come to the same later."""
         feed, adapter, options = source
         message = RawMessage(feed.name, adapter.feed_class, record.headers, options)
         document = _parsed(value) if adapter.decode is None else adapter.decode(value)
         results = adapter.parse(document, message)
-        bad_bytes = 0
-        bad_first = 0
+        bad_bytes = bad_first = skewed = 0
         for index, result in enumerate(results):
             if isinstance(result, BadRecord):
                 if not bad_bytes:
@@ -123,8 +129,9 @@ class IngestProcessor(Processor):
                 holder = None if bad_bytes <= max(BAD_MEMBER_BYTES_MAX, len(value)) else bad_first
                 self._refuse_member(record, result, index, holder, effects)
             else:
+                skewed += put_back(result, record.timestamp)
                 self._forward(record, result, index, feed, effects)
-        return not bad_bytes
+        return not (bad_bytes or skewed)
 
     def _forward(self, record: Record, alert: Alert, index: int, feed: Feed, effects: Effects) -> None:
         self.ledger.received += 1
@@ -170,6 +177,24 @@ def _parsed(value: bytes) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise BadRecord(Reason.BROKEN_JSON, f"line {error.lineno}, column {error.colno}: not JSON") from error
+
+
+def put_back(alert: Alert, now_ms: int) -> bool:
+    """Put times that have not come yet back, by what the source's clock is ahead; whether there were any.
+
+    The newest of them cannot have been later than now, so the clock is ahead by at least what it is later. Their
+    distance from each other is kept: how long it lasted is what a wrong clock measures right. Maintenance is told
+    before it begins, so its times may lie ahead.
+    """
+    if alert.kind in _AHEAD_OF_TIME:
+        return False
+    newest_ms = max(alert.event_at_ms or 0, alert.ended_at_ms or 0)
+    if newest_ms <= now_ms + CLOCK_SKEW_MS_MAX:
+        return False
+    alert.clock_skew_ms = skew_ms = newest_ms - now_ms
+    alert.event_at_ms = None if alert.event_at_ms is None else max(0, alert.event_at_ms - skew_ms)
+    alert.ended_at_ms = None if alert.ended_at_ms is None else max(0, alert.ended_at_ms - skew_ms)
+    return True
 
 
 def bound(alert: Alert) -> None:

@@ -79,6 +79,8 @@ class Alert:
         severity_default_reason: why a default was used, where one was.
         event_at_ms: when it happened, by the source's clock; None when the source does not say.
         ended_at_ms: when it ended, by the source's clock.
+        clock_skew_ms: how far ahead of ours the source's clock is, where it told a time that had not come yet; its
+            times are put back by that much then. A clock that is behind looks like a slow delivery, so nobody knows.
         labels: flat facts, source's spelling.
         links: title -> address, back to the source.
         ticket: the ticket's id in its system, for service-desk feeds.
@@ -112,6 +114,7 @@ class Alert:
     severity_default_reason: str | None = None
     event_at_ms: int | None = None
     ended_at_ms: int | None = None
+    clock_skew_ms: int | None = None
     labels: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     ticket: str | None = None
@@ -174,6 +177,8 @@ def _put_said(document: dict[str, Any], alert: Alert) -> None:
         document["event_at_ms"] = alert.event_at_ms
     if alert.ended_at_ms is not None:
         document["ended_at_ms"] = alert.ended_at_ms
+    if alert.clock_skew_ms is not None:
+        document["clock_skew_ms"] = alert.clock_skew_ms
     if alert.links:
         document["links"] = alert.links
     if alert.ttl_seconds is not None:

@@ -65,7 +65,7 @@ def brief(alert_key: str, severity: str, space: str, alert: Alert | None = None)
     if alert is not None:
         said.feed, said.feed_class, said.kind = alert.feed, alert.feed_class, alert.kind
         said.event_at_ms, said.ended_at_ms = alert.event_at_ms, alert.ended_at_ms
-        said.origin, said.received_at_ms = alert.origin, alert.received_at_ms
+        said.origin, said.received_at_ms, said.clock_skew_ms = alert.origin, alert.received_at_ms, alert.clock_skew_ms
     said.severity, said.space = severity, space
     return alert_to_wire(said)
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core import ingest
-from pipeline.core.ingest import BAD_MEMBER_BYTES_MAX, IngestProcessor
+from pipeline.core.ingest import BAD_MEMBER_BYTES_MAX, CLOCK_SKEW_MS_MAX, IngestProcessor, put_back
 from pipeline.core.step import Effects, Output, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.flow import MEBIBYTE, RAW_VALUE_BYTES_MAX
-from pipeline.models.alert import Alert, alert_from_wire
+from pipeline.models.alert import Alert, Kind, alert_from_wire
 from pipeline.models.catalog import Catalogue, Entity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.policy import Config, Feed
@@ -209,6 +209,40 @@ def test_what_is_short_and_printable_passes_and_all_else_is_cut_and_cleaned(
 
 def test_everything_that_steers_is_taken_for_unprintable() -> None:
     assert not [each for each in ingest._CONTROLS if chr(each).isprintable()]
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "skew_ms"),
+    [(-5_000, None), (0, None), (CLOCK_SKEW_MS_MAX, None), (CLOCK_SKEW_MS_MAX + 1, CLOCK_SKEW_MS_MAX + 1)],
+)
+def test_a_clock_that_is_far_ahead_is_put_back(ahead_ms: int, skew_ms: int | None) -> None:
+    said = Alert(feed="f", feed_class="saas", kind=Kind.RESOLVED, alert_key="k", name="", summary="")
+    said.event_at_ms, said.ended_at_ms = RECEIVED_MS + ahead_ms - 90_000, RECEIVED_MS + ahead_ms
+
+    assert put_back(said, RECEIVED_MS) == (skew_ms is not None)
+    assert said.clock_skew_ms == skew_ms
+    assert said.ended_at_ms - said.event_at_ms == 90_000
+    assert said.ended_at_ms == RECEIVED_MS + (0 if skew_ms else ahead_ms)
+
+
+def test_maintenance_that_is_told_before_it_begins_keeps_its_time() -> None:
+    said = Alert(feed="f", feed_class="saas", kind=Kind.MAINTENANCE_START, alert_key="k", name="", summary="")
+    said.event_at_ms = RECEIVED_MS + 86_400_000
+
+    assert not put_back(said, RECEIVED_MS)
+    assert said.event_at_ms == RECEIVED_MS + 86_400_000
+
+
+def test_the_same_bytes_are_put_back_by_what_is_ahead_each_time() -> None:
+    value = group(member(service="checkout") | {"startsAt": "2026-03-04T02:10:00Z"})
+    begun_ms = 1_772_590_200_000
+    subject, effects = processor(), Effects()
+    for received_ms in (begun_ms + 1, begun_ms - 7_200_000, begun_ms - 3_600_000, begun_ms + 2):
+        subject.handle_one(StreamRecord("alerts.raw.alertmanager", 2, 7, received_ms, None, value), effects)
+    found = [alert_from_wire(orjson.loads(output.value or b"")) for output in effects.outputs]
+
+    assert [alert.clock_skew_ms for alert in found] == [None, 7_200_000, 3_600_000, None]
+    assert [alert.event_at_ms for alert in found] == [begun_ms, begun_ms - 7_200_000, begun_ms - 3_600_000, begun_ms]
 
 
 def test_a_feeds_ttl_stands_where_the_source_has_none() -> None:
