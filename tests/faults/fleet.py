@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, Final, Self
@@ -43,6 +44,8 @@ class Member:
     def __init__(self, orders: Orders) -> None:
         self.orders = orders
         self._process = _context().Process(target=run, args=(orders,), name=orders.log.stem)
+        # Two threads that ask at the same time would read the fork server's one answer twice, and the second gets 255.
+        self._asking = threading.Lock()
         self._process.start()
 
     @property
@@ -52,18 +55,19 @@ class Member:
 
     @property
     def ended(self) -> bool:
-        return self._process.exitcode is not None
+        return self.exit_code is not None
 
     @property
     def exit_code(self) -> int | None:
         """As of `subprocess`: negative for a signal."""
-        return self._process.exitcode
+        with self._asking:
+            return self._process.exitcode
 
     def kill(self) -> float:
         """As kill -9; gives the moment, on the monotonic clock that all processes share."""
         at = time.monotonic()
         self._process.kill()
-        self._process.join()
+        self.wait()
         return at
 
     def freeze(self) -> None:
@@ -91,9 +95,10 @@ class Member:
 
     def wait(self, seconds: float = STOP_SECONDS_MAX) -> int:
         """Wait for its end; gives the exit code."""
-        self._process.join(seconds)
-        assert self._process.exitcode is not None, f"{self._process.name} does not end: {self.said()[-500:]}"
-        return self._process.exitcode
+        wait([self._process.sentinel], seconds)
+        code = self.exit_code
+        assert code is not None, f"{self._process.name} does not end: {self.said()[-500:]}"
+        return code
 
     def said(self) -> str:
         return self.orders.log.read_text(errors="replace") if self.orders.log.exists() else ""
