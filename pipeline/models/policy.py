@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.models.catalog import Catalogue, Frozen
+from pipeline.models.gateway import GatewayFeed
 
 DEFAULT_DOMAIN = "default"
 
@@ -262,6 +263,7 @@ class Feed(Frozen):
         hold_seconds: by severity: how long a new episode is held, so that transients pass unseen.
         ttl_seconds: for sources that never resolve.
         options: what the adapter lets a feed choose; each adapter's page says what.
+        gateway: how it takes messages over HTTP; None: it does not.
     """
 
     name: str
@@ -270,6 +272,7 @@ class Feed(Frozen):
     hold_seconds: dict[str, int] = Field(default_factory=dict)
     ttl_seconds: int | None = Field(default=None, gt=0)
     options: dict[str, Any] = Field(default_factory=dict)
+    gateway: GatewayFeed | None = None
 
 
 class Sink(Frozen):
