@@ -48,7 +48,7 @@ def check_all(
     _check_aliases(catalogue, descriptors, findings)
     for circle in cycles(catalogue):
         place = descriptors[circle[0]].place
-        findings.warning(place, f"dependencies run in a circle: {' -> '.join(circle)}")
+        findings.warning(place, f"dependencies run in a circle: {' -> '.join(circle)}", "dependency-circle")
     _check_rotations(packs, catalogue, findings)
     _check_feeds(packs, adapters, findings)
     _check_sinks(packs, descriptors, findings)
@@ -105,7 +105,7 @@ def _check_aliases(catalogue: Catalogue, descriptors: Mapping[str, Descriptor], 
             first = owners.setdefault(alias, ref)
             if first != ref:
                 place = descriptors[ref].annotations.get(PREFIX + "aliases", descriptors[ref].place)
-                findings.warning(place, f"alias '{alias}' is also an alias of {first}")
+                findings.warning(place, f"alias '{alias}' is also an alias of {first}", "shared-alias")
 
 
 def _check_rotations(packs: Packs, catalogue: Catalogue, findings: Findings) -> None:

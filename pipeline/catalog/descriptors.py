@@ -84,7 +84,7 @@ def _kind(document: Document, findings: Findings) -> str | None:
         return _SPELLING[kind]
     near = suggestion(kind, _SPELLING)
     if near and kind not in _PASSED_KINDS:
-        findings.warning(document.at("kind"), f"kind '{kind}' is not read{near}")
+        findings.warning(document.at("kind"), f"kind '{kind}' is not read{near}", "misspelt-kind")
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -14,7 +14,7 @@ from pipeline.catalog.descriptors import Descriptor, read_descriptor
 from pipeline.catalog.link import Linker
 from pipeline.catalog.packs import FILES, FOLDERS, Packs
 from pipeline.catalog.problems import ConfigError, Findings, Place, Problem, suggestion
-from pipeline.catalog.yaml_lines import FILE_BYTES_MAX, read_documents
+from pipeline.catalog.yaml_lines import FILE_BYTES_MAX, Document, read_documents
 from pipeline.core.identity import content_hash
 from pipeline.models.feed import Adapter
 from pipeline.models.policy import Config
@@ -42,6 +42,24 @@ class Checked:
     warnings: tuple[Problem, ...]
 
 
+@dataclass(slots=True)
+class Opened:
+    """A directory as read and checked, with where everything stands, for those who say where something comes from.
+
+    Attributes:
+        files: every configuration file with its bytes.
+        packs: what the files beside the catalogue say, and where.
+        descriptors: of the catalogue, by reference.
+        documents: of the catalogue, by the place where each begins.
+    """
+
+    checked: Checked
+    files: dict[str, bytes] = field(default_factory=dict)
+    packs: Packs = field(default_factory=Packs)
+    descriptors: dict[str, Descriptor] = field(default_factory=dict)
+    documents: dict[Place, Document] = field(default_factory=dict)
+
+
 def load_config(directory: Path | None, adapters: Mapping[str, Adapter] | None = None) -> Config:
     """The configuration of a directory; safe defaults where there is no directory or nothing in it.
 
@@ -60,33 +78,43 @@ def load_config(directory: Path | None, adapters: Mapping[str, Adapter] | None =
 
 def check_config(directory: Path | None, adapters: Mapping[str, Adapter] | None = None) -> Checked:
     """Read and check a directory; never raises for what is in it. Arguments as for `load_config`."""
+    return open_config(directory, adapters).checked
+
+
+def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None = None) -> Opened:
+    """As `check_config`, with what was read and where it stands."""
+    opened = Opened(Checked(Config(), (), ()))
     if directory is None:
-        return Checked(Config(), (), ())
+        return opened
     findings = Findings()
     files = _read_files(directory, findings)
-    packs = Packs()
+    opened.files = {str(file): data for file, data in files}
     described: list[Descriptor] = []
     for file, data in files:
         documents = read_documents(str(file), data, findings)
         reader = FILES.get(str(file)) or FOLDERS.get(file.parts[0])
         if reader is not None:
-            reader(packs, file, documents, findings)
-        else:
-            found = (read_descriptor(document, findings) for document in documents)
-            described.extend(each for each in found if each is not None)
-    config = _assemble(packs, described, _version(files), adapters, findings)
+            reader(opened.packs, file, documents, findings)
+            continue
+        for document in documents:
+            opened.documents[document.at()] = document
+            if (descriptor := read_descriptor(document, findings)) is not None:
+                described.append(descriptor)
+    linker = Linker(described, findings)
+    opened.descriptors = linker.descriptors
+    config = _assemble(opened.packs, linker, _version(files), adapters, findings)
     problems, warnings = (tuple(sorted(set(each))) for each in (findings.problems, findings.warnings))
-    return Checked(None if problems else config, problems, warnings)
+    opened.checked = Checked(None if problems else config, problems, warnings)
+    return opened
 
 
 def _assemble(
     packs: Packs,
-    described: list[Descriptor],
+    linker: Linker,
     version: str,
     adapters: Mapping[str, Adapter] | None,
     findings: Findings,
 ) -> Config:
-    linker = Linker(described, findings)
     catalogue = linker.catalogue(packs.names("domain"))
     check_all(packs, catalogue, linker.descriptors, adapters, findings)
     return Config(

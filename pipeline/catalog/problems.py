@@ -23,11 +23,13 @@ class Problem(NamedTuple):
         file: path relative to the configuration directory; "." for the directory itself.
         line: 1 is the first.
         message: what is wrong and what to do. Holds no value that may be a secret.
+        rule: stable name of what is only suspicious, for silencing it; "" for what is wrong.
     """
 
     file: str
     line: int
     message: str
+    rule: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message}"
@@ -66,9 +68,9 @@ class Findings:
         """Note what makes the directory unusable."""
         self.problems.append(Problem(place.file, place.line, message))
 
-    def warning(self, place: Place, message: str) -> None:
-        """Note what works, and is probably not meant."""
-        self.warnings.append(Problem(place.file, place.line, message))
+    def warning(self, place: Place, message: str, rule: str = "check") -> None:
+        """Note what works, and is probably not meant, under the stable name of its rule."""
+        self.warnings.append(Problem(place.file, place.line, message, rule))
 
     def near(self, wrong: str, entities: Collection[str]) -> str:
         """`suggestion` from the names of a catalogue, until so many were wrong that looking takes too long."""

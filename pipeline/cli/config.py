@@ -19,6 +19,7 @@ from pipeline.settings import Settings, SettingsError
 
 DIRECTORY_DEFAULT: Final = Path("config")
 EXIT_PROBLEMS: Final = 2
+INVALID: Final = "invalid"
 
 # Words of the summary that do not become singular by losing their s.
 _SINGULAR: Final = {"maintenance": "maintenance window"}
@@ -96,7 +97,7 @@ def _report(checked: Checked) -> dict[str, Any]:
         "ok": checked.config is not None,
         "version": checked.config.version if checked.config else None,
         "found": counts(checked.config) if checked.config else None,
-        "problems": [problem._asdict() for problem in checked.problems],
+        "problems": [problem._asdict() | {"rule": INVALID} for problem in checked.problems],
         "warnings": [warning._asdict() for warning in checked.warnings],
     }
 

@@ -52,7 +52,9 @@ def test_check_answers_machines_in_json(broken: Path) -> None:
 
     report = json.loads(bad.output)
     assert (bad.exit_code, report["ok"], report["version"]) == (2, False, None)
-    assert report["problems"][0] == {"file": "correlation.yaml", "line": 1, "message": "unknown field 'a'"}
+    place = {"file": "correlation.yaml", "line": 1}
+    assert report["problems"][0] == {**place, "rule": "invalid", "message": "unknown field 'a'"}
+    assert report["warnings"][0]["rule"] == "shared-alias"
     assert len(report["warnings"]) == 1
     assert good.exit_code == 0
     assert json.loads(good.output)["found"]["domains"] == 3
