@@ -120,6 +120,8 @@ class IngestProcessor(Processor):
         message = RawMessage(feed.name, adapter.feed_class, record.headers, options)
         document = _parsed(value) if adapter.decode is None else adapter.decode(value)
         results = adapter.parse(document, message)
+        if not results:  # an adapter at fault: without this the record would be lost, and no count would tell
+            raise BadRecord(Reason.UNKNOWN_SHAPE, f"$: the adapter {feed.adapter} found nothing to read in it")
         bad_bytes = bad_first = skewed = 0
         for index, result in enumerate(results):
             if isinstance(result, BadRecord):

@@ -17,6 +17,7 @@ from pipeline.flow import MEBIBYTE, RAW_VALUE_BYTES_MAX
 from pipeline.models.alert import Alert, Kind, alert_from_wire
 from pipeline.models.catalog import Catalogue, Entity
 from pipeline.models.decision import Disposition, Reason
+from pipeline.models.feed import Adapter
 from pipeline.models.policy import Config, Feed
 
 CHECKOUT = Entity(
@@ -98,6 +99,17 @@ def test_what_cannot_be_read_is_a_dead_letter_with_its_bytes(value: bytes | None
     assert headers(letter)["trace"] == "t-1"
     assert (decision.disposition, decision.reason) == (Disposition.DEAD_LETTERED, reason)
     assert (subject.ledger.received, subject.ledger.forwarded) == (1, 0)
+
+
+def test_an_adapter_that_finds_nothing_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = Adapter("cloud", lambda _document, _message: [])
+    monkeypatch.setitem(ADAPTERS, "jira", silent)
+    subject, effects = handled(b"{}", "jira")
+    subject.handle_one(record(b"{}", "jira")._replace(headers=()), effects)
+    subject.handle_one(record(b"{}", "jira")._replace(headers=()), effects)  # known by its bytes, as repeats are
+
+    assert [headers(output)["spillway-reason"] for output in effects.outputs] == ["unknown_shape"] * 3
+    assert (subject.ledger.received, subject.ledger.remainder()) == (3, 0)
 
 
 def test_the_largest_allowed_message_is_read() -> None:
