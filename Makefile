@@ -15,7 +15,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test faults faults-selfcheck lint format bench demo lock clean
+.PHONY: help setup test faults faults-selfcheck fuzz lint format bench demo lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -31,6 +31,10 @@ faults: $(STAMP) ## Break everything, twenty minutes long, and check that nothin
 
 faults-selfcheck: $(STAMP) ## Switch each protection off and check that the fault suite notices
 	@$(BIN)/python -m tests.faults --selfcheck $(ARGS)
+
+# make fuzz ARGS="--adapter zabbix --seed 7"
+fuzz: $(STAMP) ## Damage the samples of all feeds 100,000 times and check that nothing crashes or is lost
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads what sources send: damaged samples through the real ingest stage."""
