@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,10 @@ from typing import Final
 import faust
 from prometheus_client import CollectorRegistry
 
-from pipeline.agents.processors import processor_factory
-from pipeline.feeds import feeds_of
+from pipeline.agents.processors import build_processor, processor_factory
+from pipeline.agents.shared import Shared
+from pipeline.catalog import ConfigError, load_config
+from pipeline.feeds import ADAPTERS, feeds_of
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.models.policy import Config
 from pipeline.runtime.broker import StartError, check_topics, existing_topics, input_topics
@@ -28,7 +31,7 @@ from pipeline.runtime.carry import carry
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.garbage import spare_long_lived_objects
 from pipeline.runtime.gate import ALL_AT_ONCE, Gate
-from pipeline.runtime.guard import EXIT_REFUSED, RefusedError
+from pipeline.runtime.guard import EXIT_REFUSED, RefusedError, guarded
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.history import check_replication, stage_topics, topic_makes
 from pipeline.runtime.hooks import StageHooks
@@ -36,7 +39,9 @@ from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import HostedStage, Worker, status_of
 from pipeline.runtime.pulse import pulse, watch_history, watch_newcomers
+from pipeline.runtime.reload import Prepared, Reloader
 from pipeline.runtime.transport import BatchTransport
+from pipeline.runtime.version_ticks import watch_versions
 from pipeline.settings import Settings, SettingsError
 
 # Batches, not records. The host bounds what waits; this only decouples the fetch from the hand-over.
@@ -86,7 +91,11 @@ def create_app(context: StageContext) -> HostedStage:
     async def history_of_stage() -> None:
         await watch_history(app, host)
 
+    async def versions_of_stage() -> None:
+        await watch_versions(app, host)
+
     app.task(pulse_of_stage)
+    app.task(versions_of_stage)
     app.task(history_of_stage)
     if context.reads_raw:
         app.task(newcomers_of_stage)
@@ -130,6 +139,7 @@ def _context(
         partition_counts=topics,
         topic_ids={topic: make.id for topic, make in makes.items()},
         factory=processor_factory(stage, config),
+        config_version=config.version,
         metrics=metrics,
         hooks=hooks or StageHooks(),
         # Who waits for the world outside must not keep others from deciding, nor its other partitions from it.
@@ -144,6 +154,25 @@ def _hooks(settings: Settings, config: Config, stage: str) -> StageHooks | None:
     return None if make is None else make(settings, config)
 
 
+def reloader(settings: Settings, config: Config, metrics: Metrics) -> Reloader:
+    """What brings a changed configuration directory to the stages of this process.
+
+    Args:
+        settings: of the process; they name the directory.
+        config: the configuration in force.
+        metrics: of the process.
+    """
+
+    def prepare(stages: Sequence[str]) -> Prepared:
+        shared = Shared.of(load_config(settings.config_dir, ADAPTERS))
+        factories = {stage: partial(build_processor, stage, shared) for stage in stages}
+        for make in factories.values():
+            make()  # what a stage refuses, it refuses now
+        return Prepared(shared.config, factories)
+
+    return Reloader(settings.config_dir, config.version, prepare, metrics)
+
+
 def health_of(settings: Settings, registry: CollectorRegistry) -> Callable[[Sequence[HostedStage]], HealthServer]:
     """Makes the health server of hosted stages."""
     return lambda stages: HealthServer(settings.http_port, registry, status_of(stages))
@@ -155,13 +184,12 @@ def _standalone() -> faust.App:
     Raises:
         SystemExit: it cannot start; the message is one line and says what to do.
     """
-    from pipeline.catalog import ConfigError, load_config
-
     registry = CollectorRegistry()
     try:
         settings = Settings.from_environment()
         stage = _only_stage(settings)
-        (context,) = compose(settings, load_config(settings.config_dir), registry, [stage])
+        config = load_config(settings.config_dir)
+        (context,) = compose(settings, config, registry, [stage])
     except (SettingsError, ConfigError, StartError) as error:
         raise SystemExit(f"Error: {error}") from None
     except RefusedError as error:
@@ -178,7 +206,12 @@ def _standalone() -> faust.App:
     async def stop_host(*_: object, **__: object) -> None:
         await hosted.host.stop()
 
+    async def reload() -> None:
+        async with guarded("watch the configuration"):
+            await reloader(settings, config, context.metrics).run([hosted.host])
+
     hosted.app.task(serve_health)
+    hosted.app.task(reload)
     hosted.app.on_before_shutdown.connect(stop_host)
     return hosted.app
 

@@ -3,6 +3,9 @@
 One partition for every topic. Stream time follows the recording; between two records each stage whose deadline
 has come gets a tick at the next whole second, as the owner of an idle partition writes them live. Records that
 stages write are handled in the order in which they were written, so the same input gives the same output.
+
+A recorded tick that names a version of the configuration is where all stages go on under that one, as live: by new
+processors that get the state of those before.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import orjson
 
 from pipeline.agents.processors import build_processor
 from pipeline.agents.shared import Shared
-from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecord
+from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecord, named_version
 from pipeline.flow import RAW_TOPIC_PREFIX, SECOND_MS, STAGE_BY_NAME
 from pipeline.models.decision import Decision
 from pipeline.models.policy import Config
@@ -63,12 +66,23 @@ class Outcome:
     dead_letters: list[Output] = field(default_factory=list)
 
 
+class UnknownVersionError(Exception):
+    """The recording goes on under a configuration that was not given; the message is one line and names it."""
+
+
 class Replay:
     """The deciding stages, one partition each, driven by hand."""
 
-    def __init__(self, config: Config) -> None:
-        shared = Shared.of(config)
-        self.processors: dict[str, Processor] = {stage: build_processor(stage, shared) for stage in STAGES}
+    def __init__(self, config: Config, *later: Config) -> None:
+        """Begin under a configuration.
+
+        Args:
+            config: what decides first.
+            later: others that records of the recording may name.
+        """
+        self._configs = {each.version: each for each in (config, *later)}
+        self._states: dict[str, dict[bytes, bytes | None]] = {stage: {} for stage in STAGES}
+        self.processors = _processors(config)
         self.outcome = Outcome()
         self._written: Counter[str] = Counter()
         self._clock_ms = 0
@@ -83,7 +97,11 @@ class Replay:
         for record in recording:
             yield from self._advance(record.timestamp)
             self._clock_ms = max(self._clock_ms, record.timestamp)
-            yield self._settle(record, is_tick=False)
+            version = named_version(record)
+            if version is None:
+                yield self._settle(record, is_tick=False)
+            elif version != self.processors[STAGES[0]].config_version:
+                yield from self._renew(record, version)
         if run_on_seconds:
             yield from self._advance(self._clock_ms + run_on_seconds * SECOND_MS)
 
@@ -99,6 +117,33 @@ class Replay:
         handed = ledgers["ingest"].forwarded - ledgers["dedupe"].received
         handed += ledgers["dedupe"].forwarded - ledgers["correlate"].received
         return handed + sum(ledger.remainder() for ledger in ledgers.values())
+
+    def _renew(self, record: StreamRecord, version: str) -> Iterator[Step]:
+        """Go on under another configuration; every stage handles the record that names it first, as live.
+
+        Raises:
+            UnknownVersionError: it was not given.
+        """
+        config = self._configs.get(version)
+        if config is None:
+            raise UnknownVersionError(
+                f"{record.topic}, partition {record.partition}, offset {record.offset}: from here on configuration "
+                f"{version} decided, and no --config has that version (spillway config check DIR tells a version)"
+            )
+        for stage in STAGES:
+            topic = record.topic if stage == STAGES[0] else STAGE_BY_NAME[stage].reads[0]
+            named = StreamRecord(topic, 0, record.offset, record.timestamp, TICK_KEY, None, record.headers)
+            yield self._settle(named, is_tick=True)
+        fresh = _processors(config)
+        for stage, processor in fresh.items():
+            before, state = self.processors[stage], self._states[stage]
+            if STAGE_BY_NAME[stage].stateful:
+                for key, value in state.items():
+                    processor.restore(key, value)
+            else:
+                processor.ledger, processor.clock_ms = before.ledger, before.clock_ms
+            processor.restored()
+        self.processors = fresh
 
     def _advance(self, now_ms: int) -> Iterator[Step]:
         """Tick every stage through the whole seconds up to a moment at which something is due."""
@@ -125,6 +170,8 @@ class Replay:
             processor = self.processors[_STAGE_OF.get(current.topic, "ingest")]
             processor.handle_one(current, effects)
             processor.finish(effects)
+            if len(self._configs) > 1:
+                self._states[processor.stage].update(processor.take_changes())
             decisions += effects.decisions
             for output in effects.outputs:
                 self._written[output.topic] += 1
@@ -142,6 +189,11 @@ class Replay:
     def _record(self, output: Output) -> StreamRecord:
         offset = self._written[output.topic] - 1
         return StreamRecord(output.topic, 0, offset, output.timestamp_ms, output.key, output.value, output.headers)
+
+
+def _processors(config: Config) -> dict[str, Processor]:
+    shared = Shared.of(config)
+    return {stage: build_processor(stage, shared) for stage in STAGES}
 
 
 def decision_line(decision: Decision) -> bytes:

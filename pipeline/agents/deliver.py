@@ -84,6 +84,23 @@ class DeliverHooks(StageHooks):
             await sender.close()
         await self._outcomes.stop()
 
+    async def renewed(self, config: Config) -> StageHooks:
+        """New ones where the sinks are others.
+
+        Raises:
+            ValueError: a sink cannot be used as configured, or its secret is missing.
+        """
+        if config.sinks == self._config.sinks:
+            return self
+        fresh = DeliverHooks(self._settings, config, self._secret, self._on_lost)
+        try:
+            sinks = fresh._sinks()
+        except SinkError as error:
+            raise ValueError(str(error)) from error
+        for sink in sinks.values():
+            await sink.close()
+        return fresh
+
     def _dispatch(self, partition: int, processor: Processor) -> None:
         if self._sender is not None and isinstance(processor, DeliverProcessor):
             self._sender.dispatch(partition, processor.ready())

@@ -13,6 +13,7 @@ from pipeline.models.policy import Config
 def build_processor(stage: str, shared: Shared) -> Processor:
     """A fresh processor for one partition of a stage. Only that stage's agent is imported."""
     processor: Processor = import_module(f"pipeline.agents.{stage}").processor(shared)
+    processor.config_version = shared.config.version
     return processor
 
 

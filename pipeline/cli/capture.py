@@ -1,7 +1,7 @@
 """``spillway capture``: record live topics to a file that `spillway replay` decides again.
 
 Recorded is what came from outside: raw records, changes and commands. Ticks and the commands that the pipeline
-gave itself are left out, because replay makes its own.
+gave itself are left out, because replay makes its own; but not the ticks from which on another configuration decided.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import orjson
 
 from pipeline.cli.cluster import bootstrap_option, client_config, read_settings
 from pipeline.core.desk import MACHINE
-from pipeline.core.step import TICK_KEY, StreamRecord
+from pipeline.core.step import TICK_KEY, StreamRecord, named_version
 from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.kafka.scan import ScanError, all_topics, scan
 from pipeline.recording import write_line
@@ -101,7 +101,7 @@ def _spool(records: Iterable[StreamRecord], spool: sqlite3.Connection, prefix: s
     reached: dict[tuple[str, int], int] = {}
     for wire in records:
         record = wire._replace(topic=wire.topic.removeprefix(prefix))
-        if record.key == TICK_KEY or _is_own_command(record):
+        if (record.key == TICK_KEY and named_version(record) is None) or _is_own_command(record):
             continue
         at = record.topic, record.partition
         reached[at] = max(reached.get(at, 0), record.timestamp)

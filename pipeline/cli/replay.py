@@ -12,7 +12,7 @@ from pipeline.catalog import ConfigError, load_config
 from pipeline.cli.records import environment_settings
 from pipeline.models.policy import Config
 from pipeline.recording import RecordingError, read_recording
-from pipeline.replay import Outcome, Replay, decision_line, event_line, incident_lines
+from pipeline.replay import Outcome, Replay, UnknownVersionError, decision_line, event_line, incident_lines
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -35,9 +35,11 @@ def read_config(directory: Path | None) -> Config:
 @click.argument("recording", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--config",
-    "config_dir",
+    "config_dirs",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Configuration directory (default: SPILLWAY_CONFIG, else the defaults alone).",
+    multiple=True,
+    help="Configuration directory (default: SPILLWAY_CONFIG, else the defaults alone). Again for each configuration "
+    "that the recording was made under later.",
 )
 @click.option("--decisions", type=_FILE, help="Write one line for each alert: what became of it, and why.")
 @click.option("--changes", type=_FILE, help="Write every incident change, as CloudEvents.")
@@ -46,7 +48,7 @@ def read_config(directory: Path | None) -> Config:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def replay(
     recording: Path,
-    config_dir: Path | None,
+    config_dirs: tuple[Path, ...],
     decisions: Path | None,
     changes: Path | None,
     incidents: Path | None,
@@ -55,11 +57,11 @@ def replay(
     as_json: bool,
 ) -> None:
     """Decide RECORDING again, without a broker: the same input and configuration give the same bytes."""
-    machine = Replay(read_config(config_dir or environment_settings().config_dir))
+    machine = Replay(*map(read_config, config_dirs or [environment_settings().config_dir]))
     try:
         with recording.open("rb") as lines:
             outcome = machine.run(read_recording(lines, recording.name), run_on_seconds=run_on)
-    except RecordingError as error:
+    except (RecordingError, UnknownVersionError) as error:
         raise click.ClickException(str(error)) from error
     ended = incident_lines(outcome.decisions, (event.value or b"" for event in outcome.events))
     for path, lines_out in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
 
-from pipeline.app import compose, create_app, health_of
+from pipeline.app import compose, create_app, health_of, reloader
 from pipeline.catalog import ConfigError, load_config
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
@@ -22,6 +21,7 @@ from pipeline.records.store import RecordsUrlError
 from pipeline.runtime.broker import StartError
 from pipeline.runtime.guard import EXIT_REFUSED, RefusedError
 from pipeline.runtime.health import HealthServer, HealthServerError
+from pipeline.runtime.process import run as run_loop
 from pipeline.runtime.process import serve
 from pipeline.settings import Settings, SettingsError
 
@@ -78,12 +78,13 @@ def _host(settings: Settings, config: Config, stages: tuple[str, ...]) -> None:
     def say_ready(health: HealthServer) -> None:
         click.echo(f"serving {names} on {settings.bootstrap}; metrics and health on port {health.port}", err=True)
 
-    asyncio.run(
+    run_loop(
         serve(
             lambda: [create_app(context) for context in contexts],
             health_of(settings, registry),
             say_ready,
             settings.stop_seconds,
+            lambda hosts: reloader(settings, config, contexts[0].metrics).run(hosts),
         )
     )
 

@@ -27,6 +27,9 @@ from pipeline.models.wire import to_json
 TICK_KEY: Final = b"spillway.tick"
 """Key of a tick: a record that carries nothing but time."""
 
+CONFIG_HEADER: Final = "spillway-config"
+"""Header of a tick from which on another configuration decides: the version of that."""
+
 PARTITION_KEY: Final = b"spillway.partition"
 """State key of what belongs to the partition as a whole: its clock and its ledger."""
 
@@ -95,10 +98,11 @@ class Output(NamedTuple):
 
 @dataclass(slots=True)
 class Effects:
-    """What a batch comes to: records to write, and what became of each alert."""
+    """What a batch comes to: records to write, what became of each alert, and alerts about nothing known, by feed."""
 
     outputs: list[Output] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    unmatched: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -184,6 +188,8 @@ class Processor(ABC):
         clock_ms: stream time: the newest record timestamp seen, epoch milliseconds. Never goes back.
         ledger: conservation counts of this partition.
         timers: deadlines; `on_timer` is called with each that is due, before the record that made it due.
+        config_version: the configuration that decides; "" where nobody says.
+        decided_by: the configuration that decided last, as the state says; None without state.
     """
 
     stage: ClassVar[str]
@@ -192,6 +198,8 @@ class Processor(ABC):
         self.clock_ms = 0
         self.ledger = Ledger()
         self.timers = Timers()
+        self.config_version = ""
+        self.decided_by: str | None = None
         self._dirty: dict[str, bytes | None] = {}
         self._touched = False
 
@@ -310,6 +318,7 @@ class Processor(ABC):
                 "received": ledger.received,
                 "forwarded": ledger.forwarded,
                 "decided": ledger.decided,
+                "config": self.config_version,
             }
         )
 
@@ -319,7 +328,15 @@ class Processor(ABC):
                 f"{self.stage}: partition record of schema {document['schema']}, expected {PARTITION_SCHEMA}"
             )
         self.clock_ms = document["clock_ms"]
+        self.decided_by = document.get("config", "")  # older releases do not say
         self.ledger = Ledger(document["received"], document["forwarded"], document["decided"])
+
+
+def named_version(record: Record) -> str | None:
+    """The version of the configuration that decides after this record; None where it says nothing of that."""
+    if record.key != TICK_KEY or record.value is not None:
+        return None
+    return next((value.decode(errors="replace") for name, value in record.headers if name == CONFIG_HEADER), None)
 
 
 def dead_letter(stage: str, record: Record, bad: BadRecord) -> Output:

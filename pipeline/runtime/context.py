@@ -30,6 +30,7 @@ class StageContext:
         hooks: effects outside Kafka.
         gate: what lets a few partitions at a time decide and commit; stages may share it.
         metrics: the process's series.
+        config_version: the configuration that the factory's processors decide by.
         on_step: called when a transaction of any partition has reached a step.
         writer: what writes a partition's transactions.
         restore: what gives a fresh processor its state back.
@@ -44,6 +45,7 @@ class StageContext:
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     hooks: StageHooks = field(default_factory=StageHooks)
     gate: Gate = field(default_factory=Gate)
+    config_version: str = ""
     on_step: OnStep = no_step
     writer: type[TransactionWriter] = TransactionWriter
     restore: RestoreFunction = restore

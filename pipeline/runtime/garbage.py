@@ -23,3 +23,9 @@ def spare_long_lived_objects() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS_MAX, YOUNG_COLLECTIONS_MAX, MIDDLE_COLLECTIONS_MAX)
+
+
+def release_former_objects() -> None:
+    """Collect what is alive no longer, also of what was taken out of collections: indexes refer to themselves."""
+    gc.unfreeze()
+    spare_long_lived_objects()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.step import Effects, Processor, Record
+from pipeline.models.policy import Config
 
 
 class StageHooks:
@@ -30,3 +31,12 @@ class StageHooks:
 
     async def stop(self) -> None:
         """The process is about to end; every partition is revoked."""
+
+    async def renewed(self, config: Config) -> StageHooks:
+        """The hooks for another configuration; these themselves where it makes no difference.
+
+        Raises:
+            ValueError: they could not work under it; the message is one line.
+        """
+        del config
+        return self

@@ -15,6 +15,7 @@ from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError
 from pipeline.runtime.history import check_notes
+from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import HasGauges
 from pipeline.runtime.partition import PartitionTask
 from pipeline.runtime.waiting import PARTITION_BYTES_MIN, STAGE_BYTES_MAX
@@ -35,6 +36,7 @@ class StageHost:
         self.tasks: dict[int, PartitionTask] = {}
         self.assigned = False
         self.openings = 0
+        self._former: list[StageHooks] = []  # of configurations that some partitions may still work under
         self._kept: dict[int, PartitionTask] = {}  # suspended; some of them may come back
         self._moving = asyncio.Lock()
         self._stopped = False
@@ -100,7 +102,32 @@ class StageHost:
             await self._suspend()
             kept, self._kept = self._kept, {}
             await asyncio.gather(*(task.close() for task in kept.values()))
-        await self.context.hooks.stop()
+        for hooks in (*self._former, self.context.hooks):
+            await hooks.stop()
+
+    def renew(self, context: StageContext) -> None:
+        """Serve partitions under another configuration: new ones at once, those at work when a record names it."""
+        if context.hooks is not self.context.hooks and self.context.hooks not in self._former:
+            self._former.append(self.context.hooks)
+        self.context = context
+        self.behind()
+
+    def behind(self) -> list[int]:
+        """Partitions that work under another configuration than the newest; each knows what it waits for."""
+        found: list[int] = []
+        for number, task in (*self._kept.items(), *self.tasks.items()):
+            if task.context is not self.context:
+                task.renew(self.context)
+                found.append(number)
+        return found
+
+    async def let_go(self) -> None:
+        """End the hooks of configurations that no partition works under any more."""
+        in_use = {id(task.context.hooks) for task in (*self._kept.values(), *self.tasks.values())}
+        idle = [hooks for hooks in self._former if id(hooks) not in in_use and hooks is not self.context.hooks]
+        self._former = [hooks for hooks in self._former if hooks not in idle]
+        for hooks in idle:
+            await hooks.stop()
 
     async def accept(self, topic: str, partition: int, fetched: Fetched) -> bool:
         """Take one topic-partition's fetched records; those of a partition that has left us are dropped.

@@ -142,8 +142,36 @@ class Metrics:
         stages = tuple(stages)
         self._define_flow(registry)
         self._define_state(registry)
+        self._define_config(registry)
         for stage in stages:
             self._start_at_zero(stage)
+
+    def _define_config(self, registry: CollectorRegistry) -> None:
+        self.config_reload = Counter(
+            "spillway_config_reload", "Looks at a changed configuration.", ["result"], registry=registry
+        )
+        for result in ("loaded", "unchanged", "refused"):
+            self.config_reload.labels(result)
+        self.config_version = Gauge(
+            "spillway_config_version", "1 for the configuration that is loaded.", ["version"], registry=registry
+        )
+        self.config_partitions_behind = Gauge(
+            "spillway_config_partitions_behind",
+            "Partitions that do not decide by the loaded configuration yet.",
+            ["stage"],
+            registry=registry,
+        )
+        self.alerts_unmatched = Counter(
+            "spillway_alerts_unmatched",
+            "Firing alerts and tickets that no entity of the catalogue was found for.",
+            ["feed"],
+            registry=registry,
+        )
+
+    def config_in_force(self, version: str) -> None:
+        """Say which configuration is loaded."""
+        self.config_version.clear()
+        self.config_version.labels(version).set(1)
 
     def _define_flow(self, registry: CollectorRegistry) -> None:
         self.records = Counter("spillway_records", "Records handled.", ["stage"], registry=registry)
@@ -215,6 +243,7 @@ class Metrics:
             self.restore_seconds,
             self.restore_records,
             self.topics_not_read,
+            self.config_partitions_behind,
         ):
             by_stage.labels(stage)
         for outcome in OUTCOMES:
@@ -245,6 +274,8 @@ class Metrics:
         letters = Tally(_refused_because(output) for output in effects.outputs if output.topic == DEAD_LETTER_TOPIC)
         for refused_because, count in letters.items():
             self.dead_letters.labels(stage, refused_because).inc(count)
+        for feed, count in effects.unmatched.items():
+            self.alerts_unmatched.labels(feed).inc(count)
         if self._wall:
             for received_at_ms, count in Tally(d.received_at_ms for d in decisions).items():
                 self.end_to_end_seconds.add(max(0.0, now_seconds - received_at_ms / 1000), count)

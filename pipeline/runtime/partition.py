@@ -20,13 +20,14 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from pipeline.core.step import Effects, Processor, Record
+from pipeline.core.step import Effects, Processor, Record, named_version
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
 from pipeline.runtime.metrics import FAILED
 from pipeline.runtime.note import Crash, OffsetNote
 from pipeline.runtime.quarantine import CRASHES_MAX, TIMER_ADVICE, Quarantine, set_aside, timer_at_fault
+from pipeline.runtime.renewal import renewed, until_named
 from pipeline.runtime.restore import RestoreStoppedError
 from pipeline.runtime.transaction import TransactionStep
 from pipeline.runtime.waiting import Waiting
@@ -58,6 +59,7 @@ class PartitionTask:
         self.progress_at = monotonic()
         self.waiting = Waiting()
         self._context = context
+        self._next: StageContext | None = None
         self._writer = context.writer(
             context.settings, context.stage, partition, context.partition_counts, context.on_step
         )
@@ -72,6 +74,11 @@ class PartitionTask:
         self._positioned = False
         self._read_to: dict[str, int] = {}
         self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def context(self) -> StageContext:
+        """What it works under now."""
+        return self._context
 
     # -- life
 
@@ -234,11 +241,14 @@ class PartitionTask:
             self._context.metrics.skipped(self._context.stage)
             return
         records = self._in_order(fresh)
-        for portion in self._quarantine.portions(records):
-            last = (run[-1] for run in fresh) if portion is records else portion
-            await self._transact(portion, {wire(record.topic): record.offset + 1 for record in last})
-            if self._closing:  # what is left is read again
-                return
+        for piece in until_named(records, self._next.config_version if self._next else None):
+            for portion in self._quarantine.portions(piece):
+                last = (run[-1] for run in fresh) if portion is records else portion
+                await self._transact(portion, {wire(record.topic): record.offset + 1 for record in last})
+                if self._closing:  # what is left is read again
+                    return
+            if self._next is not None and named_version(piece[-1]) == self._next.config_version:
+                await self._renew(self._next)
 
     async def _transact(self, records: Sequence[Record], offsets: dict[str, int]) -> None:
         context, effects, quarantine = self._context, Effects(), self._quarantine
@@ -271,6 +281,27 @@ class PartitionTask:
             if start:
                 await asyncio.sleep(0)
             self.processor.handle(self._quarantine.slice(start, start + DECIDE_RECORDS_PER_TURN), effects)
+
+    def renew(self, context: StageContext) -> None:
+        """Go on under another configuration, from the record on that names its version."""
+        self._next = context
+
+    async def _renew(self, context: StageContext) -> None:
+        try:
+            processor, _ = await renewed(context, self.partition, self.processor, lambda: self._closing)
+        except RestoreStoppedError:
+            return  # whoever has the partition next is told again
+        await self._context.hooks.on_revoked(self.partition)
+        self.processor, self._context, self._next = processor, context, None
+        await context.hooks.on_assigned(self.partition, processor)
+        self.progress_at = monotonic()
+        log_line(
+            "configuration in force",
+            stage=context.stage,
+            partition=self.partition,
+            version=context.config_version,
+            offsets=self.next_offsets,
+        )
 
     def _committed(self, records: Sequence[Record], offsets: dict[str, int]) -> None:
         self.next_offsets.update(offsets)
