@@ -1,7 +1,8 @@
 """The fuzzer: python -m tests.fuzz [--records N] [--seed N] [--adapter NAME] [--number N]
 
-Damages the samples of all sources, sends them through the real ingest stage, and says what became of them. Ends
-with 0 where everything held, else with 1 and the numbers of the records that failed and the way to repeat them.
+Damages the samples of all sources, sends them through the real ingest stage and the stages after it, and says what
+became of them. Ends with 0 where everything held, else with 1, the numbers of the records that failed and the way to
+repeat them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pipeline.feeds import ADAPTERS
-from tests.fuzz.bench import Bench
+from tests.fuzz.bench import PIPELINE_RECORDS, Bench
 from tests.fuzz.mutants import SEEDS, Mutant, Seed, mutant
 
 RECORDS_DEFAULT: Final = 100_000
@@ -87,7 +88,10 @@ def show_one(seed: int, number: int, seeds: Sequence[Seed], console: Console) ->
     damaged = mutant(seed, number, seeds)
     console.print(f"{damaged.sample} in {damaged.feed.name}, headers {damaged.headers!r}", markup=False)
     console.print(damaged.value.decode(errors="backslashreplace")[:VALUE_CHARACTERS_SHOWN_MAX], markup=False)
-    problems = Bench().problems(damaged)
+    bench = Bench()
+    for before in range(number - number % PIPELINE_RECORDS, number):  # what the stages after ingest knew by then
+        attempt(bench, mutant(seed, before, seeds))
+    problems = bench.problems(damaged)
     console.print("\n".join(problems) or "holds", markup=False)
     return 1 if problems else 0
 

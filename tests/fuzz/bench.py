@@ -1,4 +1,4 @@
-"""The bench: mutants through the real ingest stage, and what must hold of each of them, whatever it is."""
+"""The bench: mutants through the real ingest stage and on through the pipeline, and what must hold of each of them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,15 @@ from pipeline.models.alert import Alert, FeedClass, Kind, Severity, alert_from_w
 from pipeline.models.decision import Reason
 from pipeline.models.policy import Config
 from pipeline.recording import TIMESTAMP_MS_MAX
+from pipeline.replay import Replay
 from tests.fuzz.mutants import FEEDS, Mutant
 
 NOW_MS: Final = 1_772_594_000_000  # 2026-03-04T03:13:20Z: an hour into the outage of the samples
+PACE_MS: Final = 7_000
+PIPELINE_RECORDS: Final = 500
+"""Messages that meet in one pipeline: what has come before decides about what comes; thousands would be slow."""
+
+RUN_ON_SECONDS: Final = 5 * 24 * 3_600
 RECORD_OVERHEAD_BYTES: Final = 512
 """Of a record of ours beside key, value and headers; generous."""
 
@@ -82,11 +88,13 @@ class Tally:
 
 
 class Bench:
-    """One ingest stage with all adapters, and a second one that must come to the same."""
+    """One ingest stage with all adapters, and behind it a pipeline that takes what it makes."""
 
     def __init__(self) -> None:
-        config = Config(feeds=FEEDS)
-        self.ingest = IngestProcessor(config, ADAPTERS, FEEDS)
+        self._config = Config(feeds=FEEDS)
+        self._pipeline = Replay(self._config)
+        self._now_ms = NOW_MS
+        self.ingest = IngestProcessor(self._config, ADAPTERS, FEEDS)
         self.tally = Tally()
 
     def problems(self, mutant: Mutant) -> list[str]:
@@ -108,7 +116,17 @@ class Bench:
             found.append(f"the ledger's remainder is {remainder}")
         for output in effects.outputs:
             found += _letter_problems(output, mutant) if output.topic == DEAD_LETTER_TOPIC else _alert_problems(output)
-        return found
+        return found + self._later_problems(record)
+
+    def _later_problems(self, record: StreamRecord) -> list[str]:
+        """Let the stages after ingest decide; on and off, time runs until nothing is due any more."""
+        last = record.offset % PIPELINE_RECORDS == PIPELINE_RECORDS - 1
+        self._now_ms += PACE_MS
+        self._pipeline.run([record._replace(timestamp=self._now_ms)], run_on_seconds=RUN_ON_SECONDS if last else 0)
+        remainder = self._pipeline.remainder()
+        if last or remainder:
+            self._pipeline = Replay(self._config)
+        return [f"the pipeline's remainder is {remainder}"] if remainder else []
 
     def _count(self, adapter: str, effects: Effects) -> None:
         self.tally.records[adapter] += 1
