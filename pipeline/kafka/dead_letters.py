@@ -1,37 +1,29 @@
-"""Dead letters as they lie on the topic: what each says, which were retried, and the way back for one.
+"""Dead letters as they lie on the topic: what each says, which went back, and which of them are asked for.
 
-A retry is one Kafka transaction: the original record goes back to its topic, and a mark goes to the dead-letter
-topic that names the letter. So a letter is retried once, also when the command is killed and run again.
+A letter is the record of a stage that could not process it. A mark names a letter that was sent back; the way back
+is in `pipeline.kafka.retry`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Producer
-
-from pipeline.core.identity import partition_of
 from pipeline.core.step import StreamRecord
-from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX
-from pipeline.kafka.scan import ScanError, existing, scan
-
-# What the client takes, which is wider than what we give.
-SentHeaders = list[tuple[str, str | bytes | None]]
+from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.kafka.scan import ScanError, existing, extent, scan
 
 OURS: Final = "spillway-"
 RETRIED: Final = "spillway-retried"
-"""On a record that was retried: how often. It stays on its next dead letter, so that a loop is visible."""
+"""On a record that was sent back: how often. It stays on its next dead letter, so that a loop is visible."""
+FIRST_LETTER: Final = "spillway-first-letter"
+"""On a record that was sent back: the id of its first letter. It stays on its next dead letter."""
 RETRY_OF: Final = "spillway-retry-of"
-"""On a mark in the dead-letter topic: the id of the letter that was retried."""
+"""On a mark in the dead-letter topic: the id of the letter that was sent back."""
 
-TRANSACTION_SECONDS_MAX: Final = 60.0
-# The largest letter, twice for margin: limits of the client are on whole requests.
-REQUEST_BYTES_MAX: Final = 2 * DEAD_LETTER_RECORD_BYTES_MAX
-# One transaction holds this many letters or bytes at most; the client keeps its records in memory.
-BATCH_LETTERS_MAX: Final = 200
-BATCH_BYTES_MAX: Final = 2 * DEAD_LETTER_RECORD_BYTES_MAX
+Source = tuple[str, int, int, int]
+"""The raw record that letters come from: topic, partition, offset, and its time, as topics can be made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +39,12 @@ class Letter:
         topic: logical topic that it came from.
         partition: partition there.
         offset: offset there.
+        key: its key as text, what is no text escaped; None where it has none.
         index: position in a message of several alerts; None where the whole message is bad.
         bytes_in: index of the member whose letter holds the bytes of the message; None where this one does.
         size_bytes: size of the original value.
-        retries: how often the record had been retried before it came here (again).
+        retries: how often the record had been sent back before it came here (again).
+        first: id of the record's first letter, where it had been sent back.
     """
 
     id: str
@@ -61,23 +55,78 @@ class Letter:
     topic: str
     partition: int
     offset: int
+    key: str | None
     index: int | None
     bytes_in: int | None
     size_bytes: int
     retries: int
+    first: str | None
 
     @property
-    def source(self) -> tuple[str, int, int]:
+    def source(self) -> Source:
         """The raw record: several letters may come from one."""
-        return self.topic, self.partition, self.offset
+        return self.topic, self.partition, self.offset, self.at_ms
+
+    @property
+    def feed(self) -> str | None:
+        """The feed whose raw topic it came from; None where it came from another topic."""
+        return self.topic.removeprefix(RAW_TOPIC_PREFIX) if self.topic.startswith(RAW_TOPIC_PREFIX) else None
 
 
 @dataclass(slots=True)
 class Box:
-    """The dead-letter topic as read: letters in order, and the ids of those that were retried."""
+    """The dead-letter topic as read.
 
-    letters: list[Letter]
-    retried: set[str]
+    Attributes:
+        letters: in the order of (time, partition, offset).
+        gone: raw records that went back, all of their letters with them.
+    """
+
+    letters: list[Letter] = field(default_factory=list)
+    gone: set[Source] = field(default_factory=set)
+
+    def went_back(self, letter: Letter) -> bool:
+        """Whether the record of a letter was sent back."""
+        return letter.source in self.gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which letters are asked for; what is not stated does not matter.
+
+    Attributes:
+        topic: logical topic that the record came from.
+        feed: the same, by the name of its feed.
+        text: words in the detail, in any case.
+        key: the record's key, whole.
+        from_ms: letters of this moment and later, epoch milliseconds.
+        until_ms: letters before this moment.
+    """
+
+    stage: str | None = None
+    reason: str | None = None
+    topic: str | None = None
+    feed: str | None = None
+    text: str | None = None
+    key: str | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+    def fits(self, letter: Letter) -> bool:
+        """Whether a letter is one of them."""
+        named = ("stage", "reason", "topic", "feed", "key")
+        if any((wanted := getattr(self, name)) is not None and wanted != getattr(letter, name) for name in named):
+            return False
+        if self.text is not None and self.text.lower() not in letter.detail.lower():
+            return False
+        if self.from_ms is not None and letter.at_ms < self.from_ms:
+            return False
+        return self.until_ms is None or letter.at_ms < self.until_ms
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it leaves anything out."""
+        return self != Wanted()
 
 
 def letter_id(record: StreamRecord) -> str:
@@ -99,10 +148,12 @@ def parse_letter(record: StreamRecord) -> Letter | None:
         topic=said[f"{OURS}topic"],
         partition=_number(said.get(f"{OURS}partition")) or 0,
         offset=_number(said.get(f"{OURS}offset")) or 0,
+        key=None if record.key is None else record.key.decode(errors="backslashreplace"),
         index=_number(said.get(f"{OURS}index")),
         bytes_in=_number(said.get(f"{OURS}bytes-in")),
         size_bytes=len(record.value or b""),
         retries=_number(said.get(RETRIED)) or 0,
+        first=said.get(FIRST_LETTER),
     )
 
 
@@ -114,20 +165,39 @@ def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
 
 
-def read_box(client: Mapping[str, Any], topic: str) -> Box:
-    """All letters and marks, without bytes, in the order of (time, partition, offset).
+def read_box(client: Mapping[str, Any], topic: str, seen: Callable[[int], None] | None = None) -> Box:
+    """All letters and marks, without bytes.
+
+    Args:
+        client: configuration of the librdkafka client: the bootstrap address at least.
+        topic: the dead-letter topic on the wire.
+        seen: told how many records were read, now and then.
 
     Raises:
         ScanError: the topic cannot be read.
     """
-    box = Box([], set())
-    for record in _scan(client, topic):
+    box = Box()
+    sources: dict[str, Source] = {}
+    marks: set[str] = set()
+    for number, record in enumerate(_scan(client, topic), 1):
         if (letter := parse_letter(record)) is not None:
             box.letters.append(letter)
+            sources[letter.id] = letter.source
         elif mark := _said(record).get(RETRY_OF):
-            box.retried.add(mark)
+            marks.add(mark)
+        if seen is not None and number % _TOLD_EVERY == 0:
+            seen(number)
+    box.gone = {sources[mark] for mark in marks if mark in sources}
     box.letters.sort(key=lambda letter: letter.at_ms)  # stable: offsets stay in order
     return box
+
+
+_TOLD_EVERY: Final = 500  # records; more often costs more than it tells
+
+
+def box_size(client: Mapping[str, Any], topic: str) -> int:
+    """Records that `read_box` will read at most. Raises as it does."""
+    return extent(client, existing(client, [topic]))
 
 
 def read_letter(client: Mapping[str, Any], topic: str, wanted: str) -> StreamRecord | None:
@@ -152,101 +222,3 @@ def _scan(client: Mapping[str, Any], topic: str) -> Iterator[StreamRecord]:
     if not topics:
         raise ScanError(f"there is no topic {topic}: make the topics with spillway topics apply")
     return scan(client, topics)
-
-
-def to_retry(box: Box, reason: str | None) -> tuple[list[Letter], int]:
-    """The letters that a retry of all, or of all of one reason, takes.
-
-    One letter for each raw record that has bytes, since it brings all members of the message back.
-
-    Returns:
-        The letters, and how many further ones come back with them.
-    """
-    chosen: dict[tuple[str, int, int], Letter] = {}
-    others = 0
-    done = {letter.source for letter in box.letters if letter.id in box.retried}
-    for letter in box.letters:
-        if letter.source in done or (reason is not None and letter.reason != reason):
-            continue
-        if letter.source in chosen or letter.bytes_in is not None:
-            others += 1
-        else:
-            chosen[letter.source] = letter
-    return list(chosen.values()), others
-
-
-def original(record: StreamRecord, letter: Letter) -> tuple[bytes | None, bytes | None, SentHeaders]:
-    """Key, value and headers to send back: the original ones, and how often this has been done."""
-    headers: SentHeaders = [(name, value) for name, value in record.headers if not name.startswith(OURS)]
-    headers.append((RETRIED, str(letter.retries + 1).encode()))
-    return record.key, record.value, headers
-
-
-class Retry:
-    """Sends letters back.
-
-    Args:
-        client: configuration of the librdkafka client: the bootstrap address at least.
-        transactional_id: one for each installation; a second command fences the first.
-        prefix: topic prefix on the wire.
-        topic: the dead-letter topic on the wire.
-    """
-
-    def __init__(self, client: Mapping[str, Any], transactional_id: str, prefix: str, topic: str) -> None:
-        self._producer = Producer(
-            {
-                **client,
-                "transactional.id": transactional_id,
-                "message.max.bytes": REQUEST_BYTES_MAX,
-                "queue.buffering.max.kbytes": 2 * BATCH_BYTES_MAX >> 10,
-                "compression.type": "lz4",
-            }
-        )
-        self._prefix = prefix
-        self._topic = topic
-
-    def send(self, records: Iterable[StreamRecord], partitions: Mapping[str, Sequence[int]]) -> Iterator[Letter]:
-        """Send the letters back; gives each when its transaction has been committed.
-
-        Args:
-            records: of the dead-letter topic.
-            partitions: of the topics that exist, by name on the wire.
-
-        Raises:
-            ScanError: a topic is gone, or the brokers refuse.
-        """
-        batch: list[Letter] = []
-        size = 0
-        try:
-            self._producer.init_transactions(TRANSACTION_SECONDS_MAX)
-            for record in records:
-                if (letter := parse_letter(record)) is None:
-                    continue
-                if not batch:
-                    self._producer.begin_transaction()
-                self._produce(record, letter, partitions)
-                batch.append(letter)
-                size += letter.size_bytes
-                if len(batch) >= BATCH_LETTERS_MAX or size >= BATCH_BYTES_MAX:
-                    self._producer.commit_transaction(TRANSACTION_SECONDS_MAX)
-                    yield from batch
-                    batch, size = [], 0
-            if batch:
-                self._producer.commit_transaction(TRANSACTION_SECONDS_MAX)
-                yield from batch
-        except KafkaException as error:
-            cause = error.args[0]
-            raise ScanError(f"cannot retry: {cause.str()} ({cause.name()}); nothing of this batch was sent") from error
-
-    def _produce(self, record: StreamRecord, letter: Letter, partitions: Mapping[str, Sequence[int]]) -> None:
-        wire = self._prefix + letter.topic
-        known = partitions.get(wire, ())
-        if not known:
-            raise ScanError(f"letter {letter.id} came from {wire}, which does not exist: make the topics, then retry")
-        key, value, headers = original(record, letter)
-        partition = letter.partition
-        if partition not in known:  # of another cluster, or a topic made anew
-            partition = partition_of(key, len(known)) if key is not None else known[0]
-        self._producer.produce(wire, value, key, partition, headers=headers)
-        mark: SentHeaders = [(RETRY_OF, letter.id.encode())]
-        self._producer.produce(self._topic, None, letter.id.encode(), record.partition, headers=mark)

@@ -87,6 +87,17 @@ def all_topics(client: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(sorted(topic.partitions)) for name, topic in listed.items()}
 
 
+def extent(client: Mapping[str, Any], topics: Mapping[str, Sequence[int]]) -> int:
+    """Offsets between the first and the next record of all partitions: so many records at most.
+
+    Raises:
+        ScanError: a topic cannot be read.
+    """
+    with closing(_consumer(client)) as consumer:
+        ends = [_ends(consumer, topic, part) for topic, parts in topics.items() for part in parts]
+    return sum(high - low for low, high in ends)
+
+
 def scan(
     client: Mapping[str, Any],
     topics: Mapping[str, Sequence[int]],

@@ -97,10 +97,12 @@ def test_letters_are_listed_the_newest_last(company: Company) -> None:
         "topic": RAW,
         "partition": 1,
         "offset": 17,
+        "key": "key",
         "index": None,
         "bytes_in": None,
         "size_bytes": 1,
         "retries": 0,
+        "first": None,
         "retried": False,
     }
     table = company("list").output
@@ -140,20 +142,27 @@ def test_a_retried_record_is_the_original_in_its_own_partition(company: Company,
     company.refuse(value)
     said = company("retry", "0:0")
     assert said.exit_code == 0, said.output
-    assert said.output.splitlines()[-1] == "retried 1 records"
+    assert said.output.splitlines()[-1] == "retried 1 record"
     (record,) = company.raw()
     assert (record.partition, record.key, record.value) == (1, b"key", value)
-    assert record.headers == (("x-source", b"probe"), ("spillway-retried", b"1"))
+    assert record.headers == (
+        ("x-source", b"probe"),
+        ("spillway-retried", b"1"),
+        ("spillway-first-letter", b"0:0"),
+    )
 
 
 def test_retry_all_sends_each_record_once_however_often_it_is_called(company: Company) -> None:
     for offset in range(3):
         company.refuse(b"%d" % offset, offset=offset)
     assert "retried 3 records" in company("retry", "--all").output
-    assert company("retry", "--all").output == "retried 0 records\n"
+    assert company("retry", "--all").output.splitlines() == [
+        "retried 0 records",
+        "3 went back before: --again sends them once more",
+    ]
     assert sorted(record.value or b"" for record in company.raw()) == [b"0", b"1", b"2"]
     assert all(letter["retried"] for letter in orjson.loads(company("list", "--json").output))
-    assert "(retried)" in company("list").output
+    assert "(went back)" in company("list").output
 
 
 def test_a_reason_retries_its_letters_alone(company: Company) -> None:
@@ -164,30 +173,41 @@ def test_a_reason_retries_its_letters_alone(company: Company) -> None:
     assert [record.value for record in company.raw()] == [b"a"]
 
 
-def test_a_letter_that_came_back_says_how_often(company: Company) -> None:
+def test_a_letter_that_came_back_names_the_first_and_says_how_often(company: Company) -> None:
+    company.refuse(b"other", offset=16)
     company.refuse(b"{")
-    company("retry", "--all")
+    company("retry", "0:1")
     (returned,) = company.raw()
     company.refuse(returned.value, offset=returned.offset + 100, headers=tuple(returned.headers))
-    assert "came back after 1 retries" in company("list").output
-    company("retry", "--all")
-    assert [dict(record.headers)["spillway-retried"] for record in company.raw()] == [b"1", b"2"]
+    listed = orjson.loads(company("list", "--json", "--waiting").output)
+    again = listed[-1]
+    assert (again["retries"], again["first"], again["retried"]) == (1, "0:1", False)
+    assert "sent back once before; its first letter is 0:1" in company("list").output
+    assert "sent back once before; its first letter is 0:1\n" in company("show", again["id"]).output
+    company("retry", again["id"])
+    headers = [dict(record.headers) for record in company.raw()]
+    assert [(each["spillway-retried"], each["spillway-first-letter"]) for each in headers] == [
+        (b"1", b"0:1"),
+        (b"2", b"0:1"),
+    ]
 
 
 def test_the_members_of_one_message_go_back_as_one_message(company: Company) -> None:
     company.refuse(b"[1,2]", more=(("spillway-index", b"0"),))
     company.refuse(None, more=(("spillway-index", b"1"), ("spillway-bytes-in", b"0")))
-    assert "letter 0:1 has no bytes: retry the one of index 0" in company("retry", "0:1").output
     assert "no bytes: they are in the letter of index 0" in company("show", "0:1").output
-    assert "1 more letters of the same messages" in company("retry", "--all").output
+    assert "has no bytes to save: they are in the letter of index 0" in company("show", "0:1", "--save", "x").output
+    assert "1 more letters of the same messages" in company("retry", "0:1").output
     assert [record.value for record in company.raw()] == [b"[1,2]"]
-    assert company("retry", "--all").output == "retried 0 records\n"
+    assert company("retry", "--all").output.startswith("retried 0 records\n")
+    assert [letter["retried"] for letter in orjson.loads(company("list", "--json").output)] == [True, True]
 
 
 def test_retry_asks_which(company: Company) -> None:
     company.refuse(b"{")
     for arguments in ((), ("0:0", "--all")):
-        assert company("retry", *arguments).output == "Error: say which: letter ids, or --all, or --reason REASON\n"
+        said = "Error: say which: letter ids, or filters such as --reason REASON, or --all\n"
+        assert company("retry", *arguments).output == said
 
 
 def test_a_cluster_without_the_topics_is_one_line(kafka: str, prefix: str) -> None:
