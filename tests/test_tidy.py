@@ -32,6 +32,7 @@ RANKS: Final = {
     "kafka": 3,
     "records": 3,
     "sinks": 3,
+    "gateway": 3,
     "runtime": 3,
     "recording": 3,
     "agents": 4,

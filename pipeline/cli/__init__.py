@@ -10,6 +10,7 @@ import click
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("pipeline.cli.demo", "Play three real-life failures through real Kafka, with one command."),
     "run": ("pipeline.cli.run", "Run all stages, or the named ones."),
+    "gateway": ("pipeline.cli.gateway", "Take messages over HTTP and write them to Kafka."),
     "replay": ("pipeline.cli.replay", "Decide a recording again, without a broker, byte for byte the same."),
     "capture": ("pipeline.cli.capture", "Record live topics to a recording."),
     "explain": ("pipeline.cli.explain", "Say why an alert, episode or incident is where it is."),

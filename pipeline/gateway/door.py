@@ -1,0 +1,162 @@
+"""The door: what happens to one request, from its head to the broker's acknowledgement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, Protocol
+from urllib.parse import unquote
+
+import orjson
+from aiohttp import web
+
+from pipeline.gateway import pagerduty
+from pipeline.gateway.arrival import Arrival, Guard
+from pipeline.gateway.body import BodyReader
+from pipeline.gateway.headers import CONTENT_TYPE, FORM, KafkaHeaders, check_media_type, kafka_headers
+from pipeline.gateway.keys import RecordKey
+from pipeline.gateway.limits import Room, TokenBucket
+from pipeline.gateway.refusal import Reason, Refusal
+from pipeline.gateway.tokens import QuerySecret
+from pipeline.models.gateway import GatewayFeed
+
+FEEDS_PATH: Final = "/v1/feeds/"
+
+
+class Records(Protocol):
+    """Where records go."""
+
+    async def send(self, topic: str, key: bytes | None, value: bytes, headers: KafkaHeaders) -> None:
+        """Write a record, and return when it is acknowledged; raise `Refusal` where it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFeed:
+    """A feed that takes messages over HTTP.
+
+    Attributes:
+        guard: None where the routing key in the body does it.
+    """
+
+    name: str
+    topic: str
+    rule: GatewayFeed
+    guard: Guard | None
+    key: RecordKey
+    rate: TokenBucket
+
+    def take_token(self) -> None:
+        """Count the request against the feed's rate.
+
+        Raises:
+            Refusal: 429.
+        """
+        if wait_seconds := self.rate.take():
+            sentence = f"the feed takes {self.rule.requests_per_second:g} requests a second"
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, Reason.RATE, sentence, retry_after_seconds=wait_seconds)
+
+
+class Taken:
+    """A request that is being answered, and what is known of it for counting and logging."""
+
+    __slots__ = ("body_bytes", "feed", "request", "request_id")
+
+    def __init__(self, request: web.BaseRequest, request_id: str) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.feed: str | None = None
+        self.body_bytes = 0
+
+
+class Door:
+    """Takes requests for the feeds that it knows."""
+
+    def __init__(
+        self, feeds: Mapping[str, OpenFeed], switchboard: pagerduty.Switchboard, records: Records, room: Room
+    ) -> None:
+        self._feeds = feeds
+        self._switchboard = switchboard
+        self._records = records
+        self._room = room
+
+    async def take(self, taken: Taken) -> bytes:
+        """Take a request; the body of the answer 202.
+
+        Raises:
+            Refusal: it is not taken.
+        """
+        path = taken.request.rel_url.raw_path
+        if path.startswith(FEEDS_PATH):
+            return await self._message(taken, unquote(path[len(FEEDS_PATH) :]))
+        if path == pagerduty.PATH:
+            _check_method(taken.request, get=False)
+            return await self._event(taken)
+        if path == pagerduty.CHANGE_PATH:
+            raise pagerduty.change_refusal()
+        sentence = f"messages go to {FEEDS_PATH}FEED, events of PagerDuty's kind to {pagerduty.PATH}"
+        raise Refusal(HTTPStatus.NOT_FOUND, Reason.UNKNOWN_PATH, sentence)
+
+    async def _message(self, taken: Taken, name: str) -> bytes:
+        feed = self._feeds.get(name)
+        if feed is None or feed.guard is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, Reason.UNKNOWN_FEED, "no feed of this name takes messages here")
+        taken.feed = name
+        request = taken.request
+        _check_method(request, get=feed.rule.get)
+        with BodyReader(request, feed.rule.body_bytes_max, self._room) as reader:
+            if feed.guard.reads_body:
+                value = await feed.guard.admit(_arrival(request, await reader.read()))
+            else:
+                await feed.guard.admit(_arrival(request, b""))
+                value = _query(request, feed.guard) if request.method == "GET" else await reader.read()
+            feed.take_token()
+            if not value:
+                raise Refusal(HTTPStatus.BAD_REQUEST, Reason.EMPTY, "there is no message: the body is empty")
+            check_media_type(request.headers, feed.rule.content_types)
+            await self._write(taken, feed, value)
+        return orjson.dumps({"status": "accepted", "feed": name, "request_id": taken.request_id})
+
+    async def _event(self, taken: Taken) -> bytes:
+        with BodyReader(taken.request, pagerduty.EVENT_BYTES_MAX, self._room) as reader:
+            body = await reader.read()
+            document = pagerduty.parsed(body)
+            feed = self._feeds[self._switchboard.feed_of(document)]
+            taken.feed = feed.name
+            feed.take_token()
+            event = pagerduty.checked(body, document)
+            await self._write(taken, feed, event.body)
+        return pagerduty.success_answer(event)
+
+    async def _write(self, taken: Taken, feed: OpenFeed, value: bytes) -> None:
+        taken.body_bytes = len(value)
+        headers = kafka_headers(taken.request.headers, feed.rule.headers)
+        if taken.request.method == "GET":
+            headers = [(name, each) for name, each in headers if name != CONTENT_TYPE]
+            headers.append((CONTENT_TYPE, FORM.encode()))
+        await self._records.send(feed.topic, feed.key.of(value, headers), value, headers)
+
+
+def _check_method(request: web.BaseRequest, *, get: bool) -> None:
+    allowed = ("GET", "POST") if get else ("POST",)
+    if request.method not in allowed:
+        sentence = f"messages are sent with {' or '.join(allowed)}"
+        headers = {"Allow": ", ".join(allowed)}
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, Reason.WRONG_METHOD, sentence, headers=headers)
+
+
+def _arrival(request: web.BaseRequest, body: bytes) -> Arrival:
+    return Arrival(request.headers, request.query, body, time.time())
+
+
+def _query(request: web.BaseRequest, guard: Guard) -> bytes:
+    """The query as it came, without the secret in it: that must not lie in a topic."""
+    text = request.rel_url.raw_query_string
+    if isinstance(guard, QuerySecret):
+        text = "&".join(pair for pair in text.split("&") if _name_of(pair) != guard.parameter)
+    return text.encode()
+
+
+def _name_of(pair: str) -> str:
+    return unquote(pair.partition("=")[0].replace("+", " "))

@@ -1,0 +1,63 @@
+"""Limits that requests share: a rate for each feed, and room in memory for all bodies together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from time import monotonic
+from typing import Final
+
+from pipeline.flow import MEBIBYTE
+from pipeline.gateway.refusal import busy
+
+BODIES_BYTES_MAX: Final = 64 * MEBIBYTE
+"""All bodies that are being read or wait for the broker. The producer holds a copy of each, so twice this is used."""
+
+REQUESTS_MAX: Final = 2_000
+"""Requests that are being answered at once: a second's worth of what the gateway must hold."""
+
+
+class TokenBucket:
+    """A sustained rate with a burst on top; one for each feed.
+
+    Not the sender's but the feed's, and taken from after authentication: strangers cannot use it up.
+    """
+
+    def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = monotonic) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._clock = clock
+        self._tokens = self._burst
+        self._at = clock()
+
+    def take(self) -> int:
+        """Take one token. 0 where there was one, else the whole seconds until there will be."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0
+        return max(1, ceil((1 - self._tokens) / self._per_second))
+
+
+class Room:
+    """Bytes that bodies may take together. What is taken must be given back."""
+
+    def __init__(self, bytes_max: int = BODIES_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self.bytes_taken = 0
+
+    def take(self, count: int) -> None:
+        """Take room for bytes.
+
+        Raises:
+            Refusal: there is none; nothing was taken.
+        """
+        if self.bytes_taken + count > self._bytes_max:
+            raise busy("room for bodies")
+        self.bytes_taken += count
+
+    def give_back(self, count: int) -> None:
+        """Give room back."""
+        self.bytes_taken -= count

@@ -1,0 +1,191 @@
+"""A process that is a gateway: puts configuration, producer and server together, and ends when it is asked to.
+
+SIGTERM and SIGINT: not ready any more, no new connections, every request that has come is answered, then the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from pipeline.feeds import feeds_of
+from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.gateway.door import Door, OpenFeed
+from pipeline.gateway.fetch import SnsFetcher
+from pipeline.gateway.guards import GatewayError, Guards, SecretOf
+from pipeline.gateway.journal import Journal
+from pipeline.gateway.keys import RecordKey
+from pipeline.gateway.limits import Room, TokenBucket
+from pipeline.gateway.metrics import GatewayMetrics
+from pipeline.gateway.pagerduty import Switchboard
+from pipeline.gateway.producer import RawProducer
+from pipeline.gateway.server import GatewayServer
+from pipeline.models.gateway import GatewayFeed, RoutingKeys
+from pipeline.models.policy import Config, Feed
+from pipeline.runtime.guard import exit_after, log_line
+from pipeline.runtime.health import HealthServer
+from pipeline.settings import Settings
+
+NAME: Final = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a gateway listens.
+
+    Attributes:
+        port: for requests.
+        health_port: for metrics and health.
+    """
+
+    host: str
+    port: int
+    health_port: int
+
+
+def rules_of(config: Config) -> dict[str, tuple[Feed, GatewayFeed]]:
+    """The feeds that take messages over HTTP, and how.
+
+    Raises:
+        GatewayError: there are none.
+    """
+    rules = {name: (feed, feed.gateway) for name, feed in feeds_of(config).items() if feed.gateway is not None}
+    if not rules:
+        raise GatewayError("no feed in feeds.yaml has a 'gateway:' section, so there is nothing to take in")
+    return rules
+
+
+def open_feeds(
+    rules: Mapping[str, tuple[Feed, GatewayFeed]], settings: Settings, guards: Guards
+) -> tuple[dict[str, OpenFeed], Switchboard]:
+    """The feeds, and which routing key leads to which.
+
+    Raises:
+        GatewayError: a secret is not of the form that its scheme needs.
+        SettingsError: a secret is not set.
+    """
+    feeds, routing_keys = {}, {}
+    for name, (feed, rule) in rules.items():
+        by_key = isinstance(rule.auth, RoutingKeys)
+        if isinstance(rule.auth, RoutingKeys):
+            routing_keys[name] = guards.routing_keys(rule.auth)
+        feeds[name] = OpenFeed(
+            name=name,
+            topic=settings.wire(RAW_TOPIC_PREFIX + name),
+            rule=rule,
+            guard=None if by_key else guards.guard(name, rule.auth),
+            key=RecordKey(name, feed.adapter, rule.key),
+            rate=TokenBucket(rule.requests_per_second, rule.burst),
+        )
+    return feeds, Switchboard(routing_keys)
+
+
+class Gateway:
+    """A running gateway. Made inside a running event loop."""
+
+    def __init__(
+        self, settings: Settings, config: Config, secret_of: SecretOf, fetcher: SnsFetcher | None = None
+    ) -> None:
+        """Read the secrets and connect; nothing listens yet.
+
+        Args:
+            settings: of the process.
+            config: the feeds.
+            secret_of: reads a secret.
+            fetcher: asks SNS's hosts; by default over the internet.
+
+        Raises:
+            GatewayError: the configuration cannot be used.
+            SettingsError: a secret is not set.
+        """
+        rules = rules_of(config)
+        self._settings = settings
+        self._fetcher = fetcher or SnsFetcher()
+        feeds, switchboard = open_feeds(rules, settings, Guards(secret_of, self._fetcher))
+        self._topics = frozenset(feed.topic for feed in feeds.values())
+        registry = CollectorRegistry()
+        self._metrics = GatewayMetrics(registry, feeds)
+        self._producer = RawProducer(settings.bootstrap, self._topics)
+        self._metrics.kafka_up.set_function(lambda: self._producer.up)
+        self.server = GatewayServer(Door(feeds, switchboard, self._producer, Room()), self._metrics, Journal())
+        self.health = HealthServer(settings.http_port, registry, self.status)
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def status(self) -> Mapping[str, Mapping[str, object]]:
+        """What the health page asks."""
+        ready = self._producer.up and not self._stopping
+        facts = {"ready": ready, "stalled_seconds": 0.0, "missing_topics": sorted(self._producer.missing)}
+        return {NAME: {**facts, "kafka_up": self._producer.up, "in_flight": self.server.in_flight}}
+
+    async def start(self, host: str, port: int) -> Listening:
+        """Listen. Kafka may be away: requests are told so until it is back.
+
+        Raises:
+            GatewayError: a topic is missing, or the port is taken.
+            HealthServerError: the health port is taken.
+        """
+        await self._producer.check()
+        if self._producer.missing:
+            missing = ", ".join(sorted(self._producer.missing))
+            raise GatewayError(f"no topic {missing}: make it with `spillway topics apply`")
+        self.health.start()
+        self._tasks = [asyncio.create_task(self.health.beat()), asyncio.create_task(self._producer.watch())]
+        try:
+            bound = await self.server.start(host, port)
+        except OSError as error:
+            raise GatewayError(f"cannot listen on {host}:{port} ({error.strerror}): give another --listen") from error
+        return Listening(host, bound, self.health.port)
+
+    async def stop(self) -> None:
+        """Answer what has come, and end."""
+        self._stopping = True
+        await self.server.stop()
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of everything at once."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._producer.close()
+        await self._fetcher.close()
+        self.health.stop()
+
+
+async def serve(
+    settings: Settings, config: Config, host: str, port: int, on_ready: Callable[[Listening], None]
+) -> None:
+    """Be a gateway until a signal asks to stop.
+
+    Args:
+        settings: of the process.
+        config: the feeds.
+        host: address to listen on.
+        port: port to listen on; 0 for any free one.
+        on_ready: called once it listens.
+
+    Raises:
+        GatewayError: it cannot start; the message says what to do.
+        SettingsError: a secret is not set.
+        HealthServerError: the health port is taken.
+    """
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    gateway = Gateway(settings, config, settings.secret)
+    try:
+        on_ready(await gateway.start(host, port))
+    except BaseException:
+        await gateway.close()
+        raise
+    await asked.wait()
+    deadline = exit_after(settings.stop_seconds)
+    log_line("gateway stops", in_flight=gateway.server.in_flight)
+    await gateway.stop()
+    deadline.cancel()

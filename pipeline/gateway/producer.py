@@ -1,0 +1,175 @@
+"""The producer: a record is acknowledged by all in-sync replicas, or its request is told so.
+
+confluent-kafka does the work on threads of its own, with bounded memory; one thread of ours takes its reports, and
+hands them to the event loop in one call for all that came together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from pipeline.flow import RAW_RECORD_BYTES_MAX
+from pipeline.gateway.headers import KafkaHeaders
+from pipeline.gateway.refusal import RETRY_KAFKA_SECONDS, Reason, Refusal, busy, kafka_unavailable, too_large
+from pipeline.runtime.guard import fatal, log_line
+
+DELIVERY_SECONDS_MAX: Final = 8.0
+"""Sources wait 10 seconds or more for an answer (Datadog, SNS 15, Zendesk 12): ours must come before they give up."""
+
+LINGER_MS: Final = 2
+"""Records that come within it go together. It is part of every answer's time."""
+
+QUEUE_RECORDS_MAX: Final = 20_000
+QUEUE_KIBIBYTES_MAX: Final = 64 * 1_024
+FRAMING_BYTES: Final = 64 << 10
+POLL_SECONDS: Final = 0.1
+CHECK_SECONDS: Final = 5.0
+CHECK_DOWN_SECONDS: Final = 1.0
+METADATA_SECONDS_MAX: Final = 3.0
+
+_TOO_LARGE: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
+_MISSING: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+
+
+def producer_settings(bootstrap: str) -> dict[str, Any]:
+    """Settings of librdkafka: nothing is lost, nothing is doubled by the client, nothing grows without end."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "client.id": "spillway-gateway",
+        "acks": "all",
+        "enable.idempotence": True,
+        "delivery.timeout.ms": int(DELIVERY_SECONDS_MAX * 1_000),
+        "linger.ms": LINGER_MS,
+        "queue.buffering.max.messages": QUEUE_RECORDS_MAX,
+        "queue.buffering.max.kbytes": QUEUE_KIBIBYTES_MAX,
+        "message.max.bytes": RAW_RECORD_BYTES_MAX + FRAMING_BYTES,
+        "compression.type": "lz4",
+        "partitioner": "consistent_random",  # as our other producers: equal keys, equal partition
+        "reconnect.backoff.max.ms": 1_000,
+        "allow.auto.create.topics": False,
+        "log_level": 0,
+    }
+
+
+class RawProducer:
+    """Writes raw records. Made inside a running event loop.
+
+    Attributes:
+        up: the brokers answered when they were last asked, and have not all gone since.
+        missing: topics that are needed and not there.
+    """
+
+    def __init__(self, bootstrap: str, topics: frozenset[str]) -> None:
+        """Connect in the background.
+
+        Args:
+            bootstrap: the brokers.
+            topics: names on the wire of those that will be written.
+        """
+        self.up = False
+        self.missing: frozenset[str] = frozenset()
+        self._topics = topics
+        self._loop = asyncio.get_running_loop()
+        self._producer = Producer({**producer_settings(bootstrap), "error_cb": self._on_error})
+        self._reports: list[tuple[asyncio.Future[None], KafkaError | None]] = []
+        self._running = True
+        self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
+        self._thread.start()
+
+    async def send(self, topic: str, key: bytes | None, value: bytes, headers: KafkaHeaders) -> None:
+        """Write a record, and return when it is acknowledged.
+
+        Raises:
+            Refusal: it is not, or not known to be.
+        """
+        if topic in self.missing:
+            raise _missing()
+        if not self.up:
+            raise kafka_unavailable("brokers are down")
+        report: asyncio.Future[None] = self._loop.create_future()
+        try:
+            self._producer.produce(
+                topic, value, key, headers=list(headers), on_delivery=partial(self._delivered, report)
+            )
+        except BufferError:
+            raise busy("the producer's queue") from None
+        except KafkaException as error:
+            raise _refusal(error.args[0]) from None
+        await report
+
+    async def check(self) -> None:
+        """Ask the brokers whether they are there and have the topics."""
+        try:
+            metadata = await asyncio.to_thread(self._producer.list_topics, timeout=METADATA_SECONDS_MAX)
+        except KafkaException:
+            self._set_up(False)
+            return
+        self.missing = frozenset(self._topics - metadata.topics.keys())
+        self._set_up(True)
+
+    async def watch(self) -> None:
+        """Ask again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS if self.up else CHECK_DOWN_SECONDS)
+            await self.check()
+
+    async def close(self) -> None:
+        """Disconnect. Called when no request waits any more; what is left has been given up."""
+        self._running = False
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._producer.flush, 1.0)
+
+    def _set_up(self, up: bool) -> None:
+        if up != self.up:
+            log_line("gateway kafka", up=up)
+        self.up = up
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Of librdkafka, on the thread of deliveries or of a check."""
+        if error.fatal():
+            fatal("write to Kafka", error.str(), code=error.name())
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._loop.call_soon_threadsafe(self._set_up, False)
+
+    def _delivered(self, report: asyncio.Future[None], error: KafkaError | None, _: Message) -> None:
+        self._reports.append((report, error))
+
+    def _poll(self) -> None:
+        while self._running:
+            self._producer.poll(POLL_SECONDS)
+            if self._reports:
+                reports, self._reports = self._reports, []
+                self._loop.call_soon_threadsafe(_settle, reports)
+
+
+def _settle(reports: list[tuple[asyncio.Future[None], KafkaError | None]]) -> None:
+    for report, error in reports:
+        if report.done():
+            continue  # its request has been given up
+        if error is None:
+            report.set_result(None)
+        else:
+            report.set_exception(_refusal(error))
+
+
+def _refusal(error: KafkaError) -> Refusal:
+    if error.code() in _TOO_LARGE:
+        return too_large(RAW_RECORD_BYTES_MAX)
+    if error.code() in _MISSING:
+        return _missing()
+    return kafka_unavailable(error.name())
+
+
+def _missing() -> Refusal:
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        Reason.TOPIC_MISSING,
+        "the feed's topic is missing: the operator has to run spillway topics apply",
+        retry_after_seconds=RETRY_KAFKA_SECONDS,
+    )

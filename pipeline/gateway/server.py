@@ -1,0 +1,172 @@
+"""HTTP as such: connections, their limits, and an answer to every request.
+
+aiohttp's low-level server, without its router: there are three paths. Nothing is unpacked or followed behind our back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from pipeline.gateway import pagerduty
+from pipeline.gateway.door import Door, Taken
+from pipeline.gateway.headers import REQUEST_ID, request_id_of
+from pipeline.gateway.journal import Journal
+from pipeline.gateway.limits import REQUESTS_MAX
+from pipeline.gateway.metrics import NO_FEED, GatewayMetrics
+from pipeline.gateway.refusal import Reason, Refusal, busy
+
+CONNECTIONS_MAX: Final = 4_000
+"""Open at once. Each costs some 20 KiB; a proxy in front needs a few hundred."""
+
+IDLE_SECONDS_MAX: Final = 20.0
+"""A connection that has not sent a whole head of a request for so long is closed: the first one, and each after."""
+
+LINGER_SECONDS_MAX: Final = 2.0
+"""How long we go on reading a body that we have refused, so that its sender gets the answer and not a reset."""
+
+HEADER_BYTES_MAX: Final = 8_190
+HEADERS_MAX: Final = 100
+READ_BYTES: Final = 65_536
+BACKLOG: Final = 1_024
+
+
+class _Closed(asyncio.Protocol):
+    """A connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+class _Server(web.Server):
+    """aiohttp's server with a limit on connections."""
+
+    def __init__(self, handler: Any, metrics: GatewayMetrics, connections_max: int, **settings: Any) -> None:
+        super().__init__(handler, **settings)
+        self._metrics = metrics
+        self._connections_max = connections_max
+        metrics.connections.set_function(lambda: len(self._connections))
+
+    def __call__(self) -> RequestHandler:
+        if len(self._connections) >= self._connections_max:
+            self._metrics.connections_refused.inc()
+            return _Closed()  # type: ignore[return-value]  # create_server takes any protocol
+        return super().__call__()
+
+
+class GatewayServer:
+    """Answers requests through a door.
+
+    Attributes:
+        in_flight: requests that are being answered.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        metrics: GatewayMetrics,
+        journal: Journal,
+        *,
+        requests_max: int = REQUESTS_MAX,
+        connections_max: int = CONNECTIONS_MAX,
+        idle_seconds_max: float = IDLE_SECONDS_MAX,
+    ) -> None:
+        """Describe the server; nothing listens yet. Called on the running loop."""
+        self.in_flight = 0
+        self._door = door
+        self._metrics = metrics
+        self._journal = journal
+        self._requests_max = requests_max
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        metrics.in_flight.set_function(lambda: self.in_flight)
+        server = _Server(
+            self.handle,
+            metrics,
+            connections_max,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=idle_seconds_max,
+            lingering_time=LINGER_SECONDS_MAX,
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+            read_bufsize=READ_BYTES,
+        )
+        self._runner = web.ServerRunner(server)
+        self._site: web.TCPSite | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port, which is a free one where 0 was asked for.
+
+        Raises:
+            OSError: it is taken.
+        """
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, host, port, backlog=BACKLOG, shutdown_timeout=LINGER_SECONDS_MAX)
+        await self._site.start()
+        return self._site.port
+
+    async def stop(self) -> None:
+        """Take no more connections, answer every request that has come, and close."""
+        self._draining = True
+        if self._site is not None:
+            await self._site.stop()
+        await self._idle.wait()
+        await self._runner.cleanup()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        began = perf_counter()
+        taken = Taken(request, request_id_of(request.headers))
+        self.in_flight += 1
+        self._idle.clear()
+        code: int = HTTPStatus.INTERNAL_SERVER_ERROR  # unless it gets through: aiohttp answers and logs a defect
+        reason: Reason | None = Reason.DEFECT
+        try:
+            answer, reason = await self._answered(taken)
+            code = answer.status
+            return answer
+        finally:
+            self.in_flight -= 1
+            if not self.in_flight:
+                self._idle.set()
+            seconds = perf_counter() - began
+            self._metrics.answered(taken.feed or NO_FEED, code, seconds, taken.body_bytes, reason)
+
+    async def _answered(self, taken: Taken) -> tuple[web.Response, Reason | None]:
+        try:
+            if self.in_flight > self._requests_max:
+                raise busy("requests at once")
+            return self._answer(taken, HTTPStatus.ACCEPTED, await self._door.take(taken)), None
+        except Refusal as refusal:
+            return self._refused(taken, refusal), refusal.reason
+
+    def _answer(self, taken: Taken, status: HTTPStatus, body: bytes) -> web.Response:
+        headers = {REQUEST_ID: taken.request_id, "Server": "spillway"}
+        answer = web.Response(status=status, body=body, content_type="application/json", headers=headers)
+        if self._draining:
+            answer.force_close()
+        return answer
+
+    def _refused(self, taken: Taken, refusal: Refusal) -> web.Response:
+        request = taken.request
+        self._journal.refused(refusal, feed=taken.feed, request_id=taken.request_id, remote=request.remote)
+        if request.rel_url.raw_path == pagerduty.PATH:
+            body = pagerduty.refusal_answer(refusal)
+        else:
+            body = orjson.dumps({"error": refusal.sentence, "request_id": taken.request_id})
+        answer = self._answer(taken, refusal.status, body)
+        answer.headers.update(refusal.headers)
+        if refusal.retry_after_seconds is not None:
+            answer.headers["Retry-After"] = str(refusal.retry_after_seconds)
+        if refusal.reason in {Reason.SLOW_BODY, Reason.BROKEN_OFF}:
+            answer.force_close()
+        return answer
