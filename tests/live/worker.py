@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -62,6 +63,10 @@ class Worker:
         """As kill -9, and as the machine's end."""
         self._process.kill()
         self._process.wait()
+
+    def hang_up(self) -> None:
+        """Ask for a reload of the configuration."""
+        self._process.send_signal(signal.SIGHUP)
 
     def terminate(self) -> int:
         """Ask to stop; returns the exit code."""
