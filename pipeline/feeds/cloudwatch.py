@@ -1,96 +1,49 @@
 """Amazon CloudWatch alarms through SNS: an envelope with the alarm as a JSON string, or the alarm alone.
 
-CloudWatch has no severity: teams put it, with the service, as JSON into the alarm's description. ``Region``
-is a name for people ("EU (Frankfurt)"), so the region is taken from the ARN.
+Events of EventBridge are read too, so that one feed takes an alarm whichever way it comes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-import orjson
-
-from pipeline.core.identity import content_hash
-from pipeline.feeds.fields import Fields, first_line, missing, put_link, unknown_word
-from pipeline.feeds.severity import LABEL_WORDS, Graded, grade
-from pipeline.models.alert import Alert, FeedClass, Kind, Severity
-from pipeline.models.decision import BadRecord, Reason
+from pipeline.feeds.amazon import ALARM_KINDS, Alarm, alarm_alert, name_of, opened, region_of
+from pipeline.feeds.cloudwatch_eventbridge import read_event
+from pipeline.feeds.fields import Fields, missing, unknown_word
+from pipeline.feeds.labels import known
+from pipeline.models.alert import Alert, FeedClass
+from pipeline.models.decision import BadRecord
 from pipeline.models.feed import RawMessage
 
 FEED_CLASS: Final = FeedClass.CLOUD
 
-_KINDS: Final = {"ALARM": Kind.FIRING, "INSUFFICIENT_DATA": Kind.FIRING, "OK": Kind.RESOLVED}
-_CONTROL_TYPES: Final = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
-_ARN_PARTS: Final = 7  # arn:aws:cloudwatch:<region>:<account>:alarm:<name>
-
 
 def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
-    """Read an SNS notification, or an alarm that SNS delivered raw."""
-    top = Fields.of(document)
-    if top.values.get("Type") is None:
-        return [_alarm(top, message, None)]
-    kind = top.text("Type")
-    if kind in _CONTROL_TYPES:
-        return [_control(top, message, kind)]
-    if kind != "Notification":
-        raise unknown_word("$.Type", ("Notification", *sorted(_CONTROL_TYPES)))
-    try:
-        body = orjson.loads(top.text("Message"))
-    except orjson.JSONDecodeError as error:
-        raise BadRecord(Reason.UNKNOWN_SHAPE, "$.Message: not the JSON of an alarm") from error
-    return [_alarm(Fields.of(body, "$.Message"), message, top.text_or_none("MessageId"))]
+    """Read an SNS notification, an alarm that SNS delivered raw, or an event of EventBridge."""
+    found = opened(document, message)
+    if isinstance(found, Alert):
+        return [found]
+    if found.body.has("detail-type"):
+        return [read_event(found.body, message)]
+    return [alarm_alert(_alarm(found.body, found.message_id), message)]
 
 
-def _control(top: Fields, message: RawMessage, kind: str) -> Alert:
-    return Alert(
-        feed=message.feed,
-        feed_class=message.feed_class,
-        kind=Kind.CONTROL,
-        alert_key=content_hash(message.feed, "control", kind, top.text_or_none("TopicArn") or ""),
-        delivery_id=top.text_or_none("MessageId"),
-        name=kind,
-        summary="Amazon SNS asks to confirm a subscription",
-        severity=Severity.INFO,
-        severity_default_reason="a control message has no severity",
-    )
-
-
-class _Description(NamedTuple):
-    """An alarm description: facts where it is a JSON object, text otherwise."""
-
-    facts: dict[str, str]
-    text: str
-
-
-def _alarm(alarm: Fields, message: RawMessage, delivery_id: str | None) -> Alert:
+def _alarm(alarm: Fields, delivery_id: str | None) -> Alarm:
     name = alarm.text("AlarmName")
     state = alarm.text("NewStateValue")
-    if state not in _KINDS:
-        raise unknown_word(alarm.at("NewStateValue"), tuple(_KINDS))
-    kind = _KINDS[state]
-    described = _describe(alarm)
-    reason = alarm.text_or_none("NewStateReason") or ""
-    changed_ms = alarm.time_or_none("StateChangeTime")
-    graded = _grade(described.facts.get("severity"), state)
-    links: dict[str, str] = {}
-    put_link(links, "runbook", described.facts.get("runbook"))
-    return Alert(
-        feed=message.feed,
-        feed_class=message.feed_class,
-        kind=kind,
-        alert_key=content_hash(message.feed, *_identity(alarm, name)),
-        delivery_id=delivery_id,
+    if state not in ALARM_KINDS:
+        raise unknown_word(alarm.at("NewStateValue"), tuple(ALARM_KINDS))
+    return Alarm(
         name=name,
-        summary=first_line(described.text) or first_line(reason) or name,
-        description=reason,
-        severity=graded.severity,
-        severity_native=graded.native,
-        severity_default_reason=graded.default_reason,
-        event_at_ms=changed_ms if kind == Kind.FIRING else None,
-        ended_at_ms=changed_ms if kind == Kind.RESOLVED else None,
-        labels=_labels(alarm, name, described.facts),
-        links=links,
+        identity=_identity(alarm, name),
+        state=state,
+        reason=alarm.text_or_none("NewStateReason") or "",
+        description=alarm.text_or_none("AlarmDescription") or "",
+        changed_ms=alarm.time_or_none("StateChangeTime"),
+        delivery_id=delivery_id,
+        suppressed=False,  # an alarm whose actions are suppressed sends nothing to SNS
+        labels=_labels(alarm, name, state),
     )
 
 
@@ -104,40 +57,22 @@ def _identity(alarm: Fields, name: str) -> tuple[str, ...]:
     return account, region, name
 
 
-def _describe(alarm: Fields) -> _Description:
-    text = alarm.text_or_none("AlarmDescription") or ""
-    if text.lstrip().startswith("{"):
-        try:
-            document = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return _Description({}, text)
-        facts = Fields(document, alarm.at("AlarmDescription")).scalars()
-        return _Description(facts, facts.get("summary") or facts.get("description") or "")
-    return _Description({}, text)
-
-
-def _grade(native: str | None, state: str) -> Graded:
-    if state == "INSUFFICIENT_DATA":
-        return Graded(Severity.WARNING, native, "an alarm without data says only that nobody is watching")
-    return grade(native, LABEL_WORDS, "severity in AlarmDescription", Severity.ERROR)
-
-
-def _labels(alarm: Fields, name: str, facts: dict[str, str]) -> dict[str, str]:
-    labels = dict(facts)
-    for dimension in _dimensions(alarm.section_or_empty("Trigger")):
-        labels[dimension.text("name")] = dimension.text_or_none("value") or ""
+def _labels(alarm: Fields, name: str, state: str) -> dict[str, str]:
     trigger = alarm.section_or_empty("Trigger")
-    arn = (alarm.text_or_none("AlarmArn") or "").split(":", _ARN_PARTS - 1)
-    known = {
-        "alarm_name": name,
-        "state": alarm.text("NewStateValue"),
-        "account": alarm.identifier_or_none("AWSAccountId"),
-        "region": arn[3] if len(arn) == _ARN_PARTS else None,
-        "namespace": trigger.text_or_none("Namespace"),
-        "metric": trigger.text_or_none("MetricName"),
-    }
-    labels.update({label: value for label, value in known.items() if value})
-    return labels
+    labels = {each.text("name"): each.text_or_none("value") or "" for each in _dimensions(trigger)}
+    children = [name_of(each.text("Arn")) for each in alarm.sections("TriggeringChildren")]
+    return labels | known(
+        {
+            "alarm_name": name,
+            "state": state,
+            "account": alarm.identifier_or_none("AWSAccountId"),
+            "region": region_of(alarm.text_or_none("AlarmArn")),
+            "namespace": trigger.text_or_none("Namespace"),
+            "metric": trigger.text_or_none("MetricName"),
+            "alarm_rule": alarm.text_or_none("AlarmRule"),
+            "triggered_by": ", ".join(children),
+        }
+    )
 
 
 def _dimensions(trigger: Fields) -> Iterator[Fields]:
