@@ -10,7 +10,7 @@ from typing import Final
 
 from pipeline.feeds.alertmanager import read_member
 from pipeline.feeds.fields import Fields, each_member, put_link
-from pipeline.models.alert import Alert, FeedClass
+from pipeline.models.alert import Alert, FeedClass, Severity
 from pipeline.models.decision import BadRecord
 from pipeline.models.feed import RawMessage
 
@@ -29,11 +29,20 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
         # Fingerprints are unique within an organisation only.
         own = member.identifier_or_none("orgId") or organisation or ""
         alert = read_member(member, message, own)
-        rule = alert.labels.get("rulename")
-        if alert.name in _DATASOURCE_NAMES and rule:
-            alert.name = f"{alert.name}: {rule}"
+        if alert.name in _DATASOURCE_NAMES:
+            _nobody_watches(alert)
         for title, field in _LINKS:
             put_link(alert.links, title, member.text_or_none(field))
         return alert
 
     return each_member(top, "alerts", read)
+
+
+def _nobody_watches(alert: Alert) -> None:
+    """Say that a rule has no data: its own texts and severity speak of a symptom that nobody can see now."""
+    if rule := alert.labels.get("rulename"):
+        alert.name = f"{alert.name}: {rule}"
+    alert.summary = alert.name
+    if alert.severity != Severity.INFO:
+        alert.severity = Severity.WARNING
+        alert.severity_default_reason = "a rule without data says only that nobody is watching"
