@@ -22,6 +22,9 @@ from pipeline.models.policy import Config, Feed
 
 _LINES_SUFFIXES: Final = frozenset({".ndjson", ".jsonl"})
 
+# The last millisecond of the year 9999: whatever time a payload tells, it is not ahead of ours, and is shown as told.
+_RECEIVED_MS: Final = 253_402_300_799_999
+
 # What the table shows, in order; the rest of an alert is plumbing.
 _SHOWN: Final = (
     "kind", "name", "summary", "severity", "severity_native", "severity_default_reason", "event_at_ms",
@@ -103,7 +106,7 @@ def _results(config: Config, name: str, source: Feed, line: int, payload: bytes)
     """Alerts and refusals of one message, exactly as ingest decides them."""
     processor = IngestProcessor(config, ADAPTERS, {name: source})
     effects = Effects()
-    processor.handle_one(StreamRecord(RAW_TOPIC_PREFIX + name, 0, line - 1, 0, None, payload), effects)
+    processor.handle_one(StreamRecord(RAW_TOPIC_PREFIX + name, 0, line - 1, _RECEIVED_MS, None, payload), effects)
     results: list[dict[str, Any]] = []
     refusals = iter(effects.decisions)
     for output in effects.outputs:

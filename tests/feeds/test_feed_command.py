@@ -112,4 +112,4 @@ def test_an_unknown_adapter_names_those_there_are() -> None:
     result = run("carrier-pigeon", SAMPLES / "jira-ticket-firing.json")
 
     assert result.exit_code == 1
-    assert "no adapter or feed 'carrier-pigeon'; use one of alertmanager, azure-monitor" in result.output
+    assert "no adapter or feed 'carrier-pigeon'; use one of alertmanager, aws-health" in result.output
