@@ -6,6 +6,7 @@ it as ``p_eventid``. Name, host and severity of a recovery are those of the epis
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from pipeline.core.identity import content_hash
@@ -97,13 +98,19 @@ def _labels(event: Fields) -> dict[str, str]:
         raise BadRecord(Reason.WRONG_TYPE, "$.groups[*]: expected string")
     if groups:
         labels["groups"] = ", ".join(groups)
-    for tag in event.sections("tags"):
+    put_tags(labels, event.sections("tags"))
+    return labels
+
+
+def put_tags(labels: dict[str, str], tags: Iterable[Fields]) -> None:
+    """Put an event's tags beside its own labels: a tag may come several times, but never hides the host."""
+    own = frozenset(labels)
+    for tag in tags:
         name, value = tag.text("tag"), tag.text_or_none("value") or ""
         if name not in labels:
             labels[name] = value
-        elif name not in _OWN_LABELS:  # a tag may come several times, but never hides the host
+        elif name not in own | _OWN_LABELS:
             labels[name] = f"{labels[name]}, {value}"
-    return labels
 
 
 def _host(item: object, path: str) -> tuple[str, str | None]:
