@@ -5,12 +5,11 @@ What is done is read from the status category, never from the status name: each 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from pipeline.core.identity import content_hash
-from pipeline.feeds.fields import Fields, put_link
+from pipeline.feeds.fields import Fields
 from pipeline.feeds.severity import JIRA_PRIORITY_WORDS, grade
-from pipeline.feeds.tickets import TICKET_NAME, reporter_id
+from pipeline.feeds.tickets import Ticket, TicketLabels
 from pipeline.models.alert import Alert, FeedClass, Kind
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.feed import RawMessage
@@ -20,12 +19,15 @@ FEED_CLASS: Final = FeedClass.DESK
 _DELIVERY_HEADER: Final = "x-atlassian-webhook-identifier"
 _CREATED: Final = "jira:issue_created"
 _DELETED: Final = "jira:issue_deleted"
+# Ingest keeps 4,096 characters of a description; a document tree is read no further than that may need.
+_DESCRIPTION_CHARS_MAX: Final = 8_192
+_LINE_ENDING_NODES: Final = frozenset({"paragraph", "heading", "hardBreak", "listItem", "codeBlock"})
 
 
 def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     """Read one issue event.
 
-    The alert happened when this event did: a ticket reopened after its end must not look older than the end.
+    An open ticket's time is the event's: one that is reopened after its end must not look older than the end.
     """
     top = Fields.of(document)
     event = top.text("webhookEvent")
@@ -37,51 +39,74 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     sent_ms = top.epoch_or_none("timestamp", per_second=1_000)
     created_ms = fields.time_or_none("created")
     done = event == _DELETED or _category(fields) == "done"
-    graded = grade(fields.section_or_empty("priority").text_or_none("name"), JIRA_PRIORITY_WORDS, "priority")
-    delivery_id = f"{key}/{event}/{sent_ms}" if sent_ms is not None else None
-    alert = Alert(
-        feed=message.feed,
-        feed_class=message.feed_class,
+    began = done or event == _CREATED or sent_ms is None
+    ticket = Ticket(
+        identity=(key,),
+        number=key,
         kind=Kind.RESOLVED if done else Kind.TICKET,
-        alert_key=content_hash(message.feed, key),
-        source_episode_id=key,
-        delivery_id=message.header(_DELIVERY_HEADER) or delivery_id,
-        name=TICKET_NAME,
-        summary=fields.text_or_none("summary") or "",
-        description=fields.text_or_none("description") or "",
-        severity=graded.severity,
-        severity_native=graded.native,
-        severity_default_reason=graded.default_reason,
-        event_at_ms=created_ms if event == _CREATED or sent_ms is None else sent_ms,
-        ended_at_ms=(fields.time_or_none("resolutiondate") or sent_ms) if done else None,
+        summary=fields.text_or_none("summary"),
+        description=_description(fields),
+        graded=grade(fields.section_or_empty("priority").text_or_none("name"), JIRA_PRIORITY_WORDS, "priority"),
         labels=_labels(fields),
-        ticket=key,
-        reporter=_reporter(fields, message.feed),
+        reporter=_reporter(fields),
+        delivery_id=message.header(_DELIVERY_HEADER) or (f"{key}/{event}/{sent_ms}" if sent_ms is not None else None),
+        address=_address(issue, key),
+        event_at_ms=created_ms if began else sent_ms,
+        ended_at_ms=(fields.time_or_none("resolutiondate") or sent_ms) if done else None,
     )
-    put_link(alert.links, "ticket", _address(issue, key))
-    return [alert]
+    return [ticket.alert(message)]
 
 
 def _category(fields: Fields) -> str | None:
     return fields.section_or_empty("status").section_or_empty("statusCategory").text_or_none("key")
 
 
-def _labels(fields: Fields) -> dict[str, str]:
+def _labels(fields: Fields) -> TicketLabels:
     components = [component.text("name") for component in fields.sections("components")]
-    known = {
-        "project": fields.section_or_empty("project").text_or_none("key"),
-        "issue_type": fields.section_or_empty("issuetype").text_or_none("name"),
-        "status": fields.section_or_empty("status").text_or_none("name"),
-        "component": components[0] if components else None,
-        "components": ", ".join(components) if len(components) > 1 else None,
-    }
-    return {label: value for label, value in known.items() if value}
+    tags = [tag for tag in fields.items("labels") if isinstance(tag, str) and tag]
+    return TicketLabels(
+        type=fields.section_or_empty("issuetype").text_or_none("name"),
+        status=fields.section_or_empty("status").text_or_none("name"),
+        project=fields.section_or_empty("project").text_or_none("key"),
+        component=components[0] if components else None,
+        components=", ".join(components) if len(components) > 1 else None,
+        tags=", ".join(tags),
+    )
 
 
-def _reporter(fields: Fields, feed: str) -> str | None:
-    """Opaque id of who reported: ``accountId`` in the cloud, ``key`` on a server."""
+def _description(fields: Fields) -> str | None:
+    """The description: text, or a document tree (Atlassian Document Format), of which the text is taken."""
+    value = fields.values.get("description")
+    if isinstance(value, dict):
+        return _text_of(value)
+    return fields.text_or_none("description")
+
+
+def _text_of(tree: dict[str, Any]) -> str:
+    """The text of a document tree, a line for each paragraph. What is no node is passed over."""
+    parts: list[str] = []
+    chars = 0
+    waiting: list[object] = [tree]
+    while waiting and chars < _DESCRIPTION_CHARS_MAX:
+        node = waiting.pop()
+        if isinstance(node, str):
+            parts.append(node)
+            chars += len(node)
+        elif isinstance(node, dict):
+            if node.get("type") in _LINE_ENDING_NODES:
+                waiting.append("\n")
+            content, text = node.get("content"), node.get("text")
+            if isinstance(content, list):
+                waiting.extend(reversed(content))
+            if isinstance(text, str):
+                waiting.append(text)
+    return "".join(parts).strip()
+
+
+def _reporter(fields: Fields) -> str | None:
+    """Who reported: ``accountId`` in the cloud, ``key`` on a server."""
     reporter = fields.section_or_empty("reporter")
-    return reporter_id(feed, reporter.text_or_none("accountId") or reporter.text_or_none("key"))
+    return reporter.text_or_none("accountId") or reporter.text_or_none("key")
 
 
 def _address(issue: Fields, key: str) -> str | None:
