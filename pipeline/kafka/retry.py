@@ -7,7 +7,7 @@ reads the marks. So a letter goes back once also when a command is killed and ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -129,7 +129,7 @@ class Retry:
         except KafkaException as error:
             raise _failure(error) from error
 
-    def send(self, letters: Sequence[Letter]) -> Iterator[Letter]:
+    def send(self, letters: Sequence[Letter]) -> Generator[Letter, None, None]:
         """Send the letters back; gives each when its transaction has been committed.
 
         Raises:
