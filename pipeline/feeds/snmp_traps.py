@@ -247,9 +247,7 @@ def _index(row: Trap, varbinds: tuple[Varbind, ...]) -> str:
 def _severity(row: Trap | None, name: str, varbinds: tuple[Varbind, ...]) -> tuple[Severity, str]:
     if row is None or row.severity == Severity.UNKNOWN:
         return Severity.UNKNOWN, "a trap carries no severity"
-    if name == "linkDown" and ("ifAdminStatus", _ADMINISTRATIVELY_DOWN) in {
-        (bind.name, bind.value) for bind in varbinds
-    }:
+    if name == "linkDown" and any((each.name, each.value) in _SWITCHED_OFF for each in varbinds):
         return Severity.INFO, "linkDown of an interface that somebody switched off counts as info"
     return row.severity, f"a trap carries no severity: {name} counts as {row.severity}"
 
