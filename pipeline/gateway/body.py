@@ -13,9 +13,6 @@ from aiohttp import ClientError, HttpVersion11, web
 from pipeline.gateway.limits import Room
 from pipeline.gateway.refusal import Reason, Refusal, too_large
 
-BODY_SECONDS_MAX: Final = 15.0
-"""A body that takes longer is a broken line or somebody who holds places; sources give up by then themselves."""
-
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # with gzip's header and checksum
 _ENCODINGS: Final = ("", "identity", "gzip", "x-gzip")
 
@@ -27,10 +24,11 @@ class BodyReader:
         body = await reader.read()
     """
 
-    def __init__(self, request: web.BaseRequest, bytes_max: int, room: Room) -> None:
+    def __init__(self, request: web.BaseRequest, bytes_max: int, room: Room, seconds_max: float) -> None:
         self._request = request
         self._bytes_max = bytes_max
         self._room = room
+        self._seconds_max = seconds_max
         self._taken = 0
 
     def __enter__(self) -> Self:
@@ -52,11 +50,11 @@ class BodyReader:
         if announced is not None and announced > self._bytes_max:
             raise too_large(self._bytes_max)
         try:
-            async with asyncio.timeout(BODY_SECONDS_MAX):
+            async with asyncio.timeout(self._seconds_max):
                 await _continue(self._request)
                 return await (self._gunzipped() if encoding in {"gzip", "x-gzip"} else self._plain())
         except TimeoutError:
-            sentence = f"the body did not arrive within {BODY_SECONDS_MAX:g} seconds"
+            sentence = f"the body did not arrive within {self._seconds_max:g} seconds"
             raise Refusal(HTTPStatus.REQUEST_TIMEOUT, Reason.SLOW_BODY, sentence) from None
         except (ClientError, web.RequestPayloadError, ConnectionError):
             raise Refusal(HTTPStatus.BAD_REQUEST, Reason.BROKEN_OFF, "the body broke off") from None

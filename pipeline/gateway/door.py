@@ -17,7 +17,7 @@ from pipeline.gateway.arrival import Arrival, Guard
 from pipeline.gateway.body import BodyReader
 from pipeline.gateway.headers import CONTENT_TYPE, FORM, KafkaHeaders, check_media_type, kafka_headers
 from pipeline.gateway.keys import RecordKey
-from pipeline.gateway.limits import Room, TokenBucket
+from pipeline.gateway.limits import Limits, Room, TokenBucket
 from pipeline.gateway.refusal import Reason, Refusal
 from pipeline.gateway.tokens import QuerySecret
 from pipeline.models.gateway import GatewayFeed
@@ -74,12 +74,13 @@ class Door:
     """Takes requests for the feeds that it knows."""
 
     def __init__(
-        self, feeds: Mapping[str, OpenFeed], switchboard: pagerduty.Switchboard, records: Records, room: Room
+        self, feeds: Mapping[str, OpenFeed], switchboard: pagerduty.Switchboard, records: Records, limits: Limits
     ) -> None:
         self._feeds = feeds
         self._switchboard = switchboard
         self._records = records
-        self._room = room
+        self._room = Room(limits.bodies_bytes)
+        self._body_seconds = limits.body_seconds
 
     async def take(self, taken: Taken) -> bytes:
         """Take a request; the body of the answer 202.
@@ -98,6 +99,9 @@ class Door:
         sentence = f"messages go to {FEEDS_PATH}FEED, events of PagerDuty's kind to {pagerduty.PATH}"
         raise Refusal(HTTPStatus.NOT_FOUND, Reason.UNKNOWN_PATH, sentence)
 
+    def _reader(self, request: web.BaseRequest, bytes_max: int) -> BodyReader:
+        return BodyReader(request, bytes_max, self._room, self._body_seconds)
+
     async def _message(self, taken: Taken, name: str) -> bytes:
         feed = self._feeds.get(name)
         if feed is None or feed.guard is None:
@@ -105,7 +109,7 @@ class Door:
         taken.feed = name
         request = taken.request
         _check_method(request, get=feed.rule.get)
-        with BodyReader(request, feed.rule.body_bytes_max, self._room) as reader:
+        with self._reader(request, feed.rule.body_bytes_max) as reader:
             if feed.guard.reads_body:
                 value = await feed.guard.admit(_arrival(request, await reader.read()))
             else:
@@ -119,7 +123,7 @@ class Door:
         return orjson.dumps({"status": "accepted", "feed": name, "request_id": taken.request_id})
 
     async def _event(self, taken: Taken) -> bytes:
-        with BodyReader(taken.request, pagerduty.EVENT_BYTES_MAX, self._room) as reader:
+        with self._reader(taken.request, pagerduty.EVENT_BYTES_MAX) as reader:
             body = await reader.read()
             document = pagerduty.parsed(body)
             feed = self._feeds[self._switchboard.feed_of(document)]

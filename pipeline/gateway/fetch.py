@@ -25,6 +25,7 @@ FETCH_SECONDS_MAX: Final = 5.0
 FETCHED_BYTES_MAX: Final = 32_768
 """A certificate is 2 KiB, an answer to a confirmation 1 KiB."""
 
+CONNECTIONS_MAX: Final = 4
 URL_CHARACTERS_MAX: Final = 2_048
 _HOST: Final = re.compile(r"sns\.[a-z]{2}(-[a-z]{2,12}){1,3}-\d{1,2}\.amazonaws\.com(\.cn)?")
 _HTTPS_PORT: Final = 443
@@ -99,7 +100,7 @@ def is_public(address: str) -> bool:
 
 
 class SnsFetcher:
-    """Asks SNS's hosts. Made inside a running event loop."""
+    """Asks SNS's hosts."""
 
     def __init__(self, resolver: AbstractResolver | None = None, trust: ssl.SSLContext | None = None) -> None:
         """Describe the client; nothing connects yet.
@@ -108,19 +109,27 @@ class SnsFetcher:
             resolver: names to addresses; by default the system's, public addresses alone.
             trust: certificates that hosts must show; by default those that the system trusts.
         """
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS_MAX),
-            connector=aiohttp.TCPConnector(
-                resolver=resolver or PublicResolver(ThreadedResolver()),
-                ssl=trust or ssl.create_default_context(),
-                use_dns_cache=False,
-                limit=4,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            headers={"User-Agent": "spillway", "Accept-Encoding": "identity"},
-        )
+        self._resolver = resolver
+        self._trust = trust
+        self._opened: aiohttp.ClientSession | None = None
+
+    def _session(self) -> aiohttp.ClientSession:
+        """The client, made when it is first needed: most gateways never ask SNS."""
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS_MAX),
+                connector=aiohttp.TCPConnector(
+                    resolver=self._resolver or PublicResolver(ThreadedResolver()),
+                    ssl=self._trust or ssl.create_default_context(),
+                    use_dns_cache=False,
+                    limit=CONNECTIONS_MAX,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                headers={"User-Agent": "spillway", "Accept-Encoding": "identity"},
+            )
+        return self._opened
 
     async def get(self, url: SplitResult) -> bytes:
         """What an address answers with 200; ``url`` comes from `checked_sns_url`.
@@ -130,7 +139,7 @@ class SnsFetcher:
             ForbiddenUrlError: the host says that there is no such thing.
         """
         try:
-            async with self._session.get(url.geturl(), allow_redirects=False) as response:
+            async with self._session().get(url.geturl(), allow_redirects=False) as response:
                 if HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                     raise ForbiddenUrlError(f"the host answers {response.status}")
                 if response.status != HTTPStatus.OK:
@@ -141,7 +150,8 @@ class SnsFetcher:
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._session.close()
+        if self._opened is not None:
+            await self._opened.close()
 
 
 async def _limited(response: aiohttp.ClientResponse) -> bytes:

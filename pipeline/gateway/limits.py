@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import ceil
 from time import monotonic
-from typing import Final
 
 from pipeline.flow import MEBIBYTE
 from pipeline.gateway.refusal import busy
 
-BODIES_BYTES_MAX: Final = 64 * MEBIBYTE
-"""All bodies that are being read or wait for the broker. The producer holds a copy of each, so twice this is used."""
 
-REQUESTS_MAX: Final = 2_000
-"""Requests that are being answered at once: a second's worth of what the gateway must hold."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one process allows, over all feeds.
+
+    Attributes:
+        bodies_bytes: all bodies that are being read or wait for the broker. The producer holds a copy of each, so
+            twice this is used.
+        requests: that are being answered at once; a second's worth of what the gateway must hold.
+        connections: open at once. Each costs some 20 KiB; a proxy in front needs a few hundred.
+        idle_seconds: a connection that has not sent a whole head of a request for so long is closed.
+        body_seconds: a body that takes longer is a broken line, or somebody who holds places; sources give up
+            themselves by then.
+    """
+
+    bodies_bytes: int = 64 * MEBIBYTE
+    requests: int = 2_000
+    connections: int = 4_000
+    idle_seconds: float = 20.0
+    body_seconds: float = 15.0
 
 
 class TokenBucket:
@@ -44,7 +59,7 @@ class TokenBucket:
 class Room:
     """Bytes that bodies may take together. What is taken must be given back."""
 
-    def __init__(self, bytes_max: int = BODIES_BYTES_MAX) -> None:
+    def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self.bytes_taken = 0
 

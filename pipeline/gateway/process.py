@@ -20,7 +20,7 @@ from pipeline.gateway.fetch import SnsFetcher
 from pipeline.gateway.guards import GatewayError, Guards, SecretOf
 from pipeline.gateway.journal import Journal
 from pipeline.gateway.keys import RecordKey
-from pipeline.gateway.limits import Room, TokenBucket
+from pipeline.gateway.limits import Limits, TokenBucket
 from pipeline.gateway.metrics import GatewayMetrics
 from pipeline.gateway.pagerduty import Switchboard
 from pipeline.gateway.producer import RawProducer
@@ -89,7 +89,12 @@ class Gateway:
     """A running gateway. Made inside a running event loop."""
 
     def __init__(
-        self, settings: Settings, config: Config, secret_of: SecretOf, fetcher: SnsFetcher | None = None
+        self,
+        settings: Settings,
+        config: Config,
+        secret_of: SecretOf,
+        fetcher: SnsFetcher | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Read the secrets and connect; nothing listens yet.
 
@@ -98,6 +103,7 @@ class Gateway:
             config: the feeds.
             secret_of: reads a secret.
             fetcher: asks SNS's hosts; by default over the internet.
+            limits: of the process.
 
         Raises:
             GatewayError: the configuration cannot be used.
@@ -112,7 +118,9 @@ class Gateway:
         self._metrics = GatewayMetrics(registry, feeds)
         self._producer = RawProducer(settings.bootstrap, self._topics)
         self._metrics.kafka_up.set_function(lambda: self._producer.up)
-        self.server = GatewayServer(Door(feeds, switchboard, self._producer, Room()), self._metrics, Journal())
+        limits = limits or Limits()
+        door = Door(feeds, switchboard, self._producer, limits)
+        self.server = GatewayServer(door, self._metrics, Journal(), limits)
         self.health = HealthServer(settings.http_port, registry, self.status)
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -142,14 +150,13 @@ class Gateway:
             raise GatewayError(f"cannot listen on {host}:{port} ({error.strerror}): give another --listen") from error
         return Listening(host, bound, self.health.port)
 
-    async def stop(self) -> None:
-        """Answer what has come, and end."""
+    async def drain(self) -> None:
+        """Take no more connections, and answer every request that has come."""
         self._stopping = True
         await self.server.stop()
-        await self.close()
 
     async def close(self) -> None:
-        """Let go of everything at once."""
+        """Let go of everything."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -181,11 +188,10 @@ async def serve(
     gateway = Gateway(settings, config, settings.secret)
     try:
         on_ready(await gateway.start(host, port))
-    except BaseException:
+        await asked.wait()
+        deadline = exit_after(settings.stop_seconds)
+        log_line("gateway stops", in_flight=gateway.server.in_flight)
+        await gateway.drain()
+        deadline.cancel()
+    finally:
         await gateway.close()
-        raise
-    await asked.wait()
-    deadline = exit_after(settings.stop_seconds)
-    log_line("gateway stops", in_flight=gateway.server.in_flight)
-    await gateway.stop()
-    deadline.cancel()

@@ -57,6 +57,9 @@ def producer_settings(bootstrap: str) -> dict[str, Any]:
     }
 
 
+_Report = tuple[asyncio.Future[None], Refusal | None]
+
+
 class RawProducer:
     """Writes raw records. Made inside a running event loop.
 
@@ -77,7 +80,7 @@ class RawProducer:
         self._topics = topics
         self._loop = asyncio.get_running_loop()
         self._producer = Producer({**producer_settings(bootstrap), "error_cb": self._on_error})
-        self._reports: list[tuple[asyncio.Future[None], KafkaError | None]] = []
+        self._reports: list[_Report] = []
         self._running = True
         self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
         self._thread.start()
@@ -137,8 +140,8 @@ class RawProducer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._loop.call_soon_threadsafe(self._set_up, False)
 
-    def _delivered(self, report: asyncio.Future[None], error: KafkaError | None, _: Message) -> None:
-        self._reports.append((report, error))
+    def _delivered(self, report: asyncio.Future[None], error: KafkaError | None, message: Message) -> None:
+        self._reports.append((report, _failure(error, message)))
 
     def _poll(self) -> None:
         while self._running:
@@ -148,14 +151,26 @@ class RawProducer:
                 self._loop.call_soon_threadsafe(_settle, reports)
 
 
-def _settle(reports: list[tuple[asyncio.Future[None], KafkaError | None]]) -> None:
-    for report, error in reports:
+def _settle(reports: list[_Report]) -> None:
+    for report, refusal in reports:
         if report.done():
             continue  # its request has been given up
-        if error is None:
+        if refusal is None:
             report.set_result(None)
         else:
-            report.set_exception(_refusal(error))
+            report.set_exception(refusal)
+
+
+def _failure(error: KafkaError | None, message: Message) -> Refusal | None:
+    """Why a record does not count as written; None where it does.
+
+    A report without an offset is no proof: librdkafka gives it for batches that the broker calls repeated, and has
+    been seen to give it for records that were in no log. Sent again, they are there twice at worst.
+    """
+    if error is not None:
+        return _refusal(error)
+    offset = message.offset()
+    return kafka_unavailable("acknowledged without an offset") if offset is None or offset < 0 else None
 
 
 def _refusal(error: KafkaError) -> Refusal:

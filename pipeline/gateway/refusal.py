@@ -17,6 +17,7 @@ RETRY_KAFKA_SECONDS: Final = 5
 class Reason(StrEnum):
     """Why a request was not taken; label of ``spillway_gateway_refused_total``."""
 
+    BROKEN_HEAD = "broken_head"
     UNKNOWN_PATH = "unknown_path"
     UNKNOWN_FEED = "unknown_feed"
     WRONG_METHOD = "wrong_method"

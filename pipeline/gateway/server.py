@@ -1,4 +1,4 @@
-"""HTTP as such: connections, their limits, and an answer to every request.
+"""An answer to every request, and the drain at the end.
 
 aiohttp's low-level server, without its router: there are three paths. Nothing is unpacked or followed behind our back.
 """
@@ -8,25 +8,19 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from pipeline.gateway import pagerduty
+from pipeline.gateway.connections import LimitedServer
 from pipeline.gateway.door import Door, Taken
 from pipeline.gateway.headers import REQUEST_ID, request_id_of
 from pipeline.gateway.journal import Journal
-from pipeline.gateway.limits import REQUESTS_MAX
+from pipeline.gateway.limits import Limits
 from pipeline.gateway.metrics import NO_FEED, GatewayMetrics
 from pipeline.gateway.refusal import Reason, Refusal, busy
-
-CONNECTIONS_MAX: Final = 4_000
-"""Open at once. Each costs some 20 KiB; a proxy in front needs a few hundred."""
-
-IDLE_SECONDS_MAX: Final = 20.0
-"""A connection that has not sent a whole head of a request for so long is closed: the first one, and each after."""
 
 LINGER_SECONDS_MAX: Final = 2.0
 """How long we go on reading a body that we have refused, so that its sender gets the answer and not a reset."""
@@ -35,29 +29,6 @@ HEADER_BYTES_MAX: Final = 8_190
 HEADERS_MAX: Final = 100
 READ_BYTES: Final = 65_536
 BACKLOG: Final = 1_024
-
-
-class _Closed(asyncio.Protocol):
-    """A connection that is one too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-class _Server(web.Server):
-    """aiohttp's server with a limit on connections."""
-
-    def __init__(self, handler: Any, metrics: GatewayMetrics, connections_max: int, **settings: Any) -> None:
-        super().__init__(handler, **settings)
-        self._metrics = metrics
-        self._connections_max = connections_max
-        metrics.connections.set_function(lambda: len(self._connections))
-
-    def __call__(self) -> RequestHandler:
-        if len(self._connections) >= self._connections_max:
-            self._metrics.connections_refused.inc()
-            return _Closed()  # type: ignore[return-value]  # create_server takes any protocol
-        return super().__call__()
 
 
 class GatewayServer:
@@ -72,35 +43,32 @@ class GatewayServer:
         door: Door,
         metrics: GatewayMetrics,
         journal: Journal,
-        *,
-        requests_max: int = REQUESTS_MAX,
-        connections_max: int = CONNECTIONS_MAX,
-        idle_seconds_max: float = IDLE_SECONDS_MAX,
+        limits: Limits,
     ) -> None:
         """Describe the server; nothing listens yet. Called on the running loop."""
         self.in_flight = 0
         self._door = door
         self._metrics = metrics
         self._journal = journal
-        self._requests_max = requests_max
+        self._requests_max = limits.requests
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
         metrics.in_flight.set_function(lambda: self.in_flight)
-        server = _Server(
+        server = LimitedServer(
             self.handle,
+            limits.connections,
             metrics,
-            connections_max,
             access_log=None,
             auto_decompress=False,
-            keepalive_timeout=idle_seconds_max,
+            keepalive_timeout=limits.idle_seconds,
             lingering_time=LINGER_SECONDS_MAX,
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
             max_headers=HEADERS_MAX,
             read_bufsize=READ_BYTES,
         )
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=LINGER_SECONDS_MAX)
         self._site: web.TCPSite | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -110,7 +78,7 @@ class GatewayServer:
             OSError: it is taken.
         """
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, host, port, backlog=BACKLOG, shutdown_timeout=LINGER_SECONDS_MAX)
+        self._site = web.TCPSite(self._runner, host, port, backlog=BACKLOG)
         await self._site.start()
         return self._site.port
 
