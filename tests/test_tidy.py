@@ -49,10 +49,10 @@ NARROW: Final = {
     "flow": (),
     "models": ("models", "flow", "core.identity"),
     "core": ("core", "models", "flow"),
-    "feeds": ("feeds", "models", "flow", "core.identity"),
+    "feeds": ("feeds", "models", "flow", "core.identity", "core.expressions"),
 }
 PURE: Final = ("core", "models")
-PURE_PACKAGES: Final = {"orjson", "pydantic", "pipeline"}
+PURE_PACKAGES: Final = {"orjson", "pydantic", "cel_expr_python", "pipeline"}
 # What a decision may not ask; and what to do instead.
 IMPURE_MODULES: Final = {
     "time": "take stream time as an argument",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pipeline.agents.shared import Shared
 from pipeline.core.ingest import IngestProcessor
-from pipeline.feeds import ADAPTERS
+from pipeline.feeds import adapters_of
 
 
 def processor(shared: Shared) -> IngestProcessor:
     """What decides for one partition."""
-    return IngestProcessor(shared.config, ADAPTERS, shared.feeds, shared.enricher)
+    return IngestProcessor(shared.config, adapters_of(shared.config), shared.feeds, shared.enricher)

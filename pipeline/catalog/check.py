@@ -15,6 +15,8 @@ from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import ENTITY_KINDS, NAMESPACE_DEFAULT, full, parse_reference, short
 from pipeline.catalog.validate import validated
+from pipeline.feeds import ADAPTERS, packaged_adapters
+from pipeline.feeds.packages import ADAPTER_NAME
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.catalog import Catalogue
 from pipeline.models.feed import Adapter
@@ -50,6 +52,7 @@ def check_all(
         place = descriptors[circle[0]].place
         findings.warning(place, f"dependencies run in a circle: {' -> '.join(circle)}", "dependency-circle")
     _check_rotations(packs, catalogue, findings)
+    _check_adapters(packs, adapters or {}, findings)
     _check_feeds(packs, adapters, findings)
     _check_sinks(packs, descriptors, findings)
     _check_maintenance(packs, catalogue, findings)
@@ -140,6 +143,22 @@ def _check_span(start: datetime, end: datetime, source: Source, findings: Findin
         findings.problem(source.at(*path, "end"), "end: must be after start")
 
 
+def _check_adapters(packs: Packs, adapters: Mapping[str, Adapter], findings: Findings) -> None:
+    """Each adapter has a name of its own; of packages, those that are installed can be used."""
+    packaged = packaged_adapters()
+    for problem in packaged.problems:
+        findings.problem(directory_place(), problem)
+    for name in packs.names("adapter"):
+        source = packs.sources.get(("adapter", name))
+        place = source.at() if source is not None else Place(f"adapters/{name}.yaml", 1)
+        if not ADAPTER_NAME.fullmatch(name):
+            findings.problem(
+                place, f"adapter '{name}': must be lower-case letters, digits, '-', '_' or '.', as a topic's name"
+            )
+        elif name in {*ADAPTERS, *adapters, *packaged.adapters}:
+            findings.problem(place, f"adapter '{name}' is there already, built in or by a package; choose another name")
+
+
 def _check_feeds(packs: Packs, adapters: Mapping[str, Adapter] | None, findings: Findings) -> None:
     for name, feed in packs.feeds.items():
         source = packs.sources["feed", name]
@@ -148,7 +167,7 @@ def _check_feeds(packs: Packs, adapters: Mapping[str, Adapter] | None, findings:
                 source.at(), f"feed '{name}': must be lower-case letters, digits, '-', '_' or '.', as a topic's name"
             )
         if adapters is not None:
-            _check_adapter(feed, source, adapters, findings)
+            _check_adapter(feed, source, packs, adapters, findings)
         for severity, seconds in feed.hold_seconds.items():
             where = source.at("hold_seconds", severity)
             if severity not in SEVERITY_RANK:
@@ -158,11 +177,18 @@ def _check_feeds(packs: Packs, adapters: Mapping[str, Adapter] | None, findings:
                 findings.problem(where, f"hold_seconds: {seconds} is less than nothing")
 
 
-def _check_adapter(feed: Feed, source: Source, adapters: Mapping[str, Adapter], findings: Findings) -> None:
+def _check_adapter(
+    feed: Feed, source: Source, packs: Packs, adapters: Mapping[str, Adapter], findings: Findings
+) -> None:
     """The adapter exists, and takes the options."""
-    adapter = adapters.get(feed.adapter)
-    if adapter is None:
-        near = suggestion(feed.adapter, adapters)
+    packaged = packaged_adapters().adapters
+    adapter = adapters.get(feed.adapter) or packaged.get(feed.adapter)
+    own = packs.names("adapter")
+    if feed.adapter in own:
+        if feed.options:
+            findings.problem(source.at("options"), f"options: adapter '{feed.adapter}' has none")
+    elif adapter is None:
+        near = suggestion(feed.adapter, {*adapters, *packaged, *own})
         findings.problem(source.at("adapter"), f"adapter: there is no adapter '{feed.adapter}'{near}")
     elif adapter.options is not None and feed.options:
         validated(adapter.options, source.document, findings, (*source.path, "options"))

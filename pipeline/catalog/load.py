@@ -123,6 +123,7 @@ def _assemble(
         domains=packs.domains,
         rotations={name: with_references(each, catalogue) for name, each in packs.rotations.items()},
         feeds=packs.feeds,
+        adapters=packs.adapters,
         sinks=packs.sinks,
         correlation=packs.correlation,
         maintenance=tuple(packs.maintenance.values()),

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pipeline.catalog.problems import Findings, Place
 from pipeline.catalog.validate import validated
 from pipeline.catalog.yaml_lines import Document, Path
+from pipeline.models.adapter import AdapterSpec
 from pipeline.models.policy import (
     CorrelationSettings,
     DomainPolicy,
@@ -46,6 +47,7 @@ class Packs:
 
     domains: dict[str, DomainPolicy] = field(default_factory=dict)
     rotations: dict[str, Rotation] = field(default_factory=dict)
+    adapters: dict[str, AdapterSpec] = field(default_factory=dict)
     feeds: dict[str, Feed] = field(default_factory=dict)
     sinks: dict[str, Sink] = field(default_factory=dict)
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
@@ -104,6 +106,27 @@ def read_rotations(packs: Packs, file: PurePosixPath, documents: Sequence[Docume
             packs.rotations[rotation.name] = rotation
 
 
+def read_adapter(packs: Packs, file: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """An adapter: one file, named like it. Its paths, formats and conditions are compiled, to know that they can be."""
+    from pipeline.feeds.declarative.compile import problems_of  # CEL's engine is for those who use it
+
+    document = _single(documents, findings)
+    if document is None:
+        findings.problem(Place(str(file), 1), "empty; an adapter has at least 'feed_class', 'kind' and 'alert'")
+        return
+    spec = validated(AdapterSpec, document, findings, defaults={"name": file.stem})
+    if spec is not None and spec.name != file.stem:
+        findings.problem(document.at("name"), f"adapter '{spec.name}' belongs in adapters/{spec.name}.yaml")
+        spec = None
+    for place, message in problems_of(spec) if spec is not None else ():
+        # A list of alternatives stands in the file without its 'first'.
+        short = tuple(part for part in place if part != "first")
+        findings.problem(max(document.at(*place), document.at(*short)), f"{'.'.join(map(str, place))}: {message}")
+        spec = None
+    if spec := _add(packs, findings, ("adapter", file.stem), Source(document), spec):
+        packs.adapters[spec.name] = spec
+
+
 def _read_named(
     packs: Packs,
     documents: Sequence[Document],
@@ -154,7 +177,7 @@ def read_correlation(packs: Packs, _: PurePosixPath, documents: Sequence[Documen
 
 Reader = Callable[[Packs, PurePosixPath, Sequence[Document], Findings], None]
 
-FOLDERS: Final[dict[str, Reader]] = {"domains": read_domain, "oncall": read_rotations}
+FOLDERS: Final[dict[str, Reader]] = {"adapters": read_adapter, "domains": read_domain, "oncall": read_rotations}
 FILES: Final[dict[str, Reader]] = {
     "feeds.yaml": read_feeds,
     "sinks.yaml": read_sinks,

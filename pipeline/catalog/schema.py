@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from pipeline.models.adapter import AdapterSpec
 from pipeline.models.policy import (
     CorrelationSettings,
     DomainPolicy,
@@ -21,6 +22,7 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _FILLED_IN: Final = frozenset(("name", "adapter", "domain"))
 
 _FILES: Final[dict[str, tuple[type[BaseModel], str]]] = {
+    "adapter": (AdapterSpec, "Adapter of a source: adapters/<name>.yaml"),
     "domain": (DomainPolicy, "Policy pack of a service domain: domains/<domain>.yaml"),
     "rotation": (Rotation, "On-call rotation: oncall/<name>.yaml"),
     "correlation": (CorrelationSettings, "Limits and thresholds: correlation.yaml"),

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pipeline.core.ingest import ALERTS_TOPIC, IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
-from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
+from pipeline.feeds import ADAPTERS, adapters_of, feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.models.alert import alert_from_wire
 from pipeline.models.policy import Config, Feed
@@ -51,9 +51,9 @@ def feed() -> None:
 def feed_test(adapter: str, file: Path, directory: Path | None, as_json: bool) -> None:
     """Show what ADAPTER makes of the payload in FILE (NDJSON: line by line). Exits 1 where it refuses one."""
     config = _config(directory)
-    source = config.feeds.get(adapter) or DEFAULT_FEEDS.get(adapter)
+    source = feeds_of(config).get(adapter)
     if source is None:
-        known = ", ".join(dict.fromkeys((*config.feeds, *ADAPTERS)))
+        known = ", ".join(dict.fromkeys((*config.feeds, *feeds_of(config))))
         raise click.ClickException(f"there is no adapter or feed {adapter!r}; use one of {known}")
     results = [
         result
@@ -104,7 +104,7 @@ def _payloads(file: Path) -> list[bytes]:
 
 def _results(config: Config, name: str, source: Feed, line: int, payload: bytes) -> list[dict[str, Any]]:
     """Alerts and refusals of one message, exactly as ingest decides them."""
-    processor = IngestProcessor(config, ADAPTERS, {name: source})
+    processor = IngestProcessor(config, adapters_of(config), {name: source})
     effects = Effects()
     processor.handle_one(StreamRecord(RAW_TOPIC_PREFIX + name, 0, line - 1, _RECEIVED_MS, None, payload), effects)
     results: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.models.adapter import AdapterSpec
 from pipeline.models.catalog import Catalogue, Frozen
 from pipeline.models.gateway import GatewayFeed
 
@@ -337,6 +338,7 @@ class Config(Frozen):
     catalogue: Catalogue = Catalogue()
     domains: dict[str, DomainPolicy] = Field(default_factory=dict)
     rotations: dict[str, Rotation] = Field(default_factory=dict)
+    adapters: dict[str, AdapterSpec] = Field(default_factory=dict)
     feeds: dict[str, Feed] = Field(default_factory=dict)
     sinks: dict[str, Sink] = Field(default_factory=dict)
     correlation: CorrelationSettings = CorrelationSettings()
