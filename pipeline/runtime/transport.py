@@ -26,6 +26,7 @@ from faust.types import TP, ConsumerMessage
 
 from pipeline.flow import MEBIBYTE
 from pipeline.runtime.assignor import PartitionNumberAssignor
+from pipeline.runtime.committed import fetch_committed
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.first import seek_to_first
 from pipeline.runtime.guard import RefusedError, guarded
@@ -111,8 +112,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for topic in consumer.subscription()
             for number in consumer.partitions_for_topic(topic) or ()
         ]
-        found = await consumer._coordinator.fetch_committed_offsets(everywhere)
-        committed = {TP(*topic): each for topic, each in found.items() if each.offset >= 0}
+        found = await fetch_committed(consumer._coordinator, everywhere)
+        committed = {TP(*topic): each for topic, each in found.items()}
         begins: dict[TP, int] = {}
         fresh: list[TopicPartition] = []
         for topic in consumer.assignment():  # now: a rebalance may have come in between
