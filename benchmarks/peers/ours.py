@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +16,7 @@ from pipeline.runtime.context import StageContext
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.process import run as run_loop
 from pipeline.runtime.process import serve, status_of
 from pipeline.settings import Settings
 
@@ -112,7 +112,7 @@ def main() -> None:
     """Run until SIGTERM."""
     registry = CollectorRegistry()
     hosted = contexts(Job.from_environment(), registry)
-    asyncio.run(
+    run_loop(
         serve(
             lambda: [create_app(context) for context in hosted],
             lambda stages: HealthServer(0, registry, status_of(stages)),

@@ -33,6 +33,10 @@ REQUEST_BYTES_MAX: Final = DEAD_LETTER_RECORD_BYTES_MAX + MEBIBYTE
 # process each time may take seconds: the broker must not give up before we do (REQUEST_TIMEOUT_MS).
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 20_000
+# Since KIP-890 a broker that cannot verify at once that a transaction is open answers its first write with
+# "not enough replicas", and can a moment later. aiokafka waits 100 ms before it tries again, of which each stage in a
+# row may add its own. Brokers that are down are asked fifty times a second by each partition: bearable.
+RETRY_BACKOFF_MS: Final = 20
 # A coordinator that moves or a broker that restarts answers within a few seconds.
 START_TRIES_MAX: Final = 5
 START_RETRY_SECONDS: Final = 0.5
@@ -213,6 +217,7 @@ class TransactionWriter:
             transactional_id=f"{self._group}-{self._partition}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
             max_batch_size=BATCH_BYTES_MAX,
             max_request_size=REQUEST_BYTES_MAX,
             linger_ms=0,

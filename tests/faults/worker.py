@@ -6,7 +6,6 @@ fraction of a second. Everything else is the product's own: composition, runtime
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -31,6 +30,7 @@ from pipeline.runtime.context import StageContext
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.process import HostedStage, serve
+from pipeline.runtime.process import run as run_loop
 from pipeline.runtime.transaction import TransactionStep
 from pipeline.settings import Settings
 from tests.faults.sabotage import Sabotage, sabotaged
@@ -162,7 +162,7 @@ def run(orders: Orders) -> None:
     def on_ready(health: HealthServer) -> None:
         log_line("ready", monotonic=time.monotonic(), port=health.port)
 
-    asyncio.run(serve(make_stages, health_of(orders.settings, registry), on_ready))
+    run_loop(serve(make_stages, health_of(orders.settings, registry), on_ready))
 
 
 def _changed(context: StageContext, orders: Orders) -> StageContext:
