@@ -10,6 +10,9 @@ from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.models.catalog import HostingModel
 
 PREFIX: Final = "spillway.dev/"
+GENERATED_BY: Final = PREFIX + "generated-by"
+"""Annotation of descriptors that an import wrote: they add to those written by hand, and lead nowhere."""
+
 RUNBOOK: Final = "runbook"
 RUNBOOK_DEFAULT: Final = "default"
 _MONEY_MAX: Final = 1e12  # beyond any company's revenue a minute; catches misplaced digits
@@ -111,7 +114,7 @@ def read_annotations(written: Mapping[str, str], place: Callable[[str], Place], 
     fields: dict[str, Any] = {}
     runbooks: dict[str, str] = {}
     for key, text in written.items():
-        if not key.startswith(PREFIX):
+        if not key.startswith(PREFIX) or key == GENERATED_BY:
             continue
         name = key.removeprefix(PREFIX)
         known = ANNOTATIONS.get(name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pipeline.catalog.annotations import read_annotations
+from pipeline.catalog.annotations import GENERATED_BY, read_annotations
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import NAMESPACE_DEFAULT, READ_KINDS, full
 from pipeline.catalog.yaml_lines import Document
@@ -19,6 +19,8 @@ _PASSED_KINDS: Final = frozenset(("API", "User", "Location", "Template", "AiReso
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")  # Backstage's own rule
 _ONE: Final = ("owner", "system", "domain")  # fields of spec that hold one reference
 _MANY: Final = ("dependsOn", "dependencyOf")  # fields of spec that hold a list of references
+_READ_OF_SPEC: Final = ("type", *_ONE, *_MANY, "profile")
+_PLACEHOLDER: Final = re.compile(r"\$[a-z]{1,30}")  # $text, $json, $yaml, $openapi: Backstage puts a file's text there
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Descriptor:
         one: ``owner``, ``system``, ``domain`` -> the reference written there.
         many: ``dependsOn``, ``dependencyOf`` -> the references written there.
         annotations: annotation -> where it stands, for the checks across files.
+        generated_by: the import that wrote it; None where people did.
     """
 
     ref: str
@@ -50,6 +53,20 @@ class Descriptor:
     one: dict[str, Written] = field(default_factory=dict)
     many: dict[str, list[Written]] = field(default_factory=dict)
     annotations: dict[str, Place] = field(default_factory=dict)
+    generated_by: str | None = None
+
+    def add(self, other: Descriptor) -> None:
+        """Take from another descriptor of the same entity what this one does not say; dependencies add up."""
+        for name, value in other.fields.items():
+            own = self.fields.get(name)
+            if isinstance(value, dict) and isinstance(own, dict):
+                self.fields[name] = {**value, **own}
+            elif own is None or own in ("", ()) or (name == "title" and own.lower() == self.name):
+                self.fields[name] = value
+        self.one = {**other.one, **self.one}
+        for name, written in other.many.items():
+            self.many[name] = [*self.many.get(name, []), *written]
+        self.annotations = {**other.annotations, **self.annotations}
 
 
 def read_descriptor(document: Document, findings: Findings) -> Descriptor | None:
@@ -70,6 +87,10 @@ def read_descriptor(document: Document, findings: Findings) -> Descriptor | None
     if name is None or namespace is None:
         return None
     found = Descriptor(full(kind, namespace, name), kind, namespace.lower(), name.lower(), document.at())
+    _refuse_placeholders(document, findings, "metadata", body.get("metadata"))
+    spec = _mapping(document, findings, "spec")
+    for part in _READ_OF_SPEC:
+        _refuse_placeholders(document, findings, "spec", spec.get(part), part)
     _read_metadata(document, findings, found, metadata, title=name)
     _read_spec(document, findings, found)
     return found
@@ -83,7 +104,9 @@ def _kind(document: Document, findings: Findings) -> str | None:
     if kind in _SPELLING:
         return _SPELLING[kind]
     near = suggestion(kind, _SPELLING)
-    if near and kind not in _PASSED_KINDS:
+    if kind in _PASSED_KINDS:
+        findings.passed(kind, document.at("kind"))
+    elif near:
         findings.warning(document.at("kind"), f"kind '{kind}' is not read{near}", "misspelt-kind")
     return None
 
@@ -99,6 +122,23 @@ def _mapping(document: Document, findings: Findings, *path: str) -> Mapping[str,
         findings.problem(document.at(*path), f"{'.'.join(path)} must be a mapping of names to values")
         return {}
     return value
+
+
+def _refuse_placeholders(document: Document, findings: Findings, part: str, value: object, *path: str | int) -> None:
+    """A placeholder stands for a text that somebody else would fetch: here the value itself must be written."""
+    inner: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        found = next((key for key in value if _PLACEHOLDER.fullmatch(key)), None)
+        if found is not None:
+            what = ".".join(map(str, (part, *path)))
+            message = f"{what}: placeholder {found} is not followed here; write the value itself"
+            findings.problem(document.at(part, *path), message)
+            return
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    for key, each in inner:
+        _refuse_placeholders(document, findings, part, each, *path, key)
 
 
 def _name(document: Document, findings: Findings, what: str, value: object) -> str | None:
@@ -135,6 +175,7 @@ def _read_metadata(
     found.fields["title"] = _word(metadata.get("title")) or title
     written = _texts(document, findings, "metadata", "annotations")
     found.annotations = {key: document.at("metadata", "annotations", key) for key in written}
+    found.generated_by = written.get(GENERATED_BY)
     facts = read_annotations(written, found.annotations.__getitem__, findings)
     if found.kind == "group":
         found.fields["oncall"] = facts.get("oncall")

@@ -19,16 +19,18 @@ class Linker:
     """Resolves the references of all descriptors.
 
     Attributes:
-        descriptors: by reference; where two describe the same entity, the first.
+        descriptors: by reference; where two describe the same entity, the first. Generated ones add to it.
     """
 
     def __init__(self, descriptors: Iterable[Descriptor], findings: Findings) -> None:
         self._findings = findings
         self._names: dict[tuple[str, ...], set[str]] = {}  # kinds -> names, for suggestions
         self.descriptors: dict[str, Descriptor] = {}
-        for each in descriptors:
+        for each in sorted(descriptors, key=lambda one: one.generated_by is not None):  # people's first
             known = self.descriptors.setdefault(each.ref, each)
-            if known is not each:
+            if each.generated_by is not None and known is not each:
+                known.add(each)
+            elif known is not each:
                 where = f"{known.place.file}:{known.place.line}"
                 findings.problem(each.place, f"{each.ref} is already described at {where}")
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from pipeline.catalog.check import check_all, directory_place, with_references
+from pipeline.catalog.check import check_all, check_packages, directory_place, with_references
 from pipeline.catalog.descriptors import Descriptor, read_descriptor
 from pipeline.catalog.link import Linker
 from pipeline.catalog.packs import FILES, FOLDERS, Packs
@@ -84,9 +84,11 @@ def check_config(directory: Path | None, adapters: Mapping[str, Adapter] | None 
 def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None = None) -> Opened:
     """As `check_config`, with what was read and where it stands."""
     opened = Opened(Checked(Config(), (), ()))
-    if directory is None:
-        return opened
     findings = Findings()
+    if directory is None:
+        check_packages(findings)
+        opened.checked = Checked(None if findings.problems else Config(), tuple(findings.problems), ())
+        return opened
     files = _read_files(directory, findings)
     opened.files = {str(file): data for file, data in files}
     described: list[Descriptor] = []
@@ -100,6 +102,7 @@ def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None =
             opened.documents[document.at()] = document
             if (descriptor := read_descriptor(document, findings)) is not None:
                 described.append(descriptor)
+    findings.remark_passed()
     linker = Linker(described, findings)
     opened.descriptors = linker.descriptors
     config = _assemble(opened.packs, linker, _version(files), adapters, findings)
@@ -122,8 +125,8 @@ def _assemble(
         catalogue=catalogue,
         domains=packs.domains,
         rotations={name: with_references(each, catalogue) for name, each in packs.rotations.items()},
-        feeds=packs.feeds,
         adapters=packs.adapters,
+        feeds=packs.feeds,
         sinks=packs.sinks,
         correlation=packs.correlation,
         maintenance=tuple(packs.maintenance.values()),
@@ -184,7 +187,7 @@ def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
 
 def _misplaced(file: PurePosixPath) -> str | None:
     """What is wrong with the place of a file; None where it is right."""
-    if file.suffix == _SUFFIX_OTHER:
+    if file.suffix == _SUFFIX_OTHER and file.parts[0] != CATALOG_FOLDER:  # descriptors come as other tools name them
         return f"only *{_SUFFIX} is read; rename it to {file.stem}{_SUFFIX}"
     if len(file.parts) == 1:
         return None if file.name in FILES else f"not a file that Spillway reads{suggestion(file.name, FILES)}"

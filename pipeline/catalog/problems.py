@@ -63,6 +63,7 @@ class Findings:
         self._comparisons_left = COMPARISONS_MAX
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self._passed: dict[str, list[Place]] = {}
 
     def problem(self, place: Place, message: str) -> None:
         """Note what makes the directory unusable."""
@@ -71,6 +72,17 @@ class Findings:
     def warning(self, place: Place, message: str, rule: str = "check") -> None:
         """Note what works, and is probably not meant, under the stable name of its rule."""
         self.warnings.append(Problem(place.file, place.line, message, rule))
+
+    def passed(self, kind: str, place: Place) -> None:
+        """Note a descriptor of a kind that is not read."""
+        self._passed.setdefault(kind, []).append(place)
+
+    def remark_passed(self) -> None:
+        """Say once for each kind what was not read, however many there are."""
+        for kind, places in sorted(self._passed.items()):
+            first, others = min(places), len(places) - 1
+            more = f", nor are {others:,} more" if others else ""
+            self.warning(first, f"kind '{kind}' says nothing about failure and is not read{more}", "kind-not-read")
 
     def near(self, wrong: str, entities: Collection[str]) -> str:
         """`suggestion` from the names of a catalogue, until so many were wrong that looking takes too long."""

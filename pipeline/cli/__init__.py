@@ -14,6 +14,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("pipeline.cli.replay", "Decide a recording again, without a broker, byte for byte the same."),
     "capture": ("pipeline.cli.capture", "Record live topics to a recording."),
     "explain": ("pipeline.cli.explain", "Say why an alert, episode or incident is where it is."),
+    "catalog": ("pipeline.cli.catalog", "Bring what other systems know of your services into the catalogue."),
     "config": ("pipeline.cli.config", "Check, show and describe a configuration directory."),
     "topics": ("pipeline.cli.topics", "Plan and apply the Kafka topics."),
     "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),

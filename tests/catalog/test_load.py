@@ -189,14 +189,48 @@ def test_an_entity_has_its_own_domain_or_its_systems(tmp_path: Path) -> None:
     assert entities["component:default/mail"].domain == "workplace"
 
 
-def test_backstages_other_kinds_pass_unread(tmp_path: Path) -> None:
+def test_backstages_other_kinds_pass_unread_with_one_remark_each(tmp_path: Path) -> None:
     kinds = ("API", "User", "Location", "Template")
-    text = "---\n".join(f"apiVersion: other.example/v1\nkind: {kind}\nmetadata: {{}}\n" for kind in kinds)
+    text = "---\n".join(
+        f"apiVersion: other.example/v1\nkind: {kind}\nmetadata: {{}}\nspec: {{definition: {{$text: ./a.json}}}}\n"
+        for kind in (*kinds, "API", "API")
+    )
     checked = check_config(write(tmp_path, {"catalog/a.yaml": text}))
 
-    assert (checked.problems, checked.warnings) == ((), ())
+    assert checked.problems == ()
+    assert [(each.line, each.message) for each in checked.warnings] == [
+        (2, "kind 'API' says nothing about failure and is not read, nor are 2 more"),
+        (7, "kind 'User' says nothing about failure and is not read"),
+        (12, "kind 'Location' says nothing about failure and is not read"),
+        (17, "kind 'Template' says nothing about failure and is not read"),
+    ]
     assert checked.config is not None
     assert checked.config.catalogue.entities == {}
+
+
+def test_backstages_own_files_are_found_in_any_folder_under_either_suffix(tmp_path: Path) -> None:
+    files = {
+        "catalog/team-a/basket/catalog-info.yaml": component("basket"),
+        "catalog/team-b/catalog-info.yml": "---\n".join((component("prices"), component("stock"))),
+    }
+    entities = load_config(write(tmp_path, files)).catalogue.entities
+
+    assert sorted(entities) == [f"component:default/{name}" for name in ("basket", "prices", "stock")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (component("basket", annotations="a: {$text: ./owner.txt}"), 6),
+        (component("basket", spec="owner: {$json: ./owner.json}"), 7),
+        (component("basket", spec="dependsOn:\n  - {$yaml: ./needs.yaml}"), 8),
+    ],
+)
+def test_placeholders_are_refused_with_what_to_do(tmp_path: Path, text: str, line: int) -> None:
+    checked = check_config(write(tmp_path, {"catalog/a.yaml": text}))
+
+    (first, *_) = [each for each in checked.problems if "placeholder" in each.message]
+    assert (first.line, first.message.endswith("is not followed here; write the value itself")) == (line, True)
 
 
 def test_times_of_day_need_no_quotes(tmp_path: Path) -> None:
