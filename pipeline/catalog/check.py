@@ -143,11 +143,16 @@ def _check_span(start: datetime, end: datetime, source: Source, findings: Findin
         findings.problem(source.at(*path, "end"), "end: must be after start")
 
 
-def _check_adapters(packs: Packs, adapters: Mapping[str, Adapter], findings: Findings) -> None:
-    """Each adapter has a name of its own; of packages, those that are installed can be used."""
-    packaged = packaged_adapters()
-    for problem in packaged.problems:
+def check_packages(findings: Findings) -> None:
+    """The adapters of installed packages can be used."""
+    for problem in packaged_adapters().problems:
         findings.problem(directory_place(), problem)
+
+
+def _check_adapters(packs: Packs, adapters: Mapping[str, Adapter], findings: Findings) -> None:
+    """Each adapter has a name of its own, and those of packages can be used."""
+    check_packages(findings)
+    packaged = packaged_adapters().adapters
     for name in packs.names("adapter"):
         source = packs.sources.get(("adapter", name))
         place = source.at() if source is not None else Place(f"adapters/{name}.yaml", 1)
@@ -155,7 +160,7 @@ def _check_adapters(packs: Packs, adapters: Mapping[str, Adapter], findings: Fin
             findings.problem(
                 place, f"adapter '{name}': must be lower-case letters, digits, '-', '_' or '.', as a topic's name"
             )
-        elif name in {*ADAPTERS, *adapters, *packaged.adapters}:
+        elif name in {*ADAPTERS, *adapters, *packaged}:
             findings.problem(place, f"adapter '{name}' is there already, built in or by a package; choose another name")
 
 

@@ -25,6 +25,7 @@ def counts(config: Config) -> dict[str, int]:
         "groups": len(config.catalogue.groups),
         "domains": len(config.domains),
         "rotations": len(config.rotations),
+        "adapters": len(config.adapters),
         "feeds": len(config.feeds),
         "sinks": len(config.sinks),
         "maintenance": len(config.maintenance),

@@ -18,7 +18,7 @@ from pipeline.core.step import Effects, StreamRecord
 from pipeline.feeds import ADAPTERS, adapters_of, feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.models.alert import alert_from_wire
-from pipeline.models.policy import Config, Feed
+from pipeline.models.policy import Config
 
 _LINES_SUFFIXES: Final = frozenset({".ndjson", ".jsonl"})
 
@@ -55,10 +55,11 @@ def feed_test(adapter: str, file: Path, directory: Path | None, as_json: bool) -
     if source is None:
         known = ", ".join(dict.fromkeys((*config.feeds, *feeds_of(config))))
         raise click.ClickException(f"there is no adapter or feed {adapter!r}; use one of {known}")
+    processor = IngestProcessor(config, adapters_of(config), {adapter: source})
     results = [
         result
         for line, payload in enumerate(_payloads(file), start=1)
-        for result in _results(config, adapter, source, line, payload)
+        for result in _results(processor, adapter, line, payload)
     ]
     if as_json:
         for result in results:
@@ -75,8 +76,6 @@ def feed_test(adapter: str, file: Path, directory: Path | None, as_json: bool) -
 
 
 def _config(directory: Path | None) -> Config:
-    if directory is None:
-        return Config()
     from pipeline.catalog import ConfigError, load_config
 
     try:
@@ -102,9 +101,8 @@ def _payloads(file: Path) -> list[bytes]:
     return [content]
 
 
-def _results(config: Config, name: str, source: Feed, line: int, payload: bytes) -> list[dict[str, Any]]:
+def _results(processor: IngestProcessor, name: str, line: int, payload: bytes) -> list[dict[str, Any]]:
     """Alerts and refusals of one message, exactly as ingest decides them."""
-    processor = IngestProcessor(config, adapters_of(config), {name: source})
     effects = Effects()
     processor.handle_one(StreamRecord(RAW_TOPIC_PREFIX + name, 0, line - 1, _RECEIVED_MS, None, payload), effects)
     results: list[dict[str, Any]] = []

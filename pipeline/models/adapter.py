@@ -11,7 +11,6 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from pipeline.models.alert import FeedClass, Kind, Severity
 from pipeline.models.catalog import Frozen
@@ -66,7 +65,7 @@ class Value(Frozen):
         return True
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Also a path alone, or a list of alternatives alone."""
         schema = handler.resolve_ref_schema(handler(core))
         whole = {
