@@ -246,8 +246,12 @@ class Consumer(driver.Consumer):
             raise RefusedError(_out_of_range(error, host_of(self.app))) from None
         generation = self.app.consumer_generation_id
         for topic, batch in fetched.items():
-            # What a rebalance has us drop here leaves a gap that `StageHost.accept` notices, however it came about.
-            if self.should_stop or generation != self.app.consumer_generation_id or not self.flow_active:
+            if self.should_stop:
+                return
+            if generation != self.app.consumer_generation_id or not self.flow_active:
+                # Dropped by a rebalance, perhaps after its seek. `StageHost.accept` would notice the gap with the next
+                # records; the last ones of a topic would wait for those.
+                self.seek_again()
                 return
             message = _message(TP(topic.topic, topic.partition), batch, generation)
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
