@@ -28,7 +28,7 @@ _RECEIVED_MS: Final = 253_402_300_799_999
 # What the table shows, in order; the rest of an alert is plumbing.
 _SHOWN: Final = (
     "kind", "name", "summary", "severity", "severity_native", "severity_default_reason", "event_at_ms",
-    "ended_at_ms", "ticket", "reporter", "space", "entity", "matched_by", "service", "domain", "host",
+    "ended_at_ms", "ttl_seconds", "ticket", "reporter", "space", "entity", "matched_by", "service", "domain", "host",
     "mentions", "alert_key", "source_episode_id", "delivery_id", "labels", "links",
 )  # fmt: skip
 
@@ -49,16 +49,18 @@ def feed() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each alert and each refusal.")
 def feed_test(adapter: str, file: Path, directory: Path | None, as_json: bool) -> None:
-    """Show what ADAPTER makes of the payload in FILE (NDJSON: line by line). Exits 1 where it refuses one."""
+    """Show what ADAPTER makes of the payload in FILE (NDJSON and text: line by line). Exits 1 where it refuses one."""
     config = _config(directory)
     source = feeds_of(config).get(adapter)
     if source is None:
         known = ", ".join(dict.fromkeys((*config.feeds, *feeds_of(config))))
         raise click.ClickException(f"there is no adapter or feed {adapter!r}; use one of {known}")
-    processor = IngestProcessor(config, adapters_of(config), {adapter: source})
+    adapters = adapters_of(config)
+    processor = IngestProcessor(config, adapters, {adapter: source})
+    is_text = adapters[source.adapter].decode is not None
     results = [
         result
-        for line, payload in enumerate(_payloads(file), start=1)
+        for line, payload in enumerate(_payloads(file, is_text=is_text), start=1)
         for result in _results(processor, adapter, line, payload)
     ]
     if as_json:
@@ -84,8 +86,11 @@ def _config(directory: Path | None) -> Config:
         raise click.ClickException(str(error)) from error
 
 
-def _payloads(file: Path) -> list[bytes]:
-    """The messages of a file: one document, or one a line where the file as a whole is not JSON."""
+def _payloads(file: Path, *, is_text: bool) -> list[bytes]:
+    """The messages of a file: one document, or one a line where the file as a whole is not JSON.
+
+    ``is_text``: the adapter reads bytes that need not be JSON, so any text is one message a line.
+    """
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -96,7 +101,7 @@ def _payloads(file: Path) -> list[bytes]:
     try:
         orjson.loads(content)
     except orjson.JSONDecodeError:
-        if len(lines) > 1 and all(line.lstrip().startswith(b"{") for line in lines):
+        if len(lines) > 1 and (is_text or all(line.lstrip().startswith(b"{") for line in lines)):
             return lines
     return [content]
 
