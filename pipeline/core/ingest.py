@@ -91,12 +91,13 @@ class IngestProcessor(Processor):
 
     def process(self, record: Record, effects: Effects) -> None:
         """Turn one raw record into alerts and dead letters."""
-        value = record.value
-        if not value:
+        value = record.value or b""
+        source = self._sources.get(record.topic)
+        # No value may be a message too, of a source that says all in headers: what decodes bytes decides that.
+        if not value and (source is None or source[1].decode is None):
             raise BadRecord(Reason.EMPTY, "the record has no value")
         if len(value) > RAW_VALUE_BYTES_MAX:
             raise BadRecord(Reason.TOO_LARGE, f"{len(value)} bytes, at most {RAW_VALUE_BYTES_MAX} are read")
-        source = self._sources.get(record.topic)
         if source is None:
             raise BadRecord(
                 Reason.UNKNOWN_FEED,

@@ -47,7 +47,8 @@ class Adapter(NamedTuple):
         feed_class: a `FeedClass`: where the source runs.
         parse: takes the document and its `RawMessage`; returns the alerts in order, with a `BadRecord` in the place
             of a bad member. Raises `BadRecord` where the whole message is bad.
-        decode: makes the document of a record's bytes, for sources that do not write JSON; raises `BadRecord`.
+        decode: makes the document of a record's bytes, for sources that do not write JSON; raises `BadRecord`. Given
+            no bytes for a record without a value, which is a message only where headers say it all.
         options: model of what a feed may set in ``options:``, with a default for everything.
     """
 
