@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 from http import HTTPStatus
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -89,14 +89,23 @@ class PublicResolver(AbstractResolver):
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet."""
+    """Whether an IP address is one of the open internet; an IPv4 address inside an IPv6 one counts by itself."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-    embedded = getattr(parsed, "sixtofour", None) or getattr(parsed, "teredo", None)
-    return mapped.is_global and not mapped.is_multicast and embedded is None
+    if isinstance(parsed, IPv6Address):
+        if parsed.sixtofour or parsed.teredo or parsed in _LOCAL_TRANSLATION:  # ways to wherever
+            return False
+        if any(parsed in network for network in _IPV4_INSIDE):
+            return is_public(str(IPv4Address(int(parsed) & 0xFFFF_FFFF)))
+    return parsed.is_global and not parsed.is_multicast
+
+
+_IPV4_INSIDE: Final = tuple(map(IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "::/96")))
+"""Mapped, translated (NAT64) and, long ago, compatible."""
+
+_LOCAL_TRANSLATION: Final = IPv6Network("64:ff9b:1::/48")
 
 
 class SnsFetcher:

@@ -103,7 +103,7 @@ def _message(body: bytes) -> dict[str, Any]:
         message = orjson.loads(body)
     except orjson.JSONDecodeError:
         message = None
-    if not isinstance(message, dict) or message.get("Type") not in _SIGNED:
+    if not isinstance(message, dict) or str(message.get("Type")) not in _SIGNED:
         raise unauthenticated("not a message of SNS")
     return message
 
