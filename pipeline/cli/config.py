@@ -1,7 +1,8 @@
-"""``spillway config``: check, show and describe a configuration directory."""
+"""``spillway config``: check, lint, show and describe a configuration directory."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,10 +10,22 @@ import click
 import orjson
 from rich.console import Console
 
-from pipeline.catalog import Checked, ConfigError, Problem, check_config, load_config
-from pipeline.catalog.problems import PROBLEMS_SHOWN_MAX
+from pipeline.catalog import Checked, ConfigError, Opened, Problem, load_config, open_config
+from pipeline.catalog.lint import CHECK_RULES, rule_findings, without_silenced
+from pipeline.catalog.lint_context import Finding
+from pipeline.catalog.problems import PROBLEMS_SHOWN_MAX, Place
 from pipeline.catalog.schema import SCHEMA_NAMES, schema_of
+from pipeline.cli.config_lint import (
+    EXIT_FINDINGS,
+    ends_badly,
+    lint_options,
+    print_report,
+    print_rules,
+    report_json,
+    run_lint,
+)
 from pipeline.cli.config_view import counts, tables
+from pipeline.cli.moments import now_ms
 from pipeline.feeds import ADAPTERS, feeds_of
 from pipeline.models.policy import Config
 from pipeline.settings import Settings, SettingsError
@@ -46,7 +59,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 @click.group()
 def config() -> None:
-    """Check, show and describe a configuration directory (SPILLWAY_CONFIG or ./config where none is named)."""
+    """Check, lint, show and describe a configuration directory (SPILLWAY_CONFIG or ./config where none is named)."""
 
 
 @config.command()
@@ -54,13 +67,52 @@ def config() -> None:
 @_as_json
 def check(directory: Path, as_json: bool) -> None:
     """Name every problem with its file and line. Exits 2 where there is one."""
-    checked = check_config(directory, ADAPTERS)
+    opened = open_config(directory, ADAPTERS)
+    checked = replace(opened.checked, warnings=_warnings(opened))
     if as_json:
         click.echo(_json(_report(checked)))
     else:
         _print_findings(directory, checked)
     if checked.config is None:
         raise click.exceptions.Exit(EXIT_PROBLEMS)
+
+
+def _warnings(opened: Opened) -> tuple[Problem, ...]:
+    """What works and is probably not meant: references that lead nowhere are among it, silenced in place or not."""
+    leads_nowhere = [each for each in rule_findings(opened, now_ms()) if each.rule in CHECK_RULES]
+    found = [Finding(each.rule, Place(each.file, each.line), each.message) for each in opened.checked.warnings]
+    told = without_silenced(opened, [*found, *leads_nowhere])
+    return tuple(sorted(Problem(each.place.file, each.place.line, each.message, each.rule) for each in told))
+
+
+@config.command("lint")
+@_directory
+@lint_options
+@_as_json
+def lint_command(
+    directory: Path,
+    recordings: tuple[Path, ...],
+    samples: tuple[tuple[str, Path], ...],
+    at_ms: int | None,
+    *,
+    strict: bool,
+    rules: bool,
+    as_json: bool,
+) -> None:
+    """Name what nobody can have meant: shadowed rules, services without owner, paths to nobody, feeds without coverage.
+
+    Exits 1 where there is an error; with --strict also where there is advice.
+    """
+    if rules:
+        print_rules()
+        return
+    report = run_lint(directory, recordings=recordings, samples=samples, at_ms=at_ms)
+    if as_json:
+        click.echo(report_json(report, strict=strict))
+    else:
+        print_report(directory, report)
+    if ends_badly(report, strict=strict):
+        raise click.exceptions.Exit(EXIT_FINDINGS)
 
 
 @config.command()

@@ -1,0 +1,72 @@
+"""What every rule of lint looks at: the configuration, where each part of it stands, and indexes over it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+from pipeline.catalog.load import Opened
+from pipeline.catalog.problems import Place
+from pipeline.core.escalate import Escalator
+from pipeline.core.oncall import OncallIndex
+from pipeline.core.topology import Topology
+from pipeline.models.catalog import Entity
+from pipeline.models.policy import Config
+
+
+class Finding(NamedTuple):
+    """One thing that a rule found.
+
+    Attributes:
+        rule: stable name.
+        place: file, relative to the directory, and line.
+        message: what it is and what to do.
+    """
+
+    rule: str
+    place: Place
+    message: str
+
+
+class Context:
+    """A usable directory, for the rules.
+
+    Attributes:
+        opened: where everything stands.
+        now_ms: the moment that maintenance is judged at, epoch milliseconds.
+    """
+
+    def __init__(self, opened: Opened, config: Config, now_ms: int) -> None:
+        self.opened = opened
+        self.config = config
+        self.now_ms = now_ms
+
+    @cached_property
+    def topology(self) -> Topology:
+        """The dependency graph."""
+        return Topology(self.config.catalogue)
+
+    @cached_property
+    def oncall(self) -> OncallIndex:
+        """Which rotation covers what."""
+        return OncallIndex(self.config.catalogue, self.config.rotations)
+
+    @cached_property
+    def escalator(self) -> Escalator:
+        """Whom a level calls."""
+        return Escalator(self.topology, self.oncall)
+
+    @cached_property
+    def services(self) -> list[Entity]:
+        """Every Component, by reference."""
+        return [each for _, each in sorted(self.config.catalogue.entities.items()) if each.kind == "component"]
+
+    def place(self, ref: str, *written: str) -> Place:
+        """Where an entity or group is described; the first of the named fields that is there gives the line."""
+        descriptor = self.opened.descriptors[ref]
+        for name in written:
+            if name in descriptor.annotations:
+                return descriptor.annotations[name]
+            if name in descriptor.one:
+                return descriptor.one[name].place
+        return descriptor.place
