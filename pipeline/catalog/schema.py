@@ -1,4 +1,4 @@
-"""JSON schemas of the files beside the catalogue, for editors that complete and check while typing."""
+"""JSON schemas of every file of the configuration directory, for editors that complete and check while typing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from pipeline.catalog.schema_descriptor import descriptor_schema
+from pipeline.catalog.schema_words import describe
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.policy import (
     CorrelationSettings,
@@ -17,6 +19,8 @@ from pipeline.models.policy import (
 )
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_ID_PREFIX: Final = "https://spillway.dev/schemas/"
+"""Of the names that schemas have. They are names: nothing is fetched from there."""
 
 # What the loader fills in from the name of the file or of the entry, so nobody has to write it.
 _FILLED_IN: Final = frozenset(("name", "adapter", "domain"))
@@ -33,7 +37,10 @@ _NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "maintenance": (MaintenanceWindow, "Maintenance windows by name: maintenance.yaml"),
 }
 
-SCHEMA_NAMES: Final = (*_FILES, *_NAMED)
+_CATALOG: Final = "catalog"
+_CATALOG_TITLE: Final = "Catalogue: catalog/*.yaml, Backstage descriptors"
+
+SCHEMA_NAMES: Final = (_CATALOG, *_FILES, *_NAMED)
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -45,18 +52,21 @@ def schema_of(name: str) -> dict[str, Any]:
     Raises:
         KeyError: there is no such kind.
     """
+    head = {"$schema": _DIALECT, "$id": f"{_ID_PREFIX}{name}.json"}
+    if name == _CATALOG:
+        return {**head, "title": _CATALOG_TITLE, **descriptor_schema()}
     if name in _FILES:
         model, title = _FILES[name]
-        return {"$schema": _DIALECT, **_written(model), "title": title}
+        return {**head, **_written(model), "title": title}
     model, title = _NAMED[name]
     entry = _written(model)
     definitions = entry.pop("$defs", {})
     entry = {"anyOf": [entry, {"type": "null"}]}  # an entry of defaults alone may be left empty
-    schema = {"$schema": _DIALECT, "title": title, "type": "object", "additionalProperties": entry}
+    schema = {**head, "title": title, "type": "object", "additionalProperties": entry}
     return {**schema, "$defs": definitions} if definitions else schema
 
 
 def _written(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+    schema = describe(model.model_json_schema(), model)
     required = [field for field in schema.pop("required", []) if field not in _FILLED_IN]
     return {**schema, "required": required} if required else schema

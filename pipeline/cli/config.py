@@ -133,11 +133,27 @@ def show(directory: Path, as_json: bool) -> None:
 
 
 @config.command()
+@click.option(
+    "--write",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write NAME.json for each kind of file into a folder, and say how editors find them.",
+)
 @click.argument("name", required=False, type=click.Choice(SCHEMA_NAMES))
-def schema(name: str | None) -> None:
+def schema(name: str | None, folder: Path | None) -> None:
     """Print the JSON schema of one kind of file, or of all."""
-    found = schema_of(name) if name else {each: schema_of(each) for each in SCHEMA_NAMES}
-    click.echo(_json(found))
+    names = (name,) if name else SCHEMA_NAMES
+    if folder is None:
+        click.echo(_json(schema_of(name) if name else {each: schema_of(each) for each in names}))
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in names:
+            file = folder / f"{each}.json"
+            file.write_text(f"{_json(schema_of(each))}\n", encoding="utf-8")
+            click.echo(f"{file}: first line of the YAML file: # yaml-language-server: $schema=PATH/TO/{file.name}")
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 
 def _json(value: Any) -> str:

@@ -120,5 +120,24 @@ def test_schema_asks_for_nothing_that_the_name_already_says() -> None:
     assert schema_of("sinks")["additionalProperties"]["anyOf"][0]["required"] == ["url", "secret_env"]
 
 
+def test_schema_is_written_where_editors_find_it(tmp_path: Path) -> None:
+    result = run("schema", "--write", str(tmp_path / "schemas"))
+
+    assert result.exit_code == 0
+    assert sorted(file.stem for file in (tmp_path / "schemas").iterdir()) == sorted(SCHEMA_NAMES)
+    assert json.loads((tmp_path / "schemas" / "domain.json").read_text()) == schema_of("domain")
+    assert (
+        "domain.json: first line of the YAML file: # yaml-language-server: $schema=PATH/TO/domain.json" in result.output
+    )
+
+
+def test_schema_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("schema", "--write", str(tmp_path / "file" / "schemas"))
+
+    assert result.exit_code == 1
+    assert result.output == f"Error: {tmp_path}/file/schemas: Not a directory\n"
+
+
 def test_schema_of_all_has_every_name() -> None:
     assert sorted(json.loads(run("schema").output)) == sorted(SCHEMA_NAMES)
