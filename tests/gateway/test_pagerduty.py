@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from pipeline.feeds import ADAPTERS, RawMessage
 from pipeline.models.alert import Alert
 from tests.gateway.house import House
+from tests.gateway.tls import tls_before
 
 SAMPLES = Path(__file__).parents[1] / "feeds" / "samples"
 KEY, SECOND_KEY, OTHER_KEY = "R0UT1NGKEY0000000000000000000001", "R0UT1NGKEY0000000000000000000002", "R0UT1NGKEY" * 3
@@ -47,9 +49,16 @@ def alert_of(value: bytes) -> Alert:
     return found
 
 
-def test_pagerduty_s_own_client_works_with_a_new_address_alone(house: House) -> None:
+@pytest.fixture(scope="module")
+def front(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ssl.SSLContext]]:
+    """The client insists on https, so there is a front that ends TLS, as in production."""
+    with tls_before(house.port, tmp_path_factory.mktemp("front")) as made:
+        yield made
+
+
+def test_pagerduty_s_own_client_works_with_a_new_address_alone(house: House, front: tuple[str, ssl.SSLContext]) -> None:
     before = len(house.values("pagerduty", 0))
-    client = pagerduty.EventsApiV2Client(KEY, base_url=house.url)
+    client = pagerduty.EventsApiV2Client(KEY, base_url=front[0], verify=front[1])
     key = client.trigger("disk full", "db-1", severity="critical", custom_details={"mount": "/var"})
     client.acknowledge(key)
     client.resolve(key)
@@ -61,13 +70,13 @@ def test_pagerduty_s_own_client_works_with_a_new_address_alone(house: House) -> 
     assert orjson.loads(records[0].value() or b"")["dedup_key"] == key
 
 
-def test_the_client_sees_what_is_wrong(house: House) -> None:
-    client = pagerduty.EventsApiV2Client("x" * 32, base_url=house.url)
+def test_the_client_sees_what_is_wrong(front: tuple[str, ssl.SSLContext]) -> None:
+    client = pagerduty.EventsApiV2Client("x" * 32, base_url=front[0], verify=front[1])
     with pytest.raises(pagerduty.Error) as failed:
         client.trigger("disk full", "db-1")
     assert "routing_key" in str(failed.value.response.text)  # type: ignore[union-attr]
     with pytest.raises(pagerduty.Error):
-        client.submit("deployed", "ci")
+        client.submit("deployed", "ci", timestamp="2026-03-04T02:11:42Z")
 
 
 @pytest.mark.parametrize("name", ["firing", "ack", "resolved"])
