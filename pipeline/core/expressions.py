@@ -54,7 +54,12 @@ class ExpressionError(ValueError):
 
 
 class Facts:
-    """The values of a scope's names, converted once for all conditions that are asked about them."""
+    """The values of a scope's names, converted once for all conditions that are asked about them.
+
+    Attributes:
+        activation: the library's form of them.
+        values: as given.
+    """
 
     __slots__ = ("activation", "values")
 
@@ -142,15 +147,8 @@ class Scope:
         return Condition(source, expression, on_error, costly=costly)
 
     def facts(self, **values: Any) -> Facts:
-        """Convert the values of all names, JSON's types alone.
-
-        Raises:
-            ValueError: a value that JSON cannot hold.
-        """
-        try:
-            return Facts(self._environment.Activation(values), values)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError("a value is not of JSON's types") from error
+        """The values of all names, of JSON's types. They are converted when a condition first reads them."""
+        return Facts(self._environment.Activation(values), values)
 
     def _sentence(self, said: str) -> str:
         """The first fault that the library names, with the column, in one line."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from pipeline.core.expressions import Condition, ExpressionError, Facts, OnError, Scope
 from pipeline.feeds.declarative.paths import Member
@@ -71,11 +71,15 @@ def _of_message(source: str, on_error: OnError, first: ExpressionError) -> Condi
         return _scope(_MESSAGE).compile(source, on_error)
     except ExpressionError as error:
         if _MESSAGE in source and _MEMBER in source:
-            raise ValueSpecError("when: about 'member' and 'message' at once; make it two conditions") from error
-        raise ValueSpecError(f"when: {error if _MESSAGE in source else first}") from error
+            raise ValueSpecError("about 'member' and 'message' at once; make it two conditions") from error
+        raise ValueSpecError(str(error if _MESSAGE in source else first)) from error
 
 
-Chooser = Callable[[Member, dict[str, Facts]], Any]
+def _rule(when: When, index: int) -> Question:
+    try:
+        return Question(when)
+    except ValueSpecError as error:
+        raise ValueSpecError(str(error), ("rules", index, "when")) from error
 
 
 def kind_reader(value: KindValue, texts: Texts) -> Callable[[Member, dict[str, Facts]], Kind]:
@@ -84,7 +88,7 @@ def kind_reader(value: KindValue, texts: Texts) -> Callable[[Member, dict[str, F
     Raises:
         ValueSpecError: a path or a condition is wrong.
     """
-    rules = [(Question(each), each.kind) for each in value.rules]
+    rules = [(_rule(each, index), each.kind) for index, each in enumerate(value.rules)]
     reader = texts.reader(value) if value.said() else None
     words, default = value.map or _OUR_KINDS, value.default
 
@@ -115,7 +119,7 @@ def severity_reader(value: SeverityValue | None, texts: Texts) -> Callable[[Memb
     if value is None:
         untold = Graded(Severity.UNKNOWN, None, "this source has no severity")
         return lambda _, __: untold
-    rules = [(Question(each), each.severity) for each in value.rules]
+    rules = [(_rule(each, index), each.severity) for index, each in enumerate(value.rules)]
     reader = texts.reader(value) if value.said() else None
     words = {word.strip().lower(): each for word, each in value.map.items()} or LABEL_WORDS
     default, because = value.default or Severity.UNKNOWN, value.because

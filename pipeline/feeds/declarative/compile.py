@@ -151,7 +151,7 @@ class _Compiler:
         try:
             return self._texts.reader(value)
         except ValueSpecError as error:
-            self._note(place, str(error))
+            self._note((*place, *error.place), str(error))
             return nothing
 
     def _time(self, value: TimeValue | None, *place: str | int) -> Time:
@@ -160,7 +160,7 @@ class _Compiler:
         try:
             return time_reader(value, self._texts)
         except ValueSpecError as error:
-            self._note(place, str(error))
+            self._note((*place, *error.place), str(error))
             return nothing
 
     def _path(self, text: str, *place: str | int) -> Path:
@@ -175,7 +175,7 @@ class _Compiler:
         try:
             yield
         except ValueSpecError as error:
-            self._note(place, str(error))
+            self._note((*place, *error.place), str(error))
 
     def _note(self, place: Place, message: str) -> None:
         self.problems.append(SpecProblem(place, message))

@@ -26,7 +26,15 @@ _MACRO_NAME: Final = r"[^\s]{1,128}?"
 
 
 class ValueSpecError(ValueError):
-    """A value that cannot be used as it is written; the message is one sentence for its author."""
+    """A value that cannot be used as it is written; the message is one sentence for its author.
+
+    Attributes:
+        place: what of the value is wrong, where that is not all of it: ``("first", 2)``.
+    """
+
+    def __init__(self, message: str, place: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class Texts:
@@ -58,7 +66,13 @@ class Texts:
             return lambda member: self.said(member.raw.header(header))
         if value.template is not None:
             return self._template(value.template)
-        return _first([self.reader(each) for each in value.first])
+        return _first([self._alternative(each, index) for index, each in enumerate(value.first)])
+
+    def _alternative(self, value: Value, index: int) -> Text:
+        try:
+            return self.reader(value)
+        except ValueSpecError as error:
+            raise ValueSpecError(str(error), ("first", index, *error.place)) from error
 
     def _at(self, text: str) -> Text:
         path = _path(text)
@@ -138,7 +152,9 @@ def place_of(value: Value, where: str) -> str:
         return compile_path(value.path).at(where)
     if value.header is not None:
         return f"{where}: header {value.header}"
-    return f"{where}: {value.template or ' or '.join(place_of(each, '')[1:] for each in value.first)}"
+    if value.first:
+        return " or ".join(place_of(each, where) for each in value.first)
+    return f"{where}: template" if value.template is not None else where
 
 
 def required(reader: Text, value: Value) -> Callable[[Member], str]:
