@@ -27,6 +27,7 @@ FAILURES_SHOWN_MAX: Final = 20
 STEP: Final = 500
 """Records between two moves of the bar."""
 
+TABLE_CHARACTERS: Final = 110
 VALUE_CHARACTERS_SHOWN_MAX: Final = 4_000
 
 Failure = tuple[int, str, str]
@@ -99,6 +100,8 @@ def show_one(seed: int, number: int, seeds: Sequence[Seed], console: Console) ->
 def main() -> int:
     arguments = parse(sys.argv[1:])
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=TABLE_CHARACTERS)
     seeds = [seed for seed in SEEDS if not arguments.adapter or seed.feed.adapter in arguments.adapter]
     if arguments.number is not None:
         return show_one(arguments.seed, arguments.number, seeds, console)

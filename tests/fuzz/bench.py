@@ -31,7 +31,8 @@ from pipeline.models.decision import Reason
 from pipeline.models.policy import Config
 from pipeline.recording import TIMESTAMP_MS_MAX
 from pipeline.replay import Replay
-from tests.fuzz.mutants import FEEDS, Mutant
+from tests.fuzz.mutants import DONORS, FEEDS, Mutant
+from tests.fuzz.trees import places
 
 NOW_MS: Final = 1_772_594_000_000  # 2026-03-04T03:13:20Z: an hour into the outage of the samples
 PACE_MS: Final = 7_000
@@ -68,8 +69,11 @@ _OPTIONAL_TEXTS: Final = (
 _ALERT_KEY: Final = re.compile(r"[0-9a-f]{32}")
 _TOKEN: Final = re.compile(rf"[^\s\"'`,;:()\[\]{{}}<>=$.*]{{{SECRET_CHARS_MIN},}}")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_OUR_WORDS: Final = "\n".join(file.read_text() for file in sorted(Path(pipeline.feeds.__file__).parent.glob("*.py")))
-"""What the adapters may say: their own words. A word of a refusal that is none of these is the payload's."""
+_SOURCES: Final = sorted(Path(pipeline.feeds.__file__).parent.rglob("*.py"))
+_FIELD_NAMES: Final = sorted({key for _, key in places(DONORS) if isinstance(key, str)})
+_OUR_WORDS: Final = "\n".join([*(file.read_text() for file in _SOURCES), *_FIELD_NAMES])
+"""What the adapters may say: their own words and the sources' field names. Another word of a refusal that is in the
+payload is the payload's."""
 
 
 @dataclass(slots=True)
@@ -239,15 +243,26 @@ def leaks(detail: str, mutant: Mutant) -> list[str]:
     suspects = [word for word in _TOKEN.findall(detail) if word not in _OUR_WORDS]
     if not suspects:
         return []
-    told = "\n".join([_readable(mutant.value), *(_readable(value or b"") for _, value in mutant.headers)])
+    told = "\n".join([*_readable(mutant.value), *(_text(value or b"") for _, value in mutant.headers)])
     return [word for word in suspects if word in told]
 
 
-def _readable(value: bytes) -> str:
-    """Bytes as text, escapes resolved where they are JSON."""
-    text = value.decode(errors="replace")
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+def _readable(value: bytes) -> Iterator[str]:
+    """Bytes as text, and where they are JSON its texts with their escapes resolved."""
+    yield _text(value)
     try:
-        parsed: Any = orjson.loads(value)
+        waiting: list[Any] = [orjson.loads(value)]
     except orjson.JSONDecodeError:
-        return text
-    return text + "\n" + repr(parsed)
+        return
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, str):
+            yield each

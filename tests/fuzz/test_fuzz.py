@@ -17,7 +17,7 @@ from tests.fuzz.bench import Bench
 from tests.fuzz.mutants import SEEDS, mutant
 
 SEED: Final = 20_260_304
-RECORDS: Final = 4_000
+RECORDS: Final = 3_000
 """About two seconds."""
 
 
