@@ -52,7 +52,7 @@ NARROW: Final = {
     "feeds": ("feeds", "models", "flow", "core.identity", "core.expressions"),
 }
 PURE: Final = ("core", "models")
-PURE_PACKAGES: Final = {"orjson", "pydantic", "cel_expr_python", "pipeline"}
+PURE_PACKAGES: Final = {"orjson", "pydantic", "cel_expr_python", "re2", "pipeline"}
 # What a decision may not ask; and what to do instead.
 IMPURE_MODULES: Final = {
     "time": "take stream time as an argument",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
+from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_policy import PRIORITIES, check_known, check_policy, check_timezone
 from pipeline.catalog.descriptors import Descriptor
 from pipeline.catalog.link import cycles
@@ -56,6 +57,12 @@ def check_all(
     _check_feeds(packs, adapters, findings)
     _check_sinks(packs, descriptors, findings)
     _check_maintenance(packs, catalogue, findings)
+    if packs.matching:
+        names = _every_name(catalogue)
+        feeds = None if adapters is None else {*adapters, *packs.names("feed"), *packs.names("adapter")}
+        check_matching(
+            packs, feeds, lambda name: name.lower() in names or bool(resolve_name(name, catalogue)), findings
+        )
 
 
 def with_references(rotation: Rotation, catalogue: Catalogue) -> Rotation:

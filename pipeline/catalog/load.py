@@ -130,6 +130,7 @@ def _assemble(
         sinks=packs.sinks,
         correlation=packs.correlation,
         maintenance=tuple(packs.maintenance.values()),
+        matching=tuple(packs.matching.values()),
     )
 
 

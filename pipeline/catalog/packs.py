@@ -13,6 +13,7 @@ from pipeline.catalog.problems import Findings, Place
 from pipeline.catalog.validate import validated
 from pipeline.catalog.yaml_lines import Document, Path
 from pipeline.models.adapter import AdapterSpec
+from pipeline.models.matching import MatchingRule
 from pipeline.models.policy import (
     CorrelationSettings,
     DomainPolicy,
@@ -52,6 +53,7 @@ class Packs:
     sinks: dict[str, Sink] = field(default_factory=dict)
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
     maintenance: dict[str, MaintenanceWindow] = field(default_factory=dict)
+    matching: dict[str, MatchingRule] = field(default_factory=dict)
     sources: dict[tuple[str, str], Source] = field(default_factory=dict)
     broken: set[tuple[str, str]] = field(default_factory=set)
 
@@ -168,6 +170,11 @@ def read_maintenance(packs: Packs, _: PurePosixPath, documents: Sequence[Documen
     packs.maintenance.update(_read_named(packs, documents, findings, "window", MaintenanceWindow))
 
 
+def read_matching(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Matching rules by name, in order."""
+    packs.matching.update(_read_named(packs, documents, findings, "matching rule", MatchingRule))
+
+
 def read_correlation(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
     """Limits and thresholds of dedupe and correlate."""
     document = _single(documents, findings)
@@ -183,4 +190,5 @@ FILES: Final[dict[str, Reader]] = {
     "sinks.yaml": read_sinks,
     "correlation.yaml": read_correlation,
     "maintenance.yaml": read_maintenance,
+    "matching.yaml": read_matching,
 }

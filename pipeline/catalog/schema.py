@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pipeline.catalog.schema_descriptor import descriptor_schema
 from pipeline.catalog.schema_words import describe
 from pipeline.models.adapter import AdapterSpec
+from pipeline.models.matching import MatchingRule
 from pipeline.models.policy import (
     CorrelationSettings,
     DomainPolicy,
@@ -35,6 +36,7 @@ _NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "feeds": (Feed, "Feeds by name: feeds.yaml"),
     "sinks": (Sink, "Sinks by name: sinks.yaml"),
     "maintenance": (MaintenanceWindow, "Maintenance windows by name: maintenance.yaml"),
+    "matching": (MatchingRule, "Matching rules by name, in order: matching.yaml"),
 }
 
 _CATALOG: Final = "catalog"

@@ -1,17 +1,15 @@
 """Enrichment: which catalogue entity an alert is about, and so its service, domain and space.
 
-Owns the matching of labels, hosts and business terms to the catalogue. The most specific fact wins:
-
-    explicit reference > service labels > cloud dimensions > hosts > resources > words of the text > places
-
-Only an unambiguous name counts: of two entities with one name, Component goes before Resource before System.
+Owns the matching of labels, rules, hosts and business terms to the catalogue. The most specific fact wins: `MATCHING`
+is the order. Only an unambiguous name counts: of two entities with one name, Component goes before Resource before
+System.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.core.names import (
     ENVIRONMENT_LABELS,
@@ -30,6 +28,7 @@ from pipeline.core.names import (
     words_of,
 )
 from pipeline.core.recall import Recall
+from pipeline.core.rules import Rules
 from pipeline.models.alert import Alert, FeedClass
 from pipeline.models.policy import Config
 
@@ -100,6 +99,44 @@ TEXTS_REMEMBERED_MAX: Final = 4_096
 REMEMBERED_CHARS_MAX: Final = 256
 
 
+Match = tuple[str, str]
+"""Reference of an entity, and how it was found: ``matched_by`` of the alert."""
+
+
+class Way(NamedTuple):
+    """One way to find the entity of an alert.
+
+    Attributes:
+        method: of `Enricher`.
+        looks_at: for the documentation.
+        matched_by: what the alert says of it then.
+    """
+
+    method: str
+    looks_at: str
+    matched_by: str
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+MATCHING: Final = (
+    Way("_by_people", "tickets of people alone: names, titles and aliases in their words", "`name`, `title`, `alias`"),
+    Way("_by_reference", f"labels that hold a whole reference: {_listed(REFERENCE_LABELS)}", "`label:<label>`"),
+    Way("_by_catalogue", "a label with a value that one entity alone carries in its descriptor", "`catalogue:<label>`"),
+    Way("_by_service", f"labels that name a service: {_listed(SERVICE_LABELS)}", "`label:<label>`"),
+    Way("_by_pod", "the label `pod`, without the hashes that Kubernetes appends", "`label:pod`"),
+    Way("_by_dimension", f"dimensions of CloudWatch: {_listed(DIMENSION_LABELS)}", "`label:<label>`"),
+    Way("_by_rule", "rules of `matching.yaml`, in the order written", "`rule:<name>`"),
+    Way("_by_host", f"hosts, with and without port and domain: {_listed(HOST_LABELS)}", "`host`"),
+    Way("_by_resource", f"labels that name a resource: {_listed(RESOURCE_LABELS)}", "`label:<label>`"),
+    Way("_by_words", "names, titles and aliases in summary, name and description", "`name`, `title`, `alias`, `host`"),
+    Way("_by_place", f"where it runs: {_listed(PLACE_LABELS)}", "`label:<label>`"),
+)
+"""The order in which an alert's entity is looked for. The first way that finds one ends the search."""
+
+
 class Enricher:
     """Matches alerts to the catalogue of one configuration. Builds its indexes once; holds no other state.
 
@@ -124,6 +161,8 @@ class Enricher:
         # What depends on one text alone; labels and rule names come again and again.
         self._named_by = lru_cache(TEXTS_REMEMBERED_MAX)(self._resolve_parts)
         self._phrases = lru_cache(TEXTS_REMEMBERED_MAX)(self._phrases_in)
+        self._rules = Rules(config.matching, self.resolve)
+        self._ways: list[Callable[[Alert, list[Term]], Match | None]] = [getattr(self, way.method) for way in MATCHING]
 
     def enrich(self, alert: Alert) -> None:
         """Fill space, entity, service, host, domain, mentions and matched_by of an alert, in place."""
@@ -152,35 +191,53 @@ class Enricher:
         term = self._terms.get(phrase_of(lowered))
         return term.ref if term else self._resolve_host(lowered)
 
-    # -- the match, most specific first
+    # -- the ways of `MATCHING`
 
-    def _match(self, alert: Alert, mentions: list[Term]) -> tuple[str, str] | None:
+    def _match(self, alert: Alert, mentions: list[Term]) -> Match | None:
+        for way in self._ways:
+            found = way(alert, mentions)
+            if found is not None:
+                return found
+        return None
+
+    def _by_people(self, alert: Alert, mentions: list[Term]) -> Match | None:
+        """People's words say more than a form's fields."""
+        return self._by_words(alert, mentions) if alert.feed_class == _DESK else None
+
+    def _by_reference(self, alert: Alert, _: list[Term]) -> Match | None:
         labels = alert.labels
-        mentioned = (mentions[0].ref, mentions[0].how) if mentions else None
-        if mentioned and alert.feed_class == _DESK:  # people's words say more than a form's fields
-            return mentioned
-        return (
-            self._by_reference(labels)
-            or self._by_names(labels, SERVICE_LABELS)
-            or self._by_pod(labels)
-            or (None if _DIMENSION_LABELS.isdisjoint(labels) else self._by_names(labels, DIMENSION_LABELS))
-            or (self._by_host(alert) if alert.host is not None else None)
-            or (None if _RESOURCE_LABELS.isdisjoint(labels) else self._by_names(labels, RESOURCE_LABELS))
-            or mentioned
-            or self._by_names(labels, PLACE_LABELS)
-        )
-
-    def _by_reference(self, labels: Mapping[str, str]) -> tuple[str, str] | None:
         for label in REFERENCE_LABELS:
             if label in labels and (ref := self.resolve(labels[label])):
                 return ref, f"label:{label}"
+        return None
+
+    def _by_catalogue(self, alert: Alert, _: list[Term]) -> Match | None:
         if self._labels:
-            for label, value in labels.items():
+            for label, value in alert.labels.items():
                 if found := self._labels.get((label, value)):
                     return found, f"catalogue:{label}"
         return None
 
-    def _by_names(self, labels: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
+    def _by_service(self, alert: Alert, _: list[Term]) -> Match | None:
+        return self._by_names(alert, SERVICE_LABELS)
+
+    def _by_dimension(self, alert: Alert, _: list[Term]) -> Match | None:
+        return None if _DIMENSION_LABELS.isdisjoint(alert.labels) else self._by_names(alert, DIMENSION_LABELS)
+
+    def _by_rule(self, alert: Alert, _: list[Term]) -> Match | None:
+        return self._rules.match(alert)
+
+    def _by_resource(self, alert: Alert, _: list[Term]) -> Match | None:
+        return None if _RESOURCE_LABELS.isdisjoint(alert.labels) else self._by_names(alert, RESOURCE_LABELS)
+
+    def _by_words(self, _: Alert, mentions: list[Term]) -> Match | None:
+        return (mentions[0].ref, mentions[0].how) if mentions else None
+
+    def _by_place(self, alert: Alert, _: list[Term]) -> Match | None:
+        return self._by_names(alert, PLACE_LABELS)
+
+    def _by_names(self, alert: Alert, names: tuple[str, ...]) -> Match | None:
+        labels = alert.labels
         for label in names:
             value = labels.get(label)
             if value and (ref := self._named(value)):
@@ -206,18 +263,20 @@ class Enricher:
                     return term.ref
         return None
 
-    def _by_pod(self, labels: Mapping[str, str]) -> tuple[str, str] | None:
+    def _by_pod(self, alert: Alert, _: list[Term]) -> Match | None:
         """The workload of a pod: its name before the one or two hashes that Kubernetes appends."""
-        pod = labels.get("pod")
+        pod = alert.labels.get("pod")
         if not pod or len(pod) > NAME_CHARS_MAX:
             return None
-        for _ in range(_POD_HASHES_MAX + 1):
+        for _hashes in range(_POD_HASHES_MAX + 1):
             if term := self._terms.get(phrase_of(pod)):
                 return term.ref, "label:pod"
             pod = pod.rpartition("-")[0]
         return None
 
-    def _by_host(self, alert: Alert) -> tuple[str, str] | None:
+    def _by_host(self, alert: Alert, _: list[Term]) -> Match | None:
+        if alert.host is None:
+            return None
         for label in HOST_LABELS:
             value = alert.labels.get(label)
             if value and (host := bare_host(value)) and (ref := self._resolve_host(host)):

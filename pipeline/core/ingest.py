@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.core.enrich import Enricher
+from pipeline.core.recall import Remembered
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
 from pipeline.models.alert import Alert, Kind, alert_to_wire, received_again
@@ -45,6 +46,9 @@ ID_CHARS_MAX: Final = 512
 # A clock is trusted that is no further ahead. What is kept in time at all is right within seconds; a machine whose
 # clock runs away is minutes or hours ahead, and its alerts would look newer than the recoveries that follow them.
 CLOCK_SKEW_MS_MAX: Final = 60_000
+
+_ABOUT_SOMETHING: Final = frozenset({Kind.FIRING, Kind.TICKET})
+"""Kinds that should find an entity. Others follow these by their key, or are about nothing."""
 
 _AHEAD_OF_TIME: Final = frozenset({Kind.MAINTENANCE_START, Kind.MAINTENANCE_END})
 
@@ -110,10 +114,13 @@ class IngestProcessor(Processor):
         # With time gone back, what was no future may be one.
         if known is not None and known[0].timestamp_ms <= record.timestamp:
             self._forward_again(record, known, effects)
+            if known.unmatched:
+                _count_unmatched(effects, source[0].name, known.unmatched)
             return
-        before = len(effects.outputs)
+        before, unmatched = len(effects.outputs), effects.unmatched.get(source[0].name, 0)
         if self._read(record, value, source, effects):
-            self._recall.put(record.topic, value, effects.outputs[before:])
+            unmatched = effects.unmatched.get(source[0].name, 0) - unmatched
+            self._recall.put(record.topic, value, Remembered(effects.outputs[before:], unmatched))
 
     def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter, Any], effects: Effects) -> bool:
         """Read a message that is not known; whether the same bytes come to the same later."""
@@ -143,6 +150,8 @@ class IngestProcessor(Processor):
         alert.origin = (record.topic, record.partition, record.offset, index)
         alert.received_at_ms = record.timestamp
         self._enricher.enrich(alert)
+        if alert.entity is None and alert.kind in _ABOUT_SOMETHING:
+            _count_unmatched(effects, feed.name, 1)
         bound(alert)
         effects.outputs.append(Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp))
         self.ledger.forwarded += 1
@@ -168,6 +177,10 @@ class IngestProcessor(Processor):
         effects.outputs.append(letter._replace(headers=headers))
         origin = Origin(record.topic, record.partition, record.offset, index)
         self.decide(effects, Decision(origin, Disposition.DEAD_LETTERED, bad.reason, record.timestamp))
+
+
+def _count_unmatched(effects: Effects, feed: str, alerts: int) -> None:
+    effects.unmatched[feed] = effects.unmatched.get(feed, 0) + alerts
 
 
 def _parsed(value: bytes) -> Any:

@@ -5,6 +5,7 @@ Only what is a pure function of the bytes belongs here: an answer from memory eq
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from pipeline.core.step import Output
@@ -19,6 +20,20 @@ ENTRY_BYTES: Final = 600
 """Of an entry, beside message and answer: objects and places in tables."""
 
 
+class Remembered(list[Output]):
+    """What a message came to.
+
+    Attributes:
+        unmatched: how many of its alerts are about nothing that the catalogue knows.
+    """
+
+    __slots__ = ("unmatched",)
+
+    def __init__(self, outputs: Iterable[Output], unmatched: int = 0) -> None:
+        super().__init__(outputs)
+        self.unmatched = unmatched
+
+
 class Recall:
     """Messages by topic and bytes, in two generations: as one is full, the one before it is forgotten."""
 
@@ -27,10 +42,10 @@ class Recall:
     def __init__(self, bytes_max: int = RECALL_BYTES_MAX) -> None:
         self._bytes_max = bytes_max // 2
         self._bytes = 0
-        self._younger: dict[tuple[str, bytes], list[Output]] = {}
-        self._older: dict[tuple[str, bytes], list[Output]] = {}
+        self._younger: dict[tuple[str, bytes], Remembered] = {}
+        self._older: dict[tuple[str, bytes], Remembered] = {}
 
-    def get(self, topic: str, message: bytes) -> list[Output] | None:
+    def get(self, topic: str, message: bytes) -> Remembered | None:
         """What a message of a topic came to, where it is known."""
         place = (topic, message)
         known = self._younger.get(place)
@@ -40,12 +55,12 @@ class Recall:
                 self._keep(place, known)
         return known
 
-    def put(self, topic: str, message: bytes, outputs: list[Output]) -> None:
+    def put(self, topic: str, message: bytes, outputs: Remembered) -> None:
         """Remember what a message came to, unless it is too large."""
         if len(message) <= MESSAGE_BYTES_MAX:
             self._keep((topic, message), outputs)
 
-    def _keep(self, place: tuple[str, bytes], outputs: list[Output]) -> None:
+    def _keep(self, place: tuple[str, bytes], outputs: Remembered) -> None:
         size = len(place[1])
         for output in outputs:
             size += len(output.value or b"") + ENTRY_BYTES

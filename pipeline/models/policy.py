@@ -14,6 +14,7 @@ from pydantic import Field
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.catalog import Catalogue, Frozen
 from pipeline.models.gateway import GatewayFeed
+from pipeline.models.matching import MatchingRule
 
 DEFAULT_DOMAIN = "default"
 
@@ -343,6 +344,7 @@ class Config(Frozen):
     sinks: dict[str, Sink] = Field(default_factory=dict)
     correlation: CorrelationSettings = CorrelationSettings()
     maintenance: tuple[MaintenanceWindow, ...] = ()
+    matching: tuple[MatchingRule, ...] = ()
 
     def policy(self, domain: str | None) -> DomainPolicy:
         """The pack of a domain, or the defaults for one that has none."""

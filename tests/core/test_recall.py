@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.ingest import IngestProcessor
-from pipeline.core.recall import ENTRY_BYTES, MESSAGE_BYTES_MAX, Recall
+from pipeline.core.recall import ENTRY_BYTES, MESSAGE_BYTES_MAX, Recall, Remembered
 from pipeline.core.step import Effects, Headers, Output, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.models.policy import Config
@@ -66,7 +66,7 @@ def test_what_is_not_remembered_is_read_each_time(value: bytes, headers: Headers
 def test_what_is_asked_for_stays_and_what_is_not_is_forgotten() -> None:
     value = b"x" * 100
     recall = Recall(2 * 3 * (len(b"0") + len(value) + ENTRY_BYTES))  # three messages in each of two generations
-    outputs = [Output("alerts", b"k", value, 0)]
+    outputs = Remembered([Output("alerts", b"k", value, 0)])
     recall.put(TOPIC, b"0", outputs)
     for number in range(1, 10):
         assert recall.get(TOPIC, b"0") == outputs
