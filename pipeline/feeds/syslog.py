@@ -8,7 +8,7 @@ from pipeline.feeds.fields import wrong_type
 from pipeline.feeds.syslog_alert import Options, line_alert
 from pipeline.feeds.syslog_line import frame, read_line
 from pipeline.models.alert import Alert, FeedClass
-from pipeline.models.decision import BadRecord
+from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.feed import RawMessage
 
 FEED_CLASS: Final = FeedClass.ON_PREM
@@ -18,6 +18,8 @@ __all__ = ["FEED_CLASS", "Options", "decode", "parse"]
 
 def decode(value: bytes) -> str:
     """The line in a record."""
+    if not value.strip():
+        raise BadRecord(Reason.EMPTY, "$: the record holds no line")
     return frame(value)
 
 
