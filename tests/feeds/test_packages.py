@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
+from pipeline.core.identity import content_hash
 from pipeline.feeds import ADAPTERS
 from pipeline.feeds.packages import GROUP, packaged
 
@@ -145,7 +146,7 @@ def test_a_module_that_is_no_adapter_is_a_sentence_and_the_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, fault: str
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    name = f"module_{abs(hash(module))}"
+    name = f"module_{content_hash(module)}"
     (tmp_path / f"{name}.py").write_text(module)
     (tmp_path / "module_that_fits.py").write_text(GOOD)
     found = packaged(ADAPTERS, [entry("odd", name), entry("fits", "module_that_fits")])
