@@ -46,7 +46,8 @@ _CLUSTER_LABELS: Final = (
 _ENDED_PHASES: Final = frozenset(("Succeeded", "Failed"))
 _DATABASES: Final = frozenset(("database", "db"))
 
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Every scalar is a text: no label becomes a date or a number, and no tag an object.
+_LOADER: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 Thing = Mapping[str, Any]
 Key = tuple[str, str, str]
@@ -87,12 +88,12 @@ def _things(name: str, data: bytes) -> Iterator[Thing]:
         documents = [orjson.loads(data)] if data.lstrip()[:1] == b"{" else list(yaml.load_all(data, _LOADER))
     except orjson.JSONDecodeError as error:
         raise ImportFailedError(f"{name}: line {error.lineno}, column {error.colno}: not JSON") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise ImportFailedError(f"{name}: {where}not YAML") from error
     for document in documents:
-        if document is None:
+        if document in (None, ""):
             continue
         if not isinstance(document, dict) or "kind" not in document:
             raise ImportFailedError(f"{name}: not what kubectl prints with -o json or -o yaml: 'kind' is missing")
@@ -223,7 +224,9 @@ def _nodes_of(pods: list[Thing], workloads: Mapping[Key, Found], gathered: Gathe
 def _owner(pod: Thing) -> Key | None:
     """The workload of a pod: its owner, or, where that is a ReplicaSet, the Deployment behind it."""
     owners = _list(pod, "metadata", "ownerReferences")
-    owner = next((each for each in owners if each.get("controller")), owners[0] if owners else None)
+    owner = next(
+        (each for each in owners if str(each.get("controller")).lower() == "true"), owners[0] if owners else None
+    )
     if owner is None:
         return None
     kind, name = _text(owner, "kind"), _text(owner, "name")
