@@ -10,11 +10,12 @@ import click
 import orjson
 from rich.console import Console
 
-from pipeline.catalog import Checked, ConfigError, Opened, Problem, load_config, open_config
+from pipeline.catalog import Checked, ConfigError, Opened, Problem, open_config
 from pipeline.catalog.lint import CHECK_RULES, rule_findings, without_silenced
 from pipeline.catalog.lint_context import Finding
 from pipeline.catalog.problems import PROBLEMS_SHOWN_MAX, Place
 from pipeline.catalog.schema import SCHEMA_NAMES, schema_of
+from pipeline.cli.config_effective import effective_document, look_up, print_effective
 from pipeline.cli.config_lint import (
     EXIT_FINDINGS,
     ends_badly,
@@ -25,7 +26,7 @@ from pipeline.cli.config_lint import (
     run_lint,
 )
 from pipeline.cli.config_view import counts, tables
-from pipeline.cli.moments import now_ms
+from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.feeds import ADAPTERS, feeds_of
 from pipeline.models.policy import Config
 from pipeline.settings import Settings, SettingsError
@@ -117,13 +118,35 @@ def lint_command(
 
 @config.command()
 @_directory
+@click.option(
+    "--effective", "service", metavar="SERVICE", help="What is in force for one service, and where it comes from."
+)
+@click.option(
+    "--at", "at_ms", type=MOMENT, metavar="TIME", help="With --effective: people and maintenance at this time."
+)
+@click.option(
+    "--recording",
+    "recordings",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="With --effective: count the alerts about it in a recording, by feed.",
+)
 @_as_json
-def show(directory: Path, as_json: bool) -> None:
-    """Show what is in effect: entities, domains, rotations, feeds, sinks, maintenance."""
-    try:
-        loaded = load_config(directory, ADAPTERS)
-    except ConfigError as error:
-        raise click.ClickException(_refusal(directory, error)) from error
+def show(directory: Path, service: str | None, at_ms: int | None, recordings: tuple[Path, ...], as_json: bool) -> None:
+    """Show what is in effect: entities, domains, rotations, feeds, sinks, maintenance; or all that one service has."""
+    if service is None and (at_ms is not None or recordings):
+        raise click.ClickException("--at and --recording go with --effective SERVICE")
+    opened = open_config(directory, ADAPTERS)
+    loaded = opened.checked.config
+    if loaded is None:
+        raise click.ClickException(_refusal(directory, ConfigError(opened.checked.problems)))
+    if service is not None:
+        found = look_up(opened, loaded, service, now_ms() if at_ms is None else at_ms, recordings)
+        if as_json:
+            click.echo(orjson.dumps(effective_document(found), option=orjson.OPT_INDENT_2))
+        else:
+            print_effective(directory, found, Console(markup=False))
+        return
     if as_json:
         click.echo(_json(loaded.model_dump(mode="json")))
         return

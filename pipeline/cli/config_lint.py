@@ -17,13 +17,14 @@ from pipeline.agents.shared import Shared
 from pipeline.catalog.lint import RULES, Level, Report, lint
 from pipeline.catalog.lint_context import Finding
 from pipeline.catalog.lint_coverage import VALUES_SHOWN_MAX, Coverage, cover
-from pipeline.catalog.load import Opened, open_config
+from pipeline.catalog.load import open_config
 from pipeline.catalog.problems import PROBLEMS_SHOWN_MAX
 from pipeline.cli.dead_letter_view import escaped
 from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.core.step import StreamRecord
 from pipeline.feeds import ADAPTERS
 from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.models.policy import Config
 from pipeline.recording import RecordingError, read_recording
 
 EXIT_FINDINGS: Final = 1
@@ -59,17 +60,19 @@ def run_lint(
         click.ClickException: a recording or sample cannot be read.
     """
     opened = open_config(directory, ADAPTERS)
-    given = bool(recordings or samples)
-    coverage = _coverage(opened, recordings, samples) if given and opened.checked.config is not None else None
+    config = opened.checked.config
+    coverage = read_coverage(config, recordings, samples) if config is not None and (recordings or samples) else None
     return lint(opened, now_ms() if at_ms is None else at_ms, coverage)
 
 
-def _coverage(
-    opened: Opened, recordings: tuple[Path, ...], samples: tuple[tuple[str, Path], ...]
-) -> list[Coverage] | None:
-    config = opened.checked.config
-    if config is None:
-        return None
+def read_coverage(
+    config: Config, recordings: tuple[Path, ...], samples: tuple[tuple[str, Path], ...]
+) -> list[Coverage]:
+    """What the messages of recordings and samples come to, through ingest itself.
+
+    Raises:
+        click.ClickException: one of them cannot be read.
+    """
     ingest = build_processor("ingest", Shared.of(config))
     try:
         return cover(ingest, _records(recordings, samples))

@@ -1,0 +1,278 @@
+"""What is in force for one service, each fact with where it comes from: a file and line, or the default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pipeline.catalog.annotations import ANNOTATIONS, PREFIX, RUNBOOK, RUNBOOK_DEFAULT
+from pipeline.catalog.effective_facts import DEFAULT, Fact, Section, at
+from pipeline.catalog.effective_policy import policy_sections
+from pipeline.catalog.effective_reach import (
+    dependencies,
+    feeds_that_name,
+    hosting,
+    maintenance,
+    matching_names,
+    sinks,
+)
+from pipeline.catalog.lint_context import Context
+from pipeline.catalog.lint_coverage import Coverage
+from pipeline.catalog.references import full, short
+from pipeline.core.enrich import SPACE_DEFAULT, Enricher
+from pipeline.core.names import Place as Follows
+from pipeline.core.names import places_of
+from pipeline.core.oncall import on_call
+from pipeline.models.catalog import Entity
+from pipeline.models.incident import Incident
+from pipeline.models.policy import DomainPolicy, Feed, Rotation
+
+_MINUTE_MS: Final = 60_000
+_HANDOFF_DAYS_MAX: Final = 400  # a turn is a day at least, and rarely longer than a few weeks
+_DAY_MS: Final = 86_400_000
+_STATED: Final = (
+    "tier",
+    "hosting-model",
+    "infrastructure-layer",
+    "users",
+    "revenue-per-minute",
+    "regulatory",
+    "aliases",
+)
+
+
+@dataclass(slots=True)
+class Effective:
+    """What is in force for one entity.
+
+    Attributes:
+        ref: the entity.
+        at_ms: the moment that people and maintenance are told for, epoch milliseconds.
+        version: of the configuration.
+    """
+
+    ref: str
+    at_ms: int
+    version: str
+    sections: list[Section] = field(default_factory=list)
+
+
+class Subject:
+    """The entity in question, with what follows from it."""
+
+    def __init__(self, context: Context, ref: str) -> None:
+        self.context = context
+        self.entity: Entity = context.config.catalogue.entities[ref]
+        self.follows: Follows = places_of(context.config.catalogue)[ref]
+        self.answers = context.config.catalogue.entities[self.follows.service or ref]
+        """Whom an incident about it is about: itself, or the one service that needs it."""
+        self.policy: DomainPolicy = context.config.policy(self.follows.domain)
+
+    def stated(self, ref: str, *path: str) -> str:
+        """Where a descriptor states something at a path of its document; the default where it does not."""
+        descriptor = self.context.opened.descriptors.get(ref)
+        if descriptor is None:
+            return DEFAULT
+        if path[:2] == ("metadata", "annotations") and path[2] in descriptor.annotations:
+            return at(descriptor.annotations[path[2]])
+        document = self.context.opened.documents.get(descriptor.place)
+        return at(document.at(*path)) if document is not None and path in document.lines else DEFAULT
+
+
+def find(context: Context, name: str) -> str | None:
+    """The entity that a reference, name, title, alias or host means."""
+    return Enricher(context.config).resolve(name)
+
+
+def effective(
+    context: Context, ref: str, at_ms: int, feeds: dict[str, Feed], coverage: Sequence[Coverage] = ()
+) -> Effective:
+    """What is in force for an entity at a moment.
+
+    Args:
+        context: a usable directory.
+        ref: the entity, one of the catalogue.
+        at_ms: epoch milliseconds.
+        feeds: the feeds in force.
+        coverage: what recorded alerts of each feed came to, where they were given.
+    """
+    subject = Subject(context, ref)
+    found = Effective(ref, at_ms, context.config.version)
+    found.sections = [
+        Section("service", list(_service(subject))),
+        Section("owner", list(_owner(subject))),
+        Section("on call", list(_on_call(subject, at_ms))),
+        *policy_sections(context, subject.policy, subject.entity, subject.follows, at_ms),
+        Section("escalation", list(_escalation(subject, at_ms))),
+        Section("depends on", list(dependencies(context, ref))),
+        Section("runs on", list(hosting(context, ref))),
+        Section("needed by", list(dependencies(context, ref, backwards=True))),
+        Section("names", list(matching_names(context, ref))),
+        Section("feeds", list(feeds_that_name(context, ref, feeds, coverage))),
+        Section("maintenance", list(maintenance(context, ref, at_ms))),
+        Section("sinks", list(sinks(context, subject.follows.domain))),
+        Section("correlation", list(_correlation(context))),
+    ]
+    return found
+
+
+# -- the service
+
+
+def _service(subject: Subject) -> Iterator[Fact]:
+    entity, ref = subject.entity, subject.entity.ref
+    yield Fact("reference", ref, entity.location)
+    yield Fact("title", entity.title, subject.stated(ref, "metadata", "title"))
+    yield Fact("type", entity.type or None, subject.stated(ref, "spec", "type"))
+    for name in _STATED:
+        value = getattr(entity, ANNOTATIONS[name].field)
+        shown = list(value) if isinstance(value, tuple) else value
+        yield Fact(name, shown or (shown if shown == 0 else None), _annotation(subject, ref, name))
+    environment = entity.environment
+    yield Fact("environment", environment or SPACE_DEFAULT, _annotation(subject, ref, "environment"))
+    for category, address in entity.runbooks.items():
+        name = RUNBOOK if category == RUNBOOK_DEFAULT else f"{RUNBOOK}.{category}"
+        yield Fact(name, address, _annotation(subject, ref, name))
+    yield from _domain(subject)
+
+
+def _annotation(subject: Subject, ref: str, name: str) -> str:
+    return subject.stated(ref, "metadata", "annotations", PREFIX + name)
+
+
+def _domain(subject: Subject) -> Iterator[Fact]:
+    entity = subject.entity
+    yield Fact("system", entity.system, subject.stated(entity.ref, "spec", "system"))
+    domain = subject.follows.domain
+    own = subject.stated(entity.ref, "spec", "domain")
+    if domain is None or own != DEFAULT:
+        yield Fact("domain", domain, own)
+        return
+    for heir, words in ((entity, "its system"), (subject.answers, f"its service {subject.answers.name}")):
+        if own_of_heir := subject.stated(heir.ref, "spec", "domain"):
+            if heir is not entity and own_of_heir != DEFAULT:
+                yield Fact("domain", domain, f"{own_of_heir} by {words}")
+                return
+            system = full("system", "default", heir.system) if heir.system else ""
+            if (of_system := subject.stated(system, "spec", "domain")) != DEFAULT:
+                yield Fact("domain", domain, f"{of_system} by {words if heir is entity else f'{words} and its system'}")
+                return
+    yield Fact("domain", domain, DEFAULT)
+
+
+# -- people
+
+
+def _owner(subject: Subject) -> Iterator[Fact]:
+    answers = subject.answers
+    if answers is not subject.entity:
+        yield Fact("answers for it", answers.ref, f"{answers.location} as the one service that needs it")
+    yield Fact("owner", answers.owner, subject.stated(answers.ref, "spec", "owner"))
+    group = subject.context.config.catalogue.groups.get(answers.owner or "")
+    if group is None or answers.owner is None:
+        return
+    ref = next(
+        (
+            each
+            for each in subject.context.opened.descriptors
+            if each.startswith("group:") and short(each) == group.name
+        ),
+        "",
+    )
+    yield Fact("team", group.title, subject.stated(ref, "metadata", "title"))
+    yield Fact("email", group.email, subject.stated(ref, "spec", "profile", "email"))
+
+
+def _rotation_origin(subject: Subject, rotation: Rotation) -> str:
+    """By what a rotation covers the service that answers."""
+    answers = subject.answers
+    if answers.oncall == rotation.name:
+        return f"{_annotation(subject, answers.ref, 'oncall')} by its annotation"
+    source = subject.context.opened.packs.sources["rotation", rotation.name]
+    if answers.ref in rotation.services:
+        return f"{at(source.at('services'))} by its list of services"
+    group = next(
+        (ref for ref in subject.context.opened.descriptors if ref.startswith("group:") and short(ref) == answers.owner),
+        "",
+    )
+    return f"{_annotation(subject, group, 'oncall')} by its owner"
+
+
+def _on_call(subject: Subject, at_ms: int) -> Iterator[Fact]:
+    rotation = subject.context.oncall.rotation_of(subject.answers.ref)
+    if rotation is None:
+        yield Fact("rotation", None, DEFAULT)
+        return
+    source = subject.context.opened.packs.sources["rotation", rotation.name]
+    primary = on_call(rotation, at_ms)
+    yield Fact("rotation", rotation.name, _rotation_origin(subject, rotation))
+    yield Fact("primary", primary, _turn_origin(rotation, at_ms, source.at))
+    yield Fact("secondary", on_call(rotation, at_ms, ahead=1), at(source.at("people")))
+    if (following := _next_change(rotation, at_ms)) is not None:
+        moment, person = following
+        yield Fact("next", f"{person} from {moment:%Y-%m-%d %H:%M %Z}", _turn_origin(rotation, _ms(moment), source.at))
+
+
+def _turn_origin(rotation: Rotation, at_ms: int, place: Callable[..., Any]) -> str:
+    moment = datetime.fromtimestamp(at_ms / 1_000, UTC)
+    for index, override in enumerate(rotation.overrides):
+        if override.start <= moment < override.end:
+            return f"{at(place('overrides', index))} by an override until {override.end:%Y-%m-%d %H:%M %Z}"
+    return at(place("people"))
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000)
+
+
+def _next_change(rotation: Rotation, at_ms: int) -> tuple[datetime, str] | None:
+    """When somebody else takes over, and who; None where nobody does within a year."""
+    person = on_call(rotation, at_ms)
+    low = at_ms
+    for _ in range(_HANDOFF_DAYS_MAX):
+        # An override may begin and end within a day: its ends are looked at, too.
+        ends = [_ms(end) for each in rotation.overrides for end in (each.start, each.end)]
+        high = min([end for end in ends if low < end <= low + _DAY_MS], default=low + _DAY_MS)
+        if on_call(rotation, high) != person:
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if on_call(rotation, middle) == person else (low, middle)
+            return datetime.fromtimestamp(high / 1_000, UTC), on_call(rotation, high)
+        low = high
+    return None
+
+
+def _escalation(subject: Subject, at_ms: int) -> Iterator[Fact]:
+    """Whom each level calls, as the escalation itself tells it, if the incident begins now and nobody answers."""
+    context, policy = subject.context, subject.policy
+    source = context.opened.packs.sources.get(("domain", policy.domain))
+    written = source is not None and "escalation" in policy.model_fields_set
+    for index, path in enumerate(policy.escalation):
+        incident = Incident(
+            id="", space="", service=subject.answers.ref, owner=subject.answers.owner, opened_at_ms=at_ms
+        )
+        priorities = ", ".join(path.priorities)
+        for number, level in enumerate(path.levels):
+            due_ms = at_ms + round(level.after_minutes * _MINUTE_MS)
+            pages = context.escalator.pages(incident, path, level, due_ms)
+            incident.escalation.paged.extend(pages)
+            people = [f"{page.person} ({_as_what(page.target, page.service, subject.answers.ref)})" for page in pages]
+            origin = at(source.at("escalation", index, "levels", number)) if source and written else DEFAULT
+            asks = ", ".join(level.notify)
+            name = f"{priorities} after {level.after_minutes:g} min"
+            yield Fact(name, people or f"nobody new ({asks})", origin)
+
+
+def _as_what(target: str, service: str | None, about: str) -> str:
+    return target if service in (None, about) else f"{target} {short(service or '')}"
+
+
+def _correlation(context: Context) -> Iterator[Fact]:
+    settings = context.config.correlation
+    document = context.opened.files.get("correlation.yaml")
+    lines = (document or b"").decode("utf-8", "replace").splitlines()
+    for name, value in settings.model_dump().items():
+        number = next((number for number, line in enumerate(lines, 1) if line.startswith(f"{name}:")), 0)
+        yield Fact(name, value, f"correlation.yaml:{number}" if number else DEFAULT)

@@ -1,0 +1,187 @@
+"""The part of `effective` that a policy pack decides: categories, scales, matrix, targets, calendars, closure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import BaseModel
+
+from pipeline.catalog.effective_facts import DEFAULT, Fact, Section, at
+from pipeline.catalog.lint_context import Context
+from pipeline.core.calendars import is_business_time
+from pipeline.core.names import Place as Follows
+from pipeline.core.prioritise import assess, gather
+from pipeline.core.tally import Tally
+from pipeline.models.alert import FeedClass, Severity
+from pipeline.models.catalog import Entity
+from pipeline.models.incident import Member
+from pipeline.models.policy import BusinessHours, Category, DomainPolicy, ImpactRule, Targets, UrgencyRule
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_SEVERITIES: Final = (Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+class _Pack:
+    """A pack with where each part of it is written."""
+
+    def __init__(self, context: Context, policy: DomainPolicy) -> None:
+        self.policy = policy
+        self._source = context.opened.packs.sources.get(("domain", policy.domain))
+
+    @property
+    def origin(self) -> str:
+        """Where the pack itself is."""
+        return DEFAULT if self._source is None else at(self._source.at())
+
+    def of(self, *path: str | int) -> str:
+        """Where a part is written; the default where it is not."""
+        model: BaseModel = self.policy
+        for depth, name in enumerate(path):
+            if not isinstance(model, BaseModel) or not isinstance(name, str):
+                break
+            if name not in model.model_fields_set or self._source is None:
+                return DEFAULT
+            model = getattr(model, name)
+            if depth == len(path) - 1:
+                break
+        return DEFAULT if self._source is None else at(self._source.at(*path))
+
+
+def policy_sections(
+    context: Context, policy: DomainPolicy, entity: Entity, follows: Follows, at_ms: int
+) -> list[Section]:
+    """What the pack in force says for a service.
+
+    Args:
+        context: a usable directory.
+        policy: the pack, whose defaults are those of the models.
+        entity: what alerts are about.
+        follows: its service, and its domain, which may have no pack of its own.
+        at_ms: the moment that business hours are judged at, epoch milliseconds.
+    """
+    pack = _Pack(context, policy)
+    return [
+        Section("policy pack", list(_pack(pack, follows.domain))),
+        Section("categories", list(_categories(pack, entity))),
+        Section("impact and urgency", list(_scales(pack))),
+        Section("matrix", list(_matrix(pack))),
+        Section("priority of its alerts", list(_priorities(context, pack, entity, follows, at_ms))),
+        Section(
+            "targets",
+            [Fact(each, _targets(targets), pack.of("targets", each)) for each, targets in policy.targets.items()],
+        ),
+        Section("calendar", list(_calendar(pack, at_ms))),
+        Section("Major Incident and closure", list(_closure(pack))),
+    ]
+
+
+def _pack(pack: _Pack, domain: str | None) -> Iterator[Fact]:
+    policy = pack.policy
+    name = policy.domain if pack.origin != DEFAULT else "built in"
+    whose = "" if policy.domain == domain or pack.origin == DEFAULT else f" as domain '{domain}' has none"
+    yield Fact("pack", name, f"{pack.origin}{whose}")
+    yield Fact("version", policy.version, pack.of("version"))
+    yield Fact("users a report stands for", policy.users_per_report, pack.of("users_per_report"))
+
+
+def _categories(pack: _Pack, entity: Entity) -> Iterator[Fact]:
+    for index, category in enumerate(pack.policy.categories):
+        yield Fact(category.name, _category(category, entity), pack.of("categories", index))
+
+
+def _category(category: Category, entity: Entity) -> str:
+    parts = [f"words: {', '.join(category.words)}"] if category.words else []
+    parts += [f"{label} is {' or '.join(values)}" for label, values in category.labels.items()]
+    if category.layers:
+        here = " (this one's)" if entity.infrastructure_layer in category.layers else ""
+        parts.append(f"layers: {', '.join(category.layers)}{here}")
+    return "; ".join(parts)
+
+
+def _scales(pack: _Pack) -> Iterator[Fact]:
+    for index, reach in enumerate(pack.policy.impact):
+        yield Fact(f"impact {reach.level}", _conditions(reach), pack.of("impact", index))
+    for index, haste in enumerate(pack.policy.urgency):
+        yield Fact(f"urgency {haste.level}", _conditions(haste), pack.of("urgency", index))
+
+
+def _conditions(rule: ImpactRule | UrgencyRule) -> str:
+    stated = rule.model_dump(exclude={"level", "because"}, exclude_defaults=True)
+    words = [
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for name, value in stated.items()
+    ]
+    return " and ".join(words) or "all else"
+
+
+def _matrix(pack: _Pack) -> Iterator[Fact]:
+    impacts = list(dict.fromkeys(rule.level for rule in pack.policy.impact))
+    for urgency in dict.fromkeys(rule.level for rule in pack.policy.urgency):
+        row = pack.policy.matrix.get(urgency, {})
+        cells = ", ".join(f"{impact} {row.get(impact, '-')}" for impact in impacts)
+        yield Fact(f"urgency {urgency}", f"impact {cells}", pack.of("matrix", urgency))
+
+
+def _priorities(context: Context, pack: _Pack, entity: Entity, follows: Follows, at_ms: int) -> Iterator[Fact]:
+    """The priority of an incident of one alert of a monitor, as the rules themselves give it."""
+    for severity in _SEVERITIES:
+        plain, because = _priority(context, pack.policy, (entity, follows), severity, None, at_ms)
+        yield Fact(f"{severity} alert", f"{plain}: {because}", pack.of("matrix"))
+        for category in dict.fromkeys(each for rule in pack.policy.urgency for each in rule.categories):
+            priority, because = _priority(context, pack.policy, (entity, follows), severity, category, at_ms)
+            if priority != plain:
+                yield Fact(f"{severity} alert of category {category}", f"{priority}: {because}", pack.of("matrix"))
+
+
+def _priority(
+    context: Context,
+    policy: DomainPolicy,
+    about: tuple[Entity, Follows],
+    severity: str,
+    category: str | None,
+    at_ms: int,
+) -> tuple[str, str]:
+    alert = Member(
+        episode_id="",
+        incident_id="",
+        alert_key="",
+        feed="",
+        feed_class=FeedClass.ON_PREM,
+        summary="",
+        severity=severity,
+        opened_at_ms=at_ms,
+        event_at_ms=at_ms,
+        entity=about[0].ref,
+        service=about[1].service,
+        category=category,
+    )
+    result = assess(gather(Tally.of([alert], context.topology), policy), policy, at_ms)
+    return result.priority, "; ".join(result.because[:2])
+
+
+def _targets(targets: Targets) -> str:
+    update = f", update every {targets.update_minutes} min" if targets.update_minutes else ""
+    hours = "in business hours" if targets.calendar == "business" else "day and night"
+    return f"respond in {targets.respond_minutes} min, resolve in {targets.resolve_minutes} min{update}; {hours}"
+
+
+def _calendar(pack: _Pack, at_ms: int) -> Iterator[Fact]:
+    hours: BusinessHours = pack.policy.business_hours
+    days = ", ".join(_DAYS[day] for day in hours.days)
+    yield Fact("business hours", f"{days} {hours.start:%H:%M} to {hours.end:%H:%M}", pack.of("business_hours"))
+    yield Fact("time zone", hours.timezone, pack.of("business_hours", "timezone"))
+    yield Fact("holidays", list(hours.holidays) or None, pack.of("business_hours", "holidays"))
+    inside = "inside business hours" if is_business_time(hours, at_ms) else "outside business hours"
+    yield Fact("at this time", inside, pack.of("business_hours"))
+
+
+def _closure(pack: _Pack) -> Iterator[Fact]:
+    for part, model in (
+        ("major_incident", pack.policy.major_incident),
+        ("closure", pack.policy.closure),
+        ("communication", pack.policy.communication),
+    ):
+        for name, value in model.model_dump(mode="json").items():
+            if value is not None:
+                yield Fact(f"{part}.{name}", value if value != [] else None, pack.of(part, name))
