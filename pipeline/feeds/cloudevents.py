@@ -23,7 +23,7 @@ from pipeline.models.alert import Alert, FeedClass, Kind, Severity
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.feed import RawMessage
 
-FEED_CLASS: Final = FeedClass.SAAS
+FEED_CLASS: Final = FeedClass.ON_PREM
 
 FIRING_WORDS: Final = (
     "failed", "failure", "failing", "firing", "fired", "triggered", "opened", "open", "raised", "started", "detected",

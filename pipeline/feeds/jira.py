@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.feeds.fields import Fields
+from pipeline.feeds.fields import Fields, missing
 from pipeline.feeds.severity import JIRA_PRIORITY_WORDS, grade
 from pipeline.feeds.tickets import Ticket, TicketLabels
 from pipeline.models.alert import Alert, FeedClass, Kind
@@ -19,6 +19,7 @@ FEED_CLASS: Final = FeedClass.DESK
 _DELIVERY_HEADER: Final = "x-atlassian-webhook-identifier"
 _CREATED: Final = "jira:issue_created"
 _DELETED: Final = "jira:issue_deleted"
+_DONE: Final = "done"
 # Ingest keeps 4,096 characters of a description; a document tree is read no further than that may need.
 _DESCRIPTION_CHARS_MAX: Final = 8_192
 _LINE_ENDING_NODES: Final = frozenset({"paragraph", "heading", "hardBreak", "listItem", "codeBlock"})
@@ -38,7 +39,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     fields = issue.section_or_empty("fields")
     sent_ms = top.epoch_or_none("timestamp", per_second=1_000)
     created_ms = fields.time_or_none("created")
-    done = event == _DELETED or _category(fields) == "done"
+    done = event == _DELETED or _is_done(fields, event)
     began = done or event == _CREATED or sent_ms is None
     ticket = Ticket(
         identity=(key,),
@@ -57,8 +58,12 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     return [ticket.alert(message)]
 
 
-def _category(fields: Fields) -> str | None:
-    return fields.section_or_empty("status").section_or_empty("statusCategory").text_or_none("key")
+def _is_done(fields: Fields, event: str) -> bool:
+    """By the status category. A new ticket may go without; later, nobody could tell whether the event reopens it."""
+    category = fields.section_or_empty("status").section_or_empty("statusCategory").text_or_none("key")
+    if category is None and event != _CREATED:
+        raise missing(f"{fields.at('status')}.statusCategory.key")
+    return category == _DONE
 
 
 def _labels(fields: Fields) -> TicketLabels:

@@ -57,7 +57,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     event = event_type.removeprefix(_TICKET_EVENTS)
     detail = top.section("detail")
     number = detail.identifier("id")
-    kind = _kind(event, detail.text_or_none("status"))
+    kind = _kind(event, detail)
     at_ms, created_ms = top.time_or_none("time"), detail.time_or_none("created_at")
     began = kind != Kind.TICKET or event == _CREATED
     ticket = Ticket(
@@ -77,10 +77,11 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     return [ticket.alert(message)]
 
 
-def _kind(event: str, status: str | None) -> Kind:
+def _kind(event: str, detail: Fields) -> Kind:
+    """By the status, which every ticket has: without it nobody could tell whether the event reopens one."""
     if event == _MERGED:
         return Kind.MERGED
-    done = event in _GONE or (status or "").upper() in _DONE
+    done = event in _GONE or detail.text("status").upper() in _DONE
     return Kind.RESOLVED if done else Kind.TICKET
 
 

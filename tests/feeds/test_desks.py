@@ -118,6 +118,16 @@ def test_a_status_called_done_in_another_category_is_not_done() -> None:
     assert only("jira", payload).kind == Kind.TICKET
 
 
+@pytest.mark.parametrize("desk", ["jira", "zendesk"])
+def test_an_event_that_does_not_tell_the_status_reopens_nothing(desk: str) -> None:
+    payload = document(f"{desk}-ticket-resolved")
+    ticket = payload["issue"]["fields"] if desk == "jira" else payload["detail"]
+    del ticket["status"]
+
+    assert refusal(desk, payload).reason == Reason.MISSING_FIELD
+    assert "status" in refusal(desk, payload).detail
+
+
 # -- Xurrent
 
 
