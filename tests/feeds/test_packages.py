@@ -64,7 +64,7 @@ def place(tmp_path: Path) -> Path:
     project = tomllib.loads(block("toml"))["project"]
     assert (project["name"], project["version"]) == (PACKAGE, VERSION)
     target = tmp_path / "installed"
-    install(target, {"spillway_tank_gauge/adapter.py": block("python")}, project["entry-points"][GROUP])
+    install(target, {"tank_gauge/adapter.py": block("python")}, project["entry-points"][GROUP])
     return target
 
 
@@ -94,7 +94,7 @@ def test_a_feed_sets_the_options_of_a_packages_adapter(place: Path, tmp_path: Pa
 
 
 def test_a_broken_package_refuses_every_command_with_its_sentence(place: Path, tmp_path: Path) -> None:
-    module = place / "spillway_tank_gauge" / "adapter.py"
+    module = place / "tank_gauge" / "adapter.py"
     module.write_text(f"import bars\n{module.read_text()}")
     (tmp_path / "payload.json").write_text("{}")
     (tmp_path / "recording.ndjson").write_text("")
