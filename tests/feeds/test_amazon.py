@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import orjson
@@ -254,6 +256,13 @@ def test_the_english_text_is_told_where_there_are_several() -> None:
 )
 def test_times_are_those_of_http(text: str, expected: int) -> None:
     assert rfc_1123_ms(text) == expected
+
+
+def test_every_month_has_its_name() -> None:
+    for month in range(1, 13):
+        moment = datetime(2026, month, 15, 12, tzinfo=UTC)
+
+        assert rfc_1123_ms(format_datetime(moment, usegmt=True)) == moment.timestamp() * 1_000
 
 
 @pytest.mark.parametrize(

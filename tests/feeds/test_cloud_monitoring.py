@@ -117,6 +117,8 @@ def test_a_resource_is_healthy_again_by_its_status_under_another_alert_id() -> N
     assert (fired.severity, fired.severity_native, fired.ended_at_ms) == (Severity.ERROR, "Sev4", None)
     assert (resolved.event_at_ms, resolved.ended_at_ms) == (None, 1_772_590_591_441)
     assert fired.delivery_id != resolved.delivery_id
+    assert (fired.labels["health_status"], resolved.labels["health_status"]) == ("Unavailable", "Available")
+    assert fired.summary == "The machine is unavailable"
 
 
 def test_a_status_that_azure_does_not_use_is_refused() -> None:

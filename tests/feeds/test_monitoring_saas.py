@@ -205,7 +205,7 @@ def test_handlebars_left_in_place_are_no_values() -> None:
     )
     alert = only("newrelic", left)
 
-    assert (alert.severity, alert.severity_native) == (Severity.UNKNOWN, None)
+    assert (alert.severity, alert.severity_default_reason) == (Severity.UNKNOWN, "priority is absent")
     assert alert.labels["env"] == "p"
     assert not {"component", "service"} & set(alert.labels)
     assert "not replaced" in refusal("newrelic", issue(id="{{issueId}}")).detail
