@@ -23,6 +23,8 @@ _RECOVERED: Final = "recovered"
 # A rule has no severity: teams put it into a tag.
 _SEVERITY_TAGS: Final = ("severity", "sev")
 _UNFILLED: Final = "{{"
+# Rule types of the stack have one of these, those of Observability another: the page of the alert says most.
+_CONTEXT_LINKS: Final = ("alertDetailsUrl", "link", "viewInAppUrl")
 
 
 def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
@@ -53,7 +55,9 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
         labels={**tags, **_labels(rule, instance, context, group)},
     )
     put_link(alert.links, "rule", rule.text_or_none("url"))
-    put_link(alert.links, "kibana", context.text_or_none("link") or top.text_or_none("kibanaBaseUrl"))
+    put_link(alert.links, "kibana", top.text_or_none("kibanaBaseUrl"))
+    for link in reversed(_CONTEXT_LINKS):
+        put_link(alert.links, "kibana", context.text_or_none(link))
     return [alert]
 
 

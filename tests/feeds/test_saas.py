@@ -311,6 +311,16 @@ def test_a_variable_that_nobody_filled_is_refused(section: str, field: str) -> N
         assert refusal("kibana", payload).detail == f"$.{section}.{field}: missing or empty"
 
 
+def test_the_page_of_the_alert_is_the_best_link_and_the_base_address_the_last() -> None:
+    payload = document("kibana-firing")
+    details = "https://kibana.meridian.example/app/observability/alerts/c1b2a3f4"
+    payload["context"].update(viewInAppUrl="https://kibana.meridian.example/app/metrics", alertDetailsUrl=details)
+
+    assert only("kibana", payload).links["kibana"] == details
+    payload["context"] = {}
+    assert only("kibana", payload).links["kibana"] == "https://kibana.meridian.example"
+
+
 # -- Splunk
 
 
