@@ -136,10 +136,9 @@ def test_an_alarm_without_data_does_not_tell_the_symptom_of_its_description() ->
 
 def test_events_that_are_no_change_of_state_are_refused() -> None:
     event = document("cloudwatch-eventbridge-firing")
+    created = refusal("cloudwatch-eventbridge", event | {"detail-type": "CloudWatch Alarm Configuration Change"})
 
-    assert (
-        "only CloudWatch Alarm State Change" in refusal("cloudwatch-eventbridge", event | {"detail-type": "x"}).detail
-    )
+    assert created.detail == "$.detail-type: only CloudWatch Alarm State Change is read"
     assert refusal("cloudwatch-eventbridge", event | {"resources": []}).detail == "$.resources[0]: missing or empty"
 
 
