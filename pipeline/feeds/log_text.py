@@ -36,8 +36,8 @@ _CLOCK: Final = re.compile(rf"{_TIME}|^\[\s*\d+\.\d+\]")
 _NEGATION: Final = re.compile(
     r"(?<![\w-])(?:not|no|never|fail|fails|failed|failure|cannot|can't|unable|until|waiting|error|before)(?![\w-])"
 )
-# Cisco: sequence number and time stand before the facility, and are others in every line.
-_CISCO: Final = re.compile(r"%[A-Z0-9_]+(?:-[A-Z0-9_]+)*-\d-[A-Z0-9_]+:")
+# Cisco: sequence number and time stand before the mnemonic, and are others in every line.
+_CISCO: Final = re.compile(r"(%[A-Z0-9_]+(?:-[A-Z0-9_]+)*-\d-[A-Z0-9_]+):\s*")
 # After the phrase comes what it is about ("link down on port 5") or an explanation ("lost, peer considered down").
 _ABOUT: Final = re.compile(r"\s+(?:on|for|to|from|at|of|in|with|between)\s[^,;(]*", re.IGNORECASE)
 
@@ -116,9 +116,9 @@ class Phrases:
 
     def turn_of(self, text: str) -> Turn | None:
         """What a line says, or None where it has no phrase. Numbers stay: port 5 is not port 6."""
-        line = _folded(first_line(text)[:TEMPLATE_CHARS_MAX])
-        if (cisco := _CISCO.search(first_line(text)[:TEMPLATE_CHARS_MAX])) is not None:
-            line = _folded(cisco.string[cisco.start() :])
+        line = _folded(" ".join(spoken(text))).strip()
+        if not any(phrase in line for phrase in self._meaning):  # most lines; the pattern takes fifty times as long
+            return None
         found = self._pattern.search(line)
         if found is None:
             return None
@@ -130,9 +130,19 @@ class Phrases:
         return Turn(over, f"{condition}: {_SPACES.sub(' ', subject).strip()}")
 
 
+def spoken(text: str) -> tuple[str, str]:
+    """The mnemonic of a Cisco device (``%LINK-3-UPDOWN``) or "", and the sentence: the first line, or what follows."""
+    line = first_line(text)[:TEMPLATE_CHARS_MAX]
+    if "%" not in line or (cisco := _CISCO.search(line)) is None:
+        return "", line
+    return cisco[1], line[cisco.end() :]
+
+
 def template(text: str) -> str:
     """The first line of a text with what changes masked: times, addresses, numbers, and names with digits."""
-    return _SPACES.sub(" ", _PIECE.sub(_masked, first_line(text)[:TEMPLATE_CHARS_MAX]))
+    mnemonic, line = spoken(text)
+    words = [_PIECE.sub(_masked, word) if _DIGIT.search(word) is not None else word for word in line.split()]
+    return " ".join((mnemonic, *words) if mnemonic else words)
 
 
 def _masked(piece: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ condition that ends by silence.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from pydantic import Field
 from pipeline.core.identity import content_hash
 from pipeline.feeds.fields import first_line
 from pipeline.feeds.local_times import ZoneName
-from pipeline.feeds.log_text import DOWN_WORDS, PAIRS, UP_WORDS, Pair, Phrases, state_word, template
+from pipeline.feeds.log_text import DOWN_WORDS, PAIRS, UP_WORDS, Pair, Phrases, spoken, state_word, template
 from pipeline.feeds.syslog_line import SEVERITY_WORDS, Line
 from pipeline.models.alert import Alert, Kind, Severity
 from pipeline.models.catalog import Frozen
@@ -65,16 +66,19 @@ class _Said(NamedTuple):
         over: it ended.
         paired: another line will end it, so silence does not.
         condition: what begin and end have in common, beside host and program.
+        name: of the condition, where the line has no message id.
     """
 
     over: bool
     paired: bool
     condition: tuple[str, ...]
+    name: str = ""
 
 
 def line_alert(line: Line, message: RawMessage) -> Alert:
     """The alert of a line."""
     options: Options = message.options
+    line = _named(line)
     severe = line.severity <= SEVERITY_WORDS.index(options.severity_at_least)
     said = _said(line, options, severe=severe)
     native = SEVERITY_WORDS[line.severity]
@@ -83,7 +87,7 @@ def line_alert(line: Line, message: RawMessage) -> Alert:
         feed_class=message.feed_class,
         kind=Kind.FIRING,
         alert_key=content_hash(message.feed, line.host or "", line.app or "", *said.condition),
-        name=line.msgid or template(line.text) or line.app or "line",
+        name=line.msgid or said.name or line.app or "line",
         summary=first_line(line.text) or line.msgid or line.app or "a line without text",
         description=line.text.strip() if "\n" in line.text.strip() else "",
         severity=_SEVERITIES[line.severity],
@@ -102,21 +106,32 @@ def line_alert(line: Line, message: RawMessage) -> Alert:
     return alert
 
 
+def _named(line: Line) -> Line:
+    """Cisco devices number their lines, and relays take the number for the program: the mnemonic is its name."""
+    if line.app is not None and not line.app.isdigit():
+        return line
+    mnemonic, _ = spoken(line.text)
+    return replace(line, app=mnemonic) if mnemonic else line
+
+
 def _said(line: Line, options: Options, *, severe: bool) -> _Said:
-    stem, well = state_word(line.msgid or "")
+    stem, well = state_word(line.msgid) if line.msgid else ("", None)
     if well and severe:  # BACK_UP is no recovery
         stem, well = line.msgid or "", None
     state = _state(line, options)
     turn = _phrases(options.pairs).turn_of(line.text) if state is None and well is None else None
+    if (state, well, turn) == (None, None, None) and not severe:  # nothing that anybody has to tell apart
+        return _Said(False, False, ("below",))
     params = _identity_params(line, options, stateful=(state, well, turn) != (None, None, None))
     if turn is not None:
-        return _Said(turn.over, True, ("phrase", turn.subject, *params))
+        return _Said(turn.over, True, ("phrase", turn.subject, *params), template(line.text))
     over = bool(well if state is None else state)
     if line.msgid:
         return _Said(over, state is not None, ("msgid", stem, *params))
+    text = template(line.text)
     if state is not None and params:  # the state stands in the data, and the text words it differently
-        return _Said(over, True, ("params", *params))
-    return _Said(over, state is not None, ("text", template(line.text), *params))
+        return _Said(over, True, ("params", *params), text)
+    return _Said(over, state is not None, ("text", text, *params), text)
 
 
 def _state(line: Line, options: Options) -> bool | None:
