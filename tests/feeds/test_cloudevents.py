@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
 
 from pipeline.core.ingest import IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
@@ -103,6 +107,31 @@ def test_the_delivery_is_source_and_id_and_a_long_source_never_hides_the_id() ->
     alert = only("cloudevents", event(source="s" * 2_000), STRUCTURED)
 
     assert (alert.delivery_id or "").startswith("01JNQ2V6Y7K3M9T5W1X0Z8B4C6 ")
+
+
+@pytest.mark.parametrize("write", [to_binary_event, to_structured_event])
+def test_what_the_sdk_of_the_standard_writes_is_read(write: Callable[[CloudEvent], KafkaMessage]) -> None:
+    found = [
+        write(
+            CloudEvent(
+                {
+                    "id": word, "source": "/synthetics/köln", "type": f"com.example.check.{word}", "specversion": "1.0",
+                    "subject": "checkout/login", "time": datetime(2026, 3, 4, 2, 26, 1, 120_000, UTC),
+                    "datacontenttype": "application/json", "partitionkey": "checkout",
+                },
+                {"severity": "critical", "service": "identity"},
+            )
+        )
+        for word in ("failed", "recovered")
+    ]  # fmt: skip
+    decode = ADAPTERS["cloudevents"].decode
+    assert decode is not None
+    failed, recovered = (only("cloudevents", decode(each.value), *each.headers.items()) for each in found)
+
+    assert (failed.kind, failed.event_at_ms, failed.severity) == (Kind.FIRING, 1_772_591_161_120, Severity.CRITICAL)
+    assert (recovered.kind, recovered.ended_at_ms) == (Kind.RESOLVED, 1_772_591_161_120)
+    assert failed.alert_key == recovered.alert_key
+    assert failed.delivery_id == "failed /synthetics/köln"
 
 
 # -- what is firing, what is resolved
