@@ -37,7 +37,7 @@ _TYPES: Final = {
 
 _TEST_TITLE: Final = "[TEST]"
 _TITLE_PREFIX: Final = re.compile(
-    r"(?:\[P[1-5]\] ?)?\[(?:Re-)?(?:Triggered|Warn|No Data|Renotify|Recovered)(?: on \{[^}]{0,512}\})?\] ?",
+    r"(?:\[P[1-5]\] ?)?\[(?:Re-)?(Triggered|Warn|No Data|Renotify|Recovered)(?: on \{[^}]{0,512}\})?\] ?",
     re.IGNORECASE,
 )
 _MARKDOWN_FENCE: Final = "%%%"
@@ -59,7 +59,10 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
         raise missing(top.at("alert_scope"))
     monitor, scope = top.identifier("alert_id"), top.text_or_none("alert_scope") or ""
     organisation = filled(top.section_or_empty("org"), _VARIABLE)
-    name = _TITLE_PREFIX.sub("", title, count=1).strip() or f"monitor {monitor}"
+    prefix = _TITLE_PREFIX.match(title)
+    name = (title[prefix.end() :] if prefix else title).strip() or f"monitor {monitor}"
+    if state == _RENOTIFY and prefix is not None:  # of what: only the title says
+        state = prefix[1].lower() if prefix[1].lower() != _RECOVERED else _RENOTIFY
     over = state == _RECOVERED
     at_ms = top.epoch_or_none("date", per_second=1_000)
     graded = _grade(top, state)

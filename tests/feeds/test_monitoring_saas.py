@@ -72,6 +72,22 @@ def test_severity_is_the_priority_else_the_type_and_no_more_than_the_monitor_say
     assert only("datadog", payload).severity == severity
 
 
+@pytest.mark.parametrize(
+    ("title", "severity", "summary"),
+    [
+        ("[Re-Triggered on {a:b}] Errors", Severity.ERROR, "Errors"),
+        ("[Re-Warn on {a:b}] Errors", Severity.WARNING, "Errors"),
+        ("[P2] [Re-No Data on {a:b}] Errors", Severity.WARNING, "Errors: no data"),
+        ("[Recovered] Errors", Severity.ERROR, "Errors"),
+        ("Errors", Severity.ERROR, "Errors"),
+    ],
+)
+def test_a_renotification_is_as_bad_as_what_it_repeats(title: str, severity: Severity, summary: str) -> None:
+    alert = only("datadog", datadog(alert_transition="Renotify", alert_title=title))
+
+    assert (alert.kind, alert.severity, alert.summary) == (Kind.FIRING, severity, summary)
+
+
 def test_the_priority_of_the_event_is_no_severity() -> None:
     payload = datadog(priority="low", alert_priority=None, alert_type=None)
 
