@@ -61,7 +61,6 @@ def test_a_transition_that_datadog_does_not_make_is_refused() -> None:
         ("$ALERT_PRIORITY", "warning", "Warn", Severity.WARNING),
         ("", "info", "Triggered", Severity.INFO),
         ("", "", "Triggered", Severity.UNKNOWN),
-        ("P1", "warning", "Renotify", Severity.WARNING),
     ],
 )
 def test_severity_is_the_priority_else_the_type_and_no_more_than_the_monitor_says(
@@ -86,6 +85,13 @@ def test_a_renotification_is_as_bad_as_what_it_repeats(title: str, severity: Sev
     alert = only("datadog", datadog(alert_transition="Renotify", alert_title=title))
 
     assert (alert.kind, alert.severity, alert.summary) == (Kind.FIRING, severity, summary)
+
+
+def test_a_renotification_without_its_title_is_a_warning_by_the_type() -> None:
+    payload = datadog(alert_transition="Renotify", alert_title="", title="", alert_priority="P1")
+
+    assert only("datadog", payload | {"alert_type": "warning"}).severity == Severity.WARNING
+    assert only("datadog", payload | {"alert_type": "error"}).severity == Severity.CRITICAL
 
 
 def test_the_priority_of_the_event_is_no_severity() -> None:
