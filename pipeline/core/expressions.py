@@ -106,8 +106,11 @@ class Condition:
         raise BadRecord(Reason.UNKNOWN_SHAPE, f"{where}: {fault}: {self.source}")
 
     def _fault_of_size(self, facts: Facts) -> str | None:
-        if len(orjson.dumps(facts.values)) <= COSTLY_INPUT_BYTES_MAX:
-            return None
+        try:
+            if len(orjson.dumps(facts.values)) <= COSTLY_INPUT_BYTES_MAX:
+                return None
+        except orjson.JSONEncodeError:  # nested deeper than is written: it may be read all the same
+            return "nested too deep for a condition over lists or with +"
         return f"over {COSTLY_INPUT_BYTES_MAX:,} bytes, which a condition over lists or with + does not read"
 
     def _fault(self, said: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,13 @@ def test_what_may_cost_much_reads_little(source: str) -> None:
     with pytest.raises(BadRecord, match=r"\$\.events\[3\]: over 32,768 bytes, which a condition over lists or with \+"):
         holds(source, fits | {"more": "a" * 3_000})
     assert holds("member.text == 'x'", fits | {"more": "a" * 1_000_000}) is False
+
+
+def test_a_condition_reads_no_list_in_what_is_nested_deeper_than_json_is_written() -> None:
+    deep = orjson.loads(b"[" * 1_000 + b"]" * 1_000)
+    with pytest.raises(BadRecord, match="nested too deep for a condition over lists"):
+        holds("member.all(x, true)", deep)
+    assert holds("member.size() == 1", deep) is True
 
 
 def test_the_worst_condition_over_the_largest_input_ends_in_seconds() -> None:

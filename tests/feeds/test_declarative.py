@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jmespath
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipeline.core.identity import content_hash
-from pipeline.feeds.declarative.paths import compile_path
 from pipeline.models.alert import Alert, Kind, Severity
 from tests.feeds.declared import LEAST, adapter, only, read, refusal, with_alert
 
@@ -309,22 +305,8 @@ def test_what_is_no_news_is_counted_as_control_and_what_is_not_required_is_refus
     assert [alert.kind for alert in tests if isinstance(alert, Alert)] == [Kind.CONTROL, Kind.CONTROL]
 
 
-PLAIN = st.recursive(
-    st.sampled_from(["a", "b", '"x-y"', "a.b", "a[0]", "b[-1]", "a[0][1]", "@", 'a."x-y".b[2]']),
-    lambda inner: st.tuples(inner, st.sampled_from([".a", ".b", "[0]", "[-2]", '."x-y"'])).map("".join),
-    max_leaves=4,
-)
-DOCUMENTS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "x-y"]), inner, max_size=3),
-    max_leaves=15,
-)
+def test_an_identity_that_nobody_has_filled_in_is_refused(tmp_path: Path) -> None:
+    subject = adapter(tmp_path, f"{LEAST}macros: [{{begin: $}}]\n")
 
-
-@settings(max_examples=400, deadline=None, derandomize=True)
-@given(text=PLAIN, document=DOCUMENTS)
-def test_a_plain_path_finds_what_jmespath_finds(text: str, document: Any) -> None:
-    path = compile_path(text)
-
-    assert "_walk" in path.find.__qualname__
-    assert path.find(document) == jmespath.search(text, document)
+    assert refusal(subject, {"id": "$ALERT_ID", "state": "on"}) == "missing_field: $.id: missing or empty"
+    assert only(subject, {"id": "17 $", "state": "on"}).alert_key == content_hash("declared", "17 $")
