@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from pipeline.core.identity import content_hash
+from pipeline.feeds.control import channel_test
 from pipeline.feeds.fields import Fields, missing, put_link, unknown_word
 from pipeline.feeds.labels import known, listed, tag_labels
 from pipeline.feeds.severity import Graded, grade
@@ -50,7 +51,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     top = filled(Fields.of(document), _VARIABLE, _REQUIRED)
     title = top.text_or_none("alert_title") or top.text_or_none("title") or ""
     if title.startswith(_TEST_TITLE):
-        return [_test(message)]
+        return [channel_test(message, "Datadog tests a monitor's notification")]
     transition = top.text("alert_transition")
     state = transition.strip().lower().removeprefix(_AGAIN)
     if state not in _STATES:
@@ -90,19 +91,6 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     put_link(alert.links, "source", top.text_or_none("link"))
     put_link(alert.links, "snapshot", top.text_or_none("snapshot"))
     return [alert]
-
-
-def _test(message: RawMessage) -> Alert:
-    return Alert(
-        feed=message.feed,
-        feed_class=message.feed_class,
-        kind=Kind.CONTROL,
-        alert_key=content_hash(message.feed, "control", "test"),
-        name="test",
-        summary="Datadog tests a monitor's notification",
-        severity=Severity.INFO,
-        severity_default_reason="a test has no severity",
-    )
 
 
 def _grade(top: Fields, state: str) -> Graded:

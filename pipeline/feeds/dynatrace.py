@@ -13,6 +13,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.core.identity import content_hash
+from pipeline.feeds.control import channel_test
 from pipeline.feeds.fields import Fields, first_line, missing, put_link, unknown_word
 from pipeline.feeds.labels import first_and_all, known, listed, tag_labels
 from pipeline.feeds.severity import Graded, grade
@@ -57,7 +58,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     top = filled(Fields.of(document), _VARIABLE, ("State", "PID"))
     title = top.text_or_none("ProblemTitle") or ""
     if title == _TEST_TITLE:
-        return [_test(message)]
+        return [channel_test(message, title)]
     state = top.text("State").upper()
     if state not in _KINDS:
         raise unknown_word(top.at("State"), tuple(_KINDS))
@@ -85,19 +86,6 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     )
     put_link(alert.links, "source", top.text_or_none("ProblemURL"))
     return [alert]
-
-
-def _test(message: RawMessage) -> Alert:
-    return Alert(
-        feed=message.feed,
-        feed_class=message.feed_class,
-        kind=Kind.CONTROL,
-        alert_key=content_hash(message.feed, "control", "test"),
-        name="test",
-        summary=_TEST_TITLE,
-        severity=Severity.INFO,
-        severity_default_reason="a test has no severity",
-    )
 
 
 def _grade(top: Fields, details: Fields, message: RawMessage) -> Graded:

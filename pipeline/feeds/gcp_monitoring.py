@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.core.identity import content_hash
+from pipeline.feeds.control import channel_test
 from pipeline.feeds.fields import Fields, first_line, put_link, scalar_text, unknown_word
 from pipeline.feeds.labels import known
 from pipeline.feeds.severity import LABEL_WORDS, Graded, grade
@@ -29,7 +30,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     top = Fields.of(document)
     incident = top.section("incident")
     if top.identifier_or_none("version") == _TEST_VERSION:
-        return [_test(incident, message)]
+        return [channel_test(message, "Google Cloud tests a notification channel")]
     incident_id = incident.identifier("incident_id")
     word = incident.text("state").lower()
     if word not in _KINDS:
@@ -54,19 +55,6 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     )
     _document(alert, incident)
     return [alert]
-
-
-def _test(incident: Fields, message: RawMessage) -> Alert:
-    return Alert(
-        feed=message.feed,
-        feed_class=message.feed_class,
-        kind=Kind.CONTROL,
-        alert_key=content_hash(message.feed, "control", _TEST_VERSION),
-        name=_TEST_VERSION,
-        summary=incident.text_or_none("summary") or "Google Cloud tests the notification channel",
-        severity=Severity.INFO,
-        severity_default_reason="a test has no severity",
-    )
 
 
 def _grade(incident: Fields) -> Graded:

@@ -168,7 +168,11 @@ def test_a_second_delivery_has_its_id_but_one_that_turns_worse_under_the_same_ev
 
 
 def test_the_test_of_a_monitor_is_no_alert() -> None:
-    assert only("datadog", datadog(alert_title="[TEST] [Triggered on {a:b}] Errors")).kind == Kind.CONTROL
+    alert = only("datadog", datadog(alert_title="[TEST] [Triggered on {a:b}] Errors"))
+
+    assert (alert.kind, alert.name, alert.severity) == (Kind.CONTROL, "test", Severity.INFO)
+    assert alert.summary == "Datadog tests a monitor's notification"
+    assert alert.alert_key != only("datadog", datadog()).alert_key
 
 
 # -- New Relic
