@@ -8,9 +8,11 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import orjson
 import pytest
+from confluent_kafka import Message
 
 from tests.live.site import Site
 from tests.real.debian import Program
@@ -18,6 +20,16 @@ from tests.real.debian import Program
 END_SECONDS_MAX: Final = 10.0
 
 Start = Callable[[Program, str, Sequence[str]], "Running"]
+
+
+def body_of(message: Message) -> Any:
+    """What a record of ours says."""
+    return orjson.loads(message.value() or b"null")
+
+
+def change_of(message: Message) -> str:
+    """What an incident event says happened."""
+    return str(body_of(message)["change"])
 
 
 class Running:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import pytest
 import yaml
-from confluent_kafka import Message
 
 from pipeline.kafka.embedded import free_ports
 from tests.live.site import Site
 from tests.live.worker import Worker
-from tests.real.conftest import Start
+from tests.real.conftest import Start, body_of, change_of
 from tests.real.debian import program
 from tests.real.exporter import Exporter, exporting
 from tests.support import wait_until
@@ -146,11 +144,3 @@ def check_what_came(site: Site, worker: Worker) -> None:
     assert {body_of(each)["version"] for each in raw} == {"4"}
     wait_until(lambda: not worker.remainder(), SEEN_SECONDS_MAX, "nothing is unaccounted for")
     assert worker.dispositions()["dead_lettered"] == 0
-
-
-def body_of(message: Message) -> Any:
-    return orjson.loads(message.value() or b"null")
-
-
-def change_of(message: Message) -> str:
-    return str(body_of(message)["change"])
