@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.core.ingest import ALERTS_TOPIC, IngestProcessor
-from pipeline.core.step import Effects, StreamRecord
+from pipeline.core.step import Effects, Headers, StreamRecord
 from pipeline.feeds import ADAPTERS, adapters_of, feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.models.alert import alert_from_wire
@@ -47,8 +47,15 @@ def feed() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Configuration directory: its catalogue enriches; its feeds may be named in place of an adapter.",
 )
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A header that the record has, as many bring their delivery id in one; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each alert and each refusal.")
-def feed_test(adapter: str, file: Path, directory: Path | None, as_json: bool) -> None:
+def feed_test(adapter: str, file: Path, directory: Path | None, headers: tuple[str, ...], *, as_json: bool) -> None:
     """Show what ADAPTER makes of the payload in FILE (NDJSON and text: line by line). Exits 1 where it refuses one."""
     config = _config(directory)
     source = feeds_of(config).get(adapter)
@@ -57,11 +64,12 @@ def feed_test(adapter: str, file: Path, directory: Path | None, as_json: bool) -
         raise click.ClickException(f"there is no adapter or feed {adapter!r}; use one of {known}")
     adapters = adapters_of(config)
     processor = IngestProcessor(config, adapters, {adapter: source})
+    given = tuple(map(_header, headers))
     is_text = adapters[source.adapter].decode is not None
     results = [
         result
         for line, payload in enumerate(_payloads(file, is_text=is_text), start=1)
-        for result in _results(processor, adapter, line, payload)
+        for result in _results(processor, adapter, line, payload, given)
     ]
     if as_json:
         for result in results:
@@ -106,10 +114,20 @@ def _payloads(file: Path, *, is_text: bool) -> list[bytes]:
     return [content]
 
 
-def _results(processor: IngestProcessor, name: str, line: int, payload: bytes) -> list[dict[str, Any]]:
+def _header(text: str) -> tuple[str, bytes]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.ClickException(f"--header {text}: write it as NAME=VALUE")
+    return name, value.encode()
+
+
+def _results(
+    processor: IngestProcessor, name: str, line: int, payload: bytes, headers: Headers
+) -> list[dict[str, Any]]:
     """Alerts and refusals of one message, exactly as ingest decides them."""
     effects = Effects()
-    processor.handle_one(StreamRecord(RAW_TOPIC_PREFIX + name, 0, line - 1, _RECEIVED_MS, None, payload), effects)
+    record = StreamRecord(RAW_TOPIC_PREFIX + name, 0, line - 1, _RECEIVED_MS, None, payload, headers)
+    processor.handle_one(record, effects)
     results: list[dict[str, Any]] = []
     refusals = iter(effects.decisions)
     for output in effects.outputs:
@@ -118,13 +136,13 @@ def _results(processor: IngestProcessor, name: str, line: int, payload: bytes) -
             del alert["received_at_ms"]
             results.append({"message": line, "index": alert.pop("origin")[3], "alert": alert})
         else:
-            headers = dict(output.headers)
+            told = dict(output.headers)
             results.append(
                 {
                     "message": line,
                     "index": next(refusals).origin.index,
-                    "refused": headers["spillway-reason"].decode(),
-                    "detail": headers["spillway-detail"].decode(),
+                    "refused": told["spillway-reason"].decode(),
+                    "detail": told["spillway-detail"].decode(),
                 }
             )
     return results

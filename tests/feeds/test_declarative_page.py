@@ -59,6 +59,16 @@ def test_the_example_is_read_as_the_page_shows(tmp_path: Path) -> None:
     assert [line.rstrip() for line in result.output.rstrip().splitlines()] == block("text").rstrip().splitlines()
 
 
+def test_a_header_of_the_record_can_be_tried_too(tmp_path: Path) -> None:
+    write(tmp_path / "config", {f"adapters/{NAME}.yaml": block("yaml")})
+    (tmp_path / "message.json").write_text(block("json"))
+    command = ("feed", "test", NAME, tmp_path / "message.json", "--config", tmp_path / "config", "--json")
+    result = run(*command, "--header", "x-plant-delivery=d-17")
+
+    assert [orjson.loads(line)["alert"]["delivery_id"] for line in result.output.splitlines()] == ["d-17", "d-17", None]
+    assert run(*command, "--header", "d-17").output == "Error: --header d-17: write it as NAME=VALUE\n"
+
+
 def test_the_examples_conditions_meet_across_both_messages(tmp_path: Path) -> None:
     subject = adapter(tmp_path, block("yaml"), NAME)
     message = orjson.loads(block("json"))
