@@ -82,10 +82,11 @@ class _About(NamedTuple):
 def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     """Read one notification."""
     top = _filled(Fields.of(document))
-    kind_word = top.text("notificationtype")
+    about = _about(top)
+    # Event handlers and the commands after each check have no notification type: there the state says it.
+    kind_word = top.text_or_none("notificationtype") or ("RECOVERY" if about.state in WELL else "PROBLEM")
     if kind_word not in _KINDS:
         raise unknown_word("$.notificationtype", tuple(_KINDS))
-    about = _about(top)
     kind = _kind(kind_word, about.state)
     soft = (top.text_or_none(f"{about.prefix}statetype") or "").upper() == "SOFT"
     if soft and kind_word in ("PROBLEM", "RECOVERY"):

@@ -40,6 +40,20 @@ def test_a_soft_state_is_control_and_says_why(kind: str) -> None:
     assert "SOFT" in alert.summary
 
 
+@pytest.mark.parametrize("word", ["$NOTIFICATIONTYPE$", "", None])
+def test_an_event_handler_has_no_notification_type_and_its_state_counts(word: str | None) -> None:
+    recovery = {**document("nagios-resolved"), "notificationtype": word}
+
+    assert told(notificationtype=word).kind == Kind.FIRING
+    assert told(notificationtype=word, servicestatetype="SOFT").kind == Kind.CONTROL
+    assert only("nagios", recovery).kind == Kind.RESOLVED
+
+
+def test_a_notification_type_that_nagios_does_not_have_is_refused() -> None:
+    with pytest.raises(BadRecord, match=r"\$\.notificationtype: not one of PROBLEM"):
+        told(notificationtype="PROBLEMS")
+
+
 def test_all_values_may_be_strings_as_a_shell_writes_them() -> None:
     payload = {name: str(value) for name, value in document("nagios-firing").items()}
 
