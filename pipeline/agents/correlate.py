@@ -8,4 +8,4 @@ from pipeline.core.correlate import CorrelateProcessor
 
 def processor(shared: Shared) -> CorrelateProcessor:
     """What decides for one partition."""
-    return CorrelateProcessor(shared.desk, shared.topology, shared.enricher.resolve)
+    return CorrelateProcessor(shared.desk, shared.topology, shared.enricher.resolve, shared.enricher.enrich)

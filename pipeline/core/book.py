@@ -216,6 +216,20 @@ class Book:
             self.join(member, new_id)
         return [member.episode_id for member in (*staying, *moving)]
 
+    def describe(self, changed: dict[str, Member], incident_id: str) -> list[str]:
+        """Enter members that are about something else now. Returns the episodes whose records changed: all of them.
+
+        All are entered anew in their order, so that names are held in the order of their members, as after a restart.
+        """
+        members = self.members_of(incident_id)
+        for member in members:
+            self._leave(member)
+        self._members[incident_id] = []
+        self.case(incident_id).tally = None
+        for member in members:
+            self.join(changed.get(member.episode_id, member), incident_id)
+        return [member.episode_id for member in members]
+
     # -- searching
 
     def names(self) -> list[dict[str, list[str]]]:

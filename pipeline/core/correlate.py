@@ -8,21 +8,24 @@ step is on its timeline.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import ClassVar, Final
 
 import orjson
 
+from pipeline.core import correlate_late as late
 from pipeline.core import recovery, regroup
 from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
-from pipeline.core.correlate_state import CHANGE, INCIDENT, MEMBER, ORDER, SUPPRESSED, CorrelateState
+from pipeline.core.correlate_state import CHANGE, INCIDENT, LATE, MEMBER, ORDER, SUPPRESSED, CorrelateState
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.evidence import Verdict
 from pipeline.core.identity import short_id
+from pipeline.core.late import EXAMINED_AT_ONCE, PAUSE_MS, UNEXAMINED
 from pipeline.core.matcher import Matcher
 from pipeline.core.step import Effects, Output, Record, dead_letter
 from pipeline.core.topology import Topology
-from pipeline.models.alert import SEVERITY_RANK
+from pipeline.models.alert import SEVERITY_RANK, Alert
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent, episode_from_wire
@@ -37,9 +40,23 @@ class CorrelateProcessor(CorrelateState):
 
     stage: ClassVar[str] = "correlate"
 
-    def __init__(self, desk: Desk, topology: Topology, resolve: Callable[[str], str | None]) -> None:
-        """Args: ``resolve`` finds the catalogue reference of a name that people or tools use."""
+    def __init__(
+        self,
+        desk: Desk,
+        topology: Topology,
+        resolve: Callable[[str], str | None],
+        enrich: Callable[[Alert], None] | None = None,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            desk: of the configuration.
+            topology: of the configuration.
+            resolve: finds the catalogue reference of a name that people or tools use.
+            enrich: finds what an alert is about, for those of which nobody knew it when they came.
+        """
         super().__init__(desk, topology, resolve)
+        self._enrich = enrich
         self._topology = topology
         self._matcher = Matcher(desk, self._book)
         self._resolve_name = resolve
@@ -71,7 +88,9 @@ class CorrelateProcessor(CorrelateState):
         """An incident needs attention by itself, or a change is over."""
         self._received_at_ms = 0
         kind, name = key[:2], key[2:]
-        if kind == INCIDENT:
+        if kind == LATE:
+            self._enrich_again(due_ms)
+        elif kind == INCIDENT:
             recovery.due(self._desk, self._book, self._draft(self._book.case(name).incident))
         else:
             self._change_due(name, due_ms, effects)
@@ -128,6 +147,8 @@ class CorrelateProcessor(CorrelateState):
             outcome = (Disposition.JOINED, verdict.reason)
             self._join(self._draft(incident), episode, verdict)
         incident.alerts_total += event.counted
+        if event.alert.entity is None and self._enrich is not None:
+            self._keep_late(event)
         self._decide(effects, event, *outcome, incident)
 
     def _open(self, episode: Member, space: str) -> Incident:
@@ -181,6 +202,7 @@ class CorrelateProcessor(CorrelateState):
             reason = Reason.EPISODE_RESOLVED
             expired = event.change == EpisodeChange.EXPIRED
             recovery.cleared(self._desk, self._book, draft, member, expired=expired)
+            self._forget_late(member.episode_id)
         elif event.change == EpisodeChange.CHANGED:
             worse = SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(member.severity, 0)
             text = f"severity {member.severity} -> {event.alert.severity}: {member.summary}"
@@ -201,6 +223,54 @@ class CorrelateProcessor(CorrelateState):
             self._suppressed[event.episode_id].alert.severity = event.alert.severity
         self.touch(SUPPRESSED + event.episode_id)
         self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
+
+    # -- late topology
+
+    def _keep_late(self, event: EpisodeEvent) -> None:
+        """Keep an alert that nobody knew an entity for; which configuration that was, only ingest knows for sure."""
+        version = self._desk.config.version
+        if self.clock_ms < self._fresh_until_ms:
+            version, due_ms = UNEXAMINED, self._fresh_until_ms
+        elif event.reason == Reason.RELEASED:  # dedupe has held it, for how long is not known here
+            version, due_ms = UNEXAMINED, self.clock_ms
+        for episode_id in self._late.keep(event.episode_id, event.alert, version):
+            self.touch(LATE + episode_id)
+        if version == UNEXAMINED:
+            self.timers.set(LATE, due_ms)
+
+    def _enrich_again(self, due_ms: int) -> None:
+        """Enrich kept alerts that this configuration has not examined, oldest first, some at a time."""
+        version = self._desk.config.version
+        found: dict[str, dict[str, tuple[Member, Alert]]] = {}
+        waiting = list(islice(self._late.unexamined(version), EXAMINED_AT_ONCE + 1))
+        for episode_id in waiting[:EXAMINED_AT_ONCE]:
+            alert = self._late.alert(episode_id)
+            if self._enrich is not None:
+                self._enrich(alert)
+            member = self._book.member(episode_id)
+            self.touch(LATE + episode_id)
+            if alert.entity is None:
+                self._late.examined(episode_id, version)
+                continue
+            self._late.forget(episode_id)
+            if member is not None:
+                found.setdefault(member.incident_id, {})[episode_id] = member, alert
+        for incident_id, of_incident in found.items():
+            self._known_now(incident_id, list(of_incident.values()), version)
+        if len(waiting) > EXAMINED_AT_ONCE:
+            self.timers.set(LATE, due_ms + PAUSE_MS)
+
+    def _known_now(self, incident_id: str, found: list[tuple[Member, Alert]], version: str) -> None:
+        """Bring an incident up to date some of whose members are about something known now."""
+        draft = self._draft(self._book.case(incident_id).incident)
+        members = [late.described(member, alert, self._assessor) for member, alert in found]
+        self._touch_members(self._book.describe({each.episode_id: each for each in members}, incident_id))
+        late.tell(draft, members, [alert for _, alert in found], self._topology, version)
+        paged_before = len(draft.incident.escalation.paged)
+        changed = late.take_over(draft, members[0], self._desk, self._topology)
+        self._assess(draft)
+        if changed:
+            late.call(draft, self._desk, paged_before)
 
     # -- commands
 

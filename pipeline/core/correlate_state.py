@@ -16,6 +16,7 @@ from pipeline.core.book import Book
 from pipeline.core.changes import ChangeLog
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
+from pipeline.core.late import UNDER_WAY_MS, Late
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.core.press import Press
 from pipeline.core.step import Effects, Output, Processor
@@ -29,6 +30,8 @@ MEMBER: Final = "m/"
 SUPPRESSED: Final = "s/"
 CHANGE: Final = "c/"
 ORDER: Final = "o/joined"
+LATE: Final = "u/"
+"""Alerts of open members that no entity was found for; as a deadline: they are to be enriched again."""
 
 CASE_SCHEMA: Final = 2
 """Of the state record of an incident: the incident and what the bridge was told of it."""
@@ -45,6 +48,8 @@ class CorrelateState(Processor):
         self._assessor = Assessor(desk, topology)
         self._press = Press()
         self._suppressed: dict[str, EpisodeEvent] = {}
+        self._late = Late()
+        self._fresh_until_ms = 0
         self._drafts: dict[str, Draft] = {}
         self._open_incidents: dict[str, int] = {}
         self._received_at_ms = 0
@@ -58,6 +63,8 @@ class CorrelateState(Processor):
             self._load_incident(orjson.loads(value))
         elif kind == SUPPRESSED:
             self._suppressed[name] = episode_from_wire(orjson.loads(value))
+        elif kind == LATE:
+            self._late.load(name, value)
         elif key == ORDER:
             self._book.joined = int(value)
         else:
@@ -88,11 +95,19 @@ class CorrelateState(Processor):
         if kind == SUPPRESSED:
             found = self._suppressed.get(name)
             return None if found is None else to_json(found)
+        if kind == LATE:
+            return self._late.dump(name)
         return b"%d" % self._book.joined if key == ORDER else self._changes.dump(name)
 
     def restored(self) -> None:
         """Enter the members and set the deadlines of changes again."""
         self._book.restored()
+        self._late.restored()
+        version = self._desk.config.version
+        if self.decided_by not in (None, version):
+            self._fresh_until_ms = self.clock_ms + UNDER_WAY_MS
+        if next(self._late.unexamined(version), None) is not None:
+            self.timers.set(LATE, self.clock_ms)
         for change_id, due_ms in self._changes.deadlines(self.clock_ms):
             self.timers.set(CHANGE + change_id, due_ms)
 
@@ -128,7 +143,12 @@ class CorrelateState(Processor):
             if incident.state in ENDED_STATES:
                 for episode_id in self._book.forget(incident.id):
                     self.touch(MEMBER + episode_id)
+                    self._forget_late(episode_id)
         self._drafts.clear()
+
+    def _forget_late(self, episode_id: str) -> None:
+        if self._late.forget(episode_id):
+            self.touch(LATE + episode_id)
 
     def _tell_bridge(self, draft: Draft, effects: Effects) -> None:
         """Send the bridge a summary, where anything that it goes by is new since the last one."""

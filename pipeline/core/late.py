@@ -1,0 +1,120 @@
+"""Late topology: alerts that no entity was found for are kept while their episodes are open, and enriched again.
+
+That happens when another configuration decides than the one that examined them last, after a reload and after a
+restart alike (docs/decisions/0012-a-reload-is-a-tick-that-names-a-version.md). Owns what is kept and what is asked
+again when; what follows for an incident is `pipeline.core.correlate_late`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+from pipeline.models.alert import Alert, Kind
+from pipeline.models.wire import to_json
+
+LATE_SCHEMA: Final = 1
+
+KEPT_MAX: Final = 20_000
+"""Alerts of one partition, some 10 MiB; the oldest go first. Who has more has no catalogue, rather than a late one."""
+
+TEXT_CHARS_MAX: Final = 2_048
+"""Of the description: enrichment looks no further."""
+
+EXAMINED_AT_ONCE: Final = 500
+"""Alerts enriched again in one go, at some 15 microseconds each; the others a second of stream time later."""
+
+PAUSE_MS: Final = 1_000
+
+UNDER_WAY_MS: Final = 60_000
+"""What ingest has enriched under the old configuration may arrive here that long after the new one has come."""
+
+UNEXAMINED: Final = ""
+"""Version of alerts that this configuration has not examined, for sure."""
+
+
+class Late:
+    """Alerts of open episodes that no entity was found for, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+        self._next = 0
+
+    def __contains__(self, episode_id: str) -> bool:
+        return episode_id in self._kept
+
+    def keep(self, episode_id: str, alert: Alert, version: str) -> list[str]:
+        """Keep what enrichment needs of an alert; answers the episodes whose records changed.
+
+        Args:
+            episode_id: the episode that it opened.
+            alert: as it came.
+            version: the configuration that examined it, or `UNEXAMINED`.
+        """
+        facts = (alert.feed, alert.feed_class, alert.alert_key, alert.name, alert.summary)
+        self._kept[episode_id] = to_json(
+            (LATE_SCHEMA, self._next, version, *facts, alert.description[:TEXT_CHARS_MAX], alert.labels)
+        )
+        self._next += 1
+        changed = [episode_id]
+        if len(self._kept) > KEPT_MAX:
+            changed.append(oldest := next(iter(self._kept)))
+            del self._kept[oldest]
+        return changed
+
+    def forget(self, episode_id: str) -> bool:
+        """Let an alert go; whether it was kept."""
+        return self._kept.pop(episode_id, None) is not None
+
+    def examined(self, episode_id: str, version: str) -> None:
+        """Note which configuration has examined an alert in vain."""
+        document = orjson.loads(self._kept[episode_id])
+        document[2] = version
+        self._kept[episode_id] = to_json(document)
+
+    def alert(self, episode_id: str) -> Alert:
+        """The alert, not enriched, with all that enrichment looks at."""
+        _, _, _, feed, feed_class, alert_key, name, summary, description, labels = orjson.loads(self._kept[episode_id])
+        return Alert(
+            feed=feed,
+            feed_class=feed_class,
+            kind=Kind.FIRING,
+            alert_key=alert_key,
+            name=name,
+            summary=summary,
+            description=description,
+            labels=labels,
+        )
+
+    def unexamined(self, version: str) -> Iterator[str]:
+        """Episodes whose alerts a configuration has not examined, in the order in which they came."""
+        mark = b',"%b",' % version.encode()
+        for episode_id, kept in self._kept.items():
+            head = kept[: kept.index(b'"')] + mark
+            if not kept.startswith(head):
+                yield episode_id
+
+    # -- state
+
+    def load(self, episode_id: str, value: bytes) -> None:
+        """Take one record back.
+
+        Raises:
+            ValueError: it is of a schema that this release does not read.
+        """
+        schema = orjson.loads(value)[0]
+        if schema != LATE_SCHEMA:
+            raise ValueError(f"late alert schema {schema!r}, this release reads {LATE_SCHEMA}")
+        self._kept[episode_id] = value
+
+    def dump(self, episode_id: str) -> bytes | None:
+        """The record of an episode; None where nothing is kept."""
+        return self._kept.get(episode_id)
+
+    def restored(self) -> None:
+        """All records are back: put them in the order in which they had come."""
+        order = {episode_id: orjson.loads(kept)[1] for episode_id, kept in self._kept.items()}
+        self._kept = {each: self._kept[each] for each in sorted(order, key=order.__getitem__)}
+        self._next = max(order.values(), default=-1) + 1
