@@ -113,10 +113,11 @@ def main() -> int:
     for number, where, what in failures[:FAILURES_SHOWN_MAX]:
         console.print(f"{number}: {where}: {what}", markup=False, soft_wrap=True)
     again = f'make fuzz ARGS="--seed {arguments.seed}{only}' + (f' --number {failures[0][0]}"' if failures else '"')
-    ledger = bench.ingest.ledger
+    ledger, slowest = bench.ingest.ledger, bench.tally.slowest
     console.print(
         f"seed {arguments.seed}: {arguments.records:,} messages of {len(seeds)} samples in {seconds:.1f} s; "
-        f"{len(failures)} failed; ledger: {ledger.received:,} received, {ledger.remainder()} unaccounted for. "
+        f"{len(failures)} failed; ledger: {ledger.received:,} received, {ledger.remainder()} unaccounted for; "
+        f"slowest: number {slowest[1]:,} with {slowest[0] * 1_000:.0f} ms. "
         f"Again: {again}",
         markup=False,
         soft_wrap=True,

@@ -21,6 +21,27 @@ from tests.fuzz.trees import WORDS, damage, written
 OVERSIZE_SHARE: Final = 0.0005
 """Of all mutants: one MiB of bytes is slow to make, and there is one way to refuse it."""
 
+OTHERWISE: Final[dict[str, dict[str, Any]]] = {
+    "alertmanager": {"identity_labels": ["alertname", "service"]},
+    "cloudevents": {"ttl_seconds": 60},
+    "dynatrace": {"custom_alert_severity": "error"},
+    "icinga2": {"quiet_in_downtime": True},
+    "nagios": {"zone": "Europe/Berlin", "date_format": "us"},
+    "otel-logs": {"severity_at_least": "info", "identity_attributes": ["db.system.name", "retry.count"]},
+    "servicenow": {"site": "https://meridian.service-now.example", "tables": ["incident", "problem"]},
+    "snmp-logstash": {"target": "trap"},
+    "splunk": {"identity": ["host", "count"], "severity_words": {"high": "critical"}},
+    "syslog": {"severity_at_least": "debug", "zone": "Europe/Berlin", "identity_params": ["peer", "origin.ip"]},
+    "syslog-vector": {"severity_at_least": "debug", "zone": "Europe/Berlin", "identity_params": ["peer"]},
+    "zabbix-webhook": {"zone": "Europe/Berlin"},
+    "zendesk": {"site": "https://meridian.zendesk.example"},
+}
+"""Options that take adapters through other parts of their code: local times, other identities, all severities."""
+
+OTHERWISE_SHARE: Final = 0.2
+STRANGERS_SHARE: Final = 0.04
+"""Messages in the topic of another source."""
+
 _NOISE: Final = (
     b"\x00", b"\xff", b"\xc3\x28", b"\xe2\x28\xa1", b"\xf0\x28\x8c\x28", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xc0\xaf",
     b"\xf4\x90\x80\x80", b"\x80", b"\r\n", b"\n", b"\t", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"<", b">1 ",
@@ -70,19 +91,28 @@ def _document(value: bytes) -> Any:
 
 SEEDS: Final[tuple[Seed, ...]] = tuple(map(_seed, SAMPLE_OF.values()))
 DONORS: Final = [seed.document for seed in SEEDS if seed.document is not None]
-FEEDS: Final[dict[str, Feed]] = {seed.feed.name: seed.feed for seed in SEEDS}
-"""A feed for each adapter, and one for each sample that needs options."""
+FEEDS: Final[dict[str, Feed]] = {seed.feed.name: seed.feed for seed in SEEDS} | {
+    f"{adapter}-otherwise": Feed(name=f"{adapter}-otherwise", adapter=adapter, options=options)
+    for adapter, options in OTHERWISE.items()
+}
+"""A feed for each adapter, one for each sample that needs options, and one for each adapter with other options."""
 
 
 def mutant(seed: int, number: int, seeds: Sequence[Seed] = SEEDS) -> Mutant:
     """The mutant of a number; the samples take turns, so that each gets its share."""
     random = Random(f"{seed}/{number}")  # noqa: S311 chance that can be repeated is what is wanted
     chosen = seeds[number % len(seeds)]
-    feed = random.choice(SEEDS).feed if random.random() < 0.04 else chosen.feed  # in somebody else's topic
     value = _value(chosen, random)
     if random.random() < OVERSIZE_SHARE:
         value += b" " * (RAW_VALUE_BYTES_MAX - len(value) + random.choice((-1, 0, 1)))
-    return Mutant(number, chosen.name, feed, value, _headers(chosen, random))
+    return Mutant(number, chosen.name, _feed(chosen, random), value, _headers(chosen, random))
+
+
+def _feed(chosen: Seed, random: Random) -> Feed:
+    draw = random.random()
+    if draw < OTHERWISE_SHARE:
+        return FEEDS.get(f"{chosen.feed.adapter}-otherwise", chosen.feed)
+    return random.choice(SEEDS).feed if draw > 1 - STRANGERS_SHARE else chosen.feed
 
 
 def _value(chosen: Seed, random: Random) -> bytes:
