@@ -69,6 +69,14 @@ def test_a_scheduled_maintenance_is_one_with_its_times(status: str, kind: str) -
     assert alert.ttl_seconds is None
 
 
+def test_one_component_is_no_list_of_components() -> None:
+    one = {**maintenance("scheduled"), "components": [{"id": "c9f1q2w3e4r5", "name": "Rates API"}]}
+    labels = only("statuspage", summary(components=[], incidents=[], scheduled_maintenances=[one])).labels
+
+    assert labels["component"] == "Rates API"
+    assert "components" not in labels
+
+
 def test_a_summary_names_its_provider() -> None:
     component, incident = alerts("statuspage", summary())
 
