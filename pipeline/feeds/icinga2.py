@@ -28,6 +28,9 @@ _HOST_STATES: Final = (("UP", Severity.INFO), ("DOWN", Severity.CRITICAL))
 # A host's check result has the state of its plugin: OK and WARNING mean that it is up.
 _PLUGIN_STATE_DOWN: Final = 2
 
+# Somebody's slip of the finger; begin and duration together have to stay a time.
+_DOWNTIME_MS_MAX: Final = 100 * 366 * 24 * 3_600 * 1_000
+
 _NOTIFICATIONS: Final = {
     "PROBLEM": Kind.FIRING,
     "RECOVERY": Kind.RESOLVED,
@@ -214,6 +217,8 @@ def _planned(downtime: Fields) -> tuple[int | None, int | None]:
     triggered_ms = downtime.epoch_or_none("trigger_time", per_second=1)
     if downtime.values.get("fixed") is False and triggered_ms:
         duration_ms = downtime.epoch_or_none("duration", per_second=1) or 0
+        if duration_ms > _DOWNTIME_MS_MAX:
+            raise BadRecord(Reason.WRONG_TYPE, f"{downtime.at('duration')}: longer than a hundred years")
         return triggered_ms, triggered_ms + duration_ms
     return downtime.epoch_or_none("start_time", per_second=1), downtime.epoch_or_none("end_time", per_second=1)
 

@@ -96,6 +96,13 @@ def test_a_flexible_downtime_runs_from_its_trigger() -> None:
     assert (alert.event_at_ms, alert.ended_at_ms) == (1_772_600_700_000, 1_772_602_500_000)
 
 
+def test_a_flexible_downtime_of_centuries_is_refused() -> None:
+    payload = document("icinga2-downtime")
+    payload["downtime"].update(fixed=False, trigger_time=1_772_600_700, duration=200_000_000_000)
+    with pytest.raises(BadRecord, match=r"\$\.downtime\.duration"):
+        read("icinga2", payload)
+
+
 def test_a_problem_in_a_downtime_is_told_unless_the_feed_also_reads_notifications() -> None:
     payload = {**document("icinga2-firing"), "downtime_depth": 1}
 
