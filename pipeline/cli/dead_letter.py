@@ -20,6 +20,7 @@ from pipeline.cli.dead_letter_view import (
     letters_table,
     plain_text,
     shown_value,
+    size,
     summarise,
     summary_documents,
     summary_table,
@@ -154,7 +155,7 @@ def show(bootstrap: str | None, letter_id: str, save: Path | None, *, whole: boo
     else:
         _print_letter(record, letter, whole=whole)
     if save is not None:
-        click.echo(f"{letter.size_bytes:,} bytes written to {save}", err=True)
+        click.echo(f"{size(letter)} written to {save}", err=True)
 
 
 def _save(file: Path, record: StreamRecord, letter: Letter) -> None:
@@ -191,7 +192,7 @@ def _print_letter(record: StreamRecord, letter: Letter, *, whole: bool) -> None:
     if record.value is None:
         click.echo(f"no bytes{_holder(letter)}")
         return
-    click.echo(f"{len(record.value):,} byte{'' if len(record.value) == 1 else 's'}:")
+    click.echo(f"{size(letter)}:")
     click.echo(shown_value(record.value, whole=whole))
 
 
@@ -269,7 +270,7 @@ def _send(sender: Retry, plan: Plan, *, quiet: bool) -> list[Letter]:
 
 
 def _line(letter: Letter) -> str:
-    return escaped(f"{letter.id} back to {letter.topic} ({letter.reason}, {letter.size_bytes:,} bytes)")
+    return escaped(f"{letter.id} back to {letter.topic} ({letter.reason}, {size(letter)})")
 
 
 def _print_json(plan: Plan, sent: list[Letter], *, dry_run: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -41,7 +42,10 @@ HINTS: Final[dict[str, str]] = {
         "A field that the adapter cannot do without is not there. Templates at the source often leave it out: compare "
         "with the feed's page in the documentation. A retry helps only where an adapter or its options changed."
     ),
-    Reason.UNKNOWN_FEED: "No feed reads this topic. Add it to feeds.yaml, restart ingest, then retry: nothing is lost.",
+    Reason.UNKNOWN_FEED: (
+        "No feed reads this topic. Add it to feeds.yaml and, once ingest has the new configuration, retry: nothing is "
+        "lost."
+    ),
     Reason.UNKNOWN_SHAPE: (
         "The adapter knows the source, but not this kind of message. The detail says which kind is read; switch the "
         "source to it, or choose another adapter in feeds.yaml, then retry."
@@ -149,6 +153,11 @@ def letters_table(letters: Sequence[Letter], box: Box) -> Table:
     return table
 
 
+def size(letter: Letter) -> str:
+    """The size of the original value in words."""
+    return f"{letter.size_bytes:,} byte{'' if letter.size_bytes == 1 else 's'}"
+
+
 def origin(letter: Letter) -> str:
     """Where the record of a letter was read: ``topic/partition/offset[index]``."""
     member = "" if letter.index is None else f"[{letter.index}]"
@@ -202,15 +211,20 @@ def summarise(letters: Iterable[Letter], box: Box) -> list[Count]:
 def summary_table(counts: Sequence[Count]) -> Table:
     """Counts, one a line."""
     table = Table(box=None, pad_edge=False)
-    for column in ("reason", "stage", "from", "letters", "not sent back", "oldest", "newest"):
-        number = column in {"letters", "not sent back"}
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for column in ("reason", "stage", "from", "letters", "waiting", "oldest", "newest"):
+        number = column in {"letters", "waiting"}
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(column, justify=justify, no_wrap=column in {"reason", "stage"}, overflow="fold")
     for count in counts:
-        moments = (to_rfc3339(count.first_ms), to_rfc3339(count.last_ms))
+        moments = (_to_the_second(count.first_ms), _to_the_second(count.last_ms))
         numbers = (f"{count.letters:,}", f"{count.waiting:,}")
         cells = (count.reason, count.stage, count.topic, *numbers, *moments)
         table.add_row(*(Text(escaped(cell)) for cell in cells))
     return table
+
+
+def _to_the_second(at_ms: int) -> str:
+    return to_rfc3339(at_ms // 1_000 * 1_000).replace(".000Z", "Z")
 
 
 def summary_documents(counts: Sequence[Count]) -> list[dict[str, Any]]:

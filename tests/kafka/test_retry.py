@@ -75,8 +75,8 @@ def test_a_span_of_time_means_so_long_ago(company: Company) -> None:
 def test_a_dry_run_names_what_would_go_back_and_sends_nothing(mixed: Company) -> None:
     said = mixed("retry", "--feed", "grafana", "--limit", "2", "--dry-run").output
     assert said.splitlines() == [
-        f"0:0 back to {RAW} (broken_json, 1 bytes)",
-        f"0:1 back to {RAW} (unknown_feed, 1 bytes)",
+        f"0:0 back to {RAW} (broken_json, 1 byte)",
+        f"0:1 back to {RAW} (unknown_feed, 1 byte)",
         "would retry 2 records",
     ]
     assert mixed.raw() == []
@@ -157,7 +157,7 @@ def test_a_retry_that_dies_halfway_is_gone_on_with_and_readers_need_not_wait(
     sending.close()  # two batches are committed; the fifth letter was never sent
 
     assert len(company.raw()) == 4
-    assert company("retry", "--all").output.splitlines()[0] == f"0:4 back to {RAW} (broken_json, 1 bytes)"
+    assert company("retry", "--all").output.splitlines()[0] == f"0:4 back to {RAW} (broken_json, 1 byte)"
     assert sorted(record.value or b"" for record in company.raw()) == [b"0", b"1", b"2", b"3", b"4"]
 
 
