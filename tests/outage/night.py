@@ -80,7 +80,7 @@ def night(company: Path = COMPANY) -> Night:
 
 def table() -> str:
     """The incidents as a table of Markdown."""
-    rows = ["| incident | from | to | messages of | joined by |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| incident | from | to | messages of | joined by | first suspect |", "| --- " * 6 + "|"]
     told = night()
     for incident in told.clusters():
         sources = dict.fromkeys(sample.rsplit("-", 1)[0] for sample in told.samples_in(incident))
@@ -90,7 +90,8 @@ def table() -> str:
         end = _clock(incident["resolved_at_ms"]) if incident["resolved_at_ms"] else "open"
         begin, joined = _clock(incident["detected_at_ms"]), ", ".join(reasons) or "one condition"
         title = f"{incident['priority']} {incident['title']}"
-        rows.append(f"| {title} | {begin} | {end} | {', '.join(sources)} | {joined} |")
+        suspect = incident["suspects"][0]["ref"].partition("/")[2]
+        rows.append(f"| {title} | {begin} | {end} | {', '.join(sources)} | {joined} | {suspect} |")
     return "\n".join(rows)
 
 

@@ -159,5 +159,5 @@ def test_the_page_shows_what_the_replay_gives(tmp_path: Path) -> None:
     said = CliRunner().invoke(replay, [str(path), "--config", str(COMPANY)]).output
 
     page = PAGE.read_text()
-    assert table() in page
-    assert said in page
+    assert table() in page, "the page is old: put there what `python -m tests.outage table` says"
+    assert said in page, "the page is old: put there what `spillway replay` says"
