@@ -90,7 +90,7 @@ class Late:
 
     def unexamined(self, version: str) -> Iterator[str]:
         """Episodes whose alerts a configuration has not examined, in the order in which they came."""
-        mark = b',"%b",' % version.encode()
+        mark = b'"%b",' % version.encode()  # a version is a hash or a plain word: nothing of it is escaped
         for episode_id, kept in self._kept.items():
             head = kept[: kept.index(b'"')] + mark
             if not kept.startswith(head):

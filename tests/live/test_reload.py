@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import orjson
 import pytest
+from confluent_kafka import Message
 
 from pipeline.catalog import load_config
 from pipeline.core.step import CONFIG_HEADER, TICK_KEY, StreamRecord, named_version
@@ -121,6 +123,10 @@ def test_a_swapped_config_map_is_found_and_a_broken_one_is_refused(make_site: Ma
     site.make_topics()
     worker = site.worker().wait_ready()
     (first,) = worker.series()["spillway_config_version"]
+    fires(site, "LedgerDown", "the ledger is down")
+    early = newest(site)
+    assert (early["service"], early["config_version"]) == ("unlisted:service/ledger", *first)
+    assert worker.series()["spillway_alerts_unmatched_total"] == {("alertmanager",): 1}
 
     (source / "wiki.yaml").write_text(LEDGER.replace("payments-db", "no-such-thing"))
     as_config_map(mounted, numbers, source)
@@ -139,12 +145,29 @@ def test_a_swapped_config_map_is_found_and_a_broken_one_is_refused(make_site: Ma
         RELOAD_SECONDS_MAX,
         "every partition decides by the new configuration",
     )
-    labels = {"alertname": "LedgerDown", "service": "ledger", "severity": "critical"}
-    site.send(FEED, orjson.dumps(payloads.alertmanager(labels, "the ledger is down", datetime.now(UTC))))
-    site.flush()
-    (incident,) = site.read("incidents.state", lambda found: len(found) >= 1, "an incident")[-1:]
-    found = orjson.loads(incident.value() or b"")
-    assert (found["service"], found["config_version"]) == ("component:default/ledger", *second)
-    wait_until(lambda: worker.dispositions().total() >= 1, HANDLED_SECONDS_MAX, "the alert is decided")
+    found = newest(site, lambda incident: incident["service"] == "component:default/ledger")
+    assert (found["id"], found["config_version"]) == (early["id"], *first)  # it was opened under the old one
+    fires(site, "LedgerSlow", "the ledger answers slowly")
+    joined = newest(site, lambda incident: incident["episodes_total"] == 2)
+    assert joined["id"] == early["id"]
+    wait_until(lambda: worker.dispositions().total() >= 2, HANDLED_SECONDS_MAX, "both alerts are decided")
+    assert worker.series()["spillway_alerts_unmatched_total"] == {("alertmanager",): 1}
     assert worker.remainder() == 0
     assert worker.terminate() == 0, worker.said()
+
+
+def fires(site: Site, name: str, summary: str) -> None:
+    labels = {"alertname": name, "service": "ledger", "severity": "critical"}
+    site.send(FEED, orjson.dumps(payloads.alertmanager(labels, summary, datetime.now(UTC))))
+    site.flush()
+
+
+def newest(site: Site, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+    """The snapshot of an incident, as soon as one is as wanted."""
+
+    def as_wanted(found: list[Message]) -> list[dict[str, Any]]:
+        return [each for each in (orjson.loads(message.value() or b"") for message in found) if wanted(each)]
+
+    found = site.read("incidents.state", as_wanted, "an incident as it should be")
+    snapshot: dict[str, Any] = as_wanted(found)[-1]
+    return snapshot
