@@ -104,3 +104,9 @@ def test_long_work_shows_a_bar_on_a_terminal_alone() -> None:
     assert f"{STEPS_MIN}/{STEPS_MIN}" in bar(STEPS_MIN, terminal=True)
     assert bar(STEPS_MIN, terminal=False) == ""
     assert bar(STEPS_MIN - 1, terminal=True) == ""
+
+
+def test_the_page_says_what_the_command_says() -> None:
+    page = (Path(pipeline.__file__).parents[1] / "docs" / "dead-letter.md").read_text("utf-8")
+    for reason, words in HINTS.items():
+        assert f"| `{reason}` | {words} |" in page, reason
