@@ -110,13 +110,16 @@ class Report:
         return sum(RULES[finding.rule].level == level for finding in self.findings)
 
 
-def lint(opened: Opened, now_ms: int, coverage: Sequence[Coverage] | None = None) -> Report:
+def lint(
+    opened: Opened, now_ms: int, coverage: Sequence[Coverage] | None = None, *, of_all_feeds: bool = True
+) -> Report:
     """Run every rule.
 
     Args:
         opened: the directory.
         now_ms: the moment that maintenance is judged at, epoch milliseconds.
         coverage: what the alerts of each feed came to; None where none were given.
+        of_all_feeds: what was given would have messages of every feed that is alive.
     """
     found = [Finding("invalid", Place(each.file, each.line), each.message) for each in opened.checked.problems]
     found += [Finding(each.rule, Place(each.file, each.line), each.message) for each in opened.checked.warnings]
@@ -124,8 +127,9 @@ def lint(opened: Opened, now_ms: int, coverage: Sequence[Coverage] | None = None
     if opened.checked.config is not None:
         found += rule_findings(opened, now_ms)
         if coverage is not None:
-            found += check_coverage(Context(opened, opened.checked.config, now_ms), coverage)
-    report = _silence(sorted(set(found), key=_order), list(allows(opened)), looked_at_alerts=coverage is not None)
+            found += check_coverage(Context(opened, opened.checked.config, now_ms), coverage, of_all_feeds=of_all_feeds)
+    looked_at_alerts = coverage is not None and of_all_feeds
+    report = _silence(sorted(set(found), key=_order), list(allows(opened)), looked_at_alerts=looked_at_alerts)
     report.coverage = list(coverage or ())
     return report
 

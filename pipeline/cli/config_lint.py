@@ -62,7 +62,7 @@ def run_lint(
     opened = open_config(directory, ADAPTERS)
     config = opened.checked.config
     coverage = read_coverage(config, recordings, samples) if config is not None and (recordings or samples) else None
-    return lint(opened, now_ms() if at_ms is None else at_ms, coverage)
+    return lint(opened, now_ms() if at_ms is None else at_ms, coverage, of_all_feeds=bool(recordings))
 
 
 def read_coverage(

@@ -99,6 +99,7 @@ def test_samples_judge_one_feed(directory: Path, tmp_path: Path) -> None:
 
     coverage = {each["feed"]: (each["messages"], each["matched"]) for each in json.loads(result.output)["coverage"]}
     assert coverage == {"alertmanager": (1, 1), "lab": (2, 1)}
+    assert "feed-silent" not in result.output  # samples are not all that there is
 
 
 def test_label_values_cannot_steer_the_terminal(directory: Path, tmp_path: Path) -> None:
