@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from pipeline import settings as settings_module
 from pipeline.core import lifecycle
+from pipeline.core.enrich import MATCHING
 from pipeline.examples import config_directory, story
 from pipeline.feeds import DEFAULT_FEEDS
 from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
@@ -129,6 +130,12 @@ class _Listening(CollectorRegistry):
     def register(self, collector: Collector) -> None:
         self.all.append(collector)
         super().register(collector)
+
+
+def matching_table() -> str:
+    """The order in which the entity of an alert is looked for."""
+    rows = [(str(number), _sentence(way.looks_at), way.matched_by) for number, way in enumerate(MATCHING, start=1)]
+    return table(("", "what is looked at", "`matched_by`"), rows)
 
 
 def metrics_table() -> str:
@@ -310,6 +317,7 @@ def story_in_words() -> str:
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings_table,
+    "matching": matching_table,
     "metrics": metrics_table,
     "stages": stages_table,
     "flow": flow_diagram,

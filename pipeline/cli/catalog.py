@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import click
+import orjson
 
+from pipeline.agents.processors import build_processor
+from pipeline.agents.shared import Shared
 from pipeline.catalog.imports import kubernetes, service_graph, servicenow
 from pipeline.catalog.imports.gathered import Gathered, ImportFailedError
 from pipeline.catalog.imports.write import descriptors, to_yaml, write
+from pipeline.cli.records import environment_settings
+from pipeline.cli.replay import read_config
+from pipeline.core.step import Effects
+from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.models.alert import Kind
+from pipeline.recording import RecordingError, read_recording
 
 EXIT_REMARKS: Final = 3
 EXIT_NOTHING: Final = 2
@@ -21,6 +30,9 @@ FILE_BYTES_MAX: Final = 256 << 20
 """kubectl prints some 10 KiB for each pod: 25,000 of them."""
 
 ANSWER_SECONDS_MAX: Final = 30.0
+ROWS_SHOWN_MAX: Final = 40
+"""A screen; whoever has more begins with the first."""
+
 _SCHEMES: Final = ("http://", "https://")
 
 _files = click.argument("files", metavar="FILE...", nargs=-1, required=True)
@@ -73,6 +85,59 @@ def from_kubernetes(files: tuple[str, ...], cluster: str | None, output: Path | 
 def from_service_graph(files: tuple[str, ...], output: Path | None, *, strict: bool) -> None:
     """Read traces_service_graph_request_total: Prometheus text or its query API's JSON, from files or addresses."""
     _run("otel-service-graph", lambda: service_graph.gather(map(_read, files)), output, strict=strict)
+
+
+@catalog.command()
+@click.argument("recording", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--config",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Configuration directory (default: SPILLWAY_CONFIG, else the defaults alone).",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def unmatched(recording: Path, directory: Path | None, *, as_json: bool) -> None:
+    """List the alerts of a RECORDING that no entity is found for: by feed and rule, most first, with their labels.
+
+    Only what fires and what people report is looked at. Exits 2 where there is any.
+    """
+    processor = build_processor("ingest", Shared.of(read_config(directory or environment_settings().config_dir)))
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    total = 0
+    try:
+        with recording.open("rb") as lines:
+            for record in read_recording(lines, recording.name):
+                if not record.topic.startswith(RAW_TOPIC_PREFIX):
+                    continue
+                effects = Effects()
+                processor.handle_one(record, effects)
+                for alert in (orjson.loads(each.value or b"") for each in effects.outputs if each.topic == "alerts"):
+                    total += alert["kind"] in (Kind.FIRING, Kind.TICKET)
+                    if effects.unmatched and "entity" not in alert and alert["kind"] in (Kind.FIRING, Kind.TICKET):
+                        row = rows.setdefault((alert["feed"], alert["name"]), {"alerts": 0, "labels": alert["labels"]})
+                        row["alerts"] += 1
+    except RecordingError as error:
+        raise click.ClickException(str(error)) from error
+    ordered = [
+        {"feed": feed, "name": name, **row}
+        for (feed, name), row in sorted(rows.items(), key=lambda item: (-item[1]["alerts"], item[0]))
+    ]
+    missed = sum(row["alerts"] for row in ordered)
+    if as_json:
+        click.echo(orjson.dumps({"alerts": total, "unmatched": missed, "rules": ordered}).decode())
+    else:
+        _print_unmatched(ordered, missed, total)
+    if ordered:
+        raise click.exceptions.Exit(EXIT_NOTHING)
+
+
+def _print_unmatched(rows: list[dict[str, Any]], missed: int, total: int) -> None:
+    for row in rows[:ROWS_SHOWN_MAX]:
+        labels = ", ".join(f"{name}={value}" for name, value in sorted(row["labels"].items()))
+        click.echo(f"{row['alerts']:>7,}  {row['feed']}  {row['name']}  {{{labels}}}")
+    if len(rows) > ROWS_SHOWN_MAX:
+        click.echo(f"         and {len(rows) - ROWS_SHOWN_MAX:,} more rules: see them with --json")
+    click.echo(f"{missed:,} of {total:,} alerts are about nothing that the catalogue knows")
 
 
 def _run(source: str, gather: Callable[[], Gathered], output: Path | None, *, strict: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pipeline.catalog import check_config, load_config
 from pipeline.core.enrich import Enricher
 from pipeline.feeds import ADAPTERS
-from tests.catalog.directory import component, write
+from tests.catalog.directory import EXAMPLE, component, write
 from tests.core.test_enrich import alert
 
 CATALOG = "---\n".join((component("basket", annotations="spillway.dev/aliases: trolley"), component("prices")))
@@ -29,6 +30,20 @@ def test_rules_load_in_the_order_in_which_they_are_written(tmp_path: Path) -> No
     subject = alert(labels={"task": "prices-12"})
     Enricher(loaded).enrich(subject)
     assert (subject.entity, subject.matched_by) == ("component:default/prices", "rule:zebra")
+
+
+def test_the_example_of_the_page_loads_as_it_stands(tmp_path: Path) -> None:
+    page = (EXAMPLE.parent / "docs" / "catalogue.md").read_text("utf-8")
+    block = re.search(r"```yaml\n(.*?)```", page.partition("\n### Rules\n")[2], re.DOTALL)
+    assert block
+    others = "---\n".join((component("payments-api"), component("card-processor"), component("prices")))
+    loaded = load_config(write(tmp_path, {"catalog/a.yaml": others, "matching.yaml": block[1]}), ADAPTERS)
+    said = alert("Till is down again", labels={"task": "prices-import-20260310"})
+    Enricher(loaded).enrich(said)
+    assert (said.entity, said.matched_by) == ("component:default/prices", "rule:batch-jobs")
+    said = alert("Till is down again")
+    Enricher(loaded).enrich(said)
+    assert (said.entity, said.matched_by) == ("component:default/card-processor", "rule:till-mails")
 
 
 X = 'a:\n  labels: {x: "1"}\n'
