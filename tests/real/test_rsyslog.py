@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import socket
@@ -52,12 +53,15 @@ class Relay:
     def __init__(self, running: Running, port: int) -> None:
         self._running = running
         self._port = port
+        self._logger = program(("logger",), "bsdutils")
 
     def log(self, text: str, *options: str) -> None:
         """Send a line as a program on some machine does."""
         self._running.check()
         to = ["--server", "127.0.0.1", "--port", str(self._port), "--tcp"]
-        subprocess.run(["logger", *to, *options, "--", text], check=True, timeout=READY_SECONDS_MAX)
+        command = [str(self._logger.path), *to, *options, "--", text]
+        environment = os.environ | self._logger.environment
+        subprocess.run(command, check=True, timeout=READY_SECONDS_MAX, env=environment)
 
     def listens(self) -> bool:
         self._running.check()
