@@ -27,6 +27,7 @@ PARTS: Final[dict[str, str]] = {
     "latency": "benchmarks.latency",
     "scale": "benchmarks.scale",
     "recovery": "benchmarks.recovery",
+    "gateway": "benchmarks.gateway",
 }
 """Part -> its module, whose ``run(results)`` measures; in the order in which all of them run."""
 
@@ -42,6 +43,7 @@ MINUTES: Final[dict[str, dict[str, float]]] = {
         "latency": 1,
         "scale": 2,
         "recovery": 3.5,
+        "gateway": 0.6,
     },
     "full": {
         "core": 6,
@@ -52,6 +54,7 @@ MINUTES: Final[dict[str, dict[str, float]]] = {
         "latency": 6,
         "scale": 9,
         "recovery": 10,
+        "gateway": 4,
     },
 }
 """About how long each part takes on two quiet cores, for the progress."""

@@ -75,6 +75,7 @@ class Bar:
 
 
 OURS: Final = "spillway"
+STEADY: Final = "2,000 requests/s"
 CORE_POINT: Final = "10,000 open incidents"
 
 BARS: Final = (
@@ -106,6 +107,8 @@ BARS: Final = (
         lambda f: float(f.row("state", "10 episodes an incident")["restore_keys_per_second"]["median"]),
     ),
     Bar("restore, keys a second, Kafka to ready", 100_000, lambda f: float(_restore(f)["keys_per_second"]["median"])),
+    Bar("gateway, requests a second", 2_000, lambda f: _gateway(f, "as fast as it goes", "per_second")),
+    Bar("gateway at 2,000 requests a second, p99 ms", 50, lambda f: _gateway(f, STEADY, "p99_ms"), least=False),
     Bar(
         "memory, bytes an open episode (10 an incident)",
         1_024,
@@ -117,6 +120,10 @@ BARS: Final = (
 
 def _latency(figures: Figures, figure: str) -> float:
     return float(figures.row("latency", "half load")[figure]["median"])
+
+
+def _gateway(figures: Figures, load: str, figure: str) -> float:
+    return float(figures.row("gateway", load)[figure]["median"])
 
 
 def _core(figures: Figures, stage: str) -> float:

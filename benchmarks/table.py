@@ -123,6 +123,18 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
             "cores busy, workers and broker": spread("cores"),
         },
     ),
+    "gateway": (
+        "Gateway: HTTP request to acknowledged record; the producers alone",
+        {
+            "requests": plain("requests"),
+            "requests/s": spread("per_second"),
+            "p50 ms": spread("p50_ms"),
+            "p99 ms": spread("p99_ms"),
+            "CPU us a request": spread("cpu_us"),
+            "broker CPU us": spread("broker_cpu_us"),
+            "memory MiB": plain("memory_peak_mib"),
+        },
+    ),
     "recovery": (
         "Recovery, seconds; of a kill: from the kill",
         {
