@@ -28,6 +28,7 @@ from pipeline.core.enrich import MATCHING
 from pipeline.examples import config_directory, story
 from pipeline.feeds import DEFAULT_FEEDS
 from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
+from pipeline.gateway.metrics import GatewayMetrics
 from pipeline.models.incident import IncidentChange
 from pipeline.models.policy import Config
 from pipeline.recording import read_recording
@@ -139,9 +140,10 @@ def matching_table() -> str:
 
 
 def metrics_table() -> str:
-    """Every series of a worker with its type, labels and meaning."""
+    """Every series of a worker and of the gateway with its type, labels and meaning."""
     registry = _Listening()
     Metrics(registry, [])
+    GatewayMetrics(registry)
     rows = []
     for collector in registry.all:
         labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()
