@@ -277,6 +277,8 @@ def test_broken_json_is_refused_where_json_is_promised() -> None:
 
     assert refusal(decode(b"{"), STRUCTURED).reason == Reason.BROKEN_JSON
     assert refusal(decode(b"{"), *BINARY).reason == Reason.BROKEN_JSON
+    capitals = tuple((name, b"Application/JSON" if name == "content-type" else value) for name, value in BINARY)
+    assert refusal(decode(b"{"), *capitals).reason == Reason.BROKEN_JSON
     with pytest.raises(BadRecord, match="neither JSON nor text"):
         decode(b"\xff\xfe")
 

@@ -105,6 +105,22 @@ def test_a_document_tree_without_end_or_sense_is_no_reason_to_lose_a_ticket() ->
     assert only("jira", payload).description == "deep"
 
 
+def test_a_new_ticket_happens_when_it_was_created_and_a_changed_one_when_it_changed() -> None:
+    payload = document("jira-ticket-firing")
+    payload["timestamp"] += 90_000
+    new = only("jira", payload).event_at_ms
+    changed = only("jira", {**payload, "webhookEvent": "jira:issue_updated"}).event_at_ms
+
+    assert (new, changed) == (1_772_591_005_118, 1_772_591_095_118)
+
+
+def test_what_jira_calls_labels_are_tags_in_every_desk() -> None:
+    payload = document("jira-ticket-firing")
+    payload["issue"]["fields"]["labels"] = ["checkout", "depot", 7, ""]
+
+    assert only("jira", payload).labels["tags"] == "checkout, depot"
+
+
 def test_a_deleted_issue_is_over_whatever_its_status() -> None:
     payload = {**document("jira-ticket-firing"), "webhookEvent": "jira:issue_deleted"}
 
