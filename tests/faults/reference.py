@@ -35,6 +35,8 @@ COMPACTED: Final = ("incidents.state",)
 Source = tuple[str, int]
 """Whose outputs they are: a stage and its input partition, or the load."""
 
+LOAD: Final = ("load", 0)
+
 Found = Mapping[str, Counter[Digest]]
 """Topic -> what is there, to decide between orders that the journal leaves open."""
 
@@ -81,7 +83,7 @@ def expect(site: Site, records: Records, found: Found, bug: Bug | None = None) -
     """
     expectation = Expectation()
     for place, digests in site.sent.items():
-        expectation.outputs[place]["load", 0] = digests
+        expectation.outputs[place][LOAD] = digests
     journal = transactions(site.read_offsets(), [site.settings.group(stage) for stage in STAGES])
     for stage in STAGES:
         factory = processor_factory(stage, site.config)

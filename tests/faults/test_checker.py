@@ -11,6 +11,7 @@ from pipeline.core.step import StreamRecord
 from tests.faults.checker import Check, Verdict, check_revisions, compare
 from tests.faults.corpus import Corpus
 from tests.faults.journal import OFFSETS_TOPIC, Commit, decode, transactions
+from tests.faults.reference import LOAD
 from tests.faults.site import digest
 
 PLACE = ("episodes", 0)
@@ -39,6 +40,14 @@ def test_a_record_that_is_missing_is_lost() -> None:
 
 def test_a_record_that_is_there_twice_is_duplicated() -> None:
     assert judged(digests(b"a", b"b", b"b", b"x"), digests(b"a", b"b"), digests(b"x")) == {Check.DUPLICATED: 1}
+
+
+def test_an_input_that_the_loads_client_stored_twice_is_told_and_is_no_fault_of_ours() -> None:
+    verdict = Verdict()
+    compare(("alerts.raw.jira", 0), digests(b"a", b"b", b"b"), {LOAD: digests(b"a", b"b")}, verdict)
+    assert (verdict.counts, verdict.repeated_input) == ({}, 1)
+    compare(("alerts.raw.jira", 0), digests(b"a", b"x"), {LOAD: digests(b"a", b"b")}, verdict)
+    assert verdict.counts == {Check.LOST: 1, Check.FOREIGN: 1}
 
 
 def test_records_of_one_source_that_changed_places_are_out_of_order() -> None:
