@@ -37,6 +37,7 @@ class Episode(NamedTuple):
     Attributes:
         at_ms: when it was opened, on arrival's clock.
         event_at_ms: when it happened by its source's clock, else ``at_ms``.
+        entity: reference of what it is about, and ``mentions`` of what its text names, as enrichment found them.
         ended_at_ms: when it was resolved or had expired, on arrival's clock; None: it never was.
         name: of the condition.
         text: summary and description.
@@ -60,6 +61,8 @@ class Episode(NamedTuple):
     by_people: bool
     place: Place
     ended_at_ms: int | None = None
+    entity: str | None = None
+    mentions: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -115,6 +118,8 @@ def _episode(event: EpisodeEvent, systems: Mapping[str, str | None]) -> Episode:
         labels=alert.labels,
         by_people=alert.feed_class == FeedClass.DESK,
         place=(topic, offset, index),
+        entity=alert.entity,
+        mentions=tuple(alert.mentions),
     )
 
 

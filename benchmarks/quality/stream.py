@@ -30,6 +30,10 @@ REPEAT_MS: Final = 5 * MINUTE_MS
 # A condition is told when a rule has held for a while, and again by a queue or two: seconds, sometimes a minute.
 ARRIVAL_MS_MEDIAN: Final = 6 * SECOND_MS
 ARRIVAL_SPREAD: Final = 0.9
+# From the moment when a service begins to fail to the first alert of a condition: rules want it to hold for a while,
+# and some conditions (queues, memory) take minutes to show.
+ONSET_MS_MEDIAN: Final = 30 * SECOND_MS
+ONSET_SPREAD: Final = 1.0
 SKEWED_FEED: Final = "hosts"
 SKEW_MS: Final = 20 * SECOND_MS
 CHRONIC_CONDITIONS: Final = 15
@@ -151,7 +155,7 @@ class _Teller:
         for symptom in chance.sample(pool, min(len(pool), chance.choice((1, 1, 2, 2, 3)))):
             if chance.random() >= SEEN_SHARE:
                 continue
-            begin_ms = reached.at_ms + round(15 * SECOND_MS * chance.lognormvariate(0, 0.6))
+            begin_ms = reached.at_ms + round(ONSET_MS_MEDIAN * chance.lognormvariate(0, ONSET_SPREAD))
             end_ms = fault.ended_ms + round(60 * SECOND_MS * chance.lognormvariate(0, 0.6))
             through = reached.through if chance.random() < CALLEE_NAMED_SHARE else None
             self._condition(
