@@ -241,22 +241,23 @@ class CorrelateProcessor(CorrelateState):
     def _enrich_again(self, due_ms: int) -> None:
         """Enrich kept alerts that this configuration has not examined, oldest first, some at a time."""
         version = self._desk.config.version
-        found: dict[str, dict[str, tuple[Member, Alert]]] = {}
+        found: dict[str, list[tuple[Member, Alert]]] = {}
         waiting = list(islice(self._late.unexamined(version), EXAMINED_AT_ONCE + 1))
         for episode_id in waiting[:EXAMINED_AT_ONCE]:
-            alert = self._late.alert(episode_id)
-            if self._enrich is not None:
-                self._enrich(alert)
-            member = self._book.member(episode_id)
             self.touch(LATE + episode_id)
+            member = self._book.member(episode_id)
+            if member is None or self._enrich is None:
+                self._late.forget(episode_id)
+                continue
+            alert = self._late.alert(member)
+            self._enrich(alert)
             if alert.entity is None:
                 self._late.examined(episode_id, version)
                 continue
             self._late.forget(episode_id)
-            if member is not None:
-                found.setdefault(member.incident_id, {})[episode_id] = member, alert
+            found.setdefault(member.incident_id, []).append((member, alert))
         for incident_id, of_incident in found.items():
-            self._known_now(incident_id, list(of_incident.values()), version)
+            self._known_now(incident_id, of_incident, version)
         if len(waiting) > EXAMINED_AT_ONCE:
             self.timers.set(LATE, due_ms + PAUSE_MS)
 

@@ -13,12 +13,13 @@ from typing import Final
 import orjson
 
 from pipeline.models.alert import Alert, Kind
+from pipeline.models.incident import Member
 from pipeline.models.wire import to_json
 
 LATE_SCHEMA: Final = 1
 
 KEPT_MAX: Final = 20_000
-"""Alerts of one partition, some 10 MiB; the oldest go first. Who has more has no catalogue, rather than a late one."""
+"""Alerts of one partition, some 6 MiB; the oldest go first. Who has more has no catalogue, rather than a late one."""
 
 TEXT_CHARS_MAX: Final = 2_048
 """Of the description: enrichment looks no further."""
@@ -31,12 +32,17 @@ PAUSE_MS: Final = 1_000
 UNDER_WAY_MS: Final = 60_000
 """What ingest has enriched under the old configuration may arrive here that long after the new one has come."""
 
+_HEAD: Final = b"[%d," % LATE_SCHEMA
+
 UNEXAMINED: Final = ""
 """Version of alerts that this configuration has not examined, for sure."""
 
 
 class Late:
-    """Alerts of open episodes that no entity was found for, in the order in which they came."""
+    """Alerts of open episodes that no entity was found for, in the order in which they came.
+
+    Kept is what enrichment looks at and the member does not hold.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
@@ -53,10 +59,8 @@ class Late:
             alert: as it came.
             version: the configuration that examined it, or `UNEXAMINED`.
         """
-        facts = (alert.feed, alert.feed_class, alert.alert_key, alert.name, alert.summary)
-        self._kept[episode_id] = to_json(
-            (LATE_SCHEMA, self._next, version, *facts, alert.description[:TEXT_CHARS_MAX], alert.labels)
-        )
+        facts = (alert.name, alert.description[:TEXT_CHARS_MAX], alert.labels)
+        self._kept[episode_id] = to_json((LATE_SCHEMA, self._next, version, *facts))
         self._next += 1
         changed = [episode_id]
         if len(self._kept) > KEPT_MAX:
@@ -74,16 +78,16 @@ class Late:
         document[2] = version
         self._kept[episode_id] = to_json(document)
 
-    def alert(self, episode_id: str) -> Alert:
-        """The alert, not enriched, with all that enrichment looks at."""
-        _, _, _, feed, feed_class, alert_key, name, summary, description, labels = orjson.loads(self._kept[episode_id])
+    def alert(self, member: Member) -> Alert:
+        """The alert that opened a member's episode, not enriched, with all that enrichment looks at."""
+        _, _, _, name, description, labels = orjson.loads(self._kept[member.episode_id])
         return Alert(
-            feed=feed,
-            feed_class=feed_class,
+            feed=member.feed,
+            feed_class=member.feed_class,
             kind=Kind.FIRING,
-            alert_key=alert_key,
+            alert_key=member.alert_key,
             name=name,
-            summary=summary,
+            summary=member.summary,
             description=description,
             labels=labels,
         )
@@ -104,9 +108,8 @@ class Late:
         Raises:
             ValueError: it is of a schema that this release does not read.
         """
-        schema = orjson.loads(value)[0]
-        if schema != LATE_SCHEMA:
-            raise ValueError(f"late alert schema {schema!r}, this release reads {LATE_SCHEMA}")
+        if not value.startswith(_HEAD):
+            raise ValueError(f"late alert of another schema, this release reads {LATE_SCHEMA}")
         self._kept[episode_id] = value
 
     def dump(self, episode_id: str) -> bytes | None:
@@ -115,6 +118,7 @@ class Late:
 
     def restored(self) -> None:
         """All records are back: put them in the order in which they had come."""
-        order = {episode_id: orjson.loads(kept)[1] for episode_id, kept in self._kept.items()}
+        begin = len(_HEAD)
+        order = {episode_id: int(kept[begin : kept.index(b",", begin)]) for episode_id, kept in self._kept.items()}
         self._kept = {each: self._kept[each] for each in sorted(order, key=order.__getitem__)}
         self._next = max(order.values(), default=-1) + 1

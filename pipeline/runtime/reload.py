@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from pipeline.catalog import ConfigError
@@ -25,6 +26,10 @@ from pipeline.runtime.metrics import Metrics
 
 LOOK_SECONDS: Final = 1.0
 """Kubernetes brings a changed ConfigMap within a minute; people who edit files wait seconds."""
+
+LOOK_SECONDS_MAX: Final = 30.0
+PAUSE_OF_LOOKS: Final = 50.0
+"""Pause after a look, in times of what it took: tens of thousands of files take a fiftieth of a core at most."""
 
 READS_MAX: Final = 5
 """Reads of a directory that changes while it is read, before it is left for the next look."""
@@ -76,7 +81,8 @@ class Reloader:
         self._prepare = prepare
         self._metrics = metrics
         self._asked = asyncio.Event()
-        self._seen = _print_of(directory)
+        self._seen: Print | None = _print_of(directory)
+        self._pause_seconds = LOOK_SECONDS
         metrics.config_in_force(version)
 
     async def run(self, hosts: Sequence[StageHost]) -> None:
@@ -87,7 +93,9 @@ class Reloader:
         try:
             while True:
                 asked = await self._wait()
+                began = monotonic()
                 now = await asyncio.to_thread(_print_of, self._directory)
+                self._pause_seconds = min(LOOK_SECONDS_MAX, max(LOOK_SECONDS, PAUSE_OF_LOOKS * (monotonic() - began)))
                 if asked or (now != self._seen and now == before):
                     await self._reload(hosts, asked=asked)
                 before = now
@@ -97,7 +105,7 @@ class Reloader:
     async def _wait(self) -> bool:
         """Wait for the next look; whether somebody asked for it."""
         try:
-            await asyncio.wait_for(self._asked.wait(), LOOK_SECONDS)
+            await asyncio.wait_for(self._asked.wait(), self._pause_seconds)
         except TimeoutError:
             return False
         self._asked.clear()
@@ -139,7 +147,8 @@ class Reloader:
             prepared = await asyncio.to_thread(self._prepare, stages)
             if await asyncio.to_thread(_print_of, self._directory) == self._seen:
                 return prepared
-        raise ValueError("the files change while they are read; looked at again when they are quiet")
+        self._seen = None
+        raise ValueError("the files change while they are read; they are read again when they are quiet")
 
     def _refuse(self, error: BaseException) -> None:
         self._metrics.config_reload.labels(REFUSED).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ import pytest
 
 from pipeline.core import late
 from pipeline.core.correlate import CorrelateProcessor
+from pipeline.core.enrich import Enricher
 from pipeline.core.late import EXAMINED_AT_ONCE, UNDER_WAY_MS, UNEXAMINED, Late
 from pipeline.core.step import CONFIG_HEADER, TICK_KEY, StreamRecord
 from pipeline.models.alert import Alert, Severity
@@ -195,6 +197,26 @@ def test_what_is_over_is_not_kept(end: str) -> None:
         assert b"u/EP-k1" not in bench.state
     reload(bench)
     assert len(events_of(bench, T0 + 2 * SECOND)) == (end == "never_known")
+
+
+def test_what_is_kept_and_the_member_are_all_that_enrichment_looks_at() -> None:
+    """Fields that `Enricher` reads: where one more is read, it must be kept as well."""
+    read: set[str] = set()
+
+    class Watched(Alert):
+        __slots__ = ()
+
+        def __getattribute__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    plain = stranger(name="nobody", description="of nothing", feed_class="desk")
+    subject = Watched(**{field.name: getattr(plain, field.name) for field in fields(Alert)})
+    read.clear()
+    Enricher(AFTER).enrich(subject)
+    kept = {"feed", "feed_class", "name", "summary", "description", "labels"}
+    written = {"host", "mentions", "entity", "space"}
+    assert read <= kept | written
 
 
 def test_the_oldest_goes_where_too_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
