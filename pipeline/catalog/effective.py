@@ -21,7 +21,7 @@ from pipeline.catalog.effective_reach import (
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
 from pipeline.catalog.references import full, short
-from pipeline.core.enrich import SPACE_DEFAULT, Enricher
+from pipeline.core.enrich import SPACE_DEFAULT
 from pipeline.core.names import Place as Follows
 from pipeline.core.names import places_of
 from pipeline.core.oncall import on_call
@@ -83,7 +83,7 @@ class Subject:
 
 def find(context: Context, name: str) -> str | None:
     """The entity that a reference, name, title, alias or host means."""
-    return Enricher(context.config).resolve(name)
+    return context.enricher.resolve(name)
 
 
 def effective(

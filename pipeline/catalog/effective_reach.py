@@ -11,7 +11,6 @@ from pipeline.catalog.annotations import PREFIX
 from pipeline.catalog.effective_facts import DEFAULT, Fact, at
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
-from pipeline.core.enrich import Enricher
 from pipeline.core.names import HOST_LABELS, bare_host, identifying_labels, phrase_of, terms_of
 from pipeline.core.topology import REACH_HOPS_MAX
 from pipeline.models.catalog import Entity
@@ -110,7 +109,7 @@ def _label_origin(context: Context, entity: Entity, label: str) -> str:
 
 def feeds_that_name(context: Context, ref: str, feeds: dict[str, Feed], coverage: Sequence[Coverage]) -> Iterator[Fact]:
     """Feeds whose settings name the entity and, where alerts were given, feeds whose alerts are about it."""
-    enricher = Enricher(context.config)
+    enricher = context.enricher
     sources = context.opened.packs.sources
     for name, feed in feeds.items():
         source = sources.get(("feed", name))
@@ -147,7 +146,7 @@ def _texts(value: Any) -> Iterator[str]:
 def maintenance(context: Context, ref: str, at_ms: int) -> Iterator[Fact]:
     """Windows on the entity or on what it runs on, and those by labels, which may cover its alerts."""
     places = context.topology.runs_on(ref)
-    enricher = Enricher(context.config)
+    enricher = context.enricher
     moment = datetime.fromtimestamp(at_ms / 1_000, UTC)
     for window in context.config.maintenance:
         hit = [target for target in window.targets if enricher.resolve(target) in places]

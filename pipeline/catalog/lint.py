@@ -48,8 +48,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("escalation-loop", Level.ERROR, "a level that calls only whom earlier levels have called"),
         Rule("rotation-of-one", Level.ADVICE, "`oncall-secondary` is the person who is on call already"),
         Rule("service-without-owner", Level.ADVICE, "a Component whose `spec.owner` is not stated"),
-        Rule("service-without-rotation", Level.ADVICE, "a Component that no rotation covers, nor its owner's"),
-        Rule("owner-without-rotation", Level.ADVICE, "a group with such services and no `spillway.dev/oncall`"),
+        Rule("service-without-rotation", Level.ADVICE, "a Component that no rotation covers and no team owns"),
+        Rule("owner-without-rotation", Level.ADVICE, "a team without a rotation that owns services which none covers"),
         Rule("unreachable-service", Level.ADVICE, "a Component whose names all mean others: no alert finds it"),
         Rule("isolated-service", Level.ADVICE, "a Component that needs nothing and that nothing needs"),
         Rule("unused-rotation", Level.ADVICE, "a rotation that covers nothing and that nothing names"),
@@ -74,8 +74,11 @@ RULES: Final[dict[str, Rule]] = {
 }  # fmt: skip
 
 CHECK_RULES: Final = frozenset(
-    ("unused-rotation", "unreachable-service", "isolated-service", "service-without-rotation", "escalation-nowhere")
-)
+    (
+        "unused-rotation", "unreachable-service", "isolated-service", "service-without-rotation",
+        "owner-without-rotation", "escalation-nowhere",
+    )
+)  # fmt: skip
 """Rules whose findings `config check` tells as warnings, too: references that lead nowhere."""
 
 _ALLOW: Final = re.compile(r"(?:^|\s)#\s*spillway-lint:\s*allow\s+([a-z][a-z-]*(?:\s*,\s*[a-z][a-z-]*)*)")

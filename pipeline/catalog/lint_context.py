@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pipeline.catalog.load import Opened
 from pipeline.catalog.problems import Place
+from pipeline.core.enrich import Enricher
 from pipeline.core.escalate import Escalator
 from pipeline.core.oncall import OncallIndex
 from pipeline.core.topology import Topology
@@ -55,6 +56,11 @@ class Context:
     def escalator(self) -> Escalator:
         """Whom a level calls."""
         return Escalator(self.topology, self.oncall)
+
+    @cached_property
+    def enricher(self) -> Enricher:
+        """What names mean, as alerts are matched."""
+        return Enricher(self.config)
 
     @cached_property
     def services(self) -> list[Entity]:

@@ -54,11 +54,10 @@ def _owners(context: Context) -> Iterator[Finding]:
             yield Finding("service-without-owner", context.place(service.ref), message)
         if not context.config.rotations or context.oncall.rotation_of(service.ref) is not None:
             continue
-        owned = service.owner in groups
-        if owned:
+        if service.owner in groups:  # told at the group, once for all of its services
             uncovered.setdefault(service.owner or "", []).append(service.name)
-        why = f"its owner '{service.owner}' has none either" if owned else "give it one, or an owner that has one"
-        message = f"no rotation covers '{service.name}': {why}"
+            continue
+        message = f"no rotation covers '{service.name}': give it one, or an owner that has one"
         yield Finding("service-without-rotation", context.place(service.ref, _OWNER), message)
     for ref in context.opened.descriptors:
         if ref.startswith("group:") and (services := uncovered.get(short(ref))):
