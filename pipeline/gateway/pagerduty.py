@@ -140,7 +140,8 @@ class EventRefusal(Refusal):
     """400 with a list of what is wrong."""
 
     def __init__(self, errors: Sequence[str], reason: Reason) -> None:
-        super().__init__(HTTPStatus.BAD_REQUEST, reason, "; ".join(errors), private="event")
+        sentence = "; ".join(errors)
+        super().__init__(HTTPStatus.BAD_REQUEST, reason, sentence, private=sentence)
         self.errors = tuple(errors)
 
 
