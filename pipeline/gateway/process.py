@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,7 +82,16 @@ def open_feeds(
             key=RecordKey(name, feed.adapter, rule.key),
             rate=TokenBucket(rule.requests_per_second, rule.burst),
         )
-    return feeds, Switchboard(routing_keys)
+    return feeds, _switchboard(routing_keys)
+
+
+def _switchboard(routing_keys: Mapping[str, Sequence[bytes]]) -> Switchboard:
+    owners: dict[bytes, str] = {}
+    for feed, keys in routing_keys.items():
+        for key in keys:
+            if owners.setdefault(key, feed) != feed:
+                raise GatewayError(f"feeds {owners[key]} and {feed} share a routing key, so it chooses neither")
+    return Switchboard(routing_keys)
 
 
 class Gateway:

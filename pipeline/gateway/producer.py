@@ -10,6 +10,7 @@ import asyncio
 import threading
 from functools import partial
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -81,6 +82,7 @@ class RawProducer:
         self._loop = asyncio.get_running_loop()
         self._producer = Producer({**producer_settings(bootstrap), "error_cb": self._on_error})
         self._reports: list[_Report] = []
+        self._acknowledged_at = -CHECK_SECONDS
         self._running = True
         self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
         self._thread.start()
@@ -111,7 +113,8 @@ class RawProducer:
         try:
             metadata = await asyncio.to_thread(self._producer.list_topics, timeout=METADATA_SECONDS_MAX)
         except KafkaException:
-            self._set_up(False)
+            # A busy broker may be late with metadata while it acknowledges records: then it is there.
+            self._set_up(monotonic() - self._acknowledged_at < CHECK_SECONDS)
             return
         self.missing = frozenset(self._topics - metadata.topics.keys())
         self._set_up(True)
@@ -141,7 +144,10 @@ class RawProducer:
             self._loop.call_soon_threadsafe(self._set_up, False)
 
     def _delivered(self, report: asyncio.Future[None], error: KafkaError | None, message: Message) -> None:
-        self._reports.append((report, _failure(error, message)))
+        failure = _failure(error, message)
+        if failure is None:
+            self._acknowledged_at = monotonic()
+        self._reports.append((report, failure))
 
     def _poll(self) -> None:
         while self._running:

@@ -255,3 +255,15 @@ def test_room_for_bodies_is_shared_and_bounded(kafka: str, prefix: str, tmp_path
             line.sendall(b"x" * 96)
             assert line.recv(100).startswith(b"HTTP/1.1 202 ")
         assert house.feed("open", b"x" * LIMIT).status == 202
+
+
+def test_more_requests_at_once_than_allowed_are_told_to_come_back(kafka: str, prefix: str, tmp_path: Path) -> None:
+    with House(kafka, prefix, tmp_path, {"open": FEEDS["open"]}, {}, limits=Limits(requests=1)) as house:
+        with socket.create_connection((HOST, house.port), SECONDS_MAX) as line:
+            line.sendall(b"POST /v1/feeds/open HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
+            wait_until(lambda: house.gateway.server.in_flight == 1, SECONDS_MAX, "a request is under way")
+            answer = house.feed("open")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            line.sendall(b"}")
+            assert line.recv(100).startswith(b"HTTP/1.1 202 ")
+        assert house.feed("open").status == 202

@@ -34,6 +34,7 @@ FEEDS["open"]["gateway"]["burst"] = 100_000
 RETRY_SECONDS = 0.05
 """A sender that is refused comes back sooner than it is told, and leaves the machine to the broker meanwhile."""
 
+ROUTING_KEY = {"scheme": "pagerduty-routing-key", "secrets_env": ["GATEWAY_TOKEN"]}
 LISTENING = re.compile(r"taking messages on [\d.]+:(\d+) .* on port (\d+)")
 
 
@@ -255,6 +256,10 @@ def test_no_secret_and_no_payload_is_logged(kafka: str, prefix: str, tmp_path: P
         ),
         ({"jira": {"gateway": {"auth": {"scheme": "none"}, "key": ["issue"]}}}, "key: paths begin with"),
         ({"jira": {"gateway": {"auth": {"scheme": "none"}, "headers": ["Authorization"]}}}, "stays out of the record"),
+        (
+            {name: {"adapter": "pagerduty", "gateway": {"auth": ROUTING_KEY}} for name in ("one", "two")},
+            "feeds one and two share a routing key",
+        ),
         (
             {"jira": {"gateway": {"auth": {"scheme": "standard-webhooks", "secrets_env": ["GATEWAY_TOKEN"]}}}},
             "feed jira: the secret of scheme standard-webhooks: a secret of Standard Webhooks is base64",
