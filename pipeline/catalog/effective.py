@@ -20,7 +20,7 @@ from pipeline.catalog.effective_reach import (
 )
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
-from pipeline.catalog.references import full, short
+from pipeline.catalog.references import NAMESPACE_DEFAULT, full, short
 from pipeline.core.enrich import SPACE_DEFAULT
 from pipeline.core.names import Place as Follows
 from pipeline.core.names import places_of
@@ -72,13 +72,8 @@ class Subject:
 
     def stated(self, ref: str, *path: str) -> str:
         """Where a descriptor states something at a path of its document; the default where it does not."""
-        descriptor = self.context.opened.descriptors.get(ref)
-        if descriptor is None:
-            return DEFAULT
-        if path[:2] == ("metadata", "annotations") and path[2] in descriptor.annotations:
-            return at(descriptor.annotations[path[2]])
-        document = self.context.opened.documents.get(descriptor.place)
-        return at(document.at(*path)) if document is not None and path in document.lines else DEFAULT
+        place = self.context.written(ref, *path)
+        return at(place) if place is not None else DEFAULT
 
 
 def find(context: Context, name: str) -> str | None:
@@ -145,21 +140,24 @@ def _annotation(subject: Subject, ref: str, name: str) -> str:
 def _domain(subject: Subject) -> Iterator[Fact]:
     entity = subject.entity
     yield Fact("system", entity.system, subject.stated(entity.ref, "spec", "system"))
-    domain = subject.follows.domain
-    own = subject.stated(entity.ref, "spec", "domain")
-    if domain is None or own != DEFAULT:
-        yield Fact("domain", domain, own)
-        return
-    for heir, words in ((entity, "its system"), (subject.answers, f"its service {subject.answers.name}")):
-        if own_of_heir := subject.stated(heir.ref, "spec", "domain"):
-            if heir is not entity and own_of_heir != DEFAULT:
-                yield Fact("domain", domain, f"{own_of_heir} by {words}")
-                return
-            system = full("system", "default", heir.system) if heir.system else ""
-            if (of_system := subject.stated(system, "spec", "domain")) != DEFAULT:
-                yield Fact("domain", domain, f"{of_system} by {words if heir is entity else f'{words} and its system'}")
-                return
-    yield Fact("domain", domain, DEFAULT)
+    for heir, whose in ((entity, ""), (subject.answers, f" its service {subject.answers.name}")):
+        of_system = subject.stated(_reference("system", heir.system), "spec", "domain")
+        if (own := subject.stated(heir.ref, "spec", "domain")) != DEFAULT:
+            yield Fact("domain", subject.follows.domain, f"{own} by{whose}" if whose else own)
+            return
+        if of_system != DEFAULT:
+            by = f"the system of{whose}" if whose else "its system"
+            yield Fact("domain", subject.follows.domain, f"{of_system} by {by}")
+            return
+    yield Fact("domain", subject.follows.domain, DEFAULT)
+
+
+def _reference(kind: str, written: str | None) -> str:
+    """Full reference of a system or group as entities name it; "" where there is none."""
+    if written is None:
+        return ""
+    namespace, found, name = written.partition("/")
+    return full(kind, namespace if found else NAMESPACE_DEFAULT, name if found else namespace)
 
 
 # -- people
@@ -173,14 +171,7 @@ def _owner(subject: Subject) -> Iterator[Fact]:
     group = subject.context.config.catalogue.groups.get(answers.owner or "")
     if group is None or answers.owner is None:
         return
-    ref = next(
-        (
-            each
-            for each in subject.context.opened.descriptors
-            if each.startswith("group:") and short(each) == group.name
-        ),
-        "",
-    )
+    ref = _reference("group", answers.owner)
     yield Fact("team", group.title, subject.stated(ref, "metadata", "title"))
     yield Fact("email", group.email, subject.stated(ref, "spec", "profile", "email"))
 
@@ -193,11 +184,7 @@ def _rotation_origin(subject: Subject, rotation: Rotation) -> str:
     source = subject.context.opened.packs.sources["rotation", rotation.name]
     if answers.ref in rotation.services:
         return f"{at(source.at('services'))} by its list of services"
-    group = next(
-        (ref for ref in subject.context.opened.descriptors if ref.startswith("group:") and short(ref) == answers.owner),
-        "",
-    )
-    return f"{_annotation(subject, group, 'oncall')} by its owner"
+    return f"{_annotation(subject, _reference('group', answers.owner), 'oncall')} by its owner"
 
 
 def _on_call(subject: Subject, at_ms: int) -> Iterator[Fact]:

@@ -102,9 +102,8 @@ def _spellings(context: Context, entity: Entity) -> Iterator[tuple[str, str, str
 
 
 def _label_origin(context: Context, entity: Entity, label: str) -> str:
-    place = context.opened.descriptors[entity.ref].place
-    document = context.opened.documents.get(place)
-    return at(document.at("metadata", "labels", label)) if document is not None else at(place)
+    place = context.written(entity.ref, "metadata", "labels", label)
+    return at(place) if place is not None else entity.location
 
 
 def feeds_that_name(context: Context, ref: str, feeds: dict[str, Feed], coverage: Sequence[Coverage]) -> Iterator[Fact]:

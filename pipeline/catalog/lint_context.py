@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from pipeline.catalog.load import Opened
 from pipeline.catalog.problems import Place
+from pipeline.catalog.references import NAMESPACE_DEFAULT, full
+from pipeline.catalog.yaml_lines import Document
 from pipeline.core.enrich import Enricher
 from pipeline.core.escalate import Escalator
 from pipeline.core.oncall import OncallIndex
@@ -66,6 +68,26 @@ class Context:
     def services(self) -> list[Entity]:
         """Every Component, by reference."""
         return [each for _, each in sorted(self.config.catalogue.entities.items()) if each.kind == "component"]
+
+    @cached_property
+    def _documents(self) -> dict[str, list[Document]]:
+        """Reference -> the documents that describe it; imports add to those written by hand."""
+        found: dict[str, list[Document]] = {}
+        for document in self.opened.documents.values():
+            body = document.value
+            metadata = body.get("metadata") if isinstance(body, dict) else None
+            if isinstance(metadata, dict):
+                namespace = str(metadata.get("namespace", NAMESPACE_DEFAULT))
+                ref = full(str(body.get("kind")), namespace, str(metadata.get("name")))
+                found.setdefault(ref, []).append(document)
+        return found
+
+    def written(self, ref: str, *path: str) -> Place | None:
+        """Where the description of an entity or group states something; None where it does not."""
+        for document in self._documents.get(ref, ()):
+            if path in document.lines:
+                return document.at(*path)
+        return None
 
     def place(self, ref: str, *written: str) -> Place:
         """Where an entity or group is described; the first of the named fields that is there gives the line."""

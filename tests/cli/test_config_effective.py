@@ -96,6 +96,28 @@ def test_each_origin_leads_to_the_line_that_says_it() -> None:
         assert word in lines(file)[int(line) - 1], (section, name, found[section][name])
 
 
+def test_what_stands_in_another_namespace_or_in_a_second_description_is_found_there(tmp_path: Path) -> None:
+    by_hand = component("till", spec="owner: ops/cash\nsystem: ops/shop")
+    imported = component("till", annotations="spillway.dev/generated-by: cmdb\nspillway.dev/tier: '2'")
+    system = component("shop", kind="System", spec="domain: retail").replace(
+        "name: shop", "name: shop\n  namespace: ops"
+    )
+    team = component("cash", kind="Group", annotations="spillway.dev/oncall: desk").replace(
+        "name: cash", "name: cash\n  namespace: ops"
+    )
+    files = {
+        "catalog/a.yaml": by_hand + "---\n" + system + "---\n" + team,
+        "catalog/generated.yaml": imported,
+        "domains/retail.yaml": "title: Shop\n",
+        "oncall/desk.yaml": "people: [amara.okafor]\nstart: 2026-01-05T09:00:00Z\n",
+    }
+    found = shown("till", directory=write(tmp_path, files))
+    assert found["service"]["tier"] == (2, "catalog/generated.yaml:7")
+    assert found["service"]["domain"] == ("retail", "catalog/a.yaml:17 by its system")
+    assert found["owner"]["owner"] == ("ops/cash", "catalog/a.yaml:7")
+    assert found["on call"]["rotation"] == ("desk", "catalog/a.yaml:25 by its owner")
+
+
 def test_what_nobody_wrote_is_the_default() -> None:
     found = shown("checkout", "--at", AT)
     assert found["policy pack"]["users a report stands for"] == (50, "default")
