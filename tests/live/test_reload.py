@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
@@ -35,6 +36,8 @@ metadata: {name: ledger, title: Ledger}
 spec: {type: service, lifecycle: production, owner: payments-sre, dependsOn: ["resource:payments-db"]}
 """
 STRICTER = "join_at_least: 0.9\n"
+CHANGES, ALERTS_BETWEEN = 4, 150
+DECIDING = ("ingest", "dedupe", "correlate", "bridge", "deliver")
 CHANGED_AFTER = 40
 """Records of the day before its configuration changes: the checkout story is under way then."""
 
@@ -153,6 +156,33 @@ def test_a_swapped_config_map_is_found_and_a_broken_one_is_refused(make_site: Ma
     wait_until(lambda: worker.dispositions().total() >= 2, HANDLED_SECONDS_MAX, "both alerts are decided")
     assert worker.series()["spillway_alerts_unmatched_total"] == {("alertmanager",): 1}
     assert worker.remainder() == 0
+    assert worker.terminate() == 0, worker.said()
+
+
+def test_reloads_while_alerts_come_lose_none_and_count_none_twice(make_site: MakeSite) -> None:
+    site = make_site(partitions=2)
+    site.make_topics()
+    worker = site.worker().wait_ready()
+    for number in range(CHANGES):
+        for each in range(ALERTS_BETWEEN):
+            labels = {"alertname": f"Rule{number}-{each}", "service": "checkout", "severity": "critical"}
+            body = orjson.dumps(payloads.alertmanager(labels, f"rule {each}", datetime.now(UTC)))
+            site.send(FEED, body, partition=each % 2)
+        (site.directory / "correlation.yaml").write_text(f"window_seconds: {900 + number}\n")
+        worker.hang_up()
+        wait_loaded(worker, times=number + 1)
+    site.flush()
+    sent = CHANGES * ALERTS_BETWEEN
+
+    def settled() -> bool:
+        series = worker.series()
+        return worker.dispositions().total() >= sent and not any(series["spillway_config_partitions_behind"].values())
+
+    wait_until(settled, HANDLED_SECONDS_MAX, f"{sent} alerts are decided, and no partition is behind")
+    assert worker.dispositions() == Counter({"opened": 1, "joined": sent - 1})
+    assert worker.remainder() == 0
+    told = [orjson.loads(line) for line in worker.said().splitlines() if '"configuration in force"' in line]
+    assert {each["stage"] for each in told} == set(DECIDING)
     assert worker.terminate() == 0, worker.said()
 
 
