@@ -14,7 +14,7 @@ import orjson
 from pipeline.agents.processors import build_processor
 from pipeline.agents.shared import Shared
 from pipeline.catalog.imports import kubernetes, service_graph, servicenow
-from pipeline.catalog.imports.gathered import Gathered, ImportFailedError
+from pipeline.catalog.imports.gathered import Gathered, ImportFailedError, slug
 from pipeline.catalog.imports.write import descriptors, to_yaml, write
 from pipeline.cli.records import environment_settings
 from pipeline.cli.replay import read_config
@@ -70,12 +70,15 @@ def from_servicenow(files: tuple[str, ...], output: Path | None, *, strict: bool
 
 @import_.command(name="kubernetes")
 @_files
-@click.option("--cluster", help="Name of the cluster; without it, as the nodes' labels say.")
+@click.option(
+    "--cluster", help="Name of the cluster, and of a file of its own; without it, the name that the nodes' labels say."
+)
 @_output
 @_strict
 def from_kubernetes(files: tuple[str, ...], cluster: str | None, output: Path | None, *, strict: bool) -> None:
     """Read what `kubectl get deploy,sts,ds,pod,node,svc -A -o json` printed ("-": standard input)."""
-    _run("kubernetes", lambda: kubernetes.gather(map(_read, files), cluster), output, strict=strict)
+    source = "kubernetes" if cluster is None else f"kubernetes-{slug(cluster)}"
+    _run(source, lambda: kubernetes.gather(map(_read, files), cluster), output, strict=strict)
 
 
 @import_.command(name="otel-service-graph")

@@ -315,6 +315,20 @@ def test_what_cannot_be_read_is_said_with_its_place_and_exit_code_1(
     assert str(tmp_path / "given") in result.output
 
 
+def test_clusters_have_files_of_their_own_and_share_their_services(tmp_path: Path) -> None:
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    for cluster in ("East", "west"):
+        deployment = {"kind": "Deployment", "metadata": {"name": "basket", "namespace": "shop"}}
+        (tmp_path / "given").write_bytes(orjson.dumps({"kind": "List", "items": [deployment]}))
+        result = run("kubernetes", str(tmp_path / "given"), "--cluster", cluster, "--output", str(folder))
+        assert result.exit_code == 0, result.output
+    names = [path.name for path in sorted(folder.iterdir())]
+    assert names == ["imported-kubernetes-east.yaml", "imported-kubernetes-west.yaml"]
+    basket = load_config(tmp_path).catalogue.entities["component:default/basket"]
+    assert basket.depends_on == ("resource:default/east", "resource:default/west")
+
+
 def test_exit_codes_say_that_nothing_was_found_or_not_understood(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b'{"kind": "List", "items": []}')
     assert run("kubernetes", str(tmp_path / "empty")).exit_code == 2

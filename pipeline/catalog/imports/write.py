@@ -15,7 +15,7 @@ from pipeline.catalog.imports.gathered import COMPONENT, GROUP, Found, ImportFai
 ENTITIES_OF_A_FILE_MAX: Final = 2_000
 """Some 100,000 lines: a quarter of what one file may hold, and an editor still opens it."""
 
-MARK: Final = "# Written by `spillway catalog import {source}`: a further import writes it anew. Put what people know\n"
+MARK: Final = "# Written by spillway catalog import ({source}): a further import writes it anew. Put what people know\n"
 _MARK_NEXT: Final = "# into a file of its own, under the same kind and name: it leads, and this adds to it.\n"
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?::[A-Za-z][A-Za-z0-9_./-]*)?")
 _WORDS: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
