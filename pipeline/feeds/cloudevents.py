@@ -42,6 +42,8 @@ _BATCH: Final = "application/cloudevents-batch"
 _JSON_STRUCTURED: Final = "application/cloudevents+json"
 _VERSION: Final = re.compile(r"v?\d{1,4}", re.ASCII)
 _VERSIONS_READ: Final = "1."
+# States are a few words; a type of a mebibyte, looked at from each of its hyphens on, would take minutes.
+_STATE_CHARACTERS_MAX: Final = 256
 _WORD_ENDS: Final = re.compile(r"[-_]|(?<=[a-z])(?=[A-Z])")
 _SUMMARY_FIELDS: Final = ("summary", "message", "title", "description")
 _LINK_FIELDS: Final = ("url", "link")
@@ -241,8 +243,10 @@ def _state(event: _Event, event_type: str, options: Options) -> _State:
 
 def _words(segment: str) -> Iterator[tuple[int, str]]:
     """What a segment may end in, longest first, with the length of what is before: ``check_failed``, ``failed``."""
-    yield 0, segment
-    for end in _WORD_ENDS.finditer(segment):
+    begin = max(0, len(segment) - _STATE_CHARACTERS_MAX)
+    if not begin:
+        yield 0, segment
+    for end in _WORD_ENDS.finditer(segment, begin):
         yield end.start(), segment[end.end() :]
 
 

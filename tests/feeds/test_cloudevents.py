@@ -199,6 +199,11 @@ def test_a_type_without_a_known_word_is_refused_with_what_to_do() -> None:
     assert "secretly" not in bad.detail
 
 
+def test_a_type_as_long_as_a_message_may_be_is_decided_by_its_end_alone() -> None:
+    assert typed("com.example." + "a-" * 400_000 + "failed").kind == Kind.FIRING
+    assert refusal(event(type="a-" * 400_000, data=None), STRUCTURED).reason == Reason.UNKNOWN_SHAPE
+
+
 def test_a_type_that_the_feed_ignores_is_control() -> None:
     assert typed("com.github.push", ignored_types=["com.github."]).kind == Kind.CONTROL
 
