@@ -22,7 +22,7 @@ PIPELINE_RECORDS: Final = 500
 """Messages that meet in one pipeline: what has come before decides about what comes; thousands would be slow."""
 
 RUN_ON_SECONDS: Final = 5 * 24 * 3_600
-READ_SECONDS_MAX: Final = 2.0
+READ_SECONDS_MAX: Final = 0.5
 """Processor time that ingest may take for one message; what takes longer stops a partition for everybody."""
 
 

@@ -24,12 +24,14 @@ from pipeline.core.step import Output
 from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, MEBIBYTE
 from pipeline.models.alert import Alert, FeedClass, Kind, Severity, alert_from_wire
 from pipeline.models.decision import Reason
-from pipeline.recording import TIMESTAMP_MS_MAX
 from tests.fuzz.mutants import DONORS, Mutant
 from tests.fuzz.trees import places
 
 RECORD_OVERHEAD_BYTES: Final = 512
 """Of a record of ours beside key, value and headers; generous."""
+
+TIME_MS_MAX: Final = 253_402_300_799_999
+"""The end of the year 9999: times of maintenance may lie ahead, as far as a time can be shown at all."""
 
 DETAIL_CHARS_MAX: Final = 1_000
 SECRET_CHARS_MIN: Final = 6
@@ -93,7 +95,7 @@ def alert_problems(output: Output) -> Iterator[str]:
 def _type_problems(alert: Alert) -> Iterator[str]:
     for name in ("event_at_ms", "ended_at_ms"):
         at_ms = getattr(alert, name)
-        if at_ms is not None and (type(at_ms) is not int or not 0 <= at_ms <= TIMESTAMP_MS_MAX):
+        if at_ms is not None and (type(at_ms) is not int or not 0 <= at_ms <= TIME_MS_MAX):
             yield f"{name} is {at_ms!r}"
     for name in ("users_affected", "ttl_seconds", "clock_skew_ms"):
         count = getattr(alert, name)

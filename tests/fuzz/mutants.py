@@ -16,7 +16,7 @@ from pipeline.core.step import Headers
 from pipeline.flow import RAW_VALUE_BYTES_MAX
 from pipeline.models.policy import Feed
 from tests.feeds.payloads import SAMPLE_OF, Sample
-from tests.fuzz.trees import WORDS, damage, written
+from tests.fuzz.trees import LONG_BYTES, PIECES, WORDS, damage, lengthen, written
 
 OVERSIZE_SHARE: Final = 0.0005
 """Of all mutants: one MiB of bytes is slow to make, and there is one way to refuse it."""
@@ -38,6 +38,7 @@ OTHERWISE: Final[dict[str, dict[str, Any]]] = {
 }
 """Options that take adapters through other parts of their code: local times, other identities, all severities."""
 
+LONG_SHARE: Final = 0.05
 OTHERWISE_SHARE: Final = 0.2
 STRANGERS_SHARE: Final = 0.04
 """Messages in the topic of another source."""
@@ -116,12 +117,17 @@ def _feed(chosen: Seed, random: Random) -> Feed:
 
 
 def _value(chosen: Seed, random: Random) -> bytes:
+    if chosen.document is None and random.random() < LONG_SHARE:
+        piece = random.choice(PIECES).encode()
+        return random.choice((chosen.value, b"")) + piece * (LONG_BYTES // len(piece))
     if chosen.document is None or random.random() < 0.2:
         value = chosen.value
         for _ in range(random.choice((1, 1, 2, 4))):
             value = random.choice(_BYTE_WAYS)(value, random)
         return value
     document = deepcopy(chosen.document)
+    if random.random() < LONG_SHARE:
+        return written(lengthen(document, random)).encode()
     for _ in range(random.choice((1, 1, 1, 2, 3, 6))):
         document = damage(document, DONORS, random)
     # Lone surrogates are escapes in ASCII, and not UTF-8 otherwise.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
 import pytest
 
 from pipeline.core.ingest import IngestProcessor
@@ -14,6 +15,7 @@ from tests.fuzz import bench as bench_module
 from tests.fuzz.__main__ import attempt
 from tests.fuzz.bench import Bench
 from tests.fuzz.mutants import SEEDS, mutant
+from tests.fuzz.trees import LONG_BYTES
 
 SEED: Final = 20_260_304
 RECORDS: Final = 2_500
@@ -43,6 +45,13 @@ def test_undamaged_samples_pass_the_bench() -> None:
     for seed in SEEDS:
         assert bench.problems(mutant(SEED, 0)._replace(feed=seed.feed, value=seed.value, headers=seed.headers)) == []
     assert not bench.tally.refused
+
+
+def test_a_word_that_is_far_too_long_costs_no_time() -> None:
+    (seed,) = [each for each in SEEDS if each.name == "cloudevents-structured-firing"]
+    value = orjson.dumps({**seed.document, "type": "a-" * (LONG_BYTES // 2)})
+
+    assert Bench().problems(mutant(SEED, 0)._replace(feed=seed.feed, value=value, headers=seed.headers)) == []
 
 
 def _said(**changed: Any) -> Alert:

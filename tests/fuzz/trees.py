@@ -17,6 +17,15 @@ NESTING_LEVELS: Final = (2, 30, 300, 1_020, 1_025, 5_000, 100_000)
 LONG_CHARACTERS: Final = (200, 600, 1_100, 5_000, 70_000)
 """Around the bounds of an alert's fields, and far beyond."""
 
+_EVERYTHING: Final = "a-b_c d,e:f;g/h.1=2[x]{y}(z)%3<b>'\"\n{{p}} http://a/ 0x7 is lost to Up "
+PIECES: Final = (
+    _EVERYTHING, _EVERYTHING, _EVERYTHING, _EVERYTHING,
+    "a-b_cD ", "a-", "(", "{a", "1", "1.", "::", "[x ", "\n", '"', "%", "2026-03-04T", "a ", "changed state to down ", "é",
+    "a,b;",
+)  # fmt: skip
+"""Repeated to a long text: what a careless reader looks through again from each of them on."""
+
+LONG_BYTES: Final = 300_000
 REPEATS: Final = (2, 3, 70, 600)
 
 HUGE_NUMBERS: Final = (
@@ -112,6 +121,17 @@ def _other_type(value: Any, random: Random) -> Any:
     return {str(key): each for key, each in changed.items()} if isinstance(changed, dict) else changed
 
 
+def lengthen(document: Any, random: Random) -> Any:
+    """A document with one text that is far too long, made of one piece."""
+    root = [document]
+    texts = [(holder, key) for holder, key in places(root) if isinstance(holder[key], str)]
+    if texts:
+        holder, key = random.choice(texts)
+        piece = random.choice(PIECES)
+        holder[key] = random.choice((holder[key], "")) + piece * (LONG_BYTES // len(piece))
+    return root[0]
+
+
 def damage(document: Any, donors: list[Any], random: Random) -> Any:
     """A document with one thing changed.
 
@@ -164,7 +184,7 @@ def _repeat(holder: Any, key: Any, _donors: list[Any], random: Random) -> None:
     elif isinstance(inner, dict):
         inner.update({f"extra_{number}": random.choice(WORDS) for number in range(times)})
     elif isinstance(inner, str):
-        holder[key] = inner * times
+        holder[key] = inner * min(times, 1 + LONG_BYTES // (1 + len(inner)))
 
 
 def _graft(holder: Any, key: Any, donors: list[Any], random: Random) -> None:
