@@ -20,8 +20,8 @@ LONG_CHARACTERS: Final = (200, 600, 1_100, 5_000, 70_000)
 _EVERYTHING: Final = "a-b_c d,e:f;g/h.1=2[x]{y}(z)%3<b>'\"\n{{p}} http://a/ 0x7 is lost to Up "
 PIECES: Final = (
     _EVERYTHING, _EVERYTHING, _EVERYTHING, _EVERYTHING,
-    "a-b_cD ", "a-", "(", "{a", "1", "1.", "::", "[x ", "\n", '"', "%", "2026-03-04T", "a ", "changed state to down ", "é",
-    "a,b;",
+    "a-b_cD ", "a-", "(", "{a", "1", "1.", "::", "[x ", "\n", '"', "%", "2026-03-04T", "a ", "changed state to down ",
+    "é", "a,b;",
 )  # fmt: skip
 """Repeated to a long text: what a careless reader looks through again from each of them on."""
 
