@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.gateway import pagerduty
@@ -90,11 +90,10 @@ def test_room_is_given_back() -> None:
     room.take(10)
 
 
+NAME = st.text(max_size=5) | st.sampled_from(["Type", "payload", "dedup_key"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: (
-        st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["Type", "payload", "dedup_key"]), inner)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAME, inner, max_size=3),
     max_leaves=8,
 )
 EVENT = st.fixed_dictionaries(
@@ -106,6 +105,10 @@ EVENT = st.fixed_dictionaries(
 )
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine has other work too
+
+
+@UNHURRIED
 @given(document=EVENT)
 def test_no_json_brings_more_than_a_refusal(document: object) -> None:
     body = orjson.dumps(document)
@@ -117,6 +120,7 @@ def test_no_json_brings_more_than_a_refusal(document: object) -> None:
             continue
 
 
+@UNHURRIED
 @given(body=st.binary())
 def test_no_bytes_bring_more_than_a_refusal(body: bytes) -> None:
     RecordKey("jira", "jira", "source").of(body, [])
