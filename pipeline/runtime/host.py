@@ -117,7 +117,7 @@ class StageHost:
         found: list[int] = []
         for number, task in (*self._kept.items(), *self.tasks.items()):
             if task.context is not self.context:
-                task.renew(self.context)
+                task.next_context = self.context
                 found.append(number)
         return found
 

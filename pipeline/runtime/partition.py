@@ -27,7 +27,7 @@ from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
 from pipeline.runtime.metrics import FAILED
 from pipeline.runtime.note import Crash, OffsetNote
 from pipeline.runtime.quarantine import CRASHES_MAX, TIMER_ADVICE, Quarantine, set_aside, timer_at_fault
-from pipeline.runtime.renewal import renewed, until_named
+from pipeline.runtime.renewal import take_over, until_named
 from pipeline.runtime.restore import RestoreStoppedError
 from pipeline.runtime.transaction import TransactionStep
 from pipeline.runtime.waiting import Waiting
@@ -41,6 +41,7 @@ class PartitionTask:
     """State, producer and waiting batches of one input partition.
 
     Attributes:
+        context: what it works under now.
         partition: its number.
         processor: the stage's decisions and state.
         serving: the state is restored and batches are being handled.
@@ -48,6 +49,7 @@ class PartitionTask:
         handled_timestamp_ms: timestamp of the last record handled, or stream time as restored; 0 before both.
         progress_at: monotonic time when a batch was handled or there was none, seconds.
         waiting: what was fetched and is not handled yet.
+        next_context: of another configuration; it is gone on under from the record on that names its version.
     """
 
     def __init__(self, context: StageContext, partition: int) -> None:
@@ -58,8 +60,8 @@ class PartitionTask:
         self.handled_timestamp_ms = 0
         self.progress_at = monotonic()
         self.waiting = Waiting()
-        self._context = context
-        self._next: StageContext | None = None
+        self.context = context
+        self.next_context: StageContext | None = None
         self._writer = context.writer(
             context.settings, context.stage, partition, context.partition_counts, context.on_step
         )
@@ -74,11 +76,6 @@ class PartitionTask:
         self._positioned = False
         self._read_to: dict[str, int] = {}
         self._runner: asyncio.Task[None] | None = None
-
-    @property
-    def context(self) -> StageContext:
-        """What it works under now."""
-        return self._context
 
     # -- life
 
@@ -100,7 +97,7 @@ class PartitionTask:
         try:
             await self._writer.note(self.next_offsets, self._offset_texts(self.next_offsets))
         except KafkaError as error:
-            log_line("state not kept", stage=self._context.stage, partition=self.partition, because=repr(error))
+            log_line("state not kept", stage=self.context.stage, partition=self.partition, because=repr(error))
             return False
         self._closing = False
         self._serve()
@@ -118,7 +115,7 @@ class PartitionTask:
             self._runner = None
         async with self._guarded("release a partition"):
             if self.serving:
-                await self._context.hooks.on_revoked(self.partition)
+                await self.context.hooks.on_revoked(self.partition)
             self.serving = False
 
     async def close(self) -> None:
@@ -129,7 +126,7 @@ class PartitionTask:
 
     def _serve(self) -> None:
         self.progress_at = monotonic()
-        self._runner = asyncio.create_task(self._run(), name=f"{self._context.stage}-{self.partition}")
+        self._runner = asyncio.create_task(self._run(), name=f"{self.context.stage}-{self.partition}")
 
     async def _run(self) -> None:
         async with self._guarded("restore a partition"):
@@ -137,17 +134,17 @@ class PartitionTask:
                 await self._restore()
             except RestoreStoppedError:
                 return
-            await self._context.hooks.on_assigned(self.partition, self.processor)
+            await self.context.hooks.on_assigned(self.partition, self.processor)
             self.serving = True
         while await self._something_waits():
-            async with self._context.gate.turn(self._rank):
+            async with self.context.gate.turn(self._rank):
                 if not self._closing:
                     await self._handle_waiting()
 
     async def _restore(self) -> None:
         if self._restored:
             return
-        context = self._context
+        context = self.context
         if context.stateful:
             started = perf_counter()
             records = await context.restore(
@@ -172,7 +169,7 @@ class PartitionTask:
         """
         for topic, begin in begins.items():
             self._read_to[topic] = max(begin, self._read_to.get(topic, 0))
-        prefix = self._context.settings.topic_prefix
+        prefix = self.context.settings.topic_prefix
         for topic, (offset, text) in committed.items():
             if topic in self.next_offsets:
                 continue
@@ -185,8 +182,8 @@ class PartitionTask:
     def _check_offsets(self) -> None:
         """State and offsets are written together: one without the other means that the offsets are lost."""
         if self._restored_ms and self._positioned and not self.next_offsets:
-            gone = RefusedError(_offsets_are_gone(self._context, self.partition))
-            refuse(gone, stage=self._context.stage, partition=self.partition)
+            gone = RefusedError(_offsets_are_gone(self.context, self.partition))
+            refuse(gone, stage=self.context.stage, partition=self.partition)
 
     async def offer(self, topic: str, fetched: Fetched) -> bool:
         """Queue one topic's fetched records. Never waits: reading stops where a partition holds enough.
@@ -228,30 +225,32 @@ class PartitionTask:
 
     async def _handle_waiting(self) -> None:
         """Everything that waits now, up to one transaction's worth."""
-        batch = self.waiting.take(self._context.settings.batch_records_max)
+        batch = self.waiting.take(self.context.settings.batch_records_max)
         async with self._guarded_batch(batch):
             await self._handle(batch)
         self.waiting.done()
 
     async def _handle(self, batch: dict[str, list[Record]]) -> None:
-        wire = self._context.settings.wire
+        wire = self.context.settings.wire
         read = (self._not_yet_handled(topic, records) for topic, records in batch.items())
         fresh = [records for records in read if records]
         if not fresh:
-            self._context.metrics.skipped(self._context.stage)
+            self.context.metrics.skipped(self.context.stage)
             return
         records = self._in_order(fresh)
-        for piece in until_named(records, self._next.config_version if self._next else None):
+        version = self.next_context.config_version if self.next_context else None
+        for piece in until_named(records, version):
             for portion in self._quarantine.portions(piece):
-                last = (run[-1] for run in fresh) if portion is records else portion
-                await self._transact(portion, {wire(record.topic): record.offset + 1 for record in last})
                 if self._closing:  # what is left is read again
                     return
-            if self._next is not None and named_version(piece[-1]) == self._next.config_version:
-                await self._renew(self._next)
+                last = (run[-1] for run in fresh) if portion is records else portion
+                await self._transact(portion, {wire(record.topic): record.offset + 1 for record in last})
+            following = self.next_context
+            if following is not None and not self._closing and named_version(piece[-1]) == following.config_version:
+                await self._renew(following)
 
     async def _transact(self, records: Sequence[Record], offsets: dict[str, int]) -> None:
-        context, effects, quarantine = self._context, Effects(), self._quarantine
+        context, effects, quarantine = self.context, Effects(), self._quarantine
         started = perf_counter()
         quarantine.hold(records)
         crash = quarantine.refused(records[0])
@@ -282,18 +281,18 @@ class PartitionTask:
                 await asyncio.sleep(0)
             self.processor.handle(self._quarantine.slice(start, start + DECIDE_RECORDS_PER_TURN), effects)
 
-    def renew(self, context: StageContext) -> None:
-        """Go on under another configuration, from the record on that names its version."""
-        self._next = context
-
     async def _renew(self, context: StageContext) -> None:
+        await self.context.hooks.on_revoked(self.partition)
+        ledger, clock_ms = self.processor.ledger, self.processor.clock_ms
+        self.processor = context.factory()
+        self.serving = self._restored = False
         try:
-            processor, _ = await renewed(context, self.partition, self.processor, lambda: self._closing)
+            await take_over(context, self.partition, self.processor, ledger, clock_ms, lambda: self._closing)
         except RestoreStoppedError:
-            return  # whoever has the partition next is told again
-        await self._context.hooks.on_revoked(self.partition)
-        self.processor, self._context, self._next = processor, context, None
-        await context.hooks.on_assigned(self.partition, processor)
+            return  # should the partition come back, it is opened anew
+        self.context, self.next_context = context, None
+        await context.hooks.on_assigned(self.partition, self.processor)
+        self.serving = self._restored = True
         self.progress_at = monotonic()
         log_line(
             "configuration in force",
@@ -308,15 +307,15 @@ class PartitionTask:
         self.handled_timestamp_ms = records[-1].timestamp
         self.progress_at = monotonic()
         if self._quarantine.crashes:
-            prefix = self._context.settings.topic_prefix
+            prefix = self.context.settings.topic_prefix
             for topic, following in offsets.items():
                 self._quarantine.passed(topic.removeprefix(prefix), following)
 
     def _tell_quarantined(self, record: Record, crash: Crash) -> None:
         log_line(
             "record quarantined",
-            stage=self._context.stage,
-            topic=self._context.settings.wire(record.topic),
+            stage=self.context.stage,
+            topic=self.context.settings.wire(record.topic),
             partition=self.partition,
             offset=record.offset,
             crashes=crash.times,
@@ -328,7 +327,7 @@ class PartitionTask:
         """The note of each offset, by wire topic."""
         if not self._quarantine.crashes:
             return self._texts
-        prefix = self._context.settings.topic_prefix
+        prefix = self.context.settings.topic_prefix
         return {
             topic: self._text(topic, self._quarantine.pending(topic.removeprefix(prefix), following))
             for topic, following in offsets.items()
@@ -337,7 +336,7 @@ class PartitionTask:
     def _text(self, topic: str, crash: Crash | None) -> str:
         if crash is None:
             return self._texts[topic]
-        return replace(self._notes[topic.removeprefix(self._context.settings.topic_prefix)], crash=crash).to_text()
+        return replace(self._notes[topic.removeprefix(self.context.settings.topic_prefix)], crash=crash).to_text()
 
     def _not_yet_handled(self, topic: str, records: list[Record]) -> list[Record]:
         """Records from the next offset on. Around a rebalance some may be read a second time."""
@@ -356,7 +355,7 @@ class PartitionTask:
 
     async def _note_crash(self, error: Exception) -> Mapping[str, object]:
         """Before a defect ends the process: count it, and leave a note where a record is to blame."""
-        context, wire = self._context, self._context.settings.wire
+        context, wire = self.context, self.context.settings.wire
         context.metrics.failed(context.stage)
         if (key := timer_at_fault(error)) is not None:
             return {"timer": key, "do": TIMER_ADVICE}
@@ -380,14 +379,14 @@ class PartitionTask:
         return guarded(
             "handle a batch",
             self._note_crash,
-            stage=self._context.stage,
+            stage=self.context.stage,
             partition=self.partition,
             transaction=FAILED,
             offsets=spans,
         )
 
     def _guarded(self, what: str) -> AbstractAsyncContextManager[None]:
-        return guarded(what, stage=self._context.stage, partition=self.partition)
+        return guarded(what, stage=self.context.stage, partition=self.partition)
 
 
 def _offsets_are_gone(context: StageContext, partition: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from pipeline.core.step import Processor, Record, named_version
+from pipeline.core.step import Ledger, Processor, Record, named_version
 from pipeline.runtime.context import StageContext
 
 
@@ -25,20 +25,33 @@ def until_named(records: Sequence[Record], version: str | None) -> Iterator[Sequ
         yield records[start:] if start else records
 
 
-async def renewed(
-    context: StageContext, partition: int, before: Processor, stopping: Callable[[], bool]
-) -> tuple[Processor, int]:
-    """The processor that goes on where another has stopped, and how many state records it read.
+async def take_over(
+    context: StageContext,
+    partition: int,
+    processor: Processor,
+    before: Ledger,
+    clock_ms: int,
+    stopping: Callable[[], bool],
+) -> None:
+    """Give the processor of another configuration what the one before had reached.
 
-    State comes from the changelog, as after a restart; a stage without one keeps its counts.
+    State comes from the changelog, as after a restart; a stage without one keeps its counts. The processor before is
+    of no use any more, so that its state can be let go: two of them would take twice the memory.
+
+    Args:
+        context: of the other configuration.
+        partition: number of the partition.
+        processor: a fresh one.
+        before: counts of the one before.
+        clock_ms: stream time of the one before.
+        stopping: says that the partition has been revoked meanwhile.
 
     Raises:
-        RestoreStoppedError: revoked meanwhile; the processor before is as it was.
+        RestoreStoppedError: revoked meanwhile; the processor is of no use.
         KafkaError, RestoreStuckError, RefusedError: as for `pipeline.runtime.restore.restore`.
     """
-    processor = context.factory()
     if context.stateful:
-        return processor, await context.restore(context.settings, context.stage, partition, processor, stopping)
-    processor.ledger, processor.clock_ms = before.ledger, before.clock_ms
+        await context.restore(context.settings, context.stage, partition, processor, stopping)
+        return
+    processor.ledger, processor.clock_ms = before, clock_ms
     processor.restored()
-    return processor, 0
