@@ -1,7 +1,8 @@
 """The producer: a record is acknowledged by all in-sync replicas, or its request is told so.
 
 confluent-kafka does the work on threads of its own, with bounded memory; one thread of ours takes its reports, and
-hands them to the event loop in one call for all that came together.
+hands them to the event loop in one call for all that came together. With 64 records at once, each waited for, that
+takes 13 to 31 us of CPU a record and aiokafka 26 to 37 (`python -m benchmarks gateway`, on a busy machine).
 """
 
 from __future__ import annotations
