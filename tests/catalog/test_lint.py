@@ -138,12 +138,19 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
                   - {after_minutes: 9, notify: [owner, dependency]}
                   - {after_minutes: 12, notify: [dependency]}
                   - {after_minutes: 15, notify: []}
+              - priorities: [P3]
+                hops_max: 1
+                levels:
+                  - {after_minutes: 0, notify: [dependency]}
+                  - {after_minutes: 5, notify: [dependency]}
             """},
         ["domains/retail.yaml:6: escalation-loop: the level after 5 min calls only whom earlier levels have called "
          "(oncall), and nobody is called twice",
          "domains/retail.yaml:8: escalation-loop: the level after 12 min asks for service 3 down the chain, and "
          "hops_max is 1",
-         "domains/retail.yaml:9: escalation-loop: the level after 15 min calls nobody"],
+         "domains/retail.yaml:9: escalation-loop: the level after 15 min calls nobody",
+         "domains/retail.yaml:14: escalation-loop: the level after 5 min asks for service 2 down the chain, and "
+         "hops_max is 1"],
     ),
     "a path that calls nobody for any service": (
         {"catalog/shop.yaml": shop().replace("spillway.dev/oncall: shop", "other.dev/x: y"),

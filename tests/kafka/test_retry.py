@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import orjson
 import pytest
 
+from pipeline.core.step import StreamRecord
 from pipeline.kafka import retry as retry_module
 from pipeline.kafka.dead_letters import Box, read_box
-from pipeline.kafka.scan import ScanError
+from pipeline.kafka.scan import ScanError, scan
 from pipeline.models.decision import Reason
 from tests.kafka.letterbox import AT_MS, RAW, Company
 
@@ -144,9 +147,7 @@ def test_a_retry_that_read_the_letters_before_another_sent_them_sends_none(
     assert sorted(record.value or b"" for record in company.raw()) == [b"0", b"1", b"2"]
 
 
-def test_a_retry_that_dies_halfway_is_gone_on_with_and_readers_need_not_wait(
-    company: Company, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_retry_that_dies_halfway_is_gone_on_with(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry_module, "BATCH_LETTERS_MAX", 2)
     for offset in range(5):
         company.refuse(b"%d" % offset, offset=offset)
@@ -159,6 +160,30 @@ def test_a_retry_that_dies_halfway_is_gone_on_with_and_readers_need_not_wait(
     assert len(company.raw()) == 4
     assert company("retry", "--all").output.splitlines()[0] == f"0:4 back to {RAW} (broken_json, 1 byte)"
     assert sorted(record.value or b"" for record in company.raw()) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_a_retry_that_fails_inside_a_transaction_ends_it_so_that_readers_need_not_wait(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for offset in range(2):
+        company.refuse(b"%d" % offset, offset=offset)
+
+    def broken(*arguments: Any) -> Iterator[StreamRecord]:
+        yield next(scan(*arguments))
+        raise ScanError("the broker went away")
+
+    monkeypatch.setattr(retry_module, "scan", broken)
+    failing = company.retry()
+    failing.begin()
+    letters = company.box().letters
+    with pytest.raises(ScanError, match="went away"):
+        list(failing.send(letters))
+
+    began = time.monotonic()
+    assert company.raw() == []
+    assert time.monotonic() - began < retry_module.TRANSACTION_SECONDS_MAX / 2  # else the brokers ended it, by its age
+    monkeypatch.undo()
+    assert company("retry", "--all").output.splitlines()[-1] == "retried 2 records"
 
 
 def test_a_letter_of_a_topic_that_is_gone_stops_the_retry_before_anything_is_sent(company: Company) -> None:
