@@ -186,9 +186,7 @@ async def with_confluent(bootstrap: str, work: Callable[[Sender], Awaitable[None
 
 async def with_aiokafka(bootstrap: str, work: Callable[[Sender], Awaitable[None]]) -> None:
     """What it was chosen over."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=LINGER_MS, compression_type="lz4"
-    )
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=LINGER_MS)
     await producer.start()
 
     async def write(body: bytes) -> None:
