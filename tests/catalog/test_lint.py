@@ -149,6 +149,8 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
          "domains/retail.yaml:8: escalation-loop: the level after 12 min asks for service 3 down the chain, and "
          "hops_max is 1",
          "domains/retail.yaml:9: escalation-loop: the level after 15 min calls nobody",
+         # What the one service needs has no rotation, so its on-call cannot be called either.
+         "domains/retail.yaml:10: escalation-nowhere: the path of P3 calls nobody, for any service of 'retail'",
          "domains/retail.yaml:14: escalation-loop: the level after 5 min asks for service 2 down the chain, and "
          "hops_max is 1"],
     ),
