@@ -38,6 +38,9 @@ OTHERWISE: Final[dict[str, dict[str, Any]]] = {
 }
 """Options that take adapters through other parts of their code: local times, other identities, all severities."""
 
+VALUE_BYTES_MAX: Final = 2 * RAW_VALUE_BYTES_MAX
+"""Damage upon damage would become larger than brokers take."""
+
 LONG_SHARE: Final = 0.05
 OTHERWISE_SHARE: Final = 0.2
 STRANGERS_SHARE: Final = 0.04
@@ -103,7 +106,7 @@ def mutant(seed: int, number: int, seeds: Sequence[Seed] = SEEDS) -> Mutant:
     """The mutant of a number; the samples take turns, so that each gets its share."""
     random = Random(f"{seed}/{number}")  # noqa: S311 chance that can be repeated is what is wanted
     chosen = seeds[number % len(seeds)]
-    value = _value(chosen, random)
+    value = _value(chosen, random)[:VALUE_BYTES_MAX]
     if random.random() < OVERSIZE_SHARE:
         value += b" " * (RAW_VALUE_BYTES_MAX - len(value) + random.choice((-1, 0, 1)))
     return Mutant(number, chosen.name, _feed(chosen, random), value, _headers(chosen, random))
