@@ -350,7 +350,7 @@ def _texts(alert: Alert) -> list[str]:
     """The texts to look in, most telling first, each once."""
     texts = [alert.summary[:TEXT_CHARS_SCANNED_MAX]]
     if alert.feed_class == _DESK:
-        texts.append(alert.labels.get("service_instance", ""))
+        texts.append(alert.labels.get("service_instance", "")[:TEXT_CHARS_SCANNED_MAX])
     elif alert.name != alert.summary:
         texts.append(alert.name[:TEXT_CHARS_SCANNED_MAX])
     if alert.description and alert.description != alert.summary:
