@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from time import process_time
 from typing import Final
 
+from pipeline.catalog import load_config
 from pipeline.core.ingest import IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.feeds import ADAPTERS
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPIC_PREFIX
-from pipeline.models.policy import Config
 from pipeline.replay import Replay
 from tests.fuzz.checks import alert_problems, letter_problems
 from tests.fuzz.mutants import FEEDS, Mutant
+from tests.outage.recording import COMPANY
 
 NOW_MS: Final = 1_772_594_000_000  # 2026-03-04T03:13:20Z: an hour into the outage of the samples
 PACE_MS: Final = 7_000
@@ -22,7 +23,7 @@ PIPELINE_RECORDS: Final = 500
 """Messages that meet in one pipeline: what has come before decides about what comes; thousands would be slow."""
 
 RUN_ON_SECONDS: Final = 5 * 24 * 3_600
-READ_SECONDS_MAX: Final = 0.5
+READ_SECONDS_MAX: Final = 0.25
 """Processor time that ingest may take for one message; what takes longer stops a partition for everybody."""
 
 
@@ -44,10 +45,10 @@ class Tally:
 
 
 class Bench:
-    """One ingest stage with all adapters, and behind it a pipeline that takes what it makes."""
+    """One ingest stage with all adapters and a catalogue, and behind it a pipeline that takes what it makes."""
 
     def __init__(self) -> None:
-        self._config = Config(feeds=FEEDS)
+        self._config = load_config(COMPANY).model_copy(update={"feeds": FEEDS})
         self._pipeline = Replay(self._config)
         self._now_ms = NOW_MS
         self.ingest = IngestProcessor(self._config, ADAPTERS, FEEDS)
