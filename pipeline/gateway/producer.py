@@ -25,7 +25,7 @@ DELIVERY_SECONDS_MAX: Final = 8.0
 """Sources wait 10 seconds or more for an answer (Datadog, SNS 15, Zendesk 12): ours must come before they give up."""
 
 LINGER_MS: Final = 5
-"""Records that come within it go together: at 2,000 a second a fifth less CPU than with 2. Part of every answer's time."""
+"""Records that come within it go together: a fifth less CPU at 2,000 a second than with 2. Each answer waits for it."""
 
 QUEUE_RECORDS_MAX: Final = 20_000
 QUEUE_KIBIBYTES_MAX: Final = 64 * 1_024
