@@ -148,7 +148,7 @@ class CorrelateProcessor(CorrelateState):
             self._join(self._draft(incident), episode, verdict)
         incident.alerts_total += event.counted
         if event.alert.entity is None and self._enrich is not None:
-            self._keep_late(event)
+            self._keep_late(event, episode.joined_order)
         self._decide(effects, event, *outcome, incident)
 
     def _open(self, episode: Member, space: str) -> Incident:
@@ -226,14 +226,14 @@ class CorrelateProcessor(CorrelateState):
 
     # -- late topology
 
-    def _keep_late(self, event: EpisodeEvent) -> None:
+    def _keep_late(self, event: EpisodeEvent, order: int) -> None:
         """Keep an alert that nobody knew an entity for; which configuration that was, only ingest knows for sure."""
         version = self._desk.config.version
         if self.clock_ms < self._fresh_until_ms:
             version, due_ms = UNEXAMINED, self._fresh_until_ms
         elif event.reason == Reason.RELEASED:  # dedupe has held it, for how long is not known here
             version, due_ms = UNEXAMINED, self.clock_ms
-        for episode_id in self._late.keep(event.episode_id, event.alert, version):
+        for episode_id in self._late.keep(event.episode_id, event.alert, version, order):
             self.touch(LATE + episode_id)
         if version == UNEXAMINED:
             self.timers.set(LATE, due_ms)

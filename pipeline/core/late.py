@@ -46,22 +46,21 @@ class Late:
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
-        self._next = 0
 
     def __contains__(self, episode_id: str) -> bool:
         return episode_id in self._kept
 
-    def keep(self, episode_id: str, alert: Alert, version: str) -> list[str]:
+    def keep(self, episode_id: str, alert: Alert, version: str, order: int) -> list[str]:
         """Keep what enrichment needs of an alert; answers the episodes whose records changed.
 
         Args:
             episode_id: the episode that it opened.
             alert: as it came.
             version: the configuration that examined it, or `UNEXAMINED`.
+            order: rank of its episode among the members of the partition, which only rises.
         """
         facts = (alert.name, alert.description[:TEXT_CHARS_MAX], alert.labels)
-        self._kept[episode_id] = to_json((LATE_SCHEMA, self._next, version, *facts))
-        self._next += 1
+        self._kept[episode_id] = to_json((LATE_SCHEMA, order, version, *facts))
         changed = [episode_id]
         if len(self._kept) > KEPT_MAX:
             changed.append(oldest := next(iter(self._kept)))
@@ -121,4 +120,3 @@ class Late:
         begin = len(_HEAD)
         order = {episode_id: int(kept[begin : kept.index(b",", begin)]) for episode_id, kept in self._kept.items()}
         self._kept = {each: self._kept[each] for each in sorted(order, key=order.__getitem__)}
-        self._next = max(order.values(), default=-1) + 1

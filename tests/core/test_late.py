@@ -222,7 +222,8 @@ def test_what_is_kept_and_the_member_are_all_that_enrichment_looks_at() -> None:
 def test_the_oldest_goes_where_too_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(late, "KEPT_MAX", 2)
     kept = Late()
-    assert [kept.keep(f"e{number}", stranger(), UNEXAMINED) for number in range(3)] == [["e0"], ["e1"], ["e2", "e0"]]
+    changed = [kept.keep(f"e{number}", stranger(), UNEXAMINED, number) for number in range(3)]
+    assert changed == [["e0"], ["e1"], ["e2", "e0"]]
     again = Late()
     for name in ("e2", "e1"):
         again.load(name, kept.dump(name) or b"")
