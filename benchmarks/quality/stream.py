@@ -34,6 +34,8 @@ ARRIVAL_SPREAD: Final = 0.9
 # and some conditions (queues, memory) take minutes to show.
 ONSET_MS_MEDIAN: Final = 30 * SECOND_MS
 ONSET_SPREAD: Final = 1.0
+LATE_SHARE: Final = 0.2
+LATE_MS_MEDIAN: Final = 5 * MINUTE_MS
 SKEWED_FEED: Final = "hosts"
 SKEW_MS: Final = 20 * SECOND_MS
 CHRONIC_CONDITIONS: Final = 15
@@ -155,7 +157,8 @@ class _Teller:
         for symptom in chance.sample(pool, min(len(pool), chance.choice((1, 1, 2, 2, 3)))):
             if chance.random() >= SEEN_SHARE:
                 continue
-            begin_ms = reached.at_ms + round(ONSET_MS_MEDIAN * chance.lognormvariate(0, ONSET_SPREAD))
+            median_ms = LATE_MS_MEDIAN if chance.random() < LATE_SHARE else ONSET_MS_MEDIAN
+            begin_ms = reached.at_ms + round(median_ms * chance.lognormvariate(0, ONSET_SPREAD))
             end_ms = fault.ended_ms + round(60 * SECOND_MS * chance.lognormvariate(0, 0.6))
             through = reached.through if chance.random() < CALLEE_NAMED_SHARE else None
             self._condition(

@@ -32,10 +32,15 @@ EVIDENCE_WORDS: Final[dict[str, str]] = {
     "dependency": "one depends on the other",
     "shared_hosting": "both run in the same place",
     "business_terms": "named in business terms",
+    "named": "one's text names the other",
+    "same_system": "parts of one application",
     "similar_text": "similar words",
-    "time": "time since the last news",
+    "stranger": "nothing speaks for it but the moment",
+    "growth": "how far the incident has spread",
+    "age": "how long ago the incident began",
+    "time": "time since the last symptom joined",
 }
-BIAS_WORDS: Final = "strangers until shown otherwise"
+BIAS_WORDS: Final = "at first"
 
 
 def show_incident(console: Console, document: dict[str, Any]) -> None:

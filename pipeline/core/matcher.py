@@ -33,7 +33,7 @@ class Matcher:
             if gap_ms > window_ms and not same and incident.episodes_open == 0:
                 continue  # a slow burn goes on as long as something still fires; what is quiet takes nothing new
             tally = self.book.tally(incident.id)
-            verdict = weigh(episode, tally, gap_ms, window_ms, same_condition=same)
+            verdict = weigh(episode, tally, now_ms - incident.detected_at_ms, same_condition=same)
             rank = (-verdict.score, incident.id)
             if verdict.score >= settings.join_at_least and (best is None or rank < best):
                 best, found = rank, (incident, verdict)

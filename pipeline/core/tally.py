@@ -36,19 +36,23 @@ class About:
 
     Attributes:
         first_ms: when the first of them happened.
+        last_ms: when the newest of them was opened, in stream time.
         rank: worst severity that a monitor reports.
         by_monitor: a monitor is among them.
         summary: of the first member with that severity, which is the one of order ``told_by``.
         counts: members by rank.
+        open: members that are not over.
     """
 
     first_ms: int
+    last_ms: int
     rank: int
     by_monitor: bool
     summary: str
     category: str | None
     told_by: int
     counts: list[int]
+    open: int = 0
 
 
 @dataclass(slots=True)
@@ -82,15 +86,17 @@ class Tally:
     Attributes:
         about: what is said of each entity.
         needs: everything within reach of the entities -> least distance in hops.
+        needed_ms: the same -> when the newest member that needs it was opened, in stream time.
+        systems: systems of the entities.
         depends: what of it is no place that things run on.
         needed_by: what the entities need -> the first entity that needs it; ``shared``: what several need -> all.
-        mentions: what texts name in business terms; ``named`` is everything within reach of it.
+        mentions: what texts name; ``named`` is everything within reach of what people name.
         served: what is said of each service, or entity without one.
         services: catalogue references of services.
         tier: most critical tier of entities and services.
         regulatory: tags of entities and services.
         severities: members by rank of severity.
-        newest: texts of the newest members.
+        newest: texts of the newest members; ``newest_ms`` is when the last was opened, in stream time.
         monitors: members that monitors reported; ``monitors_open`` and ``reports_open`` of both kinds are not over.
         about_version: changes whenever suspects may.
         ranked_for: what the incident's suspects were ranked for; None: not yet.
@@ -101,6 +107,8 @@ class Tally:
     topology: Topology
     about: dict[str, About] = field(default_factory=dict)
     needs: dict[str, int] = field(default_factory=dict)
+    needed_ms: dict[str, int] = field(default_factory=dict)
+    systems: dict[str, None] = field(default_factory=dict)
     depends: list[str] = field(default_factory=list)
     needed_by: dict[str, str] = field(default_factory=dict)
     shared: dict[str, list[str]] = field(default_factory=dict)
@@ -115,6 +123,7 @@ class Tally:
     regulatory: set[str] = field(default_factory=set)
     severities: list[int] = field(default_factory=lambda: [0] * len(_BY_RANK))
     newest: deque[Words] = field(default_factory=lambda: deque(maxlen=COMPARED_MEMBERS_MAX))
+    newest_ms: int = 0
     monitors: int = 0
     monitors_open: int = 0
     reports_open: int = 0
@@ -149,17 +158,23 @@ class Tally:
         if len(self.symptoms) < SYMPTOMS_MAX and member.summary:
             self.symptoms.setdefault(member.summary)
         self.newest.append(Words(member.entity, by_people, member.terms))
+        self.newest_ms = max(self.newest_ms, member.opened_at_ms)
         self._count_open(member, by_people, +1)
         self.monitors += not by_people
         for named in member.mentions:
-            self._mention(named)
+            self.mentions.setdefault(named)
+            if by_people:
+                self.named.update(dict.fromkeys(self.topology.reach(named)))
         self._serve(member, by_people)
         if member.entity is not None:
             self._tell_about(member.entity, member, by_people)
+            self.about[member.entity].open += member.resolved_at_ms is None
 
     def resolved(self, member: Member) -> None:
         """A counted member that was open is over."""
         self._count_open(member, member.feed_class == FeedClass.DESK, -1)
+        if member.entity is not None:
+            self.about[member.entity].open -= 1
 
     def changed_severity(self, member: Member, before: str) -> bool:
         """A counted member has another severity than before; False where only counting anew can tell what follows."""
@@ -203,11 +218,6 @@ class Tally:
         else:
             self.monitors_open += by
 
-    def _mention(self, ref: str) -> None:
-        if ref not in self.mentions:
-            self.mentions[ref] = None
-            self.named.update(dict.fromkeys(self.topology.reach(ref)))
-
     def _serve(self, member: Member, by_people: bool) -> None:
         about = member.service or member.entity
         if member.service is not None:
@@ -238,13 +248,24 @@ class Tally:
             counts = [0] * len(_BY_RANK)
             counts[rank] = 1
             self.about[entity] = About(
-                member.event_at_ms, rank, not by_people, member.summary, member.category, member.joined_order, counts
+                member.event_at_ms,
+                member.opened_at_ms,
+                rank,
+                not by_people,
+                member.summary,
+                member.category,
+                member.joined_order,
+                counts,
             )
             self._reach_out(entity)
+            self._need(entity, member.opened_at_ms)
             self._weigh_in(entity)
             self.about_version += 1
             return
         known.counts[rank] += 1
+        if member.opened_at_ms > known.last_ms:
+            known.last_ms = member.opened_at_ms
+            self._need(entity, member.opened_at_ms)
         known.category = known.category or member.category
         if member.event_at_ms < known.first_ms or rank > known.rank or not (known.by_monitor or by_people):
             self.about_version += 1
@@ -270,6 +291,12 @@ class Tally:
             if first != entity:
                 shared.setdefault(ref, [first]).append(entity)
 
+    def _need(self, entity: str, at_ms: int) -> None:
+        needed_ms = self.needed_ms
+        for ref in self.topology.reach(entity):
+            if needed_ms.get(ref, 0) < at_ms:
+                needed_ms[ref] = at_ms
+
     def explained(self, ref: str) -> Sequence[str]:
         """The entities that need a place, directly or not."""
         several = self.shared.get(ref)
@@ -283,6 +310,8 @@ class Tally:
         entity = self.topology.entities.get(ref)
         if entity is None:
             return
+        if entity.system is not None:
+            self.systems.setdefault(entity.system)
         if entity.tier is not None:
             self.tier = entity.tier if self.tier is None else min(self.tier, entity.tier)
         self.regulatory.update(entity.regulatory)

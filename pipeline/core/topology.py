@@ -7,6 +7,7 @@ from the needing side, whose reach is small, so that a shared platform with thou
 from __future__ import annotations
 
 from collections import deque
+from math import log2
 from typing import Final
 
 from pipeline.models.catalog import Catalogue, Entity
@@ -16,6 +17,9 @@ REACH_HOPS_MAX: Final = 3
 
 REACH_ENTITIES_MAX: Final = 64
 """Entities in one reach, nearest first: bounds the cost of an episode."""
+
+SPECIFICITY_LOSS: Final = 0.5
+"""Share that each doubling of the dependents takes away, in relation to what is left."""
 
 HOSTING_TYPES: Final[dict[str, str]] = {
     "host": "host",
@@ -71,6 +75,13 @@ class Topology:
     def dependents(self, ref: str) -> list[str]:
         """Who needs it directly."""
         return self._dependents.get(ref, [])
+
+    def specificity(self, ref: str) -> float:
+        """How much it says that two things meet at a place, from 1 where only one needs it down to nothing.
+
+        What a hundred services need is needed by whatever fails at the moment.
+        """
+        return 1.0 / (1.0 + SPECIFICITY_LOSS * log2(max(1, len(self._dependents.get(ref, ())))))
 
     def reach(self, ref: str) -> dict[str, int]:
         """What an entity needs, directly or not, with the distance in hops; itself at 0."""

@@ -19,7 +19,8 @@ def book(*incidents: tuple[str, str], **fields: object) -> Book:
     """A book with one incident a pair of id and place."""
     made = Book(DESK.topology)
     for incident_id, place in incidents:
-        given = {"state": "logged", "news_at_ms": T0, "updated_at_ms": T0, "domain": "shop", **fields}
+        given = {"state": "logged", "news_at_ms": T0, "updated_at_ms": T0, "detected_at_ms": T0, "domain": "shop"}
+        given |= fields
         made.open_incident(Incident(id=incident_id, space=SPACE, **given))  # type: ignore[arg-type]
         made.join(member(incident_id, entity=place, service=place), incident_id)
     return made

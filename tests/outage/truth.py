@@ -14,7 +14,8 @@ class Family(NamedTuple):
 
     Attributes:
         because: what ties them, as a person of the company would say it.
-        incidents_max: how many incidents they may be in: one, unless two failures meet in what needs both.
+        incidents_max: how many incidents they may be in. One would be best; more where correlation cannot know yet
+            (docs/feeds/outage.md says why), and a person would merge them.
     """
 
     because: str
@@ -22,8 +23,12 @@ class Family(NamedTuple):
     incidents_max: int = 1
 
 
-PORTAL_SIDES: Final = 2
-"""The customer portal fails for two reasons at once: the orders database, and another carrier's rates."""
+PORTAL_PARTS: Final = 5
+"""The customer portal fails for two reasons at once, and what fails an hour after the database's first sign, or ten
+minutes after its neighbour, stands apart; the bridge incident holds them together."""
+
+HALVES: Final = 2
+"""The second half shows too late for the first."""
 
 FAMILIES: Final[dict[str, Family]] = {
     "portal": Family(
@@ -54,11 +59,12 @@ FAMILIES: Final[dict[str, Family]] = {
             "cloudevents-binary",
             "cloudevents-structured",
         ),
-        PORTAL_SIDES,
+        PORTAL_PARTS,
     ),
     "ledger": Family(
         "The ledger database is saturated, so what writes to it falls behind; on another cloud, needed by no page.",
         ("gcp-monitoring", "otel-logs", "grafana"),
+        HALVES,
     ),
     "munich": Family(
         "An interface of the Munich router is down, and the switch behind it loses packets.",
