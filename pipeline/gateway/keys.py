@@ -17,6 +17,12 @@ from pipeline.gateway.headers import KafkaHeaders
 
 SOURCE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "alertmanager": ("$.groupKey",),
+    "aws-health": ("$.detail.eventArn",),
+    "cloudwatch-eventbridge": ("$.resources.0",),
+    "datadog": ("$.alert_id", "$.alert_scope"),
+    "dynatrace": ("$.PID",),
+    "gcp-monitoring": ("$.incident.incident_id",),
+    "newrelic": ("$.id",),
     "grafana": ("$.groupKey",),
     "cloudevents": ("$.source", "$.subject"),
     "jira": ("$.issue.key",),

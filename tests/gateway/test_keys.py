@@ -18,6 +18,12 @@ from pipeline.gateway.sns import _message
 SAMPLES = Path(__file__).parents[1] / "feeds" / "samples"
 PAIRS = [
     ("alertmanager", "alertmanager-firing.json", "alertmanager-resolved.json"),
+    ("aws-health", "aws-health-firing.json", "aws-health-resolved.json"),
+    ("cloudwatch-eventbridge", "cloudwatch-eventbridge-firing.json", "cloudwatch-eventbridge-resolved.json"),
+    ("datadog", "datadog-firing.json", "datadog-resolved.json"),
+    ("dynatrace", "dynatrace-firing.json", "dynatrace-resolved.json"),
+    ("gcp-monitoring", "gcp-monitoring-firing.json", "gcp-monitoring-resolved.json"),
+    ("newrelic", "newrelic-firing.json", "newrelic-resolved.json"),
     ("grafana", "grafana-firing.json", "grafana-resolved.json"),
     ("jira", "jira-ticket-firing.json", "jira-ticket-resolved.json"),
     ("pagerduty", "pagerduty-events-firing.json", "pagerduty-events-resolved.json"),
