@@ -5,67 +5,25 @@ from __future__ import annotations
 import configparser
 import re
 from pathlib import Path
-from textwrap import dedent
 from typing import Any, Final
 
 import orjson
 import pytest
-import yaml
-from click.testing import CliRunner
 
-from pipeline.catalog import load_config
-from pipeline.cli.feed import feed
 from pipeline.feeds import ADAPTERS, cloudevents, severity, splunk
 from pipeline.models.decision import BadRecord
 from tests.feeds.payloads import SAMPLE_OF, document, facts, only
+from tests.feeds.templates import blocks
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (
     "cloudevents", "jira", "kibana", "pagerduty", "pagerduty-webhook", "sentry", "servicenow", "splunk", "statuspage",
     "uptimerobot", "xurrent", "zendesk",
 )  # fmt: skip
-EVERY: Final = pytest.mark.parametrize("name", PAGES)
-
-_BLOCK: Final = re.compile(r"^( *)```([a-z]+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_COLUMNS: Final = "110"
 
 
 def page(name: str) -> str:
     return (ROOT / "docs" / "feeds" / f"{name}.md").read_text()
-
-
-def blocks(name: str, language: str) -> list[str]:
-    """The code blocks of a page in one language, without indentation."""
-    return [dedent(text) for _, found, text in _BLOCK.findall(page(name)) if found == language]
-
-
-@EVERY
-def test_the_output_on_the_page_is_real(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    shown = blocks(name, "console")
-    assert shown
-    for block in shown:
-        command, _, output = block.partition("\n")
-        words = command.removeprefix("$ spillway feed ").split()
-        result = CliRunner().invoke(feed, words, env={"COLUMNS": _COLUMNS})
-
-        assert result.exit_code == 0, result.output
-        assert [line.rstrip() for line in result.output.rstrip().splitlines()] == output.rstrip().splitlines()
-
-
-@EVERY
-def test_the_configuration_on_the_page_is_good(name: str, tmp_path: Path) -> None:
-    shown = blocks(name, "yaml")
-    assert shown
-    (tmp_path / "catalog").mkdir()
-    for block in shown:
-        (tmp_path / "feeds.yaml").write_text(block)
-        ((found_name, given),) = yaml.safe_load(block).items()
-        found = load_config(tmp_path, ADAPTERS).feeds[found_name]
-
-        assert found.adapter == name
-        assert found.options == given.get("options", {})
-        assert (found.gateway is not None) == ("gateway" in given)
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if ADAPTERS[name].options is not None])

@@ -4,63 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from textwrap import dedent
 from typing import Any, Final
 
 import orjson
 import pytest
-import yaml
-from click.testing import CliRunner
 
-from pipeline.catalog import load_config
-from pipeline.cli.feed import feed
-from pipeline.feeds import ADAPTERS
 from pipeline.models.decision import BadRecord, Reason
 from tests.feeds.payloads import SAMPLE_OF, document, facts, only, read
+from tests.feeds.templates import blocks
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (
     "alertmanager", "aws-health", "azure-monitor", "cloudwatch", "cloudwatch-eventbridge", "datadog", "dynatrace",
     "gcp-monitoring", "grafana", "newrelic",
 )  # fmt: skip
-EVERY: Final = pytest.mark.parametrize("name", PAGES)
-
-_BLOCK: Final = re.compile(r"^( *)```([a-z]+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_COLUMNS: Final = "110"
-
-
-def blocks(name: str, language: str) -> list[str]:
-    """The code blocks of a page in one language, without indentation."""
-    page = (ROOT / "docs" / "feeds" / f"{name}.md").read_text()
-    return [dedent(text) for _, found, text in _BLOCK.findall(page) if found == language]
-
-
-@EVERY
-def test_the_output_on_the_page_is_real(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    shown = blocks(name, "console")
-    assert shown
-    for block in shown:
-        command, _, output = block.partition("\n")
-        words = command.removeprefix("$ spillway feed ").split()
-        result = CliRunner().invoke(feed, words, env={"COLUMNS": _COLUMNS})
-
-        assert result.exit_code == 0, result.output
-        assert [line.rstrip() for line in result.output.rstrip().splitlines()] == output.rstrip().splitlines()
-
-
-@EVERY
-def test_the_configuration_on_the_page_is_good(name: str, tmp_path: Path) -> None:
-    feeds = [block for block in blocks(name, "yaml") if name in yaml.safe_load(block)]
-    (tmp_path / "catalog").mkdir()
-    for block in feeds:
-        (tmp_path / "feeds.yaml").write_text(block)
-        given = yaml.safe_load(block)[name]
-        found = load_config(tmp_path, ADAPTERS).feeds[name]
-
-        assert found.options == given.get("options", {})
-        assert (found.gateway is not None) == ("gateway" in given)
-    assert feeds or name == "aws-health"  # its door is that of another page
 
 
 def test_facts_in_an_alarm_description_as_the_page_writes_them() -> None:
