@@ -14,7 +14,7 @@ import orjson
 from pipeline.core.step import PARTITION_KEY, StreamRecord
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPIC_PREFIX, STAGE_BY_NAME, changelog_topic
 from pipeline.models.decision import Reason
-from tests.faults.reference import COMPACTED, LOAD, Expectation, Source, expect
+from tests.faults.reference import COMPACTED, LOAD, Expectation, Source, expect, standing
 from tests.faults.site import Digest, Place, Site, digest, is_tick
 from tests.faults.worker import STAGES, Bug
 
@@ -75,7 +75,7 @@ def check(site: Site, bug: Bug | None = None) -> Verdict:
     for (topic, _), digests in found.items():
         counted[topic].update(digests)
     site.discard_doubtful(counted)
-    expectation = expect(site, records, counted, bug)
+    expectation = expect(site, records, standing(found), bug)
     verdict.transactions = expectation.transactions
     for fault in expectation.faults:
         verdict.note(Check.OFFSETS, fault)

@@ -11,8 +11,8 @@ stage before it (judged there) or what the load handed over (known).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import permutations
@@ -37,8 +37,30 @@ Source = tuple[str, int]
 
 LOAD: Final = ("load", 0)
 
-Found = Mapping[str, Counter[Digest]]
-"""Topic -> what is there, to decide between orders that the journal leaves open."""
+Found = Mapping[Place, Mapping[Digest, Sequence[int]]]
+"""Place -> record -> where it stands there, to decide between orders that the journal leaves open."""
+
+
+def standing(there: Mapping[Place, Sequence[Digest]]) -> Found:
+    """Where each record stands."""
+    found: dict[Place, dict[Digest, list[int]]] = {}
+    for place, digests in there.items():
+        positions = found[place] = {}
+        for position, name in enumerate(digests):
+            positions.setdefault(name, []).append(position)
+    return found
+
+
+def stand_so(outputs: Iterable[tuple[Place, Digest]], found: Found) -> bool:
+    """Whether all of these are there, and those of one place in this order."""
+    reached: dict[Place, int] = {}
+    for place, name in outputs:
+        after = reached.get(place, -1)
+        following = next((at for at in found.get(place, {}).get(name, ()) if at > after), None)
+        if following is None:
+            return False
+        reached[place] = following
+    return True
 
 
 def _by_source() -> dict[Source, list[Digest]]:
@@ -78,7 +100,7 @@ def expect(site: Site, records: Records, found: Found, bug: Bug | None = None) -
     Args:
         site: whose load has ended and whose workers have stopped.
         records: what its topics hold.
-        found: the same as digests.
+        found: where each of them stands.
         bug: a defect that lasts: the records that show it must be quarantined.
     """
     expectation = Expectation()
@@ -158,7 +180,8 @@ class _Play:
         for ordered in permutations(by_topic):
             self._processor, self._state = self._again(known), dict(known)
             outputs = self._decide(_in_order(list(ordered)))
-            if all(self._found[output.topic][_digest(output)] for output in outputs):
+            asked = [output for output in outputs if output.topic not in COMPACTED]  # of those some may be gone
+            if stand_so([(self._place(output), _digest(output)) for output in asked], self._found):
                 break
         return outputs
 
@@ -188,12 +211,15 @@ class _Play:
         said = f"crashed {CRASHES_MAX} workers, the last with {bug.error}"
         self._processor.refuse(record, BadRecord(Reason.QUARANTINED, said), effects)
 
-    def _expect(self, output: Output) -> None:
+    def _place(self, output: Output) -> Place:
         partition = output.partition
         if partition is None:
             partition = 0 if output.key is None else partition_of(output.key, self._site.counts[output.topic])
+        return output.topic, partition
+
+    def _expect(self, output: Output) -> None:
         name = _digest(output)
-        self._expectation.outputs[output.topic, partition][self._source].append(name)
+        self._expectation.outputs[self._place(output)][self._source].append(name)
         if output.topic in COMPACTED:
             self._expectation.newest[output.topic, output.key] = name
 

@@ -27,8 +27,11 @@ CATCHES: Final[dict[Sabotage, frozenset[Check]]] = {
 
 
 def torn(arena: Arena, seed: int) -> Outcome:
-    """A worker dies between the outputs and the offsets, which are two transactions now."""
-    return _one_kill(arena, seed, Sabotage.TRANSACTION, Strike("ingest", TransactionStep.OUTPUTS_WRITTEN, 3))
+    """A worker dies between the outputs and the offsets, which are two transactions now.
+
+    Late enough that every stage has committed offsets: state without any is noticed at the start (exit code 78).
+    """
+    return _one_kill(arena, seed, Sabotage.TRANSACTION, Strike("ingest", TransactionStep.OUTPUTS_WRITTEN, 25))
 
 
 def forgetful(arena: Arena, seed: int) -> Outcome:

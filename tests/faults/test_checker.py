@@ -11,7 +11,7 @@ from pipeline.core.step import StreamRecord
 from tests.faults.checker import Check, Verdict, check_revisions, compare
 from tests.faults.corpus import Corpus
 from tests.faults.journal import OFFSETS_TOPIC, Commit, decode, transactions
-from tests.faults.reference import LOAD
+from tests.faults.reference import LOAD, stand_so, standing
 from tests.faults.site import digest
 
 PLACE = ("episodes", 0)
@@ -68,6 +68,14 @@ def test_records_of_one_source_that_changed_places_are_out_of_order() -> None:
 def test_one_altered_byte_anywhere_is_a_foreign_record_and_a_lost_one(altered: bytes) -> None:
     found = [*digests(b"a"), altered]
     assert judged(found, digests(b"a", b"b"), []) == {Check.LOST: 1, Check.FOREIGN: 1}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "so"), [(b"ab", True), (b"aab", True), (b"ba", False), (b"aaab", False), (b"ax", False), (b"", True)]
+)
+def test_of_two_possible_orders_the_one_that_was_written_is_chosen(outputs: bytes, so: bool) -> None:
+    there = standing({PLACE: digests(b"a", b"a", b"b")})
+    assert stand_so([(PLACE, digests(bytes([each]))[0]) for each in outputs], there) is so
 
 
 @pytest.mark.parametrize(("revisions", "wrong"), [([1, 2, 3], 0), ([1, 3], 1), ([1, 2, 2], 1), ([2], 1)])
