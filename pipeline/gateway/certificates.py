@@ -28,6 +28,8 @@ FETCHES_PER_SECOND: Final = 1.0
 FETCHES_BURST: Final = 10
 RSA_BITS_MIN: Final = 2_048
 
+# One spelling of one address: others (percent-encoded, "./") would each be fetched and push the real key out.
+_PATH: Final = re.compile(r"/SimpleNotificationService-[0-9a-f]{16,64}\.pem")
 _SUBJECT: Final = re.compile(r"sns(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
 
 
@@ -63,8 +65,8 @@ class Certificates:
             RateError: too many were fetched lately.
         """
         url = checked_sns_url(address)
-        if not url.path.endswith(".pem") or url.query:
-            raise ForbiddenUrlError("not a .pem file")
+        if not _PATH.fullmatch(url.path) or url.query:
+            raise ForbiddenUrlError("not a certificate of SNS")
         kept = self._kept.get(url.geturl())
         if kept is None or kept.until < now:
             async with self._one_at_a_time:

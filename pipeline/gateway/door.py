@@ -93,6 +93,10 @@ class Door:
             return await self._message(taken, unquote(path[len(FEEDS_PATH) :]))
         if path == pagerduty.PATH:
             _check_method(taken.request, get=False)
+            if not self._switchboard:  # nobody may send here, so nobody's body is read
+                raise Refusal(
+                    HTTPStatus.NOT_FOUND, Reason.UNKNOWN_PATH, "no feed takes events of PagerDuty's kind here"
+                )
             return await self._event(taken)
         if path == pagerduty.CHANGE_PATH:
             raise pagerduty.change_refusal()
@@ -135,7 +139,7 @@ class Door:
 
     async def _write(self, taken: Taken, feed: OpenFeed, value: bytes) -> None:
         taken.body_bytes = len(value)
-        headers = kafka_headers(taken.request.headers, feed.rule.headers)
+        headers = kafka_headers(taken.request.headers, feed.rule.headers, getattr(feed.rule.auth, "header", None))
         if taken.request.method == "GET":
             headers = [(name, each) for name, each in headers if name != CONTENT_TYPE]
             headers.append((CONTENT_TYPE, FORM.encode()))

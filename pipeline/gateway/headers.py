@@ -49,6 +49,8 @@ HEADER_BYTES_MAX: Final = 1_024
 """Of one header's value. Delivery ids are far shorter; a longer one is left out rather than cut to another id."""
 
 CLOUDEVENT_HEADERS_MAX: Final = 40
+CLOUDEVENT_NAME_CHARS_MAX: Final = 64
+"""The specification asks for 20 at most; forty names of kilobytes would make a legal body too large for its topic."""
 
 KafkaHeaders = list[tuple[str, bytes]]
 
@@ -82,31 +84,35 @@ def check_media_type(headers: CIMultiDictProxy[str], allowed: tuple[str, ...]) -
     raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Reason.CONTENT_TYPE, sentence)
 
 
-def kafka_headers(headers: CIMultiDictProxy[str], more: Iterable[str] = ()) -> KafkaHeaders:
+def kafka_headers(headers: CIMultiDictProxy[str], more: Iterable[str] = (), secret: str | None = None) -> KafkaHeaders:
     """What goes into Kafka: names in lower case; attributes of CloudEvents as Kafka's binding spells them.
 
     Over HTTP an attribute is ``ce-`` with percent-encoded text, on Kafka ``ce_`` with plain UTF-8.
+
+    Args:
+        headers: of the request.
+        more: names that the feed wants beside the usual ones.
+        secret: the header that the feed's sender proves itself by; it stays out, whatever list it is on.
     """
+    barred = None if secret is None else secret.lower()
+    names = dict.fromkeys(name.lower() for name in (CONTENT_TYPE, *KEPT, *more))
     kept = [
         (name, value.encode(errors="surrogateescape"))
-        for name in (CONTENT_TYPE, *KEPT, *more)
-        if (value := headers.get(name)) is not None
+        for name in names
+        if name != barred and (value := headers.get(name)) is not None
     ]
     if "ce-specversion" in headers:
         attributes = [
-            (name.lower(), value) for name, value in headers.items() if name.lower().startswith(_CLOUDEVENT_HTTP)
+            (name.lower(), value)
+            for name, value in headers.items()
+            if name.lower().startswith(_CLOUDEVENT_HTTP) and name.lower() != barred
         ]
         kept += [
-            (_CLOUDEVENT_KAFKA + name.removeprefix(_CLOUDEVENT_HTTP), unquote_to_bytes(value))
+            (
+                _CLOUDEVENT_KAFKA + name.removeprefix(_CLOUDEVENT_HTTP),
+                unquote_to_bytes(value.encode(errors="surrogateescape")),
+            )
             for name, value in attributes[:CLOUDEVENT_HEADERS_MAX]
+            if len(name) <= CLOUDEVENT_NAME_CHARS_MAX
         ]
     return [(name, value) for name, value in kept if len(value) <= HEADER_BYTES_MAX]
-
-
-def _cloudevent(headers: CIMultiDictProxy[str]) -> KafkaHeaders:
-    """The attributes of a CloudEvent in binary mode."""
-    return [
-        (_CLOUDEVENT_KAFKA + name[len(_CLOUDEVENT_HTTP) :].lower(), unquote_to_bytes(value))
-        for name, value in headers.items()
-        if name.lower().startswith(_CLOUDEVENT_HTTP)
-    ]

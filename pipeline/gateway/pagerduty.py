@@ -48,6 +48,10 @@ class Switchboard:
         """Take the routing keys of each feed."""
         self._feeds = {sha256(key).digest(): feed for feed, listed in keys.items() for key in listed}
 
+    def __bool__(self) -> bool:
+        """Whether any key is known."""
+        return bool(self._feeds)
+
     def feed_of(self, document: dict[str, Any]) -> str:
         """The feed that an event's routing key chooses.
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
+from pipeline.gateway.headers import kafka_headers
 from pipeline.gateway.limits import Limits
 from tests.gateway.house import BODY, HOST, SECONDS_MAX, House, headers_of
 from tests.support import wait_until
@@ -69,6 +71,20 @@ def test_delivery_ids_and_the_media_type_become_headers_and_secrets_do_not(house
     }
     assert house.send("/v1/feeds/guarded", BODY, {**kept, **BEARER, "Cookie": "c=1", "X-Other": "no"}).status == 202
     assert headers_of(house.records("guarded")[-1]) == {name.lower(): value.encode() for name, value in kept.items()}
+
+
+def test_the_header_that_proves_the_sender_stays_out_whatever_list_it_is_on() -> None:
+    given = CIMultiDictProxy(
+        CIMultiDict({"X-Secret": "s", "Webhook-Id": "s", "ce-token": "s", "ce-specversion": "1.0"})
+    )
+    for secret in ("X-Secret", "webhook-id", "CE-Token"):
+        assert secret.lower().replace("ce-", "ce_") not in dict(kafka_headers(given, ("X-Secret",), secret))
+    assert dict(kafka_headers(given, ("X-Secret",))).keys() == {"x-secret", "webhook-id", "ce_token", "ce_specversion"}
+
+
+def test_bytes_of_a_cloudevent_that_are_no_utf_8_pass_as_they_came() -> None:
+    given = CIMultiDictProxy(CIMultiDict({"ce-specversion": "1.0", "ce-subject": "caf\udce9", "ce-" + "x" * 999: "y"}))
+    assert kafka_headers(given) == [("ce_specversion", b"1.0"), ("ce_subject", b"caf\xe9")]
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,14 @@ def test_no_other_address_is_ever_asked_for_a_certificate(sns_house: House, aws:
     assert len(aws.asked) == before
 
 
-@pytest.mark.parametrize("path", ["/a.txt", "/", "/a.pem?x=1", "/a.pem#x", "/a.pem/", "/?a.pem"])
-def test_only_pem_files_are_asked_for(sns_house: House, aws: Aws, path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a.txt", "/", "/a.pem", "/a.pem?x=1", "/a.pem#x", "/a.pem/", "/?a.pem",
+        *(PEM_PATH.replace("Simple", each, 1) for each in ("%53imple", "./Simple", "x/../Simple", "/Simple")),
+    ],
+)  # fmt: skip
+def test_only_certificates_of_sns_are_asked_for_in_one_spelling(sns_house: House, aws: Aws, path: str) -> None:
     before = len(aws.asked)
     assert sns_house.feed("cloudwatch", message(aws, unsigned={"SigningCertURL": f"https://{AWS}{path}"})).status == 401
     assert len(aws.asked) == before
@@ -143,7 +149,7 @@ def test_a_host_that_cannot_show_its_certificate_is_not_believed(aws: Aws) -> No
 def test_what_the_host_answers_instead_of_a_certificate(
     sns_house: House, aws: Aws, answer: tuple[int, dict[str, str], bytes], status: int
 ) -> None:
-    path = f"/{status}-{answer[0]}-{len(answer[2])}.pem"
+    path = f"/SimpleNotificationService-{status:08x}{answer[0]:08x}{len(answer[2]):08x}.pem"
     aws.answers[path] = answer
     before = len(aws.asked)
     got = sns_house.feed("cloudwatch", message(aws, SigningCertURL=f"https://{AWS}{path}"))
