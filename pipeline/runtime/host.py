@@ -58,9 +58,9 @@ class StageHost:
                 return
             wanted = sorted(set(partitions))
             self._check_counts(wanted)
-            kept, self._kept = self._kept, {}
+            kept = dict(self._kept)  # which stay in sight until they are at work again: their hooks are in use
             opened = await asyncio.gather(*(self._opened(number, kept.pop(number, None)) for number in wanted))
-            self.tasks = dict(zip(wanted, opened, strict=True))
+            self.tasks, self._kept = dict(zip(wanted, opened, strict=True)), {}
             self.assigned = True
             self.openings += 1
             await asyncio.gather(*(task.close() for task in kept.values()))
@@ -91,9 +91,9 @@ class StageHost:
 
     async def _suspend(self) -> None:
         tasks, self.tasks = self.tasks, {}
+        self._kept.update(tasks)
         self.assigned = False
         await asyncio.gather(*(task.suspend() for task in tasks.values()))
-        self._kept.update(tasks)
 
     async def stop(self) -> None:
         """Finish for good."""
@@ -123,11 +123,12 @@ class StageHost:
 
     async def let_go(self) -> None:
         """End the hooks of configurations that no partition works under any more."""
-        in_use = {id(task.context.hooks) for task in (*self._kept.values(), *self.tasks.values())}
-        idle = [hooks for hooks in self._former if id(hooks) not in in_use and hooks is not self.context.hooks]
-        self._former = [hooks for hooks in self._former if hooks not in idle]
-        for hooks in idle:
-            await hooks.stop()
+        async with self._moving:
+            in_use = {id(task.context.hooks) for task in (*self._kept.values(), *self.tasks.values())}
+            idle = [hooks for hooks in self._former if id(hooks) not in in_use and hooks is not self.context.hooks]
+            self._former = [hooks for hooks in self._former if hooks not in idle]
+            for hooks in idle:
+                await hooks.stop()
 
     async def accept(self, topic: str, partition: int, fetched: Fetched) -> bool:
         """Take one topic-partition's fetched records; those of a partition that has left us are dropped.

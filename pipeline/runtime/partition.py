@@ -290,7 +290,9 @@ class PartitionTask:
             await take_over(context, self.partition, self.processor, ledger, clock_ms, lambda: self._closing)
         except RestoreStoppedError:
             return  # should the partition come back, it is opened anew
-        self.context, self.next_context = context, None
+        self.context = context
+        if self.next_context is context:  # else a newer one has come meanwhile, and its record is still to be read
+            self.next_context = None
         await context.hooks.on_assigned(self.partition, self.processor)
         self.serving = self._restored = True
         self.progress_at = monotonic()
