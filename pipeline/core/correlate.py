@@ -236,11 +236,12 @@ class CorrelateProcessor(CorrelateState):
         for episode_id in self._late.keep(event.episode_id, event.alert, version, order):
             self.touch(LATE + episode_id)
         if version == UNEXAMINED:
-            self.timers.set(LATE, due_ms)
+            self._plan_late(due_ms)
 
     def _enrich_again(self, due_ms: int) -> None:
         """Enrich kept alerts that this configuration has not examined, oldest first, some at a time."""
         version = self._desk.config.version
+        self._plan_late(None)
         found: dict[str, list[tuple[Member, Alert]]] = {}
         waiting = list(islice(self._late.unexamined(version), EXAMINED_AT_ONCE + 1))
         for episode_id in waiting[:EXAMINED_AT_ONCE]:
@@ -259,7 +260,7 @@ class CorrelateProcessor(CorrelateState):
         for incident_id, of_incident in found.items():
             self._known_now(incident_id, of_incident, version)
         if len(waiting) > EXAMINED_AT_ONCE:
-            self.timers.set(LATE, due_ms + PAUSE_MS)
+            self._plan_late(due_ms + PAUSE_MS)
 
     def _known_now(self, incident_id: str, found: list[tuple[Member, Alert]], version: str) -> None:
         """Bring an incident up to date some of whose members are about something known now."""

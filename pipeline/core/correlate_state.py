@@ -33,6 +33,9 @@ ORDER: Final = "o/joined"
 LATE: Final = "u/"
 """Alerts of open members that no entity was found for; as a deadline: they are to be enriched again."""
 
+LATE_TIMES: Final = "o/late"
+"""Until when alerts may come that were enriched under the version before, and when those kept are looked at next."""
+
 CASE_SCHEMA: Final = 2
 """Of the state record of an incident: the incident and what the bridge was told of it."""
 
@@ -50,6 +53,7 @@ class CorrelateState(Processor):
         self._suppressed: dict[str, EpisodeEvent] = {}
         self._late = Late()
         self._fresh_until_ms = 0
+        self._late_due_ms: int | None = None
         self._drafts: dict[str, Draft] = {}
         self._open_incidents: dict[str, int] = {}
         self._received_at_ms = 0
@@ -67,6 +71,8 @@ class CorrelateState(Processor):
             self._late.load(name, value)
         elif key == ORDER:
             self._book.joined = int(value)
+        elif key == LATE_TIMES:
+            self._fresh_until_ms, self._late_due_ms = orjson.loads(value)
         else:
             self._changes.load(value)
 
@@ -85,19 +91,24 @@ class CorrelateState(Processor):
         if kind == MEMBER:
             return self._book.record(name)
         if kind == INCIDENT:
-            snapshot, told = self._press.take_snapshot(name), self._book.told(name)
-            if told is None:
-                return None
-            if snapshot is None:
-                snapshot = to_json(self._book.case(name).incident)
-            case = (CASE_SCHEMA, told.encode(), snapshot)  # what was told is a digest, of hexadecimal digits
-            return b'{"schema":%d,"told":"%b","incident":%b}' % case
+            return self._dump_incident(name)
         if kind == SUPPRESSED:
             found = self._suppressed.get(name)
             return None if found is None else to_json(found)
         if kind == LATE:
             return self._late.dump(name)
+        if key == LATE_TIMES:
+            return to_json((self._fresh_until_ms, self._late_due_ms))
         return b"%d" % self._book.joined if key == ORDER else self._changes.dump(name)
+
+    def _dump_incident(self, name: str) -> bytes | None:
+        snapshot, told = self._press.take_snapshot(name), self._book.told(name)
+        if told is None:
+            return None
+        if snapshot is None:
+            snapshot = to_json(self._book.case(name).incident)
+        case = (CASE_SCHEMA, told.encode(), snapshot)  # what was told is a digest, of hexadecimal digits
+        return b'{"schema":%d,"told":"%b","incident":%b}' % case
 
     def restored(self) -> None:
         """Enter the members and set the deadlines of changes again."""
@@ -106,8 +117,10 @@ class CorrelateState(Processor):
         version = self._desk.config.version
         if self.decided_by not in (None, version):
             self._fresh_until_ms = self.clock_ms + UNDER_WAY_MS
-        if next(self._late.unexamined(version), None) is not None:
-            self.timers.set(LATE, self.clock_ms)
+            self.touch(LATE_TIMES)
+            if next(self._late.unexamined(version), None) is not None:
+                self._plan_late(self.clock_ms)
+        self.timers.set(LATE, self._late_due_ms)
         for change_id, due_ms in self._changes.deadlines(self.clock_ms):
             self.timers.set(CHANGE + change_id, due_ms)
 
@@ -145,6 +158,13 @@ class CorrelateState(Processor):
                     self.touch(MEMBER + episode_id)
                     self._forget_late(episode_id)
         self._drafts.clear()
+
+    def _plan_late(self, due_ms: int | None) -> None:
+        """Look at kept alerts at this moment, or earlier where that is planned already; None: it was done."""
+        if due_ms is None or self._late_due_ms is None or due_ms < self._late_due_ms:
+            self._late_due_ms = due_ms
+            self.timers.set(LATE, due_ms)
+            self.touch(LATE_TIMES)
 
     def _forget_late(self, episode_id: str) -> None:
         if self._late.forget(episode_id):

@@ -42,7 +42,8 @@ class Arrival(NamedTuple):
         Raises:
             Refusal: it was.
         """
-        if not abs(self.now - seconds) <= tolerance_seconds:  # not a number is not within
+        # Not a number is not within, and a whole number may be too large to be subtracted from.
+        if not self.now - tolerance_seconds <= seconds <= self.now + tolerance_seconds:
             raise unauthenticated("signed outside of the time that is tolerated")
 
 

@@ -24,8 +24,11 @@ class BodyReader:
         body = await reader.read()
     """
 
-    def __init__(self, request: web.BaseRequest, bytes_max: int, room: Room, seconds_max: float) -> None:
+    def __init__(
+        self, request: web.BaseRequest, bytes_max: int, room: Room, seconds_max: float, *, stranger: bool = False
+    ) -> None:
         self._request = request
+        self._stranger = stranger
         self._bytes_max = bytes_max
         self._room = room
         self._seconds_max = seconds_max
@@ -35,7 +38,7 @@ class BodyReader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._room.give_back(self._taken)
+        self._room.give_back(self._taken, stranger=self._stranger)
 
     async def read(self) -> bytes:
         """The body, inflated.
@@ -62,7 +65,7 @@ class BodyReader:
     def _take(self, count: int) -> None:
         if self._taken + count > self._bytes_max:
             raise too_large(self._bytes_max)
-        self._room.take(count)
+        self._room.take(count, stranger=self._stranger)
         self._taken += count
 
     async def _plain(self) -> bytes:

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
 
-from pipeline.gateway.fetch import ForbiddenUrlError, SnsFetcher, checked_sns_url
+from pipeline.gateway.fetch import FetchError, ForbiddenUrlError, SnsFetcher, checked_sns_url
 from pipeline.gateway.limits import TokenBucket
 
 KEPT_SECONDS: Final = 3_600
@@ -33,6 +33,10 @@ _PATH: Final = re.compile(r"/SimpleNotificationService-[0-9a-f]{16,64}\.pem")
 _SUBJECT: Final = re.compile(r"sns(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
 
 
+WAITING_MAX: Final = 8
+"""Messages that wait for a certificate, at five seconds each at worst: SNS itself waits 15 and sends again."""
+
+
 class CertificateError(Exception):
     """A certificate that is not good enough; the message says why."""
 
@@ -42,8 +46,11 @@ class RateError(Exception):
 
 
 class _Kept(NamedTuple):
+    """A key: until when nobody asks again, and until when it is good."""
+
     key: RSAPublicKey
     until: float
+    good_until: float
 
 
 class Certificates:
@@ -53,6 +60,7 @@ class Certificates:
         self._fetcher = fetcher
         self._kept: dict[str, _Kept] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
         self._fetches = TokenBucket(FETCHES_PER_SECOND, FETCHES_BURST)
 
     async def key_of(self, address: object, now: float) -> RSAPublicKey:
@@ -68,18 +76,33 @@ class Certificates:
         if not _PATH.fullmatch(url.path) or url.query:
             raise ForbiddenUrlError("not a certificate of SNS")
         kept = self._kept.get(url.geturl())
-        if kept is None or kept.until < now:
+        if kept is not None and now <= kept.until:
+            return kept.key
+        try:
+            return (await self._in_turn(url, now)).key
+        except (FetchError, RateError):
+            if kept is None or kept.good_until < now:
+                raise
+            return kept.key  # asking again is care, and strangers who ask for others must not stop those we know
+
+    async def _in_turn(self, url: SplitResult, now: float) -> _Kept:
+        """Fetch one certificate at a time; whoever comes while some wait is told to come again."""
+        if self._waiting >= WAITING_MAX:
+            raise RateError("too many certificates at once")
+        self._waiting += 1
+        try:
             async with self._one_at_a_time:
                 kept = self._kept.get(url.geturl())
-                if kept is None or kept.until < now:
-                    kept = await self._fetched(url, now)
-        return kept.key
+                return kept if kept is not None and now <= kept.until else await self._fetched(url, now)
+        finally:
+            self._waiting -= 1
 
     async def _fetched(self, url: SplitResult, now: float) -> _Kept:
         if self._fetches.take():
             raise RateError("too many certificates")
         certificate, key = checked_certificate(await self._fetcher.get(url), now)
-        kept = _Kept(key, min(now + KEPT_SECONDS, certificate.not_valid_after_utc.timestamp()))
+        good_until = certificate.not_valid_after_utc.timestamp()
+        kept = _Kept(key, min(now + KEPT_SECONDS, good_until), good_until)
         while len(self._kept) >= KEPT_MAX:
             del self._kept[next(iter(self._kept))]
         self._kept[url.geturl()] = kept

@@ -10,7 +10,7 @@ import traceback
 from http import HTTPStatus
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from pipeline.gateway.metrics import NO_FEED, GatewayMetrics
@@ -19,6 +19,11 @@ from pipeline.runtime.guard import TRACEBACK_FRAMES_MAX, log_line
 
 _BROKEN_HEAD: Final = b'{"error":"the head of the request is broken or larger than allowed"}'
 _DEFECT: Final = b'{"error":"a defect of the gateway: send the same request again"}'
+
+
+HEAD_BYTES_MAX: Final = 32_768
+"""Of a request's line and headers together. aiohttp bounds each header and their number, which lets a head that never
+ends hold a megabyte; sources send two kilobytes."""
 
 
 class _Closed(asyncio.Protocol):
@@ -31,11 +36,27 @@ class _Closed(asyncio.Protocol):
 class _Connection(RequestHandler):
     """aiohttp's connection, with errors told in our words."""
 
-    __slots__ = ("_metrics",)
+    __slots__ = ("_body", "_head_bytes", "_metrics")
 
     def __init__(self, manager: LimitedServer, metrics: GatewayMetrics, **settings: Any) -> None:
         super().__init__(manager, **settings)
         self._metrics = metrics
+        self._head_bytes = 0
+        self._body: StreamReader | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; close where a head does not end."""
+        in_body = self._body is not None and not self._body.is_eof()
+        heads = self._request_count
+        super().data_received(data)
+        if self._request_count != heads:
+            self._body = self._messages[-1][1]
+            self._head_bytes = 0
+            return
+        self._head_bytes = 0 if in_body else self._head_bytes + len(data)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._metrics.answered(NO_FEED, HTTPStatus.BAD_REQUEST, 0.0, 0, Reason.BROKEN_HEAD)
+            self.force_close()
 
     def handle_error(
         self,

@@ -103,8 +103,8 @@ class Door:
         sentence = f"messages go to {FEEDS_PATH}FEED, events of PagerDuty's kind to {pagerduty.PATH}"
         raise Refusal(HTTPStatus.NOT_FOUND, Reason.UNKNOWN_PATH, sentence)
 
-    def _reader(self, request: web.BaseRequest, bytes_max: int) -> BodyReader:
-        return BodyReader(request, bytes_max, self._room, self._body_seconds)
+    def _reader(self, request: web.BaseRequest, bytes_max: int, *, stranger: bool) -> BodyReader:
+        return BodyReader(request, bytes_max, self._room, self._body_seconds, stranger=stranger)
 
     async def _message(self, taken: Taken, name: str) -> bytes:
         feed = self._feeds.get(name)
@@ -113,7 +113,7 @@ class Door:
         taken.feed = name
         request = taken.request
         _check_method(request, get=feed.rule.get)
-        with self._reader(request, feed.rule.body_bytes_max) as reader:
+        with self._reader(request, feed.rule.body_bytes_max, stranger=feed.guard.reads_body) as reader:
             if feed.guard.reads_body:
                 value = await feed.guard.admit(_arrival(request, await reader.read()))
             else:
@@ -127,7 +127,7 @@ class Door:
         return orjson.dumps({"status": "accepted", "feed": name, "request_id": taken.request_id})
 
     async def _event(self, taken: Taken) -> bytes:
-        with self._reader(taken.request, pagerduty.EVENT_BYTES_MAX) as reader:
+        with self._reader(taken.request, pagerduty.EVENT_BYTES_MAX, stranger=True) as reader:
             body = await reader.read()
             document = pagerduty.parsed(body)
             feed = self._feeds[self._switchboard.feed_of(document)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from time import monotonic
+from typing import Final
 
 from pipeline.flow import MEBIBYTE
 from pipeline.gateway.refusal import busy
@@ -19,7 +20,8 @@ class Limits:
         bodies_bytes: all bodies that are being read or wait for the broker. The producer holds a copy of each, so
             twice this is used.
         requests: that are being answered at once; a second's worth of what the gateway must hold.
-        connections: open at once. Each costs some 20 KiB; a proxy in front needs a few hundred.
+        connections: open at once. Each costs some 20 KiB, and a head that does not end another 64 before it is
+            closed; a proxy in front needs a few hundred.
         idle_seconds: a connection that has not sent a whole head of a request for so long is closed.
         body_seconds: a body that takes longer is a broken line, or somebody who holds places; sources give up
             themselves by then.
@@ -56,23 +58,36 @@ class TokenBucket:
         return max(1, ceil((1 - self._tokens) / self._per_second))
 
 
+STRANGERS_SHARE: Final = 0.5
+"""Of the room for bodies: what those may take whose sender proves himself by the body. Anybody can send such, so the
+other half is left to feeds that know their sender by a header."""
+
+
 class Room:
-    """Bytes that bodies may take together. What is taken must be given back."""
+    """Bytes that bodies may take together. What is taken must be given back, by the same kind of sender."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self.bytes_taken = 0
+        self._by_strangers = 0
 
-    def take(self, count: int) -> None:
+    def take(self, count: int, *, stranger: bool = False) -> None:
         """Take room for bytes.
+
+        Args:
+            count: bytes.
+            stranger: nobody has said yet who sends them.
 
         Raises:
             Refusal: there is none; nothing was taken.
         """
-        if self.bytes_taken + count > self._bytes_max:
+        full = stranger and self._by_strangers + count > self._bytes_max * STRANGERS_SHARE
+        if full or self.bytes_taken + count > self._bytes_max:
             raise busy("room for bodies")
         self.bytes_taken += count
+        self._by_strangers += count * stranger
 
-    def give_back(self, count: int) -> None:
+    def give_back(self, count: int, *, stranger: bool = False) -> None:
         """Give room back."""
         self.bytes_taken -= count
+        self._by_strangers -= count * stranger

@@ -25,6 +25,9 @@ from pipeline.gateway.refusal import Reason, Refusal, busy
 LINGER_SECONDS_MAX: Final = 2.0
 """How long we go on reading a body that we have refused, so that its sender gets the answer and not a reset."""
 
+SETTLE_SECONDS: Final = 0.1
+"""From the last answer of a drain to the end of connections, if no other request turns up: many turns of the loop."""
+
 HEADER_BYTES_MAX: Final = 8_190
 HEADERS_MAX: Final = 100
 READ_BYTES: Final = 65_536
@@ -87,7 +90,11 @@ class GatewayServer:
         self._draining = True
         if self._site is not None:
             await self._site.stop()
-        await self._idle.wait()
+        while True:
+            await self._idle.wait()
+            await asyncio.sleep(SETTLE_SECONDS)  # a request that came last may be in its socket still
+            if not self.in_flight:
+                break
         await self._runner.cleanup()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

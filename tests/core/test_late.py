@@ -162,6 +162,25 @@ def test_what_was_under_way_when_the_configuration_changed_is_looked_at_too() ->
     assert [entry["action"] for event in found for entry in event["entries"]].count("enrich") == 1
 
 
+@pytest.mark.parametrize("restart", ["never", "before it comes", "after it has come"])
+def test_a_restart_in_the_minute_after_a_change_moves_no_deadline_and_forgets_none(restart: str) -> None:
+    bench = Bench("correlate", BEFORE)
+    bench.put("episodes", opened(alert("k0")), T0)
+    reload(bench)
+    bench.put("episodes", opened(alert("k7", entity=PAY, service=PAY)), T0 + SECOND)
+    bench.changes()  # decided by the new configuration from here on, as the state says
+    if restart == "before it comes":
+        bench.restart()
+    bench.put("episodes", opened(stranger()), T0 + 2 * SECOND)
+    bench.changes()
+    if restart == "after it has come":
+        bench.restart()
+    seconds = (3, 30, 63, 7_200)
+    told = {at: events_of(bench, T0 + at * SECOND) for at in seconds}
+    actions = {at: [entry["action"] for event in told[at] for entry in event["entries"]] for at in seconds}
+    assert [at for at in seconds if "enrich" in actions[at]] == [63]
+
+
 def test_what_dedupe_had_held_is_looked_at_at_once() -> None:
     bench = Bench("correlate", AFTER)
     bench.put("episodes", opened(stranger(), reason="released"), T0)

@@ -246,6 +246,28 @@ def test_what_happened_is_in_the_metrics(house: House) -> None:
     assert house.page("/readyz").json["ready"] is True
 
 
+def test_a_head_that_does_not_end_is_closed_before_it_fills_the_memory(kafka: str, prefix: str, tmp_path: Path) -> None:
+    part = b"X-Part: " + b"x" * 4_000 + b"\r\n"
+    with House(kafka, prefix, tmp_path, {"open": FEEDS["open"]}, {}, limits=Limits()) as house:
+        with socket.create_connection((HOST, house.port), timeout=Limits().idle_seconds / 4) as line:
+            line.sendall(b"POST /v1/feeds/open HTTP/1.1\r\nHost: x\r\n")
+            try:
+                line.sendall(part * 90)  # fewer and shorter headers than are allowed one by one
+                left = line.recv(1)
+            except ConnectionError:
+                left = b""
+        assert left == b""
+        assert house.feed("open", BODY, **{f"X-{number}": "y" * 900 for number in range(20)}).status == 202
+
+
+def test_many_requests_on_one_connection_are_no_long_head(house: House) -> None:
+    request = b"POST /v1/feeds/open HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nX-Long: " + b"y" * 4_000 + b"\r\n\r\n{}"
+    with socket.create_connection((HOST, house.port), SECONDS_MAX) as line:
+        for _ in range(20):
+            line.sendall(request)
+            assert line.recv(1_000).startswith(b"HTTP/1.1 202 ")
+
+
 def test_too_many_connections_are_closed_at_once(kafka: str, prefix: str, tmp_path: Path) -> None:
     limits = Limits(connections=2)
     with House(kafka, prefix, tmp_path, {"open": FEEDS["open"]}, {}, limits=limits) as house:

@@ -96,6 +96,16 @@ def test_room_is_given_back() -> None:
     room.take(10)
 
 
+def test_strangers_may_take_half_of_the_room_and_leave_the_rest_to_those_who_are_known() -> None:
+    room = Room(10)
+    room.take(5, stranger=True)
+    with pytest.raises(Refusal):
+        room.take(1, stranger=True)
+    room.take(5)
+    room.give_back(5, stranger=True)
+    room.take(5, stranger=True)
+
+
 NAME = st.text(max_size=5) | st.sampled_from(["Type", "payload", "dedup_key"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),

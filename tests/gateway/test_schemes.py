@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import time
 from base64 import b64encode
@@ -213,6 +214,22 @@ def test_the_message_in_a_xurrent_token_is_the_record(
     ids=str,
 )
 def test_a_xurrent_token_for_others_or_of_another_time_is_refused(
+    house: House, keys: dict[str, Path], claims: dict[str, Any]
+) -> None:
+    assert house.feed("xurrent", token(keys, "rsa", "RS256", **claims)).status == 401
+
+
+@pytest.mark.parametrize("data", [{"n": 2**70}, {"s": "\ud800"}], ids=repr)
+def test_a_message_that_others_may_not_read_is_kept_for_them_to_refuse(
+    house: House, keys: dict[str, Path], data: dict[str, Any]
+) -> None:
+    before = len(house.values("xurrent", 0))
+    assert house.feed("xurrent", token(keys, "rsa", "RS256", data=data)).status == 202
+    assert json.loads(house.values("xurrent", before + 1)[-1]) == data
+
+
+@pytest.mark.parametrize("claims", [{"data": {"f": float("nan")}}, {"iat": 10**400}], ids=["nan", "a time for ever"])
+def test_what_is_no_json_or_no_time_in_a_token_is_refused_and_no_defect(
     house: House, keys: dict[str, Path], claims: dict[str, Any]
 ) -> None:
     assert house.feed("xurrent", token(keys, "rsa", "RS256", **claims)).status == 401

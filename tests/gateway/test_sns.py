@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.gateway.certificates import CertificateError, checked_certificate
+from pipeline.gateway.certificates import (
+    KEPT_SECONDS,
+    WAITING_MAX,
+    CertificateError,
+    Certificates,
+    RateError,
+    checked_certificate,
+)
+from pipeline.gateway.fetch import FetchError, SnsFetcher
 from pipeline.gateway.sns import signed_text
-from tests.gateway.aws import AWS, CONFIRM, TOPIC, Aws, confirmation, message, stamp
+from tests.gateway.aws import AWS, CONFIRM, PEM, TOPIC, Aws, confirmation, message, stamp
 from tests.gateway.house import House
 from tests.gateway.signing import make_certificate, make_key
+
+PEM_PATH = PEM.removeprefix(f"https://{AWS}")
+HOUR_SECONDS = 3_600
 
 
 def test_the_published_layout_of_the_signed_text_is_ours() -> None:
@@ -38,6 +50,45 @@ def test_a_signed_message_of_a_listed_topic_is_taken(
 def test_the_certificate_is_fetched_once(sns_house: House, aws: Aws) -> None:
     assert {sns_house.feed("cloudwatch", message(aws)).status for _ in range(3)} == {202}
     assert aws.asked.count("/SimpleNotificationService-0123456789abcdef.pem") == 1
+
+
+def test_a_known_key_goes_on_while_its_certificate_cannot_be_fetched_again_as_long_as_it_is_good(aws: Aws) -> None:
+    async def asked() -> None:
+        fetcher = aws.fetcher()
+        certificates, now = Certificates(fetcher), time.time()
+        try:
+            key = await certificates.key_of(PEM, now)
+            answer = aws.answers.pop(PEM_PATH)
+            aws.answers[PEM_PATH] = (500, {}, b"")
+            try:
+                assert await certificates.key_of(PEM, now + KEPT_SECONDS + 1) is key
+                with pytest.raises((FetchError, RateError)):
+                    await certificates.key_of(PEM, now + 31 * 24 * HOUR_SECONDS)
+            finally:
+                aws.answers[PEM_PATH] = answer
+        finally:
+            await fetcher.close()
+
+    asyncio.run(asked())
+
+
+def test_who_comes_while_many_wait_for_certificates_is_told_to_come_again() -> None:
+    class Stuck(SnsFetcher):
+        async def get(self, _: Any) -> bytes:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def asked() -> None:
+        certificates, now = Certificates(Stuck()), time.time()
+        waiting = [asyncio.create_task(certificates.key_of(PEM, now)) for _ in range(WAITING_MAX)]
+        await asyncio.sleep(0)
+        with pytest.raises(RateError):
+            await certificates.key_of(PEM, now)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(asked())
 
 
 @pytest.mark.parametrize(
