@@ -211,7 +211,7 @@ def test_the_message_in_a_xurrent_token_is_the_record(
         {"data": None},
         {"data": "text"},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_a_xurrent_token_for_others_or_of_another_time_is_refused(
     house: House, keys: dict[str, Path], claims: dict[str, Any]
