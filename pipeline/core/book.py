@@ -241,6 +241,10 @@ class Book:
         """Whether a run of the condition is a member."""
         return self._by_condition.holds(alert_key, incident_id)
 
+    def is_about(self, incident_id: str, ref: str) -> bool:
+        """Whether a member is about an entity, or names it."""
+        return self._by_anchor.holds(ref, incident_id)
+
     def find(self, target: Target, resolve: Callable[[str], str | None]) -> Incident | None:
         """The incident that a command's target means; ``resolve`` finds the reference of a service's name."""
         found = target.incident_id

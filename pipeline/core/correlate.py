@@ -22,7 +22,7 @@ from pipeline.core.draft import Draft
 from pipeline.core.evidence import Verdict
 from pipeline.core.identity import short_id
 from pipeline.core.late import EXAMINED_AT_ONCE, PAUSE_MS, UNEXAMINED
-from pipeline.core.matcher import Matcher
+from pipeline.core.matcher import Match, Matcher
 from pipeline.core.step import Effects, Output, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK, Alert
@@ -139,29 +139,30 @@ class CorrelateProcessor(CorrelateState):
             self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
             return
         episode = self._assessor.member(event)
-        incident, verdict = self._matcher.best(episode, event.space, self.clock_ms)
-        if incident is None or verdict is None:
-            incident = self._open(episode, event.space)
+        match = self._matcher.best(episode, event.space, self.clock_ms)
+        if match.incident is None or match.verdict is None:
+            incident = self._open(episode, event.space, match)
             outcome = (Disposition.OPENED, Reason.FIRST_SYMPTOM)
         else:
-            outcome = (Disposition.JOINED, verdict.reason)
-            self._join(self._draft(incident), episode, verdict)
+            incident = match.incident
+            outcome = (Disposition.JOINED, match.verdict.reason)
+            self._join(self._draft(incident), episode, match.verdict, match)
         incident.alerts_total += event.counted
         if event.alert.entity is None and self._enrich is not None:
             self._keep_late(event, episode.joined_order)
         self._decide(effects, event, *outcome, incident)
 
-    def _open(self, episode: Member, space: str) -> Incident:
+    def _open(self, episode: Member, space: str, match: Match) -> Incident:
         incident = self._new_incident(short_id("INC", episode.episode_id), space)
         incident.opened_at_ms = min(episode.event_at_ms, self.clock_ms)
         draft = self._draft(incident)
-        facts = {"episode_id": episode.episode_id, "reason": Reason.FIRST_SYMPTOM}
+        facts = {"episode_id": episode.episode_id, "reason": Reason.FIRST_SYMPTOM, **match.told()}
         draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED, **facts)
         self._take_in(draft, episode)
         self._assessor.log(draft, episode, self._book.tally(incident.id), self._changes.recent())
         return incident
 
-    def _join(self, draft: Draft, episode: Member, verdict: Verdict) -> None:
+    def _join(self, draft: Draft, episode: Member, verdict: Verdict, match: Match) -> None:
         incident = draft.incident
         self._take_in(draft, episode)
         draft.note(
@@ -172,6 +173,7 @@ class CorrelateProcessor(CorrelateState):
             reason=verdict.reason,
             score=verdict.score,
             evidence=verdict.evidence,
+            **match.told(),
         )
         if incident.state == IncidentState.RESOLVED:
             recovery.came_after(self._desk, draft, episode, self._book.tally(incident.id))

@@ -65,6 +65,15 @@ class Reason(StrEnum):
     QUARANTINED = "quarantined"
 
 
+class WhyNot(StrEnum):
+    """Why an episode did not join an incident that was looked at for it."""
+
+    BELOW_THRESHOLD = "below_threshold"
+    NOT_BEST = "not_best"
+    QUIET_TOO_LONG = "quiet_too_long"
+    RESOLVED = "resolved"
+
+
 class BadRecord(Exception):
     """The record cannot be processed and its sender is at fault: it goes to the dead letter, bytes intact.
 

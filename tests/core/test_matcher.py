@@ -28,7 +28,7 @@ def book(*incidents: tuple[str, str], **fields: object) -> Book:
 
 def best(known: Book, place: str | None, now_ms: int = T0, **fields: object) -> str | None:
     episode = member("new", entity=place, service=place, **fields)
-    incident, _ = Matcher(DESK, known).best(episode, SPACE, now_ms)
+    incident = Matcher(DESK, known).best(episode, SPACE, now_ms).incident
     return incident.id if incident else None
 
 
@@ -58,8 +58,8 @@ def test_a_resolved_incident_takes_reports_and_its_own_conditions_for_a_while() 
     assert best(known, SHOP, T0 + MINUTE, feed_class=report("r", "x").feed_class) == "INC-1"
     again = member("INC-1", episode_id="EP-again")
     matcher = Matcher(DESK, known)
-    assert matcher.best(again, SPACE, T0 + 30 * MINUTE)[0] is not None
-    assert matcher.best(again, SPACE, T0 + 30 * MINUTE + 1)[0] is None
+    assert matcher.best(again, SPACE, T0 + 30 * MINUTE).incident is not None
+    assert matcher.best(again, SPACE, T0 + 30 * MINUTE + 1).incident is None
 
 
 def test_the_window_counts_from_the_last_news() -> None:
