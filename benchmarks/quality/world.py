@@ -2,8 +2,11 @@
 
 The call graphs are real ones (six open-source systems: `topologies.json` of the benchmark data), copied until the
 company is as large as asked. Around them: platform services that many share, providers outside, hosts in racks in
-zones. The catalogue that the correlator gets lacks some edges and has some that are not there. How much it lacks is a
-guess; nobody publishes how wrong catalogues are.
+zones. The catalogue that the correlator gets lacks some edges and has some that are not there, and what is true goes
+on changing over the day while it stays: instances move to other hosts, services begin to call others.
+
+Nothing here is fitted. How much a catalogue lacks, how fast it ages, how many people use what and when a Major Incident
+is declared are guesses; nobody publishes them.
 """
 
 from __future__ import annotations
@@ -13,17 +16,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
 from pipeline.models.catalog import Catalogue, Entity, HostingModel
-from pipeline.models.policy import Config, Feed
+from pipeline.models.policy import Config, DomainPolicy, Feed, MajorIncidentRule
 
 SERVICES: Final = 400
 EDGE_MISSING_SHARE: Final = 0.15
 EDGE_SPURIOUS_SHARE: Final = 0.05
 HOST_MISSING_SHARE: Final = 0.10
+MOVED_SHARE: Final = 0.10
+"""Services of which one instance moves to another host in the course of a day, which the catalogue does not hear of."""
+NEW_CALL_SHARE: Final = 0.04
+"""Services that begin to call another in the course of a day, which the catalogue does not hear of either."""
 SERVICES_PER_HOST: Final = 4
 HOSTS_PER_RACK: Final = 8
 ZONES: Final = 3
@@ -37,8 +44,15 @@ TERMS: Final = (
     "payroll", "claims", "appointments", "catalogue", "returns", "vouchers", "reporting", "delivery notes",
 )  # fmt: skip
 """What people call an application's front end."""
-FEEDS: Final = {name: Feed(name=name, adapter="alertmanager") for name in ("metrics", "hosts")}
+FEEDS: Final = {name: Feed(name=name, adapter="alertmanager") for name in ("metrics", "hosts", "apm")}
 USERS_OF_TIER: Final = {1: 5_000, 2: 1_200, 3: 300, 4: 60}
+DAY_MS: Final = 86_400_000
+MAJOR: Final = MajorIncidentRule(users_at_least=10_000, priorities=("P1", "P2", "P3"))
+"""When this company declares a Major Incident: about one failure in seven truly comes to that."""
+DOMAINS: Final = {
+    name: DomainPolicy(domain=name, title="Operations", major_incident=MAJOR) for name in ("operations", "default")
+}
+"""One policy for all: hosts, racks and zones have no domain of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +80,29 @@ class Service:
         return f"component:default/{self.name}"
 
 
+class Move(NamedTuple):
+    """Where a service's instances run from a moment on, in milliseconds since the day began."""
+
+    after_ms: int
+    hosts: tuple[str, ...]
+
+
+class NewCall(NamedTuple):
+    """Who calls a service from a moment on, in milliseconds since the day began."""
+
+    after_ms: int
+    caller: str
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The truth, and what is written down of it.
 
     Attributes:
-        services: by name.
-        callers: name -> names of the services that truly call it.
+        services: by name, as they are when the day begins.
+        callers: name -> names of the services that truly call it when the day begins.
+        moves: name -> where it runs later.
+        new_calls: name of the callee -> who calls it later.
         rack_of: host -> rack.
         zone_of: rack -> zone.
         config: the configuration with the catalogue as people keep it.
@@ -83,10 +113,29 @@ class World:
     rack_of: Mapping[str, str]
     zone_of: Mapping[str, str]
     config: Config
+    moves: Mapping[str, Move] = field(default_factory=dict)
+    new_calls: Mapping[str, tuple[NewCall, ...]] = field(default_factory=dict)
 
-    def on_host(self, host: str) -> list[Service]:
-        """Services with an instance there."""
-        return [each for each in self.services.values() if host in each.hosts]
+    def hosts_of(self, name: str, since_ms: int) -> tuple[str, ...]:
+        """Where a service truly runs at a moment of the day."""
+        move = self.moves.get(name)
+        return self.services[name].hosts if move is None or since_ms < move.after_ms else move.hosts
+
+    def within(self, place: str, since_ms: int) -> list[str]:
+        """Services with an instance on a host, in a rack or in a zone at a moment of the day."""
+        return [
+            name for name in self.services if any(self.holds(place, host) for host in self.hosts_of(name, since_ms))
+        ]
+
+    def holds(self, place: str, host: str) -> bool:
+        """Whether a host is the place or stands in it."""
+        rack = self.rack_of[host]
+        return place in (host, rack, self.zone_of[rack])
+
+    def callers_of(self, name: str, since_ms: int) -> tuple[str, ...]:
+        """Who truly calls a service at a moment of the day."""
+        new = (each.caller for each in self.new_calls.get(name, ()) if since_ms >= each.after_ms)
+        return (*self.callers.get(name, ()), *new)
 
 
 @dataclass(slots=True)
@@ -123,8 +172,28 @@ def make_world(topologies: Path, seed: int, services: int = SERVICES) -> World:
     for name, service in made.items():
         for callee in service.calls:
             callers.setdefault(callee, []).append(name)
-    config = Config(version=f"world-{seed}", catalogue=_catalogue(draft.chance, made, rack_of, zone_of), feeds=FEEDS)
-    return World(made, {name: tuple(each) for name, each in callers.items()}, rack_of, zone_of, config)
+    catalogue = _catalogue(draft.chance, made, rack_of, zone_of)
+    config = Config(version=f"world-{seed}", catalogue=catalogue, feeds=FEEDS, domains=DOMAINS)
+    known = {name: tuple(each) for name, each in callers.items()}
+    return World(made, known, rack_of, zone_of, config, *_drift(seed, made, hosts))
+
+
+def _drift(
+    seed: int, services: Mapping[str, Service], hosts: Sequence[str]
+) -> tuple[dict[str, Move], dict[str, tuple[NewCall, ...]]]:
+    """What changes in the course of the day, unknown to the catalogue."""
+    chance = random.Random(f"drift-{seed}")  # noqa: S311 a repeatable sequence, not a secret
+    own = sorted(name for name, each in services.items() if each.hosts)
+    moves: dict[str, Move] = {}
+    for name in chance.sample(own, round(MOVED_SHARE * len(own))):
+        stays = services[name].hosts[1:]
+        elsewhere = [host for host in hosts if host not in services[name].hosts]
+        moves[name] = Move(chance.randrange(DAY_MS), (chance.choice(elsewhere), *stays))
+    new_calls: dict[str, tuple[NewCall, ...]] = {}
+    for caller in chance.sample(own, round(NEW_CALL_SHARE * len(own))):
+        callee = chance.choice([name for name in own if name != caller and name not in services[caller].calls])
+        new_calls[callee] = (*new_calls.get(callee, ()), NewCall(chance.randrange(DAY_MS), caller))
+    return moves, new_calls
 
 
 def _copy(draft: _Draft, edges: Sequence[Sequence[str]], application: str, term: str) -> None:
