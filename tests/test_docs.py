@@ -27,7 +27,8 @@ CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 SHELL = ("", "console", "sh", "bash")
 # What operators name themselves, in sinks.yaml.
-NAMED_BY_OPERATORS = "SPILLWAY_SINK_"
+# Secrets are no settings: nothing shows them.
+NAMED_BY_OPERATORS = ("SPILLWAY_SINK_", "SPILLWAY_REDACTION_KEY")
 
 
 @ALL

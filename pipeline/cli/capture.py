@@ -6,24 +6,25 @@ gave itself are left out, because replay makes its own; but not the ticks from w
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
-import orjson
 
+from pipeline.cli.capture_spool import Spool
 from pipeline.cli.cluster import bootstrap_option, client_config, read_settings
-from pipeline.core.desk import MACHINE
-from pipeline.core.step import TICK_KEY, StreamRecord, named_version
+from pipeline.cli.moments import MOMENT, now_ms
+from pipeline.cli.progress import progress
+from pipeline.cli.redacting import redactor_of
+from pipeline.core.step import StreamRecord
 from pipeline.flow import RAW_TOPIC_PREFIX
-from pipeline.kafka.scan import ScanError, all_topics, scan
-from pipeline.recording import write_line
+from pipeline.kafka.scan import Place, ScanError, Span, all_topics, scan, scan_spans, spans
 
-COMMANDS: Final = "commands"
-BESIDE_RAW: Final = ("changes", COMMANDS)
+BESIDE_RAW: Final = ("changes", "commands")
+RECORDS_PER_LOOK: Final = 200
+"""Between two updates of the bar."""
 
 
 @click.command()
@@ -34,48 +35,95 @@ BESIDE_RAW: Final = ("changes", COMMANDS)
     required=True,
     help="The recording. Written at the end, whole or not at all.",
 )
+@click.option("--from", "from_ms", type=MOMENT, help="Begin here: a time, a date, or how long ago (2h). Ends at --to.")
+@click.option("--to", "to_ms", type=MOMENT, help="End before this time, which has passed; now unless given.")
 @click.option("--from-beginning", is_flag=True, help="Start with the oldest records that are still there.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds.")
 @click.option("--until-now", is_flag=True, help="Everything up to now, then stop; means --from-beginning.")
+@click.option(
+    "--redaction",
+    "rules",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file that adds to what is redacted, or takes away.",
+)
+@click.option("--unredacted", is_flag=True, help="Keep people and secrets as they are.")
 @click.argument("topics", metavar="[TOPIC]...", nargs=-1)
 def capture(
     bootstrap: str | None,
     out: Path,
+    from_ms: int | None,
+    to_ms: int | None,
     from_beginning: bool,
     seconds: float | None,
     until_now: bool,
+    rules: Path | None,
+    unredacted: bool,
     topics: tuple[str, ...],
 ) -> None:
-    """Record raw topics, changes and commands (or the named TOPICs) to a recording.
+    """Record raw topics, changes and commands (or the named TOPICs) to a recording, without people and secrets.
 
-    Without --seconds or --until-now it records until Ctrl-C, then writes what it has.
+    Without --from, --to, --seconds or --until-now it records until Ctrl-C, then writes what it has.
     """
-    if until_now and seconds is not None:
-        raise click.ClickException("give --seconds or --until-now, not both")
+    if problem := _problem(from_ms, to_ms, seconds, from_beginning=from_beginning, until_now=until_now):
+        raise click.ClickException(problem)
+    if unredacted and rules is not None:
+        raise click.ClickException("give --redaction or --unredacted, not both")
     if not out.parent.is_dir():
         raise click.ClickException(f"there is no directory {out.parent}: make it, or give another --out")
     settings = read_settings(bootstrap)
-    # A private temporary database: a capture may be larger than memory, and is sorted at the end.
+    redactor = None if unredacted else redactor_of(settings, rules)
     client = client_config(settings)
-    with closing(sqlite3.connect("")) as spool:
-        spool.execute("CREATE TABLE record (at INTEGER, topic TEXT, part INTEGER, place INTEGER, line BLOB)")
+    with closing(Spool(settings.topic_prefix, redactor)) as spool:
         try:
             chosen = _choose(all_topics(client), settings.topic_prefix, topics)
-            records = scan(
-                client,
-                chosen,
-                from_beginning=from_beginning or until_now,
-                until_now=until_now,
-                seconds_max=seconds,
-            )
-            with suppress(KeyboardInterrupt):
-                if not until_now:
-                    click.echo(f"recording {len(chosen)} topics; stop with Ctrl-C", err=True)
-                _spool(records, spool, settings.topic_prefix)
+            if until_now or from_ms is not None or to_ms is not None:
+                _take_span(client, spans(client, chosen, from_ms, to_ms), spool)
+            else:
+                _take_live(scan(client, chosen, from_beginning=from_beginning, until_now=False, seconds_max=seconds),
+                           len(chosen), spool)  # fmt: skip
         except ScanError as error:
             raise click.ClickException(str(error)) from error
-        written = _write(spool, out)
-    click.echo(f"{written} records of {len(chosen)} topics in {out}")
+        with progress("writing", spool.records) as tell:
+            written = spool.write(out, tell)
+    hidden = "" if redactor is None else f"; {redactor.replaced} people and secrets replaced"
+    click.echo(f"{written} records of {len(chosen)} topics in {out}{hidden}")
+
+
+def _problem(
+    from_ms: int | None, to_ms: int | None, seconds: float | None, *, from_beginning: bool, until_now: bool
+) -> str | None:
+    """What of the times does not go together, in one line."""
+    if until_now and seconds is not None:
+        return "give --seconds or --until-now, not both"
+    if from_ms is None and to_ms is None:
+        return None
+    if from_beginning or until_now or seconds is not None:
+        return "give --from and --to, or one of --from-beginning, --seconds and --until-now"
+    if to_ms is not None and to_ms > now_ms():
+        return "--to has not come yet: leave it out, or use --seconds to record what comes"
+    if to_ms is not None and (from_ms or 0) >= to_ms:
+        return "--from is not before --to: nothing would be recorded"
+    return None
+
+
+def _take_span(client: Mapping[str, Any], wanted: Mapping[Place, Span], spool: Spool) -> None:
+    """Keep the records of some spans; their offsets tell how far reading has come."""
+    done = dict.fromkeys(wanted, 0)
+    with progress("reading", sum(end - first for first, end in wanted.values())) as tell:
+        for number, record in enumerate(scan_spans(client, wanted), 1):
+            at = record.topic, record.partition
+            done[at] = record.offset + 1 - wanted[at][0]
+            if number % RECORDS_PER_LOOK == 0:
+                tell(sum(done.values()))
+            spool.add(record)
+
+
+def _take_live(records: Iterator[StreamRecord], topics: int, spool: Spool) -> None:
+    """Keep records as they come, until they end or somebody interrupts."""
+    with suppress(KeyboardInterrupt):
+        click.echo(f"recording {topics} topics; stop with Ctrl-C", err=True)
+        for record in records:
+            spool.add(record)
 
 
 def _choose(present: Mapping[str, tuple[int, ...]], prefix: str, named: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
@@ -91,44 +139,3 @@ def _choose(present: Mapping[str, tuple[int, ...]], prefix: str, named: tuple[st
     if not chosen:
         raise click.ClickException("there is nothing to record: make the topics with spillway topics apply")
     return chosen
-
-
-def _spool(records: Iterable[StreamRecord], spool: sqlite3.Connection, prefix: str) -> None:
-    """Keep each record with its place in arrival order.
-
-    Within a partition arrival is the offset, whatever timestamps producers gave: time never goes back there.
-    """
-    reached: dict[tuple[str, int], int] = {}
-    for wire in records:
-        record = wire._replace(topic=wire.topic.removeprefix(prefix))
-        if (record.key == TICK_KEY and named_version(record) is None) or _is_own_command(record):
-            continue
-        at = record.topic, record.partition
-        reached[at] = max(reached.get(at, 0), record.timestamp)
-        row = (reached[at], *at, record.offset, write_line(record))
-        spool.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?)", row)
-
-
-def _is_own_command(record: StreamRecord) -> bool:
-    if record.topic != COMMANDS or record.value is None:
-        return False
-    try:
-        command = orjson.loads(record.value)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(command, dict) and command.get("actor") == MACHINE
-
-
-def _write(spool: sqlite3.Connection, out: Path) -> int:
-    aside = out.with_name(f".{out.name}.part")
-    written = 0
-    try:
-        with aside.open("wb") as file:
-            for (line,) in spool.execute("SELECT line FROM record ORDER BY at, topic, part, place"):
-                file.write(line)
-                written += 1
-        aside.replace(out)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise click.ClickException(f"cannot write {out}: {error.strerror}") from error
-    return written

@@ -40,6 +40,9 @@ _PASSING: Final = (
 Place = tuple[str, int]
 """A topic and a partition of it."""
 
+Span = tuple[int, int]
+"""Offsets of a partition: the first, and the one after the last."""
+
 
 class ScanError(Exception):
     """A topic cannot be read; the message is one line and says what to do."""
@@ -96,6 +99,45 @@ def extent(client: Mapping[str, Any], topics: Mapping[str, Sequence[int]]) -> in
     with closing(_consumer(client)) as consumer:
         ends = [_ends(consumer, topic, part) for topic, parts in topics.items() for part in parts]
     return sum(high - low for low, high in ends)
+
+
+def spans(
+    client: Mapping[str, Any], topics: Mapping[str, Sequence[int]], from_ms: int | None, to_ms: int | None
+) -> dict[Place, Span]:
+    """Where the records of a time are, by the timestamps that the brokers keep; partitions without any left out.
+
+    A partition's span begins with the first record of ``from_ms`` or later and ends before the first of ``to_ms`` or
+    later. Producers' clocks may have gone back in between: what stands inside belongs to it.
+
+    Args:
+        client: configuration of the librdkafka client: the bootstrap address at least.
+        topics: partitions by topic name.
+        from_ms: epoch milliseconds; None for the first record that is still there.
+        to_ms: epoch milliseconds; None for what is there now.
+
+    Raises:
+        ScanError: a topic cannot be read.
+    """
+    with closing(_consumer(client, "read_uncommitted")) as consumer:
+        ends = {(topic, part): _ends(consumer, topic, part) for topic, parts in topics.items() for part in parts}
+        firsts, lasts = (_offsets_at(consumer, list(ends), at_ms) for at_ms in (from_ms, to_ms))
+    found = {at: (firsts.get(at, low), lasts.get(at, high)) for at, (low, high) in ends.items()}
+    if from_ms is not None:  # no record of that time or later: nothing to read
+        found = {at: span for at, span in found.items() if at in firsts}
+    return {at: span for at, span in found.items() if span[0] < span[1]}
+
+
+def scan_spans(client: Mapping[str, Any], wanted: Mapping[Place, Span]) -> Iterator[StreamRecord]:
+    """Give the committed records of the spans, in order within each partition.
+
+    Raises:
+        ScanError: a topic cannot be read.
+    """
+    if not wanted:
+        return
+    with closing(_consumer(client)) as consumer:
+        consumer.assign([TopicPartition(topic, part, first) for (topic, part), (first, _) in wanted.items()])
+        yield from _until(consumer, {at: end for at, (_, end) in wanted.items()}, None)
 
 
 def scan(
@@ -205,6 +247,21 @@ def _ends(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
             if cause.code() not in _PASSING or time.monotonic() > deadline:
                 raise _failure(f"read {topic}", cause) from error
             time.sleep(POLL_SECONDS)
+
+
+def _offsets_at(consumer: Consumer, places: Sequence[Place], at_ms: int | None) -> dict[Place, int]:
+    """The first offset of a time or later in each partition that has one."""
+    if at_ms is None or not places:
+        return {}
+    try:
+        asked = [TopicPartition(topic, part, at_ms) for topic, part in places]
+        answered = consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX)
+    except KafkaException as error:
+        raise _failure("find a time in the topics", error.args[0]) from error
+    for each in answered:
+        if each.error is not None:
+            raise _failure(f"find a time in {each.topic}", each.error)
+    return {(each.topic, each.partition): each.offset for each in answered if each.offset >= 0}
 
 
 def _failure(what: str, error: KafkaError) -> ScanError:

@@ -17,7 +17,7 @@ from pipeline.cli import main
 from pipeline.core.step import TICK_KEY, StreamRecord
 from pipeline.kafka.topics import apply, desired_topics, plan
 from pipeline.models.policy import Config
-from pipeline.recording import read_recording
+from pipeline.recording import read_recording, to_rfc3339
 from pipeline.settings import Settings
 
 # A shell that runs the tests in the background hands on that interrupts are ignored.
@@ -101,7 +101,7 @@ def test_what_the_pipeline_wrote_itself_is_left_out(stream: Stream, tmp_path: Pa
     decided = record("alerts", 0, 0, 4, b"{}")
     stream.write([asked, told, tick, decided])
     out = tmp_path / "recording.ndjson"
-    stream.capture(out, "--until-now")
+    stream.capture(out, "--until-now", "--unredacted")
     assert recorded(out) == [asked]
 
 
@@ -121,6 +121,43 @@ def test_named_topics_are_recorded_alone(stream: Stream, tmp_path: Path) -> None
     said = stream.capture(out, "--from-beginning", "--seconds", "2", "incidents")
     assert said.exit_code == 0, said.output
     assert recorded(out) == [incident]
+
+
+def test_a_span_of_time_is_recorded_from_its_first_moment_to_before_its_last(stream: Stream, tmp_path: Path) -> None:
+    inside = [record("changes", 0, 1, 1_000, b'{"n":2}'), record("alerts.raw.grafana", 1, 0, 1_999, b'{"n":3}')]
+    before, after = record("changes", 0, 0, 999, b'{"n":1}'), record("changes", 0, 2, 2_000, b'{"n":4}')
+    stream.write([before, *inside, after])
+    out = tmp_path / "recording.ndjson"
+    begin, end = to_rfc3339(AT_MS + 1_000), to_rfc3339(AT_MS + 2_000)
+    assert stream.capture(out, "--from", begin, "--to", end).exit_code == 0
+    assert recorded(out) == inside
+    stream.capture(out, "--from", begin)
+    assert recorded(out) == [*inside, after]
+    stream.capture(out, "--to", end)
+    assert recorded(out) == [before, *inside]
+    said = stream.capture(out, "--from", to_rfc3339(AT_MS + 2_001), "--to", to_rfc3339(AT_MS + 2_002))
+    assert said.exit_code == 0, said.output
+    assert recorded(out) == []
+
+
+def test_people_and_secrets_stay_behind_unless_asked_for(stream: Stream, tmp_path: Path) -> None:
+    ticket = record("alerts.raw.grafana", 0, 0, 1, b'{"author":"Ada Byron","password":"abc","n":1}')
+    comment = record("alerts.raw.grafana", 0, 1, 2, b'{"text":"Byron says so"}')
+    stream.write([comment._replace(offset=0), ticket._replace(offset=1)])  # the name is learned after it is used
+    out = tmp_path / "recording.ndjson"
+    stream.environment["SPILLWAY_REDACTION_KEY"] = "sixteen letters."
+    said = stream.capture(out, "--until-now")
+    assert said.output.endswith("; 3 people and secrets replaced\n"), said.output
+    first = out.read_bytes()
+    assert not any(secret in first for secret in (b"Ada", b"Byron", b"abc"))
+    assert recorded(out)[0].value != comment.value
+    stream.capture(out, "--until-now")
+    assert out.read_bytes() == first
+    del stream.environment["SPILLWAY_REDACTION_KEY"]
+    stream.capture(out, "--until-now")
+    assert out.read_bytes() != first
+    stream.capture(out, "--until-now", "--unredacted")
+    assert [each.value for each in recorded(out)] == [comment.value, ticket.value]
 
 
 def test_an_interrupt_writes_what_was_recorded(stream: Stream, tmp_path: Path) -> None:
@@ -146,6 +183,10 @@ def test_mistakes_are_one_line_and_write_nothing(stream: Stream, tmp_path: Path)
     out = tmp_path / "recording.ndjson"
     mistakes = {
         ("--until-now", "--seconds", "1"): "Error: give --seconds or --until-now, not both\n",
+        ("--from", "2h", "--seconds", "1"): "Error: give --from and --to, or one of --from-beginning, --seconds and "
+        "--until-now\n",
+        ("--from", "1h", "--to", "2h"): "Error: --from is not before --to: nothing would be recorded\n",
+        ("--to", "2990-01-01"): "Error: --to has not come yet: leave it out, or use --seconds to record what comes\n",
         ("--until-now", "nonsense"): f"Error: there is no topic {stream.prefix}nonsense: name topics as in "
         "alerts.raw.grafana\n",
     }
