@@ -18,8 +18,9 @@ CONDITION_SCHEMA: Final = 2
 class Phase(StrEnum):
     """Where a condition is.
 
-    ``held`` waits whether it is a transient, ``maintenance`` and ``flapping`` fire but are suppressed,
-    ``open`` is an episode that correlate knows of, ``resolved`` is over and remembered for a while.
+    ``maintenance`` and ``flapping`` fire but are suppressed, ``open`` is an episode that correlate knows of,
+    ``resolved`` is over and remembered for a while. ``held`` waits whether it is a transient, begun under a release
+    before this one: its hold ends as it was set.
     """
 
     RESOLVED = "resolved"

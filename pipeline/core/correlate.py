@@ -16,7 +16,8 @@ import orjson
 from pipeline.core import correlate_late as late
 from pipeline.core import recovery, regroup
 from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
-from pipeline.core.correlate_state import CHANGE, INCIDENT, LATE, MEMBER, ORDER, SUPPRESSED, CorrelateState
+from pipeline.core.correlate_held import CorrelateHeld
+from pipeline.core.correlate_state import CHANGE, HELD, INCIDENT, LATE, MEMBER, ORDER
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.evidence import Verdict
@@ -35,7 +36,7 @@ TICKETS_MAX: Final = 1_000
 """Tickets that one incident links by name: bounds its record. More are members, counted as reporters."""
 
 
-class CorrelateProcessor(CorrelateState):
+class CorrelateProcessor(CorrelateHeld):
     """Incidents of the spaces of one partition."""
 
     stage: ClassVar[str] = "correlate"
@@ -57,7 +58,6 @@ class CorrelateProcessor(CorrelateState):
         """
         super().__init__(desk, topology, resolve)
         self._enrich = enrich
-        self._topology = topology
         self._matcher = Matcher(desk, self._book)
         self._resolve_name = resolve
 
@@ -92,6 +92,8 @@ class CorrelateProcessor(CorrelateState):
             self._enrich_again(due_ms)
         elif kind == INCIDENT:
             recovery.due(self._desk, self._book, self._draft(self._book.case(name).incident))
+        elif kind == HELD:
+            self._hold_due(name, effects)
         else:
             self._change_due(name, due_ms, effects)
         self._publish(effects)
@@ -101,16 +103,6 @@ class CorrelateProcessor(CorrelateState):
         self.timers.set(CHANGE + change_id, self._changes.due(change_id, due_ms))
         self.touch(CHANGE + change_id)
         self._release(effects)
-
-    def _release(self, effects: Effects) -> None:
-        """Let in what fires still and no maintenance expects any longer."""
-        for episode_id in sorted(self._suppressed):
-            event = self._suppressed[episode_id]
-            if not self._is_expected(event):
-                del self._suppressed[episode_id]
-                self.touch(SUPPRESSED + episode_id)
-                event.counted = False
-                self._opened(event, effects)
 
     # -- episodes
 
@@ -124,6 +116,9 @@ class CorrelateProcessor(CorrelateState):
         if event.change == EpisodeChange.OPENED:
             self._opened(event, effects)
             return
+        held = self._holding.get(event.episode_id)
+        if held is not None and self._held_news(held, event, effects):
+            return
         member = self._book.member(event.episode_id)
         if member is not None:
             self._news(member, event, effects)
@@ -133,13 +128,18 @@ class CorrelateProcessor(CorrelateState):
             self._decide(effects, event, Disposition.CONTROL, Reason.INCIDENT_GONE, None)
 
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
-        if self._is_expected(event):
-            self._suppressed[event.episode_id] = event
-            self.touch(SUPPRESSED + event.episode_id)
-            self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
+        if self._expected(event, effects):
             return
         episode = self._assessor.member(event)
         match = self._matcher.best(episode, event.space, self.clock_ms)
+        if match.incident is None and self._confirm(episode, event.space, effects):
+            match = self._matcher.best(episode, event.space, self.clock_ms)
+        if match.incident is None and self._waits(event, effects):
+            return
+        self._admit(event, episode, match, effects)
+        self._draw_in(episode, event.space, effects)
+
+    def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
         if match.incident is None or match.verdict is None:
             incident = self._open(episode, event.space, match)
             outcome = (Disposition.OPENED, Reason.FIRST_SYMPTOM)
@@ -151,6 +151,7 @@ class CorrelateProcessor(CorrelateState):
         if event.alert.entity is None and self._enrich is not None:
             self._keep_late(event, episode.joined_order)
         self._decide(effects, event, *outcome, incident)
+        return incident
 
     def _open(self, episode: Member, space: str, match: Match) -> Incident:
         incident = self._new_incident(short_id("INC", episode.episode_id), space)
@@ -218,14 +219,6 @@ class CorrelateProcessor(CorrelateState):
         self.touch(MEMBER + member.episode_id)
         self._decide(effects, event, Disposition.JOINED, reason, incident)
 
-    def _suppressed_news(self, event: EpisodeEvent, effects: Effects) -> None:
-        if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
-            del self._suppressed[event.episode_id]
-        else:
-            self._suppressed[event.episode_id].alert.severity = event.alert.severity
-        self.touch(SUPPRESSED + event.episode_id)
-        self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
-
     # -- late topology
 
     def _keep_late(self, event: EpisodeEvent, order: int) -> None:
@@ -279,6 +272,7 @@ class CorrelateProcessor(CorrelateState):
     # -- commands
 
     def _command(self, command: Command, effects: Effects) -> None:
+        self._named_by_person(command.target, effects)
         incident = self._target(command)
         if command.target.bridge and incident.bridge_id is not None:
             onward = encode_command(aimed_at(command, incident.bridge_id))
@@ -351,13 +345,6 @@ class CorrelateProcessor(CorrelateState):
         return incident
 
     # -- small things
-
-    def _is_expected(self, event: EpisodeEvent) -> bool:
-        """Whether a running change expects alerts on what the episode is about, or on what that runs on."""
-        entity = event.alert.entity
-        if entity is None or not self._changes.suppress_any():
-            return False
-        return self._changes.suppressing(self._topology.runs_on(entity), self.clock_ms) is not None
 
     def _assess(self, draft: Draft) -> None:
         incident = draft.incident

@@ -1,4 +1,4 @@
-"""What correlate keeps of one partition, and how it is published: book, changes, the suppressed; records of all.
+"""What correlate keeps of one partition, and how it is published: book, changes, who waits; records of all.
 
 `pipeline.core.correlate` decides.
 """
@@ -16,6 +16,7 @@ from pipeline.core.book import Book
 from pipeline.core.changes import ChangeLog
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
+from pipeline.core.holding import Holding
 from pipeline.core.late import UNDER_WAY_MS, Late
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.core.press import Press
@@ -32,6 +33,9 @@ CHANGE: Final = "c/"
 ORDER: Final = "o/joined"
 LATE: Final = "u/"
 """Alerts of open members that no entity was found for; as a deadline: they are to be enriched again."""
+
+HELD: Final = "h/"
+"""Episodes in the waiting room; as a deadline: the time of one is up."""
 
 LATE_TIMES: Final = "o/late"
 """Until when alerts may come that were enriched under the version before, and when those kept are looked at next."""
@@ -51,12 +55,20 @@ class CorrelateState(Processor):
         self._assessor = Assessor(desk, topology)
         self._press = Press()
         self._suppressed: dict[str, EpisodeEvent] = {}
+        self._holding = Holding(desk, topology)
         self._late = Late()
         self._fresh_until_ms = 0
         self._late_due_ms: int | None = None
         self._drafts: dict[str, Draft] = {}
         self._open_incidents: dict[str, int] = {}
         self._received_at_ms = 0
+        self._dumps: dict[str, Callable[[str], bytes | None]] = {
+            MEMBER: self._book.record,
+            INCIDENT: self._dump_incident,
+            SUPPRESSED: self._dump_suppressed,
+            HELD: self._holding.dump,
+            LATE: self._late.dump,
+        }
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back."""
@@ -67,6 +79,8 @@ class CorrelateState(Processor):
             self._load_incident(orjson.loads(value))
         elif kind == SUPPRESSED:
             self._suppressed[name] = episode_from_wire(orjson.loads(value))
+        elif kind == HELD:
+            self._holding.load(value)
         elif kind == LATE:
             self._late.load(name, value)
         elif key == ORDER:
@@ -87,19 +101,16 @@ class CorrelateState(Processor):
 
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
-        kind, name = key[:2], key[2:]
-        if kind == MEMBER:
-            return self._book.record(name)
-        if kind == INCIDENT:
-            return self._dump_incident(name)
-        if kind == SUPPRESSED:
-            found = self._suppressed.get(name)
-            return None if found is None else to_json(found)
-        if kind == LATE:
-            return self._late.dump(name)
+        dump = self._dumps.get(key[:2])
+        if dump is not None:
+            return dump(key[2:])
         if key == LATE_TIMES:
             return to_json((self._fresh_until_ms, self._late_due_ms))
-        return b"%d" % self._book.joined if key == ORDER else self._changes.dump(name)
+        return b"%d" % self._book.joined if key == ORDER else self._changes.dump(key[2:])
+
+    def _dump_suppressed(self, name: str) -> bytes | None:
+        found = self._suppressed.get(name)
+        return None if found is None else to_json(found)
 
     def _dump_incident(self, name: str) -> bytes | None:
         snapshot, told = self._press.take_snapshot(name), self._book.told(name)
@@ -114,6 +125,8 @@ class CorrelateState(Processor):
         """Enter the members and set the deadlines of changes again."""
         self._book.restored()
         self._late.restored()
+        for episode_id, until_ms in self._holding.restored().items():
+            self.timers.set(HELD + episode_id, until_ms)
         version = self._desk.config.version
         if self.decided_by not in (None, version):
             self._fresh_until_ms = self.clock_ms + UNDER_WAY_MS
@@ -125,13 +138,16 @@ class CorrelateState(Processor):
             self.timers.set(CHANGE + change_id, due_ms)
 
     def gauges(self) -> dict[str, dict[str, float]]:
-        """Open incidents by priority, for metrics."""
-        return {"open_incidents": {priority: float(count) for priority, count in self._open_incidents.items()}}
+        """Open incidents by priority and episodes that wait, for metrics."""
+        held = {"": float(len(self._holding))}
+        counted = {priority: float(count) for priority, count in self._open_incidents.items()}
+        return {"held_episodes": held, "open_incidents": counted}
 
     def finish(self, effects: Effects) -> None:
         """Write the compacted twins; fold what nothing has touched for a while."""
         self._press.finish(effects)
         self._book.fold(self.clock_ms)
+        self._holding.fold(self.clock_ms)
 
     # -- for the decisions
 

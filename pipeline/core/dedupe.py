@@ -1,7 +1,8 @@
 """Dedupe: many alerts of one condition become few episodes.
 
-Per alert key: repeats are folded, severity changes and recoveries told, transients held, flapping and maintenance
-suppressed, silent sources expired. What is suppressed is kept, so that the truth comes back when its reason ends:
+Per alert key: repeats are folded, severity changes and recoveries told, flapping and maintenance suppressed, silent
+sources expired. What may be a transient is told at once, with how long it may wait: correlate lets it, since it alone
+sees what else happens. What is suppressed is kept, so that the truth comes back when its reason ends:
 an alert that still fires at the end of a maintenance window is released then.
 
 Each alert either gets its disposition here or is forwarded inside an episode event for correlate to decide.
@@ -21,7 +22,7 @@ from pipeline.core.step import Effects, Output, Processor, Record
 from pipeline.core.topology import Topology
 from pipeline.models.alert import ALERT_SCHEMA, Alert, Kind, alert_from_wire, alert_to_wire
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
-from pipeline.models.episode import EpisodeChange, brief, episode_to_wire
+from pipeline.models.episode import EpisodeChange, Hold, brief, episode_to_wire
 from pipeline.models.policy import Config, Feed
 
 _STATE: Final = "c/"
@@ -30,7 +31,12 @@ _STATE: Final = "c/"
 _BODY: Final = "a/"
 """State key of the newest alert of a condition that is held or suppressed: what its release will tell."""
 
-_SUPPRESSION: Final[dict[str, Reason]] = {MAINTENANCE: Reason.MAINTENANCE, FLAPPING: Reason.FLAPPING}
+_HIDDEN: Final[dict[str, tuple[Disposition, Reason]]] = {
+    MAINTENANCE: (Disposition.SUPPRESSED, Reason.MAINTENANCE),
+    FLAPPING: (Disposition.SUPPRESSED, Reason.FLAPPING),
+    HELD: (Disposition.HELD, Reason.TRANSIENT),
+}
+"""Phase of what fires and is not told -> what its alerts come to."""
 _CONTROL: Final[dict[str, Reason]] = {
     Kind.HEARTBEAT.value: Reason.HEARTBEAT,
     Kind.MAINTENANCE_START.value: Reason.MAINTENANCE_NOTICE,
@@ -183,16 +189,10 @@ class DedupeProcessor(Processor):
         if alert.space != condition.space:
             alert.space = condition.space
             body = alert_to_wire(alert)
-        phase = condition.phase
-        if phase == HELD and condition.opened_at_ms + self._hold_ms(alert) <= self.clock_ms:
-            self._open_up(alert, condition)  # what became worse waits no longer than if it had begun so
-            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, Reason.NEW_EPISODE)
-        elif phase == OPEN:
+        if condition.phase == OPEN:
             self._forward(effects, alert, body, condition, EpisodeChange.CHANGED, Reason.SEVERITY_CHANGED)
-        elif phase == HELD:
-            self._decide(effects, alert, Disposition.HELD, Reason.TRANSIENT, condition)
         else:
-            self._decide(effects, alert, Disposition.SUPPRESSED, _SUPPRESSION[phase], condition)
+            self._decide(effects, alert, *_HIDDEN[condition.phase], condition)
         self._keep(alert.alert_key, condition, body)
 
     def _begin(self, alert: Alert, body: bytes, condition: Condition, effects: Effects) -> None:
@@ -202,20 +202,16 @@ class DedupeProcessor(Processor):
         condition.begin(alert, now)
         self._note_turn(condition)
         until_ms = self._maintenance.until_ms(alert, now)
-        hold_ms = self._hold_ms(alert)
         if until_ms is not None:
             condition.phase, condition.until_ms = MAINTENANCE, until_ms
             self._decide(effects, alert, Disposition.SUPPRESSED, Reason.MAINTENANCE, condition)
         elif self._flaps(condition):
             condition.phase = FLAPPING
             self._decide(effects, alert, Disposition.SUPPRESSED, Reason.FLAPPING, condition)
-        elif hold_ms:
-            condition.phase, condition.until_ms = HELD, now + hold_ms
-            self._decide(effects, alert, Disposition.HELD, Reason.TRANSIENT, condition)
         else:
             self._open_up(alert, condition)
             reason = Reason.REOPENED_EPISODE if again else Reason.NEW_EPISODE
-            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, reason)
+            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, reason, self._hold(alert))
         self._keep(alert.alert_key, condition, body)
 
     def _resolved(self, alert: Alert, effects: Effects) -> None:
@@ -237,10 +233,8 @@ class DedupeProcessor(Processor):
         if phase == OPEN:
             told = brief(alert.alert_key, condition.severity, condition.space, alert)
             self._forward(effects, alert, told, condition, EpisodeChange.RESOLVED, Reason.RESOLVED)
-        elif phase == HELD:
-            self._decide(effects, alert, Disposition.HELD, Reason.TRANSIENT, condition)
         else:
-            self._decide(effects, alert, Disposition.SUPPRESSED, _SUPPRESSION[phase], condition)
+            self._decide(effects, alert, *_HIDDEN[phase], condition)
         self._enter(condition, RESOLVED)
         condition.settle(alert, now)
         self._note_turn(condition)
@@ -309,9 +303,11 @@ class DedupeProcessor(Processor):
         condition.ttl_seconds = alert.ttl_seconds or by_feed or self._settings.ttl_seconds or 0
         self._enter(condition, OPEN)
 
-    def _hold_ms(self, alert: Alert) -> int:
+    def _hold(self, alert: Alert) -> Hold | None:
+        """How long a new run may wait for being a transient; correlate lets it, as long as nothing speaks for it."""
         feed = self._feeds.get(alert.feed)
-        return feed.hold_seconds.get(alert.severity, 0) * 1_000 if feed else 0
+        seconds = feed.hold_seconds.get(alert.severity, 0) if feed else 0
+        return Hold(self.clock_ms + seconds * 1_000, {"set_seconds": seconds}) if seconds else None
 
     def _note_turn(self, condition: Condition) -> None:
         """Remember one turn between firing and resolved, as far back as flapping looks."""
@@ -355,9 +351,10 @@ class DedupeProcessor(Processor):
         condition: Condition,
         change: EpisodeChange,
         reason: Reason,
+        hold: Hold | None = None,
     ) -> None:
         self.ledger.forwarded += 1
-        self._emit(effects, alert.alert_key, told, condition, change, reason, counted=True)
+        self._emit(effects, alert.alert_key, told, condition, change, reason, counted=True, hold=hold)
 
     def _emit(
         self,
@@ -369,6 +366,7 @@ class DedupeProcessor(Processor):
         reason: Reason,
         *,
         counted: bool = False,
+        hold: Hold | None = None,
     ) -> None:
         """Tell correlate. ``told``: JSON of the alert behind it."""
         space = condition.space
@@ -382,5 +380,6 @@ class DedupeProcessor(Processor):
             repeats=condition.repeats,
             alert=told,
             counted=counted,
+            hold=hold,
         )
         effects.outputs.append(Output("episodes", space.encode(), value, self.clock_ms))

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     COMBINED_EVIDENCE = "combined_evidence"
     EPISODE_UPDATED = "episode_updated"
     EPISODE_RESOLVED = "episode_resolved"
+    MIN_COUNT = "min_count"
     INCIDENT_GONE = "incident_gone"
     BY_COMMAND = "by_command"
     # dead letter

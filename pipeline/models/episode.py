@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from pipeline.models.alert import Alert, Kind, alert_from_wire, alert_to_wire
 from pipeline.models.wire import to_json
 
-EPISODE_SCHEMA: Final = 2
+EPISODE_SCHEMA: Final = 3
+"""Says how long an episode may wait. One of schema 2 is read as one that never does: dedupe of an older release has
+let what may be a transient wait itself."""
+
+READ_SCHEMAS: Final = frozenset({2, EPISODE_SCHEMA})
 
 
 class EpisodeChange(StrEnum):
@@ -38,6 +42,8 @@ class EpisodeEvent:
             only what is news (see `brief`): what the episode is about has been told, and dedupe has forgotten it.
         counted: the alert's disposition is still open and correlate decides it. False for timers,
             whose alerts were counted when they came.
+        hold_until_ms: until when it may be a transient, in stream time; None: it is none.
+        hold: what that was decided by, for people.
     """
 
     episode_id: str
@@ -49,7 +55,21 @@ class EpisodeEvent:
     repeats: int
     alert: Alert
     counted: bool
+    hold_until_ms: int | None = None
+    hold: dict[str, Any] | None = None
     schema: int = EPISODE_SCHEMA
+
+
+class Hold(NamedTuple):
+    """How long an episode may wait for being a transient.
+
+    Attributes:
+        until_ms: in stream time.
+        facts: what that was decided by, for people.
+    """
+
+    until_ms: int
+    facts: dict[str, Any]
 
 
 def brief(alert_key: str, severity: str, space: str, alert: Alert | None = None) -> bytes:
@@ -81,22 +101,24 @@ def episode_to_wire(
     repeats: int,
     alert: bytes,
     counted: bool,
+    hold: Hold | None = None,
 ) -> bytes:
     """JSON of an `EpisodeEvent`, around the alert's own JSON: dedupe hands bodies on without building them anew."""
-    return to_json(
-        {
-            "schema": EPISODE_SCHEMA,
-            "episode_id": episode_id,
-            "alert_key": alert_key,
-            "space": space,
-            "change": change,
-            "reason": reason,
-            "at_ms": at_ms,
-            "repeats": repeats,
-            "counted": counted,
-            "alert": orjson.Fragment(alert),
-        }
-    )
+    document = {
+        "schema": EPISODE_SCHEMA,
+        "episode_id": episode_id,
+        "alert_key": alert_key,
+        "space": space,
+        "change": change,
+        "reason": reason,
+        "at_ms": at_ms,
+        "repeats": repeats,
+        "counted": counted,
+        "alert": orjson.Fragment(alert),
+    }
+    if hold is not None:
+        document["hold_until_ms"], document["hold"] = hold
+    return to_json(document)
 
 
 def episode_from_wire(document: dict[str, Any]) -> EpisodeEvent:
@@ -108,7 +130,7 @@ def episode_from_wire(document: dict[str, Any]) -> EpisodeEvent:
     """
     if not isinstance(document, dict) or "alert" not in document:
         raise TypeError("an episode event is a JSON object with an alert")
-    if document.get("schema") != EPISODE_SCHEMA:
-        raise ValueError(f"episode schema {document.get('schema')!r}, this release reads {EPISODE_SCHEMA}")
+    if document.get("schema") not in READ_SCHEMAS:
+        raise ValueError(f"episode schema {document.get('schema')!r}, this release reads {sorted(READ_SCHEMAS)}")
     document["alert"] = alert_from_wire(document["alert"])
     return EpisodeEvent(**document)

@@ -52,7 +52,6 @@ ALERTS_DECIDED: Final[Mapping[str, Mapping[Disposition, Sequence[Reason]]]] = {
             Reason.RESOLVED_WITHOUT_FIRING,
         ),
         Disposition.SUPPRESSED: (Reason.MAINTENANCE, Reason.FLAPPING),
-        Disposition.HELD: (Reason.TRANSIENT, Reason.STILL_FIRING, Reason.OUT_OF_ORDER),
         Disposition.CONTROL: (
             Reason.HEARTBEAT,
             Reason.MAINTENANCE_NOTICE,
@@ -75,6 +74,7 @@ ALERTS_DECIDED: Final[Mapping[str, Mapping[Disposition, Sequence[Reason]]]] = {
             Reason.EPISODE_RESOLVED,
         ),
         Disposition.SUPPRESSED: (Reason.MAINTENANCE,),
+        Disposition.HELD: (Reason.TRANSIENT, Reason.MIN_COUNT),
         Disposition.CONTROL: (Reason.INCIDENT_GONE,),
         Disposition.DEAD_LETTERED: (Reason.UNKNOWN_SCHEMA,),
     },
@@ -106,6 +106,7 @@ class Figure(NamedTuple):
 
 FIGURES: Final = (
     Figure("open_episodes", "Episodes not resolved."),
+    Figure("held_episodes", "Episodes in the waiting room: perhaps transients, or a rule wants more of their kind."),
     Figure("open_incidents", "Incidents not resolved.", "priority", PRIORITIES),
     Figure("open_bridges", "Bridge incidents not resolved."),
     Figure("deliveries_waiting", "Deliveries not yet accepted by their sink.", "sink"),

@@ -23,7 +23,6 @@ from tests.core.builders import (
     Bench,
     alert,
     config,
-    feed,
     moment,
     resolved,
     settings,
@@ -175,36 +174,6 @@ def test_an_acknowledgement_at_the_source_is_told_only_of_an_open_episode() -> N
     assert put(desk, alert(kind=Kind.ACKNOWLEDGED), T0 + 1) == [("acknowledged", "acknowledged_at_source", True)]
 
 
-# -- hold
-
-
-def holding() -> Bench:
-    return bench(feeds={"monitor": feed(hold_seconds={"warning": 60, "error": 20})})
-
-
-def test_a_transient_passes_unseen() -> None:
-    desk = holding()
-    assert put(desk, alert(severity=Severity.WARNING), T0) == []
-    assert put(desk, resolved(), T0 + 59 * SECOND) == []
-    assert [each.disposition for each in desk.decisions] == [Disposition.HELD, Disposition.HELD]
-    assert told(desk.tick(T0 + HOUR)) == []
-
-
-def test_what_outlasts_its_hold_is_released_by_time_alone() -> None:
-    desk = holding()
-    put(desk, alert(severity=Severity.WARNING), T0)
-    assert told(desk.tick(T0 + 60 * SECOND - 1)) == []
-    assert told(desk.tick(T0 + 60 * SECOND)) == [("opened", "released", False)]
-
-
-def test_what_gets_worse_while_held_waits_no_longer_than_if_it_had_begun_so() -> None:
-    desk = holding()
-    put(desk, alert(severity=Severity.WARNING), T0)
-    assert put(desk, alert(severity=Severity.ERROR), T0 + 10 * SECOND) == []
-    assert put(desk, alert(severity=Severity.CRITICAL), T0 + 11 * SECOND) == OPENED
-    assert told(desk.tick(T0 + HOUR)) == [], "the hold is over, it opens only once"
-
-
 # -- flapping
 
 
@@ -348,10 +317,10 @@ def test_a_repeat_writes_one_small_record_to_the_changelog() -> None:
 
 
 def test_an_alert_is_kept_only_while_its_release_may_have_to_tell_it() -> None:
-    desk = holding()
-    put(desk, alert(severity=Severity.WARNING), T0)
+    desk = Bench("dedupe", in_maintenance(T0 + HOUR))
+    put(desk, alert(entity=DB), T0)
     assert b"a/k1" in dict(desk.changes())
-    desk.tick(T0 + 60 * SECOND)
+    desk.tick(T0 + HOUR)
     assert dict(desk.changes())[b"a/k1"] is None, "it is an episode now, and correlate knows it"
     assert sorted(desk.state) == [b"c/k1", b"spillway.partition"]
 

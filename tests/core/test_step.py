@@ -250,7 +250,7 @@ def test_timers_agree_with_a_plain_table(moves: list[tuple[str, int | None]]) ->
 
 def test_a_timer_acts_at_its_own_time_before_the_record_that_made_it_due() -> None:
     bench = Bench("dedupe", SETUP)
-    bench.put("alerts", alert(severity=Severity.WARNING, entity=WIKI), T0)
+    bench.put("alerts", alert(ttl_seconds=60), T0)
     outputs = bench.put("alerts", alert("other"), T0 + HOUR)
     assert [each.timestamp_ms for each in outputs] == [T0 + MINUTE, T0 + HOUR]
 

@@ -1,0 +1,264 @@
+"""Who waits before it may become an incident, and what lets it in: the rules of the waiting room.
+
+An episode that may be a transient is weighed first; what joins an open incident never waits. Who waits comes in as
+soon as evidence speaks for it (another symptom, an incident that comes to concern it, a person's ticket or command),
+when it gets worse, or when its time is up. What is over before that is dropped.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Final
+
+from pipeline.core.correlate_state import HELD, SUPPRESSED, CorrelateState
+from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.holding import AtEnd, Held, Wakes
+from pipeline.core.maintenance import MaintenanceIndex
+from pipeline.core.matcher import Match, Matcher
+from pipeline.core.step import Effects
+from pipeline.core.topology import Topology
+from pipeline.models.alert import SEVERITY_RANK
+from pipeline.models.command import Target
+from pipeline.models.decision import Disposition, Reason
+from pipeline.models.episode import EpisodeChange, EpisodeEvent
+from pipeline.models.incident import Incident, Member
+
+_OVER: Final = frozenset({EpisodeChange.RESOLVED.value, EpisodeChange.EXPIRED.value})
+
+WHY: Final[dict[str, str]] = {
+    "evidence": "other symptoms speak for it",
+    "severity": "it got worse",
+    "person": "a person has it in hand",
+    "time": "its time was up",
+}
+"""What let an episode in -> the same in words, for the timeline."""
+
+
+_DISPOSITION: Final[dict[str, Disposition]] = {
+    Reason.MAINTENANCE: Disposition.SUPPRESSED,
+    Reason.FLAPPING: Disposition.SUPPRESSED,
+}
+"""Reason to wait -> what an alert counts as; held where it says nothing."""
+
+
+class CorrelateHeld(CorrelateState):
+    """The part of correlate that lets episodes wait."""
+
+    _matcher: Matcher
+
+    def __init__(self, desk: Desk, topology: Topology, resolve: Callable[[str], str | None]) -> None:
+        super().__init__(desk, topology, resolve)
+        self._topology = topology
+        self._maintenance = MaintenanceIndex(desk.config.maintenance, topology)
+
+    @abstractmethod
+    def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
+        """Decide an episode that has begun."""
+
+    @abstractmethod
+    def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
+        """Let an episode join the incident that was found for it, or open one."""
+
+    @abstractmethod
+    def _decide(
+        self, effects: Effects, event: EpisodeEvent, disposition: Disposition, reason: Reason, incident: Incident | None
+    ) -> None:
+        """Note the disposition of the alert behind an event."""
+
+    # -- what a running change expects
+
+    def _expected(self, event: EpisodeEvent, effects: Effects) -> bool:
+        """Suppress what a running change expects; whether it did."""
+        if not self._is_expected(event):
+            return False
+        self._suppressed[event.episode_id] = event
+        self.touch(SUPPRESSED + event.episode_id)
+        self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
+        return True
+
+    def _is_expected(self, event: EpisodeEvent) -> bool:
+        """Whether a running change expects alerts on what the episode is about, or on what that runs on."""
+        entity = event.alert.entity
+        if entity is None or not self._changes.suppress_any():
+            return False
+        return self._changes.suppressing(self._topology.runs_on(entity), self.clock_ms) is not None
+
+    def _release(self, effects: Effects) -> None:
+        """Let in what fires still and no maintenance expects any longer."""
+        for episode_id in sorted(self._suppressed):
+            event = self._suppressed[episode_id]
+            if not self._is_expected(event):
+                del self._suppressed[episode_id]
+                self.touch(SUPPRESSED + episode_id)
+                event.counted = False
+                self._opened(event, effects)
+
+    def _suppressed_news(self, event: EpisodeEvent, effects: Effects) -> None:
+        if event.change in _OVER:
+            del self._suppressed[event.episode_id]
+        else:
+            self._suppressed[event.episode_id].alert.severity = event.alert.severity
+        self.touch(SUPPRESSED + event.episode_id)
+        self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
+
+    # -- waiting
+
+    def _hold(
+        self,
+        effects: Effects,
+        event: EpisodeEvent,
+        until_ms: int | None,
+        reason: Reason,
+        facts: dict[str, Any] | None = None,
+        *,
+        group: str = "",
+        wakes: Wakes = Wakes.EVIDENCE,
+        at_end: AtEnd = AtEnd.LET_IN,
+    ) -> bool:
+        """Let an episode wait that no open incident takes; False, with nothing done, where the room is full.
+
+        Args:
+            effects: where its alert's decision is noted.
+            event: how it began.
+            until_ms: when its time is up; None: only news ends it.
+            reason: why it waits.
+            facts: what that decision went by; they go on the timeline with it, under names of their own.
+            group: whom a rule counts it with; `Holding.of_group` finds them.
+            wakes: what may end the hold before its time.
+            at_end: what becomes of it when its time is up.
+        """
+        held = Held(
+            event=event,
+            reason=reason,
+            since_ms=self.clock_ms,
+            until_ms=until_ms,
+            group=group,
+            wakes=wakes,
+            at_end=at_end,
+            facts=facts or {},
+        )
+        if not self._holding.hold(held):
+            return False
+        self.touch(HELD + event.episode_id)
+        self.timers.set(HELD + event.episode_id, until_ms)
+        self._decide(effects, event, _disposition(reason), reason, None)
+        return True
+
+    def _waits(self, event: EpisodeEvent, effects: Effects) -> bool:
+        """Let a possible transient wait; False where dedupe takes it for none, or its time is up already."""
+        if event.hold_until_ms is None or event.hold_until_ms <= self.clock_ms:
+            return False
+        return self._hold(effects, event, event.hold_until_ms, Reason.TRANSIENT, event.hold)
+
+    # -- coming in
+
+    def _confirm(self, episode: Member, space: str, effects: Effects) -> bool:
+        """Let in the one that waits whose incident a newcomer would join; whether there is one."""
+        if not len(self._holding):
+            return False
+        partner = self._holding.partner(episode, space, self.clock_ms)
+        if partner is not None:
+            self._let_in(partner, "evidence", effects)
+        return partner is not None
+
+    def _let_in(self, held: Held, why: str, effects: Effects) -> None:
+        """End a hold: what waited is decided like one that has just begun, and who belongs to it comes with it."""
+        newcomer = self._come_in(held, why, effects)
+        if newcomer is not None:
+            self._draw_in(newcomer, held.event.space, effects)
+
+    def _draw_in(self, newcomer: Member, space: str, effects: Effects) -> None:
+        """Let in who waits and joins an open incident now that a newcomer is in one."""
+        came = [newcomer]
+        while came and len(self._holding):
+            for held, waiting in list(self._holding.related(came.pop(), space)):
+                match = self._matcher.best(waiting, space, self.clock_ms)
+                if match.incident is None:
+                    continue
+                drawn = self._come_in(held, "evidence", effects, match)
+                if drawn is not None:
+                    came.append(drawn)
+
+    def _come_in(self, held: Held, why: str, effects: Effects, match: Match | None = None) -> Member | None:
+        """Let one in; None where a running change has come to expect it."""
+        self._take_out(held)
+        event = held.event
+        event.counted, event.reason, event.hold_until_ms = False, Reason.RELEASED, None
+        if self._expected(event, effects):
+            return None
+        episode = self._assessor.member(event)
+        match = match or self._matcher.best(episode, event.space, self.clock_ms)
+        incident = self._admit(event, episode, match, effects)
+        waited_ms = self.clock_ms - held.since_ms
+        self._draft(incident).note(
+            "held",
+            MACHINE,
+            f"waited {waited_ms / 1_000:g} s ({held.reason}) and came in: {WHY[why]}: {episode.summary}",
+            episode_id=episode.episode_id,
+            reason=held.reason,
+            waited_ms=waited_ms,
+            let_in_by=why,
+            held_for=held.facts,
+        )
+        return episode
+
+    def _named_by_person(self, target: Target, effects: Effects) -> None:
+        """Let in the episode that a command is about: a person has seen it."""
+        held = self._holding.get(target.episode_id or "")
+        if held is not None:
+            self._let_in(held, "person", effects)
+
+    # -- news of who waits
+
+    def _held_news(self, held: Held, event: EpisodeEvent, effects: Effects) -> bool:
+        """A change of an episode that waits; False where that lets it in, and the change is still to be applied."""
+        sleeps = held.wakes == Wakes.NOTHING
+        if event.change in _OVER:
+            self._take_out(held)
+            self._drop(held, effects)
+        elif event.change == EpisodeChange.CHANGED and (sleeps or not _is_worse(event, held)):
+            self._holding.renew(held, event)
+            self.touch(HELD + event.episode_id)
+        elif sleeps:
+            self._decide(effects, event, Disposition.CONTROL, Reason.ACKNOWLEDGED_AT_SOURCE, None)
+            return True
+        else:
+            self._let_in(held, "severity" if event.change == EpisodeChange.CHANGED else "person", effects)
+            return False
+        reason = Reason(held.reason)
+        self._decide(effects, event, _disposition(reason), reason, None)
+        return True
+
+    def _hold_due(self, episode_id: str, effects: Effects) -> None:
+        """The time of an episode that waits is up. Where maintenance has begun meanwhile, it is expected now."""
+        held = self._holding.get(episode_id)
+        if held is None:
+            return
+        until_ms = self._maintenance.until_ms(held.event.alert, self.clock_ms)
+        if until_ms is not None:
+            self._take_out(held)
+            held.event.counted = False
+            self._hold(effects, held.event, until_ms, Reason.MAINTENANCE, wakes=Wakes.NOTHING)
+        elif held.at_end == AtEnd.DROP:
+            self._take_out(held)
+            self._drop(held, effects)
+        else:
+            self._let_in(held, "time", effects)
+
+    def _take_out(self, held: Held) -> None:
+        name = HELD + held.event.episode_id
+        self._holding.take(held.event.episode_id)
+        self.touch(name)
+        self.timers.set(name, None)
+
+    def _drop(self, held: Held, effects: Effects) -> None:
+        """It is over, or was never enough: nobody hears of it."""
+
+
+def _disposition(reason: str) -> Disposition:
+    return _DISPOSITION.get(reason, Disposition.HELD)
+
+
+def _is_worse(event: EpisodeEvent, held: Held) -> bool:
+    return SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(held.event.alert.severity, 0)
