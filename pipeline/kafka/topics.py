@@ -361,14 +361,21 @@ def _present_topics(admin: AdminClient) -> dict[str, tuple[int, int]]:
 
 
 def _present_configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    if not names:
-        return {}
-    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    pending = admin.describe_configs(asked, request_timeout=REQUEST_SECONDS_MAX)
+    """Settings of topics that one broker has listed. Another, which is asked now, may hear of a new one later."""
     found: dict[str, dict[str, str]] = {}
-    for resource, answer in pending.items():
-        entries = _answered(answer, f"read the settings of {resource.name}")
-        found[resource.name] = {name: entry.value for name, entry in entries.items() if entry.value is not None}
+    deadline = time.monotonic() + REQUEST_SECONDS_MAX
+    while missing := [name for name in names if name not in found]:
+        asked = [ConfigResource(ResourceType.TOPIC, name) for name in missing]
+        for resource, answer in admin.describe_configs(asked, request_timeout=REQUEST_SECONDS_MAX).items():
+            try:
+                entries = answer.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                    raise _failure(f"read the settings of {resource.name}", error) from error
+                continue
+            found[resource.name] = {name: entry.value for name, entry in entries.items() if entry.value is not None}
+        if len(found) < len(names):
+            time.sleep(POLL_SECONDS)
     return found
 
 
@@ -385,9 +392,4 @@ def _failure(what: str, error: KafkaException) -> TopicsError:
 
 
 def _change_document(change: ConfigChange) -> dict[str, str]:
-    return {
-        "topic": change.topic,
-        "setting": change.setting,
-        "present": change.present,
-        "wanted": change.wanted,
-    }
+    return {"topic": change.topic, "setting": change.setting, "present": change.present, "wanted": change.wanted}
