@@ -1,126 +1,112 @@
-"""``python -m benchmarks.quality --topologies FILE``: every method on the same worlds, as a table.
+"""``python -m benchmarks.quality --data FOLDER``: every method on the same streams, as tables with intervals.
 
-Seeds from 1 to 999 are for development; whoever tunes by them must not publish them. Test worlds are those from 1,001
-on.
+Without more it measures development worlds (seeds 1 to 999), which anybody may tune by and nobody may publish.
+``--test`` measures test worlds (from 1,001 on) and real data, draws the plots, and says whether the bars are met:
+exit code 1 where one is missed or was not measured. ``make quality`` is that.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
-from collections.abc import Iterator
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import orjson
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from benchmarks.quality.baselines import baselines
-from benchmarks.quality.episodes import Labels, Played, play
-from benchmarks.quality.faults import LEVELS, make_faults
-from benchmarks.quality.metrics import Figures, figures, interval
-from benchmarks.quality.stream import NOISE, Day, make_day
-from benchmarks.quality.world import make_world
+from benchmarks import machine
+from benchmarks.quality.bars import outcomes
+from benchmarks.quality.days import Row
+from benchmarks.quality.faults import LEVELS
+from benchmarks.quality.page import publish, write, write_plots
+from benchmarks.quality.report import sheets
+from benchmarks.quality.run import Task, run
+from benchmarks.quality.seeds import Purpose, SeedError, first, require
+from benchmarks.quality.splice import ROUNDS
+from benchmarks.quality.summary import levels
 
-BEGIN_MS: Final = 1_772_600_000_000
-HOUR_MS: Final = 3_600_000
-OURS: Final = ("Spillway, final", "Spillway, online")
-SHOWN: Final = (
-    "bcubed_precision", "bcubed_recall", "bcubed_f1", "pair_precision", "pair_recall", "pair_f1", "rand_index",
-    "mutual_information",
-)  # fmt: skip
-
-
-def day(topologies: Path, level: str, seed: int, hours: int) -> dict[str, Figures]:
-    """Figures of every method on one day of one company."""
-    world = make_world(topologies, seed)
-    faults = make_faults(world, LEVELS[level], BEGIN_MS, seed, hours * HOUR_MS)
-    told = make_day(world, faults, LEVELS[level], BEGIN_MS, seed, hours * HOUR_MS)
-    played = play(world.config, told.records)
-    classes = classes_of(played, told)
-    labels: dict[str, Labels] = dict(zip(OURS, (played.final, played.online), strict=True))
-    labels |= {name: method(played.episodes, world.config.catalogue) for name, method in baselines().items()}
-    return {name: figures(groups, classes) for name, groups in labels.items()}
+DATA_VARIABLE: Final = "SPILLWAY_QUALITY_DATA"
+RESULTS: Final = Path(".spillway/quality.jsonl")
+DAYS: Final = 20
+SPLICES: Final = 30
+WIDTH_CHARACTERS: Final = 200
+"""Tables are wide; without a terminal they are not cut."""
 
 
-def classes_of(played: Played, told: Day) -> dict[str, str]:
-    """The true class of each episode that is scored.
-
-    What announced maintenance made and was held back for it is no method's task: nobody is paged for it, here or by
-    the silences that users of other tools write for the same hours. What came through in spite of it counts.
-    """
-    expected = {each.name for each in told.works if each.is_expected}
-    classes: dict[str, str] = {}
-    for each in played.episodes:
-        name = told.truth[each.place]
-        if name not in expected or each.episode_id in played.final:
-            classes[each.episode_id] = each.episode_id if name == NOISE else name
-    return classes
-
-
-def rows(found: dict[str, list[Figures]]) -> Iterator[dict[str, object]]:
-    """One row a method: mean, and for B-cubed F1 where it lies with 95 %."""
-    for method, runs in found.items():
-        means = {name: round(sum(getattr(run, name) for run in runs) / len(runs), 3) for name in SHOWN}
-        _, low, high = interval([run.bcubed_f1 for run in runs])
-        groups, classes = (round(sum(getattr(run, name) for run in runs) / len(runs)) for name in ("groups", "classes"))
-        yield {
-            "method": method,
-            **means,
-            "low": round(low, 3),
-            "high": round(high, 3),
-            "groups": groups,
-            "true": classes,
-        }
-
-
-def main() -> None:
-    """Run, and print a table for each level, or a JSON line for each row."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
-    parser.add_argument("--topologies", type=Path, required=True, help="call graphs: topologies.json")
-    parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--hours", type=int, default=24)
-    parser.add_argument("--json", action="store_true")
+def main() -> int:
+    """Run, print, and say whether the bars are met."""
+    parser = _parser()
     asked = parser.parse_args()
-    console = Console(stderr=asked.json)
-    for level in asked.levels:
-        found: dict[str, list[Figures]] = defaultdict(list)
-        for seed in track(asked.seeds, f"{level}: {len(asked.seeds)} days", console=console):
-            for method, one in day(asked.topologies, level, seed, asked.hours).items():
-                found[method].append(one)
-        if asked.json:
-            for row in rows(found):
-                print(orjson.dumps({"level": level, **row}).decode())  # noqa: T201 for machines
-        else:
-            console.print(_table(level, list(rows(found))))
+    graphs, alerts = _data(parser, asked)
+    purpose = Purpose.TEST if asked.test else Purpose.DEVELOPMENT
+    try:
+        seeds = (
+            require(asked.seeds, purpose) if asked.seeds else first(asked.days or (DAYS if asked.test else 3), purpose)
+        )
+    except SeedError as error:
+        parser.error(str(error))
+    tasks = [Task(graphs, seed, level, asked.hours) for level in asked.levels for seed in seeds]
+    splices = asked.splices if asked.splices is not None else SPLICES * asked.test
+    if splices and alerts is not None:
+        tasks += [Task(alerts, seed, at_once=n) for n in ROUNDS for seed in range(1, splices + 1)]
+    console = Console(stderr=True)
+    rows: list[Row] = [{"commit": machine.commit(), **machine.facts()}, *run(tasks, console)]
+    write(asked.results, rows)
+    return _show(rows, asked)
 
 
-def _table(level: str, found: list[dict[str, object]]) -> Table:
-    table = Table(title=level, title_justify="left")
-    for name in (
-        "method",
-        "B3 P",
-        "B3 R",
-        "B3 F1",
-        "95 %",
-        "pair P",
-        "pair R",
-        "pair F1",
-        "ARI",
-        "NMI",
-        "groups",
-        "true",
-    ):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    for row in found:
-        shown = [f"{row[name]:.3f}" for name in SHOWN]
-        shown.insert(3, f"{row['low']:.3f}-{row['high']:.3f}")
-        table.add_row(str(row["method"]), *shown, str(row["groups"]), str(row["true"]))
-    return table
+def _data(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> tuple[Path, Path | None]:
+    """The call graphs, and the folder of the real data, where it was given; ends with a sentence without either."""
+    if asked.topologies is not None:
+        graphs: Path = asked.topologies
+    elif asked.data is not None:
+        graphs = asked.data / "topologies.json"
+    else:
+        parser.error(
+            f"where is the data? Give --data FOLDER or set {DATA_VARIABLE}: a folder with topologies.json and "
+            "rca-alerts (docs/quality.md says where they come from); or --topologies FILE for simulated days alone"
+        )
+    if not graphs.is_file():
+        parser.error(f"{graphs} is not there: it holds the call graphs that simulated companies are made of")
+    return graphs, None if asked.data is None else asked.data / "rca-alerts"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    given = os.environ.get(DATA_VARIABLE)
+    parser.add_argument("--data", type=Path, default=Path(given) if given else None, help=f"else {DATA_VARIABLE}")
+    parser.add_argument("--topologies", type=Path, help="call graphs alone: no real data")
+    parser.add_argument("--levels", nargs="*", choices=LEVELS, default=list(LEVELS))
+    parser.add_argument("--days", type=int, help=f"how many a level: {DAYS} of test worlds, 3 of development worlds")
+    parser.add_argument("--seeds", type=int, nargs="+", help="these days")
+    parser.add_argument("--splices", type=int, help=f"of real data, a level: {SPLICES} with --test, else none")
+    parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--test", action="store_true", help="test worlds and bars; for a release, not for tuning")
+    parser.add_argument("--publish", action="store_true", help="with --test: keep results, page and plots in the tree")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="one line of JSON a method, stream and run")
+    parser.add_argument("--json", action="store_true", help="print the rows, not tables")
+    return parser
+
+
+def _show(rows: Sequence[Row], asked: argparse.Namespace) -> int:
+    found, held = levels(rows), outcomes(rows) if asked.test else []
+    console = Console() if Console().is_terminal else Console(width=WIDTH_CHARACTERS)
+    if asked.json:
+        for row in rows:
+            print(orjson.dumps(row).decode())  # noqa: T201 for machines
+    else:
+        for sheet in sheets(found.values(), held):
+            console.print(sheet.rich())
+    if asked.test and asked.publish:
+        publish(rows)
+    elif asked.test:
+        write_plots(found.values(), asked.results.parent / "quality")
+    return int(any(each.verdict != "met" for each in held))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

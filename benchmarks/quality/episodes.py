@@ -47,6 +47,7 @@ class Episode(NamedTuple):
         labels: as reported.
         by_people: a ticket.
         place: of its first alert.
+        severity: of its first alert.
     """
 
     episode_id: str
@@ -63,6 +64,7 @@ class Episode(NamedTuple):
     ended_at_ms: int | None = None
     entity: str | None = None
     mentions: tuple[str, ...] = ()
+    severity: str = "unknown"
 
 
 @dataclass(slots=True)
@@ -73,12 +75,14 @@ class Played:
         episodes: those that correlate was given, in the order of arrival.
         online: ours: the incident of the first decision, which is what people were paged for.
         final: ours: the incident at the end, after merges and splits.
+        reassigned: ours: episodes that were in another incident before.
         outcome: decisions and incident events.
     """
 
     episodes: list[Episode] = field(default_factory=list)
     online: Labels = field(default_factory=dict)
     final: Labels = field(default_factory=dict)
+    reassigned: set[str] = field(default_factory=set)
     outcome: Outcome = field(default_factory=Outcome)
 
 
@@ -120,6 +124,7 @@ def _episode(event: EpisodeEvent, systems: Mapping[str, str | None]) -> Episode:
         place=(topic, offset, index),
         entity=alert.entity,
         mentions=tuple(alert.mentions),
+        severity=alert.severity,
     )
 
 
@@ -138,6 +143,7 @@ def play(config: Config, recording: Iterable[StreamRecord]) -> Played:
     for event in played.outcome.events:
         told = orjson.loads(event.value or b"{}")
         for episode_id in told["joined"]:
-            played.online.setdefault(episode_id, told["incident_id"])
+            if played.online.setdefault(episode_id, told["incident_id"]) != told["incident_id"]:
+                played.reassigned.add(episode_id)
             played.final[episode_id] = told["incident_id"]
     return played

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import comb, log
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 Classes = Mapping[str, str]
 """Episode id -> true class; a noise episode is a class of its own."""
@@ -104,15 +106,29 @@ def _entropy(counts: Mapping[str, int], total: int) -> float:
 
 
 class Interval(NamedTuple):
-    """A mean over seeds, and where it lies with 95 %."""
+    """A mean, or another statistic, over seeds, and where it lies with 95 %."""
 
     mean: float
     low: float
     high: float
 
 
-def interval(values: Sequence[float], seed: int = 1) -> Interval:
-    """Bootstrap over seeds (Efron, 1979): alerts of one world are not independent, worlds are.
+def interval(values: Sequence[float]) -> Interval:
+    """Where the mean lies, by bootstrap over seeds.
+
+    Raises:
+        ValueError: no values.
+    """
+    return bootstrap(values, lambda drawn: sum(drawn) / len(drawn))
+
+
+def bootstrap(values: Sequence[T], statistic: Callable[[Sequence[T]], float], seed: int = 1) -> Interval:
+    """Where a statistic lies (Efron, 1979, percentiles): alerts of one world are not independent, worlds are.
+
+    Args:
+        values: one for each world.
+        statistic: of so many worlds, drawn with replacement.
+        seed: of the draw.
 
     Raises:
         ValueError: no values.
@@ -121,6 +137,6 @@ def interval(values: Sequence[float], seed: int = 1) -> Interval:
         raise ValueError("no values: no interval")
     chance = random.Random(seed)  # noqa: S311 a repeatable sequence, not a secret
     count = len(values)
-    means = sorted(sum(chance.choices(values, k=count)) / count for _ in range(RESAMPLES))
+    drawn = sorted(statistic(chance.choices(values, k=count)) for _ in range(RESAMPLES))
     cut = (1 - INTERVAL) / 2
-    return Interval(sum(values) / count, means[int(cut * RESAMPLES)], means[int((1 - cut) * RESAMPLES) - 1])
+    return Interval(statistic(values), drawn[int(cut * RESAMPLES)], drawn[int((1 - cut) * RESAMPLES) - 1])
