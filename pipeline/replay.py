@@ -11,7 +11,7 @@ processors that get the state of those before.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -66,6 +66,10 @@ class Outcome:
     dead_letters: list[Output] = field(default_factory=list)
 
 
+Watch = Callable[[Processor, StreamRecord, Effects], None]
+"""Called after each record with the processor that handled it and what came of it."""
+
+
 class UnknownVersionError(Exception):
     """The recording goes on under a configuration that was not given; the message is one line and names it."""
 
@@ -73,13 +77,15 @@ class UnknownVersionError(Exception):
 class Replay:
     """The deciding stages, one partition each, driven by hand."""
 
-    def __init__(self, config: Config, *later: Config) -> None:
+    def __init__(self, config: Config, *later: Config, watch: Watch | None = None) -> None:
         """Begin under a configuration.
 
         Args:
             config: what decides first.
             later: others that records of the recording may name.
+            watch: who looks on.
         """
+        self._watch = watch
         self._configs = {each.version: each for each in (config, *later)}
         self._states: dict[str, dict[bytes, bytes | None]] = {stage: {} for stage in STAGES}
         self.processors = _processors(config)
@@ -170,6 +176,8 @@ class Replay:
             processor = self.processors[_STAGE_OF.get(current.topic, "ingest")]
             processor.handle_one(current, effects)
             processor.finish(effects)
+            if self._watch is not None:
+                self._watch(processor, current, effects)
             if len(self._configs) > 1:
                 self._states[processor.stage].update(processor.take_changes())
             decisions += effects.decisions

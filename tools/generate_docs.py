@@ -35,7 +35,7 @@ from pipeline.recording import read_recording
 from pipeline.replay import Outcome, Replay, event_line
 from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
-from tools import picture
+from tools import explanations, picture
 from tools.incident_words import PARTS, WHOLE
 
 ROOT: Final = Path(__file__).parent.parent
@@ -288,9 +288,10 @@ def example_event() -> str:
     snapshot = document["incident"]
     document["incident"] = {name: snapshot[name] for name in _SHOWN_OF_SNAPSHOT}
     more = len(snapshot) - len(_SHOWN_OF_SNAPSHOT)
+    shown = _pretty(document).replace(_config().version, explanations.VERSION_SHOWN)
     return (
         f"Key `{(event.key or b'').decode()}`, headers:\n\n{_fenced('', headers)}\nValue, shortened by {left_out} "
-        f"entries and {more} fields of the snapshot:\n\n{_fenced('json', _pretty(document))}"
+        f"entries and {more} fields of the snapshot:\n\n{_fenced('json', shown)}"
     )
 
 
@@ -335,6 +336,9 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "change-line": example_change,
     "feeds": lambda: ", ".join(f"`{name}`" for name in DEFAULT_FEEDS) + ".\n",
     "story": story_in_words,
+    "explain-others": lambda: _fenced("", explanations.not_the_nearest()),
+    "explain-facts": lambda: _fenced("json", explanations.facts_of_the_nearest()),
+    "explain-flapping": lambda: _fenced("", explanations.a_flapping_condition()),
 }
 
 

@@ -2,78 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli.explain_words import BEGAN_WORDS, BIAS_WORDS, EVIDENCE_WORDS, REASON_WORDS, WHY_NOT_WORDS
 from pipeline.cli.incident_view import PRIORITY_STYLES
-from pipeline.models.decision import Reason
 
-REASON_WORDS: Final[dict[str, str]] = {
-    Reason.FIRST_SYMPTOM: "the first symptom: nothing open was likely to be about the same, so it opened the incident",
-    Reason.SAME_CONDITION: "an earlier run of the same condition is in it",
-    Reason.SAME_ENTITY: "it is about the same service or resource",
-    Reason.DEPENDENCY: "one of the two depends on the other",
-    Reason.SHARED_HOSTING: "both run in the same place",
-    Reason.BUSINESS_TERMS: "its words name what the incident is about",
-    Reason.SIMILAR_TEXT: "it is told in the same words",
-    Reason.COMBINED_EVIDENCE: "no single fact was enough, all together were",
-    Reason.BY_COMMAND: "a person decided so",
-}
-"""Why an episode is in an incident."""
-
-EVIDENCE_WORDS: Final[dict[str, str]] = {
-    "same_condition": "an earlier run of the same condition is in it",
-    "same_entity": "the same thing",
-    "same_service": "the same service",
-    "dependency": "one depends on the other",
-    "shared_hosting": "both run in the same place",
-    "business_terms": "named in business terms",
-    "named": "one's text names the other",
-    "same_system": "parts of one application",
-    "similar_text": "similar words",
-    "stranger": "nothing speaks for it but the moment",
-    "growth": "how far the incident has spread",
-    "age": "how long ago the incident began",
-    "time": "time since the last symptom joined",
-}
-BIAS_WORDS: Final = "at first"
+EPISODES_SHOWN_MAX: Final = 100
+"""Of an incident; thousands may be in it, and nobody reads more from a screen. ``--json`` has all."""
 
 
-def show_incident(console: Console, document: dict[str, Any]) -> None:
+def show(console: Console, document: dict[str, Any]) -> None:
+    """An explanation, whatever it is about."""
+    if document["kind"] == "alert":
+        _show_alert(console, document)
+    elif document["kind"] == "episode":
+        _show_episode(console, document)
+    else:
+        _show_incident(console, document)
+
+
+def _show_incident(console: Console, document: dict[str, Any]) -> None:
     """An incident or bridge incident, and why it is as it is."""
     _head(console, document)
-    _say(
-        console, f"Policy {document['domain']} {document['policy_version']}, configuration {document['config_version']}"
-    )
+    _versions(console, document)
     _section(console, f"Why {document['priority']}", _priority_lines(document))
     if document["kind"] == "bridge":
-        members = (
-            f"{each['id']}  {each['priority']}  {each['state']}  {each['title']}" for each in document["members"]
-        )
-        _section(console, "Members", members)
+        _section(console, "Members", map(_title, document["members"]))
     else:
-        lines = (line for joined in document["episodes"] for line in _joined_lines(joined))
-        _section(console, "Episodes", lines)
+        _section(console, "Episodes", _episode_lines(document["episodes"]))
+        first = document["episodes"][0] if document["episodes"] else {}
+        _section(console, "Why not another incident", _other_lines(first))
         _section(console, "Suspects", _suspect_lines(document["suspects"] or []))
         _section(console, "Told as the cause", (_dated(each) for each in document["identified"]))
     _section(console, "Called", (_dated(each) for each in document["called"]))
     _section(console, "Links", _link_lines(document))
 
 
-def show_episode(console: Console, document: dict[str, Any]) -> None:
-    """An episode: its incident, and why that one."""
-    incident = document["incident"]
+def _show_alert(console: Console, document: dict[str, Any]) -> None:
+    """Alerts, what became of each, and the episodes that they are of."""
+    _section(console, "Alerts", _alert_lines(document), first=True)
+    if len(counts := document.get("counts", ())) > 1 or document.get("omitted"):
+        _section(console, "In all", (f"{each['alerts']} {_came_to(each)}" for each in counts))
+    if not document["episodes"]:
+        _say(console, "\nNo incident has it.")
+    for episode in document["episodes"]:
+        _say(console, "")
+        _show_episode(console, episode)
+
+
+def _show_episode(console: Console, document: dict[str, Any]) -> None:
+    """An episode: its incident, why that one, and why not the nearest others."""
     _say(console, f"{document['episode_id']} is in", bold=True)
-    _head(console, incident)
+    _head(console, document["incident"])
     _versions(console, document)
-    if document["merged_from"]:
-        _say(console, f"It came there with {', '.join(document['merged_from'])}, which was merged")
     for joined in document["because"]:
         _section(console, f"Why {joined['incident_id']}", _joined_lines(joined))
+        _section(console, "Why not another", _other_lines(joined))
+    _section(console, "Moved", map(_move_line, document["moves"]))
     _section(console, "History", (f"{_dated(each)}  ({each['incident_id']})" for each in document["history"]))
 
 
@@ -106,13 +97,70 @@ def _priority_lines(document: dict[str, Any]) -> Iterable[str]:
         yield _dated(entry)
 
 
-def _joined_lines(joined: dict[str, Any]) -> Iterable[str]:
+def _alert_lines(document: dict[str, Any]) -> Iterator[str]:
+    for alert in document["alerts"]:
+        place = f"{alert['topic']}:{alert['partition']}:{alert['offset']}:{alert['index']}"
+        yield f"{_clock(alert['at'])}  {place}  {_came_to(alert)}"
+        if alert.get("summary"):
+            about = f", about {alert['entity']}" if alert.get("entity") else ""
+            yield f"    {alert['kind']}, {alert['severity']}, from {alert['feed']}{about}: {alert['summary']}"
+        yield f"    {alert['because']}"
+        if alert.get("times", 1) > 1:
+            yield f"    and {alert['times'] - 1} more that came to the same, until {_clock(alert['last_at'])}"
+    if document.get("omitted"):
+        yield f"and {document['omitted']} more"
+
+
+def _came_to(each: dict[str, Any]) -> str:
+    return f"{each['disposition'].replace('_', ' ')} ({each['reason'].replace('_', ' ')})"
+
+
+def _episode_lines(episodes: list[dict[str, Any]]) -> Iterator[str]:
+    for joined in islice(episodes, EPISODES_SHOWN_MAX):
+        yield from _joined_lines(joined)
+    if len(episodes) > EPISODES_SHOWN_MAX:
+        yield f"and {len(episodes) - EPISODES_SHOWN_MAX} more, which --json lists"
+
+
+def _joined_lines(joined: dict[str, Any]) -> Iterator[str]:
     yield f"{', '.join(joined['episodes'])}  {_dated(joined)}"
     yield f"    {REASON_WORDS.get(joined['reason'], joined['reason'].replace('_', ' '))}"
     if joined["evidence"]:
-        parts = [f"{EVIDENCE_WORDS.get(name, name)} {value:+.2f}" for name, value in joined["evidence"].items()]
-        parts.append(f"{BIAS_WORDS} {joined['bias']:+.2f}")
-        yield f"    {', '.join(parts)}: log-odds {joined['log_odds']:+.2f}, probability {joined['score']:.2f}"
+        least = f"; from {joined['join_at_least']:.2f} on it joins" if joined["join_at_least"] is not None else ""
+        yield f"    {_sum(joined)}: log-odds {joined['log_odds']:+.2f}, probability {joined['score']:.2f}{least}"
+    if joined["began"] in BEGAN_WORDS:
+        yield f"    {BEGAN_WORDS[joined['began']]}"
+    if joined["config_version"]:
+        yield f"    decided by configuration {joined['config_version']}"
+
+
+def _other_lines(joined: dict[str, Any]) -> Iterator[str]:
+    """Each of the nearest incidents: how near it was, what kept the episode out, what spoke for and against."""
+    if joined.get("others") == [] and joined["reason"] == "first_symptom":
+        yield "nothing open spoke for it: no incident about the same, what that needs, or where that runs"
+    for other in joined.get("others") or ():
+        yield f"{other['incident_id']}  {other['title'] or 'which is not kept'}"
+        yield f"    {WHY_NOT_WORDS.get(other['why'], other['why'].replace('_', ' '))}"
+        if other["evidence"]:
+            speaks = {name: value for name, value in other["evidence"].items() if value > 0}
+            against = {name: value for name, value in other["evidence"].items() if value <= 0}
+            yield f"    for it: {_contributions(speaks) or 'nothing'}"
+            yield f"    against it: {_contributions(against) or 'nothing'}"
+            missing = f", which is {other['missing']:.2f} too little" if other["missing"] is not None else ""
+            yield f"    log-odds {other['log_odds']:+.2f}, probability {other['score']:.2f}{missing}"
+
+
+def _sum(weighed: dict[str, Any]) -> str:
+    return f"{_contributions(weighed['evidence'])}, {BIAS_WORDS} {weighed['bias']:+.2f}"
+
+
+def _contributions(evidence: dict[str, float]) -> str:
+    return ", ".join(f"{EVIDENCE_WORDS.get(name, name)} {value:+.2f}" for name, value in evidence.items())
+
+
+def _move_line(move: dict[str, Any]) -> str:
+    by = f"by {move['by']}: " if move["by"] else ""
+    return f"{_clock(move['at'])}  {move['from']} -> {move['to']}  {move['way']} {by}{move['text']}"
 
 
 def _suspect_lines(suspects: list[dict[str, Any]]) -> Iterable[str]:
@@ -129,10 +177,10 @@ def _link_lines(document: dict[str, Any]) -> Iterable[str]:
         yield _dated(entry)
 
 
-def _section(console: Console, title: str, lines: Iterable[str]) -> None:
+def _section(console: Console, title: str, lines: Iterable[str], *, first: bool = False) -> None:
     found = list(lines)
     if found:
-        _say(console, f"\n{title}", bold=True)
+        _say(console, title if first else f"\n{title}", bold=True)
         for line in found:
             _say(console, f"  {line}")
 
@@ -142,6 +190,8 @@ def _say(console: Console, words: str, *, bold: bool = False) -> None:
 
 
 def _dated(entry: dict[str, Any]) -> str:
-    at: datetime | None = entry["at"]
-    moment = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z" if at is not None else "at an unknown time"
-    return f"{moment}  {entry['text']}"
+    return f"{_clock(entry['at'])}  {entry['text']}"
+
+
+def _clock(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z" if at is not None else "at an unknown time"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
@@ -140,30 +140,31 @@ class CorrelateProcessor(CorrelateHeld):
         self._draw_in(episode, event.space, effects)
 
     def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
+        facts = match.told() | event.trace() | {"began": event.reason if event.counted else Reason.RELEASED}
         if match.incident is None or match.verdict is None:
-            incident = self._open(episode, event.space, match)
+            incident = self._open(episode, event.space, facts)
             outcome = (Disposition.OPENED, Reason.FIRST_SYMPTOM)
         else:
             incident = match.incident
             outcome = (Disposition.JOINED, match.verdict.reason)
-            self._join(self._draft(incident), episode, match.verdict, match)
+            self._join(self._draft(incident), episode, match.verdict, facts)
         incident.alerts_total += event.counted
         if event.alert.entity is None and self._enrich is not None:
             self._keep_late(event, episode.joined_order)
         self._decide(effects, event, *outcome, incident)
         return incident
 
-    def _open(self, episode: Member, space: str, match: Match) -> Incident:
+    def _open(self, episode: Member, space: str, told: dict[str, Any]) -> Incident:
         incident = self._new_incident(short_id("INC", episode.episode_id), space)
         incident.opened_at_ms = min(episode.event_at_ms, self.clock_ms)
         draft = self._draft(incident)
-        facts = {"episode_id": episode.episode_id, "reason": Reason.FIRST_SYMPTOM, **match.told()}
+        facts = {"episode_id": episode.episode_id, "reason": Reason.FIRST_SYMPTOM, **told}
         draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED, **facts)
         self._take_in(draft, episode)
         self._assessor.log(draft, episode, self._book.tally(incident.id), self._changes.recent())
         return incident
 
-    def _join(self, draft: Draft, episode: Member, verdict: Verdict, match: Match) -> None:
+    def _join(self, draft: Draft, episode: Member, verdict: Verdict, told: dict[str, Any]) -> None:
         incident = draft.incident
         self._take_in(draft, episode)
         draft.note(
@@ -174,7 +175,7 @@ class CorrelateProcessor(CorrelateHeld):
             reason=verdict.reason,
             score=verdict.score,
             evidence=verdict.evidence,
-            **match.told(),
+            **told,
         )
         if incident.state == IncidentState.RESOLVED:
             recovery.came_after(self._desk, draft, episode, self._book.tally(incident.id))
@@ -203,13 +204,14 @@ class CorrelateProcessor(CorrelateHeld):
         reason = Reason.EPISODE_UPDATED
         if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
             reason = Reason.EPISODE_RESOLVED
-            expired = event.change == EpisodeChange.EXPIRED
-            recovery.cleared(self._desk, self._book, draft, member, expired=expired)
+            origin = event.alert.origin if event.change == EpisodeChange.RESOLVED else None
+            recovery.cleared(self._desk, self._book, draft, member, origin)
             self._forget_late(member.episode_id)
         elif event.change == EpisodeChange.CHANGED:
             worse = SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(member.severity, 0)
             text = f"severity {member.severity} -> {event.alert.severity}: {member.summary}"
-            draft.note("severity", MACHINE, text, IncidentChange.UPDATED, episode_id=member.episode_id)
+            facts = {"episode_id": member.episode_id, "origin": event.alert.origin}
+            draft.note("severity", MACHINE, text, IncidentChange.UPDATED, **facts)
             self._book.set_severity(member, event.alert.severity)
             if worse:
                 recovery.got_worse(self._desk, draft, member)

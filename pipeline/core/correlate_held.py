@@ -77,12 +77,14 @@ class CorrelateHeld(CorrelateState):
         self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
         return True
 
-    def _is_expected(self, event: EpisodeEvent) -> bool:
-        """Whether a running change expects alerts on what the episode is about, or on what that runs on."""
-        entity = event.alert.entity
+    def expected_by(self, entity: str | None) -> str | None:
+        """The running change that expects alerts on an entity, or on what that runs on; None where none does."""
         if entity is None or not self._changes.suppress_any():
-            return False
-        return self._changes.suppressing(self._topology.runs_on(entity), self.clock_ms) is not None
+            return None
+        return self._changes.suppressing(self._topology.runs_on(entity), self.clock_ms)
+
+    def _is_expected(self, event: EpisodeEvent) -> bool:
+        return self.expected_by(event.alert.entity) is not None
 
     def _release(self, effects: Effects) -> None:
         """Let in what fires still and no maintenance expects any longer."""

@@ -103,6 +103,10 @@ class DedupeProcessor(Processor):
         """Open episodes, for metrics."""
         return {"open_episodes": {"": float(self._open)}}
 
+    def condition(self, alert_key: str) -> Condition | None:
+        """What is remembered of a condition, for those who ask why; a copy."""
+        return self._known(alert_key)
+
     def _known(self, alert_key: str) -> Condition | None:
         packed = self._conditions.get(alert_key)
         return None if packed is None else Condition.unpacked(packed)

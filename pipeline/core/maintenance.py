@@ -82,7 +82,9 @@ class MaintenanceIndex:
     def __init__(self, windows: Iterable[MaintenanceWindow], topology: Topology) -> None:
         self._topology = topology
         names = _names(topology)
-        self._windows = [_compile(window, names) for window in windows]
+        known = list(windows)
+        self._windows = [_compile(window, names) for window in known]
+        self._called = [window.name for window in known]
         self._active = _Active(self._windows, 0)
 
     def until_ms(self, alert: Alert, now_ms: int) -> int | None:
@@ -91,6 +93,11 @@ class MaintenanceIndex:
         if not active.from_ms <= now_ms < active.until_ms:
             active = self._active = _Active(self._windows, now_ms)
         return active.until(alert, self._topology)
+
+    def covering(self, alert: Alert, now_ms: int) -> list[str]:
+        """Names of the windows that cover the alert now, for people who ask: looks at one after another."""
+        found = zip(self._called, self._windows, strict=True)
+        return [name for name, each in found if _Active((each,), now_ms).until(alert, self._topology) is not None]
 
 
 def _names(topology: Topology) -> dict[str, str]:

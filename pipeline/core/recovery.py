@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.core.book import Book
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -11,7 +13,7 @@ from pipeline.models.alert import FeedClass
 from pipeline.models.incident import IncidentChange, IncidentState, Member
 
 
-def cleared(desk: Desk, book: Book, draft: Draft, member: Member, *, expired: bool) -> None:
+def cleared(desk: Desk, book: Book, draft: Draft, member: Member, origin: tuple[str, int, int, int] | None) -> None:
     """An episode is over. When everything is, the incident resolves after the policy's quiet time.
 
     Args:
@@ -19,12 +21,16 @@ def cleared(desk: Desk, book: Book, draft: Draft, member: Member, *, expired: bo
         book: holds the incident's episodes.
         draft: the incident's draft.
         member: the episode that cleared.
-        expired: its source fell silent instead of reporting recovery; the record tells the two apart.
+        origin: raw record and index of the recovery; None where the source fell silent instead of reporting one. The
+            record tells the two apart.
     """
     incident = draft.incident
     incident.episodes_open -= book.resolve(member, draft.now_ms)
-    word = "fell silent" if expired else "cleared"
-    draft.note("clear", MACHINE, f"{word}: {member.summary}", IncidentChange.UPDATED, episode_id=member.episode_id)
+    word = "fell silent"
+    facts: dict[str, Any] = {"episode_id": member.episode_id}
+    if origin is not None:
+        word, facts["origin"] = "cleared", origin
+    draft.note("clear", MACHINE, f"{word}: {member.summary}", IncidentChange.UPDATED, **facts)
     for ticket in incident.tickets:
         if ticket.episode_id == member.episode_id:
             ticket.state = "resolved"

@@ -59,6 +59,12 @@ class EpisodeEvent:
     hold: dict[str, Any] | None = None
     schema: int = EPISODE_SCHEMA
 
+    def trace(self) -> dict[str, Any]:
+        """Facts for the record by which the alert behind it is found again: raw record, condition, the source's id."""
+        facts = {"origin": self.alert.origin, "alert_key": self.alert_key}
+        source = self.alert.source_episode_id
+        return facts if source is None else facts | {"source_episode_id": source}
+
 
 class Hold(NamedTuple):
     """How long an episode may wait for being a transient.

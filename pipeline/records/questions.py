@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -53,7 +54,21 @@ GROUP BY kind, priority, state ORDER BY kind DESC, priority, state
 
 _EPISODE: Final = """
 SELECT incident_id, revision, at, action, actor, text, facts FROM timeline
-WHERE facts @> cast(:one AS jsonb) OR facts @> cast(:several AS jsonb)
+WHERE facts->>'episode_id' = :one OR facts->'episodes' @> cast(:several AS jsonb)
+ORDER BY at, incident_id, revision, position
+"""
+
+# One array of JSON lies between two of its length as its elements do, so this finds every index of a raw record.
+_ORIGIN: Final = """
+SELECT incident_id, revision, at, action, actor, text, facts FROM timeline
+WHERE facts->'origin' BETWEEN cast(:low AS jsonb) AND cast(:high AS jsonb)
+ORDER BY at, incident_id, revision, position
+"""
+_INDEX_MAX: Final = 1 << 31
+
+_ALERT: Final = """
+SELECT incident_id, revision, at, action, actor, text, facts FROM timeline
+WHERE facts->>'alert_key' = :name OR facts->>'source_episode_id' = :name OR facts->>'source_episode_id' LIKE :run
 ORDER BY at, incident_id, revision, position
 """
 
@@ -73,8 +88,29 @@ def states(connection: Connection) -> list[dict[str, Any]]:
 
 def entries_of_episode(connection: Connection, episode_id: str) -> list[dict[str, Any]]:
     """Timeline entries of all incidents that are about an episode, in order of time."""
-    asked = {"one": {"episode_id": episode_id}, "several": {"episodes": [episode_id]}}
-    rows = connection.execute(text(_EPISODE), {name: orjson.dumps(each).decode() for name, each in asked.items()})
+    asked = {"one": episode_id, "several": orjson.dumps([episode_id]).decode()}
+    rows = connection.execute(text(_EPISODE), asked)
+    return [dict(row) for row in rows.mappings()]
+
+
+def entries_of_alert(
+    connection: Connection, name: str, origin: tuple[str, int, int, int | None] | None
+) -> list[dict[str, Any]]:
+    """Timeline entries that alerts led to, in order of time.
+
+    Args:
+        connection: to the records store.
+        name: alert key, the source's own id of the run, or the part of that before its last slash (a fingerprint).
+        origin: topic, partition, offset and index (None: any) of the raw record instead.
+    """
+    if origin is not None:
+        *place, index = origin
+        ends = (0, _INDEX_MAX) if index is None else (index, index)
+        low, high = (orjson.dumps([*place, end]).decode() for end in ends)
+        rows = connection.execute(text(_ORIGIN), {"low": low, "high": high})
+    else:
+        run = re.sub(r"([\\%_])", r"\\\1", name) + "/%"  # as LIKE reads it
+        rows = connection.execute(text(_ALERT), {"name": name, "run": run})
     return [dict(row) for row in rows.mappings()]
 
 

@@ -114,6 +114,16 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             text text, facts jsonb, PRIMARY KEY (incident_id, revision, position),
             FOREIGN KEY (incident_id, revision) REFERENCES incident_events)""",
     ),
+    (  # to find what an episode or an alert led to; entries that are about none are in no index
+        """CREATE INDEX timeline_by_episode ON timeline ((facts->>'episode_id'))
+            WHERE facts->>'episode_id' IS NOT NULL""",
+        """CREATE INDEX timeline_by_episodes ON timeline USING gin ((facts->'episodes'))
+            WHERE facts->'episodes' IS NOT NULL""",
+        "CREATE INDEX timeline_by_origin ON timeline ((facts->'origin')) WHERE facts->'origin' IS NOT NULL",
+        "CREATE INDEX timeline_by_alert_key ON timeline ((facts->>'alert_key')) WHERE facts->>'alert_key' IS NOT NULL",
+        """CREATE INDEX timeline_by_source ON timeline ((facts->>'source_episode_id') text_pattern_ops)
+            WHERE facts->>'source_episode_id' IS NOT NULL""",
+    ),
 )
 """Statements of each version, the first version first."""
 

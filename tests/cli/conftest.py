@@ -12,18 +12,23 @@ from pipeline.core.incident_event import IncidentEvent, read_event
 from pipeline.core.step import StreamRecord
 from pipeline.examples import config_directory, one_day
 from pipeline.records.store import RecordsStore
-from pipeline.replay import Replay
+from pipeline.replay import Outcome, Replay
 
 RUN_ON_SECONDS = 600
 
 
 @cache
+def day() -> Outcome:
+    """What the stories come to."""
+    return Replay(load_config(config_directory())).run(one_day(), run_on_seconds=RUN_ON_SECONDS)
+
+
+@cache
 def told() -> tuple[IncidentEvent, ...]:
     """Every incident event of the stories, in order."""
-    outcome = Replay(load_config(config_directory())).run(one_day(), run_on_seconds=RUN_ON_SECONDS)
     return tuple(
         read_event(StreamRecord(event.topic, 0, offset, event.timestamp_ms, event.key, event.value, event.headers))
-        for offset, event in enumerate(outcome.events)
+        for offset, event in enumerate(day().events)
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.explain import explain
-from pipeline.cli.explain_view import EVIDENCE_WORDS, REASON_WORDS
+from pipeline.cli.explain_words import EVIDENCE_WORDS, REASON_WORDS
 from pipeline.core.evidence import BIAS
 from pipeline.core.incident_event import IncidentEvent
 from pipeline.records.store import RecordsStore
@@ -121,7 +121,12 @@ def test_an_episode_is_followed_through_a_split_and_a_merge(records: RecordsStor
     assert document["merged_from"] == ["INC-2"]
     assert [each["reason"] for each in document["because"]] == ["first_symptom", "by_command"]
     said = words(database, "EP-1")
-    assert "It came there with INC-2, which was merged" in said
+    assert [(each["way"], each["from"], each["to"]) for each in document["moves"]] == [
+        ("split", "INC-1", "INC-2"),
+        ("merge", "INC-2", "INC-3"),
+    ]
+    assert "INC-1 -> INC-2  split by kim: split from INC-1" in said
+    assert "INC-2 -> INC-3  merge merged into INC-3" in said
     assert "a person decided so" in said
 
 

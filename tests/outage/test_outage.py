@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.explain import explain
-from pipeline.cli.explain_view import REASON_WORDS
+from pipeline.cli.explain_words import REASON_WORDS
 from pipeline.cli.replay import replay
 from pipeline.core.incident_event import read_event
 from pipeline.core.step import StreamRecord

@@ -1,0 +1,251 @@
+"""What a recording comes to, for `spillway explain`: decided again, with an eye on the alerts that somebody asks about.
+
+The records store has what became part of an incident. A repeat, and what was held or suppressed, is in no incident:
+of these a recording is the only record.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from pipeline.cli.explain_because import Known, because
+from pipeline.core.correlate import CorrelateProcessor
+from pipeline.core.dedupe import DedupeProcessor
+from pipeline.core.maintenance import MaintenanceIndex
+from pipeline.core.step import Effects, Processor, StreamRecord
+from pipeline.core.topology import Topology
+from pipeline.models.alert import alert_from_wire
+from pipeline.models.decision import Decision, Disposition, Origin, Reason
+from pipeline.models.policy import Config
+from pipeline.records.explanation import Asked, about, episode_document
+from pipeline.replay import Replay
+
+RUNS_TOLD_MAX: Final = 200
+"""Alerts that came to the same one after another are told as one; of these as many. A condition that flaps all day has
+thousands, and the counts have them all."""
+
+
+class Retold:
+    """What the incidents of a replay tell, as the records store would."""
+
+    def __init__(self, events: Iterable[bytes]) -> None:
+        """Args: ``events`` are the values of the incident events, in order."""
+        self._incidents: dict[str, dict[str, Any]] = {}
+        self._entries: dict[str, list[dict[str, Any]]] = {}
+        for value in events:
+            event = orjson.loads(value)
+            incident_id = event["incident_id"]
+            self._incidents[incident_id] = event["incident"]
+            known = self._entries.setdefault(incident_id, [])
+            for entry in event["entries"]:
+                known.append(entry | {"incident_id": incident_id, "at": moment(entry["at_ms"])})
+
+    def incident(self, incident_id: str) -> dict[str, Any] | None:
+        """The newest snapshot of an incident, or None."""
+        return self._incidents.get(incident_id)
+
+    def timeline(self, incident_id: str) -> list[dict[str, Any]]:
+        """Entries of an incident."""
+        return self._entries.get(incident_id, [])
+
+    def of_episode(self, episode_id: str) -> list[dict[str, Any]]:
+        """Entries of all incidents that are about an episode, in order of time."""
+        found = [entry for entry in self._all() if _is_about(entry["facts"], episode_id)]
+        return sorted(found, key=lambda entry: (entry["at"], entry["incident_id"]))
+
+    def of_alert(self, asked: Asked) -> list[dict[str, Any]]:
+        """Nothing: alerts are told from their decisions, which a replay has of all."""
+        return []
+
+    def _all(self) -> Iterator[dict[str, Any]]:
+        for entries in self._entries.values():
+            yield from entries
+
+
+def _is_about(facts: dict[str, Any], episode_id: str) -> bool:
+    return facts.get("episode_id") == episode_id or episode_id in facts.get("episodes", ())
+
+
+@dataclass(slots=True)
+class Seen:
+    """Alerts that were asked about and that came to the same, one after another.
+
+    Attributes:
+        decision: of the first.
+        alert: what the first says; empty where it could not be read.
+        at_ms: stream time of the first; ``last_at_ms`` of the last.
+        by: what decided the first, for machines.
+        because: the same in words.
+        times: how many they are.
+    """
+
+    decision: Decision
+    alert: dict[str, Any]
+    at_ms: int
+    by: dict[str, Any]
+    because: str
+    times: int = 1
+    last_at_ms: int = 0
+
+
+class Watcher:
+    """Looks on while a recording is decided, and keeps what became of the alerts that somebody asks about.
+
+    Attributes:
+        seen: what they came to, in order.
+        counts: how many came to what, all of them.
+        omitted: turns of `seen` left out.
+    """
+
+    def __init__(self, asked: Asked, configs: Iterable[Config]) -> None:
+        self.seen: list[Seen] = []
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.omitted = 0
+        self._configs = {config.version: config for config in configs}
+        self._asked = asked
+        place = asked.origin
+        self._mark = orjson.dumps(list(place[:3]))[:-1] if place else orjson.dumps(asked.text)[1:-1]
+        self._forwarded: dict[Origin, dict[str, Any]] = {}
+        self._expected: dict[str, str] = {}
+        self._maintenance: tuple[str, MaintenanceIndex] | None = None
+
+    def __call__(self, processor: Processor, record: StreamRecord, effects: Effects) -> None:
+        """One record, the processor that handled it, and what came of it."""
+        if isinstance(processor, DedupeProcessor):
+            self._dedupe(processor, record, effects)
+        elif isinstance(processor, CorrelateProcessor):
+            self._correlate(processor, record, effects)
+        elif processor.stage == "ingest" and self._asked.origin is not None:
+            self._ingest(record, effects)
+
+    def _ingest(self, record: StreamRecord, effects: Effects) -> None:
+        """What could not be read has no alert: only its place can be asked about."""
+        letters = (dict(output.headers).get("spillway-detail") for output in effects.outputs)
+        details = iter([letter for letter in letters if letter is not None])
+        for decision in effects.decisions:
+            detail = next(details, b"").decode(errors="replace")
+            if self._is_place(decision.origin):
+                self._keep(Seen(decision, {}, record.timestamp, {"detail": detail}, detail))
+
+    def _dedupe(self, processor: DedupeProcessor, record: StreamRecord, effects: Effects) -> None:
+        if record.value is None or self._mark not in record.value:
+            return
+        alert = orjson.loads(record.value)
+        origin, now_ms = Origin(*alert["origin"]), processor.clock_ms
+        if not (self._is_place(origin) if self._asked.origin else self._is_name(alert)):
+            return
+        if not effects.decisions:
+            self._forwarded[origin] = alert
+        for decision in effects.decisions:
+            config = self._configs[processor.config_version]
+            covering = self._covering(config, alert, now_ms) if decision.reason == Reason.MAINTENANCE else []
+            known = Known(config, condition=processor.condition(alert["alert_key"]), covered_by=covering)
+            self._keep(Seen(decision, alert, now_ms, *because(decision, known)))
+
+    def _correlate(self, processor: CorrelateProcessor, record: StreamRecord, effects: Effects) -> None:
+        for decision in effects.decisions:
+            event = orjson.loads(record.value or b"{}")
+            episode_id = decision.episode_id or ""
+            expected = decision.disposition == Disposition.SUPPRESSED
+            if expected and episode_id not in self._expected:  # a recovery no longer says what it is about
+                self._expected[episode_id] = processor.expected_by(event["alert"].get("entity")) or ""
+            alert = self._forwarded.pop(decision.origin, None)
+            if alert is not None:
+                names = [self._expected[episode_id]] if expected else []
+                known = Known(self._configs[processor.config_version], event=event, covered_by=names)
+                self._keep(Seen(decision, alert, processor.clock_ms, *because(decision, known)))
+
+    def _keep(self, seen: Seen) -> None:
+        """Keep one, or count it with those before that came to the same."""
+        decision = seen.decision
+        self.counts[decision.disposition, decision.reason] += 1
+        last = self.seen[-1] if self.seen else None
+        if last is not None and _outcome(last) == _outcome(seen):
+            last.times += 1
+            last.last_at_ms = seen.at_ms
+        elif len(self.seen) < RUNS_TOLD_MAX:
+            self.seen.append(seen)
+        else:
+            self.omitted += 1
+
+    def _is_place(self, origin: Origin) -> bool:
+        place = self._asked.origin
+        return place is not None and origin[:3] == place[:3] and place[3] in {None, origin.index}
+
+    def _is_name(self, alert: dict[str, Any]) -> bool:
+        asked, source = self._asked.text, alert.get("source_episode_id") or ""
+        return asked in {alert["alert_key"], source, source.rpartition("/")[0], alert.get("ticket")} - {""}
+
+    def _covering(self, config: Config, alert: dict[str, Any], now_ms: int) -> list[str]:
+        """Names of the maintenance windows of a configuration that cover an alert."""
+        if self._maintenance is None or self._maintenance[0] != config.version:
+            self._maintenance = config.version, MaintenanceIndex(config.maintenance, Topology(config.catalogue))
+        return self._maintenance[1].covering(alert_from_wire(dict(alert)), now_ms)
+
+
+def _outcome(seen: Seen) -> tuple[str, str, str]:
+    return seen.decision.disposition, seen.decision.reason, seen.because
+
+
+def about_recording(
+    recording: Iterable[StreamRecord], configs: list[Config], text: str, run_on_seconds: int
+) -> dict[str, Any] | None:
+    """What a recording tells of an id, as `pipeline.records.explanation.about` does; None where it is nothing.
+
+    Raises:
+        RecordingError: a line is no record.
+        UnknownVersionError: the recording goes on under a configuration that was not given.
+    """
+    watcher = Watcher(Asked.parse(text), configs)
+    outcome = Replay(*configs, watch=watcher).run(recording, run_on_seconds=run_on_seconds)
+    told = Retold(event.value or b"" for event in outcome.events)
+    found = about(told, text)
+    if found is not None or not watcher.seen:
+        return found
+    episodes = dict.fromkeys(each.decision.episode_id for each in watcher.seen)
+    documents = [episode_document(told, name) for name in episodes if name is not None]
+    return {
+        "kind": "alert",
+        "asked": text,
+        "alerts": [_alert(each) for each in watcher.seen],
+        "omitted": watcher.omitted,
+        "counts": [
+            {"disposition": disposition, "reason": reason, "alerts": count}
+            for (disposition, reason), count in watcher.counts.most_common()
+        ],
+        "episodes": [document for document in documents if document is not None],
+    }
+
+
+def _alert(seen: Seen) -> dict[str, Any]:
+    decision, said = seen.decision, seen.alert
+    return {
+        **decision.origin._asdict(),
+        "at": moment(seen.at_ms),
+        "alert_key": decision.alert_key,
+        "source_episode_id": said.get("source_episode_id"),
+        "episode_id": decision.episode_id,
+        "incident_id": decision.incident_id,
+        "kind": said.get("kind"),
+        "feed": said.get("feed"),
+        "entity": said.get("entity"),
+        "severity": said.get("severity"),
+        "summary": said.get("summary") or said.get("name"),
+        "disposition": decision.disposition,
+        "reason": decision.reason,
+        "by": seen.by,
+        "because": seen.because,
+        "times": seen.times,
+        "last_at": moment(seen.last_at_ms) if seen.last_at_ms else None,
+    }
+
+
+def moment(at_ms: int) -> datetime:
+    """Epoch milliseconds as a moment in UTC."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC)

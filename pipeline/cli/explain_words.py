@@ -1,0 +1,51 @@
+"""The words of explanations: every reason, kind of evidence and obstacle that a decision may name, for people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.models.decision import Reason, WhyNot
+
+REASON_WORDS: Final[dict[str, str]] = {
+    Reason.FIRST_SYMPTOM: "the first symptom: nothing open was likely to be about the same, so it opened the incident",
+    Reason.SAME_CONDITION: "an earlier run of the same condition is in it",
+    Reason.SAME_ENTITY: "it is about the same service or resource",
+    Reason.DEPENDENCY: "one of the two depends on the other",
+    Reason.SHARED_HOSTING: "both run in the same place",
+    Reason.BUSINESS_TERMS: "its words name what the incident is about",
+    Reason.SIMILAR_TEXT: "it is told in the same words",
+    Reason.COMBINED_EVIDENCE: "no single fact was enough, all together were",
+    Reason.BY_COMMAND: "a person decided so",
+}
+"""Why an episode is in an incident."""
+
+EVIDENCE_WORDS: Final[dict[str, str]] = {
+    "same_condition": "an earlier run of the same condition is in it",
+    "same_entity": "the same thing",
+    "same_service": "the same service",
+    "dependency": "one depends on the other",
+    "shared_hosting": "both run in the same place",
+    "business_terms": "named in business terms",
+    "named": "one's text names the other",
+    "same_system": "parts of one application",
+    "similar_text": "similar words",
+    "stranger": "nothing speaks for it but the moment",
+    "growth": "how far the incident has spread",
+    "age": "how long ago the incident began",
+    "time": "time since the last symptom joined",
+}
+BIAS_WORDS: Final = "at first"
+
+WHY_NOT_WORDS: Final[dict[str, str]] = {
+    WhyNot.BELOW_THRESHOLD: "too little speaks for it",
+    WhyNot.NOT_BEST: "it would have been enough, but more speaks for the other",
+    WhyNot.QUIET_TOO_LONG: "nothing fires in it, and it had had no news for longer than the correlation window",
+    WhyNot.RESOLVED: "it was resolved; it takes only its own conditions again, and late reports, and those for a while",
+}
+"""What kept an episode out of an incident."""
+
+BEGAN_WORDS: Final[dict[str, str]] = {
+    Reason.REOPENED_EPISODE: "its condition had fired before",
+    Reason.RELEASED: "it had been held or suppressed until then",
+}
+"""How an episode began, where that needs to be said."""
