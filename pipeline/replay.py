@@ -75,21 +75,30 @@ class UnknownVersionError(Exception):
 
 
 class Replay:
-    """The deciding stages, one partition each, driven by hand."""
+    """The deciding stages, one partition each, driven by hand.
 
-    def __init__(self, config: Config, *later: Config, watch: Watch | None = None) -> None:
+    Attributes:
+        processors: by stage.
+        outcome: all that it came to, where it is kept.
+        dead_letters: records refused so far.
+    """
+
+    def __init__(self, config: Config, *later: Config, watch: Watch | None = None, keep: bool = True) -> None:
         """Begin under a configuration.
 
         Args:
             config: what decides first.
             later: others that records of the recording may name.
             watch: who looks on.
+            keep: gather everything in `outcome`; else it stays empty, and the steps alone tell.
         """
         self._watch = watch
         self._configs = {each.version: each for each in (config, *later)}
         self._states: dict[str, dict[bytes, bytes | None]] = {stage: {} for stage in STAGES}
         self.processors = _processors(config)
         self.outcome = Outcome()
+        self.dead_letters = 0
+        self._keep = keep
         self._written: Counter[str] = Counter()
         self._clock_ms = 0
 
@@ -188,10 +197,14 @@ class Replay:
                 elif output.topic == "incidents":
                     events.append(output)
                 elif output.topic == "dead.letter":
-                    self.outcome.dead_letters.append(output)
-        decisions.sort(key=lambda decision: decision.origin)
-        self.outcome.decisions += decisions
-        self.outcome.events += events
+                    self.dead_letters += 1
+                    if self._keep:
+                        self.outcome.dead_letters.append(output)
+        if len(decisions) > 1:
+            decisions.sort(key=lambda decision: decision.origin)
+        if self._keep:
+            self.outcome.decisions += decisions
+            self.outcome.events += events
         return Step(record, is_tick, dict(self._written), decisions, events)
 
     def _record(self, output: Output) -> StreamRecord:

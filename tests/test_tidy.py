@@ -40,6 +40,7 @@ RANKS: Final = {
     "replay": 5,
     "examples": 5,
     "app": 5,
+    "backtest": 6,
     "player": 6,
     "demo": 7,
     "cli": 8,

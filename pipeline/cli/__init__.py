@@ -13,6 +13,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "gateway": ("pipeline.cli.gateway", "Take messages over HTTP and write them to Kafka."),
     "replay": ("pipeline.cli.replay", "Decide a recording again, without a broker, byte for byte the same."),
     "capture": ("pipeline.cli.capture", "Record live topics to a recording."),
+    "backtest": ("pipeline.cli.backtest", "Say what another configuration would have made of a recording."),
     "explain": ("pipeline.cli.explain", "Say why an alert, episode or incident is where it is."),
     "catalog": ("pipeline.cli.catalog", "Bring what other systems know of your services into the catalogue."),
     "config": ("pipeline.cli.config", "Check, show and describe a configuration directory."),

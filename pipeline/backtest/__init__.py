@@ -1,0 +1,1 @@
+"""Backtest: what another configuration would have made of the same alerts, incident by incident."""

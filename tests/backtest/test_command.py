@@ -1,0 +1,160 @@
+"""``spillway backtest``: two configurations, the same alerts, every difference with its reason."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.backtest.run import BacktestError, _received, decide
+from pipeline.backtest.side import NONE
+from pipeline.catalog import load_config
+from pipeline.cli import main
+from pipeline.core.step import CONFIG_HEADER, TICK_KEY, StreamRecord
+from pipeline.examples import config_directory, one_day
+from pipeline.models.incident import IncidentKind
+from pipeline.recording import write_line
+from pipeline.replay import Replay, incident_lines
+
+STRICT = "join_at_least: 0.9935\n"
+"""Every join of the day has a higher score, but for four."""
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    file = tmp_path / "day.ndjson"
+    file.write_bytes(b"".join(map(write_line, one_day())))
+    return file
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Path:
+    directory = tmp_path / "strict"
+    shutil.copytree(config_directory(), directory)
+    (directory / "correlation.yaml").write_text(STRICT)
+    return directory
+
+
+def backtest(recording: Path, new: Path, *arguments: str, old: Path | None = None) -> Result:
+    given = ["backtest", str(recording), "--config", str(new), "--baseline", str(old or config_directory())]
+    return CliRunner().invoke(main, [*given, *arguments])
+
+
+def compared(recording: Path, new: Path, *arguments: str, old: Path | None = None) -> Any:
+    said = backtest(recording, new, "--json", *arguments, old=old)
+    assert said.exit_code == 0, said.output
+    return orjson.loads(said.output)
+
+
+def test_a_side_holds_what_replay_says_of_the_same_recording(recording: Path) -> None:
+    config = load_config(config_directory())
+    side = decide(recording, config, 3_600, lambda read: None)
+    outcome = Replay(config).run(one_day(), run_on_seconds=3_600)
+    lines = [
+        orjson.loads(line)
+        for line in incident_lines(outcome.decisions, (event.value or b"" for event in outcome.events))
+    ]
+    alerts: dict[str, list[list[Any]]] = {line["id"]: [] for line in lines}
+    for position, episode in enumerate(side.episodes):
+        if (number := side.holder(episode)) != NONE:
+            alerts[side.incidents[number].id].append(list(side.place(position)))
+    assert alerts == {line["id"]: line["alerts"] for line in lines}
+    facts = {each.id: each for each in side.incidents}
+    for line in lines:
+        fact = facts[line["id"]]
+        assert (fact.title, fact.service, fact.detected_at_ms) == (
+            line["title"],
+            line["service"],
+            line["detected_at_ms"],
+        )
+        assert [page.person for page in fact.pages] == [page["person"] for page in line["escalation"]["paged"]]
+        assert fact.members == tuple(line["members"])
+    assert (side.changes, side.dead_letters, side.remainder) == (len(outcome.events), 0, 0)
+    assert side.bytes_read == recording.stat().st_size
+
+
+def test_a_configuration_compared_with_itself_differs_in_nothing(recording: Path) -> None:
+    found = compared(recording, config_directory(), "--fail-on", "merged=0", "--fail-on", "lost=0%")
+    assert found["differences"] == []
+    assert found["summary"]["same"] == found["summary"]["incidents_baseline"] == found["summary"]["incidents_new"] > 5
+    assert found["summary"]["pages_baseline"] == found["summary"]["pages_new"] > 5
+
+
+def test_a_stricter_threshold_splits_and_says_why_on_both_sides(recording: Path, strict: Path) -> None:
+    found = compared(recording, strict)
+    assert found["summary"]["split"] == 4
+    assert found["summary"]["pages_saved"] == -found["summary"]["newly_paged"] < 0
+    first = found["differences"][0]
+    assert (first["kind"], first["priority"]) == ("split", "P1")
+    assert "0.500 needed" in first["why"]["baseline"]
+    assert "of 0.994, below_threshold" in first["why"]["new"]
+    assert first["alerts"] == 18
+    assert len(first["first"]) == 5
+    back = compared(recording, config_directory(), old=strict)
+    assert back["summary"]["merged"] == 4
+    assert back["summary"]["no_longer_paged"] == found["summary"]["newly_paged"]
+
+
+def test_a_person_reads_the_summary_first_and_titles_cannot_steer_the_terminal(recording: Path, strict: Path) -> None:
+    said = backtest(recording, strict, "--limit", "2")
+    assert said.exit_code == 0, said.output
+    lines = said.output.splitlines()
+    assert lines[0].startswith("149 alerts; incidents: 7 by ")
+    assert any(line.split() == ["4", "split", "off", "another", "split"] for line in lines)
+    assert "and 4 differences more (--limit)" in said.output
+    assert "\x1b" not in said.output
+
+
+def test_a_figure_over_its_threshold_is_exit_code_1(recording: Path, strict: Path) -> None:
+    said = backtest(recording, strict, "--fail-on", "split=3", "--fail-on", "major_lost=0", "--fail-on", "split=50%")
+    assert said.exit_code == 1
+    assert "failed: split is 4, allowed is 3" in said.output
+    assert "failed: split is 57.1429 % of the baseline's incidents, allowed is 50" in said.output
+    assert "major_lost is" not in said.output
+
+
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(recording: Path, strict: Path, tmp_path: Path) -> None:
+    said = backtest(recording, strict, "--fail-on", "nonsense=1")
+    assert said.exit_code == 2
+    assert said.output.startswith("Error: --fail-on nonsense: no such figure; there are alerts, ")
+    assert backtest(recording, strict, "--fail-on", "split").exit_code == 2
+    broken = tmp_path / "broken.ndjson"
+    broken.write_bytes(recording.read_bytes() + b"{}\n")
+    said = backtest(broken, strict)
+    assert said.exit_code == 2
+    assert said.output.startswith("Error: broken.ndjson:164: not a recorded Kafka record")
+    (strict / "correlation.yaml").write_text("join_at_least: no\n")
+    said = backtest(recording, strict)
+    assert said.exit_code == 2
+    assert "correlation.yaml:1" in said.output
+
+
+def test_one_configuration_decides_all_of_a_recording_that_names_others(recording: Path) -> None:
+    lines = recording.read_bytes().splitlines(keepends=True)
+    named = StreamRecord("alerts.raw.jira", 0, 0, 1, TICK_KEY, None, ((CONFIG_HEADER, b"another"),))
+    recording.write_bytes(b"".join([*lines[:50], write_line(named), *lines[50:]]))
+    found = compared(recording, config_directory())
+    assert found["differences"] == []
+    assert found["baseline"]["records"] == len(lines)
+
+
+def test_a_side_keeps_nothing_of_the_recording_but_arrays(recording: Path) -> None:
+    side = decide(recording, load_config(config_directory()), 0, lambda read: None)
+    per_alert = sum(
+        each.itemsize
+        for each in (side.episodes, side.outcomes, side.topics, side.partitions, side.offsets, side.indexes)
+    )
+    assert per_alert <= 32
+    assert {each.kind for each in side.incidents} <= set(IncidentKind)
+
+
+def test_a_process_that_died_is_told_as_such() -> None:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    theirs.close()
+    with pytest.raises(BacktestError, match="died without a word"):
+        _received(ours)
