@@ -89,7 +89,7 @@ def _held(reason: str, event: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         return {}, "it was over while it waited, and nothing else had spoken for it: nobody was called"
     if reason == Reason.MIN_COUNT:
         return {}, "a rule wants more of its kind before it is an incident"
-    until_ms, facts = event.get("hold_until_ms"), event.get("hold") or {}
+    until_ms, facts = event.get("hold_until_ms"), event.get("facts") or {}
     by = {"until_ms": until_ms} | facts
     until = f" until {_clock(until_ms)}" if until_ms is not None else ""
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())

@@ -12,15 +12,15 @@ from pipeline.core.identity import short_id
 from pipeline.models.alert import Alert
 from pipeline.models.wire import to_json
 
-CONDITION_SCHEMA: Final = 2
+CONDITION_SCHEMA: Final = 3
 
 
 class Phase(StrEnum):
     """Where a condition is.
 
-    ``maintenance`` and ``flapping`` fire but are suppressed, ``open`` is an episode that correlate knows of,
-    ``resolved`` is over and remembered for a while. ``held`` waits whether it is a transient, begun under a release
-    before this one: its hold ends as it was set.
+    ``open`` is an episode that correlate knows of; ``flapping`` too, and its turns are suppressed until it is steady,
+    whether it fires at the moment or not; ``maintenance`` fires but is suppressed; ``resolved`` is over and remembered
+    for a while. ``held`` waits whether it is a transient, begun under a release before this one: its hold ends as set.
     """
 
     RESOLVED = "resolved"
@@ -53,6 +53,10 @@ class Condition:
         ttl_seconds: silence after which an open episode expires; 0: never, or it has not opened.
         runs: earlier runs that began in the same millisecond of stream time, to tell their episodes apart.
         turns: stream times of the newest turns between firing and resolved, oldest first.
+        hidden_since_ms: since when its alerts are suppressed; None: they are not.
+        hidden: alerts suppressed since then.
+        hidden_runs: runs that began among them.
+        told: while it flaps, the worst severity that correlate has been told.
     """
 
     phase: str = RESOLVED
@@ -71,6 +75,15 @@ class Condition:
     ttl_seconds: int = 0
     runs: int = 0
     turns: list[int] = field(default_factory=list)
+    hidden_since_ms: int | None = None
+    hidden: int = 0
+    hidden_runs: int = 0
+    told: str = ""
+
+    @property
+    def fires(self) -> bool:
+        """Whether its source says that it fires at the moment."""
+        return self.resolved_at_ms is None
 
     def packed(self) -> bytes:
         """The condition at rest, for memory and changelog: its schema, then its fields in their order."""
@@ -93,6 +106,10 @@ class Condition:
                 self.ttl_seconds,
                 self.runs,
                 self.turns,
+                self.hidden_since_ms,
+                self.hidden,
+                self.hidden_runs,
+                self.told,
             )
         )
 
@@ -122,6 +139,10 @@ class Condition:
             condition.ttl_seconds,
             condition.runs,
             condition.turns,
+            condition.hidden_since_ms,
+            condition.hidden,
+            condition.hidden_runs,
+            condition.told,
         ) = orjson.loads(packed)
         if schema != CONDITION_SCHEMA:
             raise ValueError(f"a condition of schema {schema!r}, this release reads {CONDITION_SCHEMA}")
@@ -140,6 +161,17 @@ class Condition:
         self.source_episode_id = alert.source_episode_id
         self.delivery_id = alert.delivery_id
         self.ttl_seconds = 0
+
+    def hide(self, now_ms: int) -> None:
+        """Begin to suppress its alerts."""
+        self.hidden_since_ms, self.hidden, self.hidden_runs = now_ms, 0, 0
+
+    def take_hidden(self, now_ms: int) -> dict[str, int]:
+        """What was suppressed until now, for the record; nothing is from here on."""
+        since_ms = self.opened_at_ms if self.hidden_since_ms is None else self.hidden_since_ms
+        hidden = {"since_ms": since_ms, "until_ms": now_ms, "alerts": self.hidden, "runs": self.hidden_runs}
+        self.hidden_since_ms, self.hidden, self.hidden_runs, self.told = None, 0, 0, ""
+        return hidden
 
     def is_older(self, event_at_ms: int | None) -> bool:
         """Whether a firing alert of the run is late: older than the newest, by the source's clock."""

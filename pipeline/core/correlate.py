@@ -124,7 +124,9 @@ class CorrelateProcessor(CorrelateHeld):
             self._news(member, event, effects)
         elif event.episode_id in self._suppressed:
             self._suppressed_news(event, effects)
-        else:
+        elif event.change == EpisodeChange.STEADY:
+            self._opened(event, effects)
+        elif event.change != EpisodeChange.HIDDEN:
             self._decide(effects, event, Disposition.CONTROL, Reason.INCIDENT_GONE, None)
 
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
@@ -132,11 +134,14 @@ class CorrelateProcessor(CorrelateHeld):
             return
         episode = self._assessor.member(event)
         match = self._matcher.best(episode, event.space, self.clock_ms)
-        if match.incident is None and self._confirm(episode, event.space, effects):
+        flaps = event.reason == Reason.FLAPPING
+        if match.incident is None and not flaps and self._confirm(episode, event.space, effects):
             match = self._matcher.best(episode, event.space, self.clock_ms)
-        if match.incident is None and self._waits(event, effects):
+        if self._waits(event, match, effects):
             return
-        self._admit(event, episode, match, effects)
+        incident = self._admit(event, episode, match, effects)
+        if flaps:
+            self._tell_turns(self._draft(incident), episode, event)
         self._draw_in(episode, event.space, effects)
 
     def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
@@ -207,19 +212,29 @@ class CorrelateProcessor(CorrelateHeld):
             origin = event.alert.origin if event.change == EpisodeChange.RESOLVED else None
             recovery.cleared(self._desk, self._book, draft, member, origin)
             self._forget_late(member.episode_id)
+        elif event.change in (EpisodeChange.FLAPPING, EpisodeChange.STEADY):
+            reason = Reason.FLAPPING
+            self._tell_turns(draft, member, event)
+            self._severity(draft, member, event)
         elif event.change == EpisodeChange.CHANGED:
-            worse = SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(member.severity, 0)
-            text = f"severity {member.severity} -> {event.alert.severity}: {member.summary}"
-            facts = {"episode_id": member.episode_id, "origin": event.alert.origin}
-            draft.note("severity", MACHINE, text, IncidentChange.UPDATED, **facts)
-            self._book.set_severity(member, event.alert.severity)
-            if worse:
-                recovery.got_worse(self._desk, draft, member)
-                self._assess(draft)
+            self._severity(draft, member, event)
         else:
             self._desk.acknowledge(draft, f"source {member.feed}")
         self.touch(MEMBER + member.episode_id)
         self._decide(effects, event, Disposition.JOINED, reason, incident)
+
+    def _severity(self, draft: Draft, member: Member, event: EpisodeEvent) -> None:
+        """A member has perhaps another severity now."""
+        if event.alert.severity == member.severity:
+            return
+        worse = SEVERITY_RANK.get(event.alert.severity, 0) > SEVERITY_RANK.get(member.severity, 0)
+        text = f"severity {member.severity} -> {event.alert.severity}: {member.summary}"
+        facts = {"episode_id": member.episode_id, "origin": event.alert.origin}
+        draft.note("severity", MACHINE, text, IncidentChange.UPDATED, **facts)
+        self._book.set_severity(member, event.alert.severity)
+        if worse:
+            recovery.got_worse(self._desk, draft, member)
+            self._assess(draft)
 
     # -- late topology
 

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from pipeline.core.correlate_state import HELD, SUPPRESSED, CorrelateState
 from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.draft import Draft
 from pipeline.core.holding import AtEnd, Held, Wakes
+from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.matcher import Match, Matcher
 from pipeline.core.step import Effects
@@ -22,15 +24,18 @@ from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.command import Target
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident, IncidentChange, Member
 
 _OVER: Final = frozenset({EpisodeChange.RESOLVED.value, EpisodeChange.EXPIRED.value})
+
+_TURNS: Final = frozenset({EpisodeChange.FLAPPING.value, EpisodeChange.STEADY.value})
 
 WHY: Final[dict[str, str]] = {
     "evidence": "other symptoms speak for it",
     "severity": "it got worse",
     "person": "a person has it in hand",
     "time": "its time was up",
+    "steady": "it flaps no longer and fires",
 }
 """What let an episode in -> the same in words, for the timeline."""
 
@@ -100,7 +105,10 @@ class CorrelateHeld(CorrelateState):
         if event.change in _OVER:
             del self._suppressed[event.episode_id]
         else:
-            self._suppressed[event.episode_id].alert.severity = event.alert.severity
+            suppressed = self._suppressed[event.episode_id]
+            suppressed.alert.severity = event.alert.severity
+            if event.change in _TURNS:
+                suppressed.reason = event.reason
         self.touch(SUPPRESSED + event.episode_id)
         self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
 
@@ -147,11 +155,17 @@ class CorrelateHeld(CorrelateState):
         self._decide(effects, event, _disposition(reason), reason, None)
         return True
 
-    def _waits(self, event: EpisodeEvent, effects: Effects) -> bool:
-        """Let a possible transient wait; False where dedupe takes it for none, or its time is up already."""
-        if event.hold_until_ms is None or event.hold_until_ms <= self.clock_ms:
+    def _waits(self, event: EpisodeEvent, match: Match, effects: Effects) -> bool:
+        """Let wait what may be a transient, or flaps, and belongs to no incident; False where it may come in."""
+        if event.reason == Reason.FLAPPING:
+            return not _is_open(match) and self._hold_flapping(event, effects)
+        if match.incident is not None or event.hold_until_ms is None or event.hold_until_ms <= self.clock_ms:
             return False
-        return self._hold(effects, event, event.hold_until_ms, Reason.TRANSIENT, event.hold)
+        return self._hold(effects, event, event.hold_until_ms, Reason.TRANSIENT, event.facts)
+
+    def _hold_flapping(self, event: EpisodeEvent, effects: Effects) -> bool:
+        """Let wait, until it is steady, what flaps; an incident that comes to concern it takes it in."""
+        return self._hold(effects, event, None, Reason.FLAPPING, wakes=Wakes.INCIDENT)
 
     # -- coming in
 
@@ -176,7 +190,7 @@ class CorrelateHeld(CorrelateState):
         while came and len(self._holding):
             for held, waiting in list(self._holding.related(came.pop(), space)):
                 match = self._matcher.best(waiting, space, self.clock_ms)
-                if match.incident is None:
+                if match.incident is None or (held.wakes == Wakes.INCIDENT and not _is_open(match)):
                     continue
                 drawn = self._come_in(held, "evidence", effects, match)
                 if drawn is not None:
@@ -216,23 +230,48 @@ class CorrelateHeld(CorrelateState):
     def _held_news(self, held: Held, event: EpisodeEvent, effects: Effects) -> bool:
         """A change of an episode that waits; False where that lets it in, and the change is still to be applied."""
         sleeps = held.wakes == Wakes.NOTHING
+        if event.change == EpisodeChange.STEADY:
+            self._hold_due(event.episode_id, effects, "steady")
+            return True
+        if event.change == EpisodeChange.FLAPPING and not sleeps:
+            return self._began_to_flap(held, event, effects)
         if event.change in _OVER:
             self._take_out(held)
             self._drop(held, effects)
         elif event.change == EpisodeChange.CHANGED and (sleeps or not _is_worse(event, held)):
             self._holding.renew(held, event)
             self.touch(HELD + event.episode_id)
-        elif sleeps:
-            self._decide(effects, event, Disposition.CONTROL, Reason.ACKNOWLEDGED_AT_SOURCE, None)
-            return True
-        else:
+        elif not sleeps:
             self._let_in(held, "severity" if event.change == EpisodeChange.CHANGED else "person", effects)
             return False
         reason = Reason(held.reason)
         self._decide(effects, event, _disposition(reason), reason, None)
         return True
 
-    def _hold_due(self, episode_id: str, effects: Effects) -> None:
+    def _tell_turns(self, draft: Draft, member: Member, event: EpisodeEvent) -> None:
+        """Put on the record that a member flaps, or is steady again."""
+        if event.change == EpisodeChange.STEADY:
+            facts = event.facts or {}
+            text = f"flaps no longer and fires, after {facts.get('alerts', 0)} alerts that were not told"
+        else:
+            facts, text = {}, "flaps: it counts as firing until it is steady"
+        draft.note(
+            "flapping",
+            MACHINE,
+            f"{text}: {member.summary}",
+            IncidentChange.UPDATED,
+            episode_id=member.episode_id,
+            hidden=facts,
+        )
+
+    def _began_to_flap(self, held: Held, event: EpisodeEvent, effects: Effects) -> bool:
+        """What waited as a possible transient flaps: it waits on, for that reason."""
+        self._take_out(held)
+        self._decide(effects, event, Disposition.SUPPRESSED, Reason.FLAPPING, None)
+        held.event.counted, held.event.reason = False, Reason.FLAPPING
+        return self._hold_flapping(held.event, effects)
+
+    def _hold_due(self, episode_id: str, effects: Effects, why: str = "time") -> None:
         """The time of an episode that waits is up. Where maintenance has begun meanwhile, it is expected now."""
         held = self._holding.get(episode_id)
         if held is None:
@@ -246,7 +285,7 @@ class CorrelateHeld(CorrelateState):
             self._take_out(held)
             self._drop(held, effects)
         else:
-            self._let_in(held, "time", effects)
+            self._let_in(held, why, effects)
 
     def _take_out(self, held: Held) -> None:
         name = HELD + held.event.episode_id
@@ -256,6 +295,10 @@ class CorrelateHeld(CorrelateState):
 
     def _drop(self, held: Held, effects: Effects) -> None:
         """It is over, or was never enough: nobody hears of it."""
+
+
+def _is_open(match: Match) -> bool:
+    return match.incident is not None and match.incident.state in OPEN_STATES
 
 
 def _disposition(reason: str) -> Disposition:

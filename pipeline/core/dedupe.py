@@ -1,35 +1,26 @@
 """Dedupe: many alerts of one condition become few episodes.
 
-Per alert key: repeats are folded, severity changes and recoveries told, flapping and maintenance suppressed, silent
-sources expired. What may be a transient is told at once, with how long it may wait: correlate lets it, since it alone
-sees what else happens. What is suppressed is kept, so that the truth comes back when its reason ends:
-an alert that still fires at the end of a maintenance window is released then.
+Per alert key: repeats are folded, severity changes and recoveries told, silent sources expired. What may be a transient
+is told at once, with how long it may wait: correlate lets it, since it alone sees what else happens. A condition that
+flaps is told once when that begins and once when it is steady; whether it begins and ends is judged on each turn and at
+its own moment. Maintenance suppresses; what is suppressed is kept, so that the truth comes back when its reason ends.
 
 Each alert either gets its disposition here or is forwarded inside an episode event for correlate to decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, ClassVar, Final
 
 import orjson
 
 from pipeline.core.condition import FLAPPING, HELD, MAINTENANCE, OPEN, RESOLVED, Condition
-from pipeline.core.maintenance import MaintenanceIndex
-from pipeline.core.step import Effects, Output, Processor, Record
-from pipeline.core.topology import Topology
-from pipeline.models.alert import ALERT_SCHEMA, Alert, Kind, alert_from_wire, alert_to_wire
+from pipeline.core.dedupe_state import STATE, DedupeState
+from pipeline.core.step import Effects, Record
+from pipeline.models.alert import ALERT_SCHEMA, SEVERITY_RANK, Alert, Kind, alert_from_wire, alert_to_wire
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
-from pipeline.models.episode import EpisodeChange, Hold, brief, episode_to_wire
-from pipeline.models.policy import Config, Feed
-
-_STATE: Final = "c/"
-"""State key of a condition."""
-
-_BODY: Final = "a/"
-"""State key of the newest alert of a condition that is held or suppressed: what its release will tell."""
+from pipeline.models.episode import EpisodeChange, brief
 
 _HIDDEN: Final[dict[str, tuple[Disposition, Reason]]] = {
     MAINTENANCE: (Disposition.SUPPRESSED, Reason.MAINTENANCE),
@@ -61,55 +52,10 @@ _glance: Final = itemgetter("schema", "kind", "alert_key", "severity", "origin",
 """What every alert on our own topic says, as far as a repeat needs it."""
 
 
-class DedupeProcessor(Processor):
+class DedupeProcessor(DedupeState):
     """Episodes of one partition of ``alerts``."""
 
     stage: ClassVar[str] = "dedupe"
-
-    def __init__(self, config: Config, feeds: Mapping[str, Feed], topology: Topology) -> None:
-        super().__init__()
-        self._settings = config.correlation
-        self._feeds = feeds
-        self._maintenance = MaintenanceIndex(config.maintenance, topology)
-        self._conditions: dict[str, bytes] = {}  # packed; see `Condition`
-        self._bodies: dict[str, bytes] = {}
-        self._open = 0
-
-    # -- state
-
-    def load(self, key: str, value: bytes) -> None:
-        """Take one state record back, and set its deadline.
-
-        Raises:
-            ValueError: a condition is of a schema that this release does not read.
-        """
-        name = key[2:]
-        if key[:2] == _BODY:
-            self._bodies[name] = value
-            return
-        try:
-            condition = Condition.unpacked(value)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"dedupe: state record {key} is not one of this release ({error})") from error
-        self._conditions[name] = value
-        self._open += condition.phase == OPEN
-        self.timers.set(name, self._deadline(condition))
-
-    def dump(self, key: str) -> bytes | None:
-        """The state record of a key; None where it is gone."""
-        return (self._bodies if key[:2] == _BODY else self._conditions).get(key[2:])
-
-    def gauges(self) -> dict[str, dict[str, float]]:
-        """Open episodes, for metrics."""
-        return {"open_episodes": {"": float(self._open)}}
-
-    def condition(self, alert_key: str) -> Condition | None:
-        """What is remembered of a condition, for those who ask why; a copy."""
-        return self._known(alert_key)
-
-    def _known(self, alert_key: str) -> Condition | None:
-        packed = self._conditions.get(alert_key)
-        return None if packed is None else Condition.unpacked(packed)
 
     # -- decisions
 
@@ -136,7 +82,7 @@ class DedupeProcessor(Processor):
         Answers False, with nothing done, where the alert is news: another severity, or a new run.
         """
         phase = condition.phase
-        if phase == RESOLVED:
+        if condition.resolved_at_ms is not None:
             return False
         _, _, alert_key, severity, origin, received_at_ms = glance
         delivery_id, event_at_ms = document.get("delivery_id"), document.get("event_at_ms")
@@ -146,8 +92,9 @@ class DedupeProcessor(Processor):
         elif late or severity == condition.severity:
             disposition, reason = _REPEAT[phase, late]
             condition.heard(event_at_ms, document.get("source_episode_id"), delivery_id, self.clock_ms)
+            condition.hidden += phase != OPEN
             self._conditions[alert_key] = newest = condition.packed()
-            self.touch(_STATE + alert_key, newest)
+            self.touch(STATE + alert_key, newest)
             if phase == OPEN and condition.ttl_seconds:
                 self.timers.set(alert_key, self.clock_ms + condition.ttl_seconds * 1_000)
         else:
@@ -179,10 +126,12 @@ class DedupeProcessor(Processor):
         condition = self._known(alert.alert_key)
         if condition is None:
             self._begin(alert, body, Condition(), effects)
-        elif condition.phase != RESOLVED:
+        elif condition.fires:
             self._changed(alert, body, condition, effects)
         elif condition.is_late(alert):
             self._decide(effects, alert, Disposition.REPEATED, Reason.OUT_OF_ORDER, condition)
+        elif condition.phase == FLAPPING:
+            self._turned_on(alert, body, condition, effects)
         else:
             self._begin(alert, body, condition, effects)
 
@@ -190,13 +139,11 @@ class DedupeProcessor(Processor):
         """Another severity: the newest alert speaks for the run from now on, in the space where it is known."""
         condition.heard(alert.event_at_ms, alert.source_episode_id, alert.delivery_id, self.clock_ms)
         condition.severity = alert.severity
-        if alert.space != condition.space:
-            alert.space = condition.space
-            body = alert_to_wire(alert)
+        body = _in_space(alert, condition.space, body)
         if condition.phase == OPEN:
             self._forward(effects, alert, body, condition, EpisodeChange.CHANGED, Reason.SEVERITY_CHANGED)
         else:
-            self._decide(effects, alert, *_HIDDEN[condition.phase], condition)
+            self._hide(effects, alert, body, condition)
         self._keep(alert.alert_key, condition, body)
 
     def _begin(self, alert: Alert, body: bytes, condition: Condition, effects: Effects) -> None:
@@ -208,14 +155,16 @@ class DedupeProcessor(Processor):
         until_ms = self._maintenance.until_ms(alert, now)
         if until_ms is not None:
             condition.phase, condition.until_ms = MAINTENANCE, until_ms
-            self._decide(effects, alert, Disposition.SUPPRESSED, Reason.MAINTENANCE, condition)
+            condition.hide(now)
+            condition.hidden_runs = 1
+            self._hide(effects, alert, body, condition)
         elif self._flaps(condition):
-            condition.phase = FLAPPING
-            self._decide(effects, alert, Disposition.SUPPRESSED, Reason.FLAPPING, condition)
+            self._begin_flapping(condition)
+            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, Reason.FLAPPING)
         else:
             self._open_up(alert, condition)
             reason = Reason.REOPENED_EPISODE if again else Reason.NEW_EPISODE
-            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, reason, self._hold(alert))
+            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, reason, self._hold_ms(alert))
         self._keep(alert.alert_key, condition, body)
 
     def _resolved(self, alert: Alert, effects: Effects) -> None:
@@ -227,30 +176,73 @@ class DedupeProcessor(Processor):
             self._keep(alert.alert_key, condition)
             self._decide(effects, alert, Disposition.REPEATED, Reason.RESOLVED_WITHOUT_FIRING, condition)
             return
-        phase = condition.phase
-        if phase == RESOLVED:
+        if not condition.fires:
             self._decide(effects, alert, Disposition.REPEATED, Reason.RESOLVED_WITHOUT_FIRING, condition)
             return
         if condition.is_overtaken(alert):
             self._decide(effects, alert, Disposition.REPEATED, Reason.OUT_OF_ORDER, condition)
             return
-        if phase == OPEN:
-            told = brief(alert.alert_key, condition.severity, condition.space, alert)
-            self._forward(effects, alert, told, condition, EpisodeChange.RESOLVED, Reason.RESOLVED)
-        else:
-            self._decide(effects, alert, *_HIDDEN[phase], condition)
-        self._enter(condition, RESOLVED)
-        condition.settle(alert, now)
         self._note_turn(condition)
+        if condition.phase == OPEN:
+            self._recovered(alert, condition, effects)
+        else:
+            self._hide(effects, alert, None, condition)
+            if condition.phase == MAINTENANCE:
+                self._tell_hidden(alert.alert_key, condition, effects)
+            if condition.phase != FLAPPING:
+                self._enter(condition, RESOLVED)
+        condition.settle(alert, now)
         self._keep(alert.alert_key, condition)
+
+    def _recovered(self, alert: Alert, condition: Condition, effects: Effects) -> None:
+        """The recovery of an episode that is told; the one turn too many makes it flap."""
+        told = brief(alert.alert_key, condition.severity, condition.space, alert)
+        if self._flaps(condition):
+            self._begin_flapping(condition)
+            self._forward(effects, alert, told, condition, EpisodeChange.FLAPPING, Reason.FLAPPING)
+        else:
+            self._forward(effects, alert, told, condition, EpisodeChange.RESOLVED, Reason.RESOLVED)
+            self._enter(condition, RESOLVED)
 
     def _acknowledged(self, alert: Alert, effects: Effects) -> None:
         condition = self._known(alert.alert_key)
-        if condition is None or condition.phase != OPEN or alert.kind != Kind.ACKNOWLEDGED:
+        if condition is None or condition.phase not in (OPEN, FLAPPING) or alert.kind != Kind.ACKNOWLEDGED:
             self._decide(effects, alert, Disposition.CONTROL, Reason.ACKNOWLEDGED_AT_SOURCE, condition)
             return
         told = brief(alert.alert_key, condition.severity, condition.space, alert)
         self._forward(effects, alert, told, condition, EpisodeChange.ACKNOWLEDGED, Reason.ACKNOWLEDGED_AT_SOURCE)
+
+    # -- flapping
+
+    def _begin_flapping(self, condition: Condition) -> None:
+        """From now on its turns are counted and not told; a rise in severity still is."""
+        self._enter(condition, FLAPPING)
+        condition.hide(self.clock_ms)
+        condition.told = condition.severity
+
+    def _turned_on(self, alert: Alert, body: bytes, condition: Condition, effects: Effects) -> None:
+        """It flaps and fires again: no new episode."""
+        condition.heard(alert.event_at_ms, alert.source_episode_id, alert.delivery_id, self.clock_ms)
+        condition.resolved_at_ms, condition.severity = None, alert.severity
+        condition.hidden_runs += 1
+        self._note_turn(condition)
+        body = _in_space(alert, condition.space, body)
+        self._hide(effects, alert, body, condition)
+        self._keep(alert.alert_key, condition, body)
+
+    def _hide(self, effects: Effects, alert: Alert, body: bytes | None, condition: Condition) -> None:
+        """Suppress an alert, unless it makes a condition that flaps worse than anybody knows."""
+        if body is not None and condition.phase == FLAPPING and _rank(alert.severity) > _rank(condition.told):
+            condition.told = alert.severity
+            self._forward(effects, alert, body, condition, EpisodeChange.CHANGED, Reason.SEVERITY_CHANGED)
+            return
+        condition.hidden += 1
+        self._decide(effects, alert, *_HIDDEN[condition.phase], condition)
+
+    def _tell_hidden(self, key: str, condition: Condition, effects: Effects) -> None:
+        """A run that nobody was told of is over: for the record."""
+        facts = {"hidden_by": Reason.MAINTENANCE, **condition.take_hidden(self.clock_ms)}
+        self._emit(effects, key, self._bodies[key], condition, EpisodeChange.HIDDEN, Reason.MAINTENANCE, facts=facts)
 
     # -- time
 
@@ -259,131 +251,55 @@ class DedupeProcessor(Processor):
         condition = Condition.unpacked(self._conditions[key])
         if condition.phase == RESOLVED:
             del self._conditions[key]
-            self.touch(_STATE + key)
-            return
-        if condition.phase == OPEN:
+            self.touch(STATE + key)
+        elif condition.phase == OPEN:
             told = brief(key, condition.severity, condition.space)
             self._emit(effects, key, told, condition, EpisodeChange.EXPIRED, Reason.EXPIRED)
             self._enter(condition, RESOLVED)
             condition.resolved_at_ms = due_ms
+            self._note_turn(condition)
             self._keep(key, condition)
-            return
+        elif condition.phase == FLAPPING:
+            self._steady(key, condition, effects)
+        else:
+            self._release(key, condition, effects)
+
+    def _steady(self, key: str, condition: Condition, effects: Effects) -> None:
+        """It has not turned for long enough: the truth, whichever it is, is told."""
+        condition.turns.clear()
+        facts = {"hidden_by": Reason.FLAPPING, **condition.take_hidden(self.clock_ms)}
+        if condition.fires:
+            body = self._bodies[key]
+            self._open_up(alert_from_wire(orjson.loads(body)), condition)
+            self._emit(effects, key, body, condition, EpisodeChange.STEADY, Reason.RELEASED, facts=facts)
+        else:
+            told = brief(key, condition.severity, condition.space)
+            self._emit(effects, key, told, condition, EpisodeChange.RESOLVED, Reason.RELEASED, facts=facts)
+            self._enter(condition, RESOLVED)
+        self._keep(key, condition)
+
+    def _release(self, key: str, condition: Condition, effects: Effects) -> None:
+        """Maintenance is over, or a hold that an older release had begun, and it fires still."""
         body = self._bodies[key]
         alert = alert_from_wire(orjson.loads(body))
-        until_ms = self._maintenance.until_ms(alert, due_ms)
+        until_ms = self._maintenance.until_ms(alert, self.clock_ms)
         if until_ms is not None:
             condition.phase, condition.until_ms = MAINTENANCE, until_ms
         else:
+            facts = {"hidden_by": _HIDDEN[condition.phase][1], **condition.take_hidden(self.clock_ms)}
             self._open_up(alert, condition)
             condition.turns.clear()
-            self._emit(effects, key, body, condition, EpisodeChange.OPENED, Reason.RELEASED)
+            self._emit(effects, key, body, condition, EpisodeChange.OPENED, Reason.RELEASED, facts=facts)
         self._keep(key, condition, body)
 
-    def _deadline(self, condition: Condition) -> int | None:
-        settings, phase = self._settings, condition.phase
-        if phase == OPEN:
-            return condition.last_at_ms + condition.ttl_seconds * 1_000 if condition.ttl_seconds else None
-        if phase == RESOLVED:
-            keep_seconds = max(settings.flap_window_seconds, settings.window_seconds)
-            return (condition.resolved_at_ms or 0) + keep_seconds * 1_000
-        if phase == FLAPPING:
-            return condition.turns[-1] + settings.flap_quiet_seconds * 1_000
-        return condition.until_ms
 
-    # -- small things
+def _in_space(alert: Alert, space: str, body: bytes) -> bytes:
+    """The alert's JSON in the space where its run is known."""
+    if alert.space == space:
+        return body
+    alert.space = space
+    return alert_to_wire(alert)
 
-    def _enter(self, condition: Condition, phase: str) -> None:
-        self._open += (phase == OPEN) - (condition.phase == OPEN)
-        condition.phase = phase
-        condition.until_ms = None
 
-    def _open_up(self, alert: Alert, condition: Condition) -> None:
-        """Make it an episode that correlate knows of, and fix how long its source may be silent.
-
-        0 where the source reports recovery itself.
-        """
-        feed = self._feeds.get(alert.feed)
-        by_feed = feed.ttl_seconds if feed else None
-        condition.ttl_seconds = alert.ttl_seconds or by_feed or self._settings.ttl_seconds or 0
-        self._enter(condition, OPEN)
-
-    def _hold(self, alert: Alert) -> Hold | None:
-        """How long a new run may wait for being a transient; correlate lets it, as long as nothing speaks for it."""
-        feed = self._feeds.get(alert.feed)
-        seconds = feed.hold_seconds.get(alert.severity, 0) if feed else 0
-        return Hold(self.clock_ms + seconds * 1_000, {"set_seconds": seconds}) if seconds else None
-
-    def _note_turn(self, condition: Condition) -> None:
-        """Remember one turn between firing and resolved, as far back as flapping looks."""
-        oldest = self.clock_ms - self._settings.flap_window_seconds * 1_000
-        condition.turns = [turn for turn in condition.turns if turn >= oldest]
-        condition.turns.append(self.clock_ms)
-        del condition.turns[: -self._settings.flap_transitions - 1]
-
-    def _flaps(self, condition: Condition) -> bool:
-        return len(condition.turns) > self._settings.flap_transitions
-
-    def _keep(self, key: str, condition: Condition, body: bytes | None = None) -> None:
-        """Put a condition to rest. Its alert stays only while it may still have to be told: held or suppressed."""
-        self._conditions[key] = newest = condition.packed()
-        self.touch(_STATE + key, newest)
-        if condition.phase in (OPEN, RESOLVED):
-            if self._bodies.pop(key, None) is not None:
-                self.touch(_BODY + key)
-        elif body is not None and self._bodies.get(key) != body:
-            self._bodies[key] = body
-            self.touch(_BODY + key)
-        self.timers.set(key, self._deadline(condition))
-
-    def _decide(
-        self,
-        effects: Effects,
-        alert: Alert,
-        disposition: Disposition,
-        reason: Reason,
-        condition: Condition | None,
-    ) -> None:
-        episode = condition.episode_id if condition else None
-        origin = Origin(*alert.origin)
-        self.decide(effects, Decision(origin, disposition, reason, alert.received_at_ms, alert.alert_key, episode))
-
-    def _forward(
-        self,
-        effects: Effects,
-        alert: Alert,
-        told: bytes,
-        condition: Condition,
-        change: EpisodeChange,
-        reason: Reason,
-        hold: Hold | None = None,
-    ) -> None:
-        self.ledger.forwarded += 1
-        self._emit(effects, alert.alert_key, told, condition, change, reason, counted=True, hold=hold)
-
-    def _emit(
-        self,
-        effects: Effects,
-        alert_key: str,
-        told: bytes,
-        condition: Condition,
-        change: EpisodeChange,
-        reason: Reason,
-        *,
-        counted: bool = False,
-        hold: Hold | None = None,
-    ) -> None:
-        """Tell correlate. ``told``: JSON of the alert behind it."""
-        space = condition.space
-        value = episode_to_wire(
-            episode_id=condition.episode_id,
-            alert_key=alert_key,
-            space=space,
-            change=change,
-            reason=reason,
-            at_ms=self.clock_ms,
-            repeats=condition.repeats,
-            alert=told,
-            counted=counted,
-            hold=hold,
-        )
-        effects.outputs.append(Output("episodes", space.encode(), value, self.clock_ms))
+def _rank(severity: str) -> int:
+    return SEVERITY_RANK.get(severity, 0)

@@ -18,13 +18,21 @@ from pipeline.core.step import PARTITION_KEY
 
 FIRST_SCHEMA: Final = 1
 
-STATE_SCHEMAS: Final[dict[str, int]] = {"dedupe": 1, "correlate": 1, "bridge": 1, "deliver": 1}
+STATE_SCHEMAS: Final[dict[str, int]] = {"dedupe": 2, "correlate": 1, "bridge": 1, "deliver": 1}
 """Stage -> form of the state records that it writes."""
 
 Migration = Callable[[str, Any], Any]
 """State key and its document of one schema -> the document of the next. Pure."""
 
-MIGRATIONS: Final[dict[tuple[str, int], Migration]] = {}
+
+def _conditions_that_count_what_they_hide(key: str, document: Any) -> Any:
+    """Of dedupe: a condition counts what it suppresses. One that does already begins to count now."""
+    if not key.startswith("c/"):
+        return document
+    return [3, *document[1:], None, 0, 0, ""]
+
+
+MIGRATIONS: Final[dict[tuple[str, int], Migration]] = {("dedupe", 1): _conditions_that_count_what_they_hide}
 """(stage, schema) -> the step to the schema after it."""
 
 

@@ -29,7 +29,9 @@ def cleared(desk: Desk, book: Book, draft: Draft, member: Member, origin: tuple[
     word = "fell silent"
     facts: dict[str, Any] = {"episode_id": member.episode_id}
     if origin is not None:
-        word, facts["origin"] = "cleared", origin
+        word = "cleared"
+        if origin[0]:  # what flapped is over when it has been quiet, which no message says
+            facts["origin"] = origin
     draft.note("clear", MACHINE, f"{word}: {member.summary}", IncidentChange.UPDATED, **facts)
     for ticket in incident.tickets:
         if ticket.episode_id == member.episode_id:

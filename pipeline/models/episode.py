@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
@@ -12,20 +12,28 @@ from pipeline.models.alert import Alert, Kind, alert_from_wire, alert_to_wire
 from pipeline.models.wire import to_json
 
 EPISODE_SCHEMA: Final = 3
-"""Says how long an episode may wait. One of schema 2 is read as one that never does: dedupe of an older release has
-let what may be a transient wait itself."""
+"""Says how long an episode may wait, and when it flaps. One of schema 2 is read as one that never does either: dedupe
+of an older release has let it wait, or suppressed it, itself."""
 
 READ_SCHEMAS: Final = frozenset({2, EPISODE_SCHEMA})
 
 
 class EpisodeChange(StrEnum):
-    """What happened to an episode."""
+    """What happened to an episode.
+
+    ``flapping``: from now on its turns are not told; one that begins so is ``opened`` with that reason. ``steady``: it
+    flaps no longer and fires; one that is steady and over is ``resolved``. ``hidden``: a run that was not told because
+    of maintenance is over; told for the record alone.
+    """
 
     OPENED = "opened"
     CHANGED = "changed"
     RESOLVED = "resolved"
     EXPIRED = "expired"
     ACKNOWLEDGED = "acknowledged"
+    FLAPPING = "flapping"
+    STEADY = "steady"
+    HIDDEN = "hidden"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +51,7 @@ class EpisodeEvent:
         counted: the alert's disposition is still open and correlate decides it. False for timers,
             whose alerts were counted when they came.
         hold_until_ms: until when it may be a transient, in stream time; None: it is none.
-        hold: what that was decided by, for people.
+        facts: what the change was decided by, and what was suppressed before it, for people and for the record.
     """
 
     episode_id: str
@@ -56,7 +64,7 @@ class EpisodeEvent:
     alert: Alert
     counted: bool
     hold_until_ms: int | None = None
-    hold: dict[str, Any] | None = None
+    facts: dict[str, Any] | None = None
     schema: int = EPISODE_SCHEMA
 
     def trace(self) -> dict[str, Any]:
@@ -64,18 +72,6 @@ class EpisodeEvent:
         facts = {"origin": self.alert.origin, "alert_key": self.alert_key}
         source = self.alert.source_episode_id
         return facts if source is None else facts | {"source_episode_id": source}
-
-
-class Hold(NamedTuple):
-    """How long an episode may wait for being a transient.
-
-    Attributes:
-        until_ms: in stream time.
-        facts: what that was decided by, for people.
-    """
-
-    until_ms: int
-    facts: dict[str, Any]
 
 
 def brief(alert_key: str, severity: str, space: str, alert: Alert | None = None) -> bytes:
@@ -107,7 +103,8 @@ def episode_to_wire(
     repeats: int,
     alert: bytes,
     counted: bool,
-    hold: Hold | None = None,
+    hold_until_ms: int | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> bytes:
     """JSON of an `EpisodeEvent`, around the alert's own JSON: dedupe hands bodies on without building them anew."""
     document = {
@@ -122,8 +119,10 @@ def episode_to_wire(
         "counted": counted,
         "alert": orjson.Fragment(alert),
     }
-    if hold is not None:
-        document["hold_until_ms"], document["hold"] = hold
+    if hold_until_ms is not None:
+        document["hold_until_ms"] = hold_until_ms
+    if facts is not None:
+        document["facts"] = facts
     return to_json(document)
 
 

@@ -70,7 +70,7 @@ def test_every_run_has_an_episode_of_its_own_and_the_first_id_depends_on_key_and
 
 
 FACTS: list[Any] = [OPEN, "EP-1", "critical", "production", 3, T0, T0 + 1, T0 + 2, T0 + 3, T0 + 4, T0 + 5]
-FACTS += ["run-1", "delivery-1", 60, 1, [T0, T0 + 1]]
+FACTS += ["run-1", "delivery-1", 60, 1, [T0, T0 + 1], T0 + 2, 7, 2, "warning"]
 
 
 def test_a_condition_comes_back_from_its_packed_form_field_by_field() -> None:

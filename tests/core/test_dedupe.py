@@ -25,7 +25,6 @@ from tests.core.builders import (
     config,
     moment,
     resolved,
-    settings,
     values,
 )
 
@@ -174,38 +173,6 @@ def test_an_acknowledgement_at_the_source_is_told_only_of_an_open_episode() -> N
     assert put(desk, alert(kind=Kind.ACKNOWLEDGED), T0 + 1) == [("acknowledged", "acknowledged_at_source", True)]
 
 
-# -- flapping
-
-
-def flap(desk: Bench, turns: int, start_ms: int = T0) -> int:
-    """Firing and resolved in turn, ten seconds apart; answers when the last was."""
-    for turn in range(turns):
-        desk.put("alerts", alert() if turn % 2 == 0 else resolved(), start_ms + turn * 10 * SECOND)
-    return start_ms + (turns - 1) * 10 * SECOND
-
-
-def test_flapping_is_suppressed_and_released_when_it_stays_firing() -> None:
-    desk = bench(correlation=settings(flap_transitions=4, flap_quiet_seconds=300))
-    end_ms = flap(desk, 7)
-    assert last(desk) == (Disposition.SUPPRESSED, Reason.FLAPPING)
-    assert len(values(desk.effects.outputs, "episodes")) == 4
-    assert told(desk.tick(end_ms + 300 * SECOND - 1)) == []
-    assert told(desk.tick(end_ms + 300 * SECOND)) == [("opened", "released", False)]
-
-
-def test_flapping_that_ends_quiet_is_never_told() -> None:
-    desk = bench(correlation=settings(flap_transitions=4, flap_quiet_seconds=300))
-    end_ms = flap(desk, 8)
-    assert told(desk.tick(end_ms + 24 * HOUR)) == []
-
-
-def test_slow_turns_are_not_flapping() -> None:
-    desk = bench(correlation=settings(flap_transitions=4, flap_window_seconds=600))
-    for turn in range(12):
-        desk.put("alerts", alert() if turn % 2 == 0 else resolved(), T0 + turn * 5 * MINUTE)
-    assert not [each for each in desk.decisions if each.reason == Reason.FLAPPING]
-
-
 # -- maintenance
 
 
@@ -222,7 +189,7 @@ def test_maintenance_suppresses_what_runs_on_the_target_and_its_end_tells_what_s
     assert put(desk, alert("k2", entity=HOST), T0) == []
     assert put(desk, alert(entity=DB), T0 + 1) == [], "the database runs on the host"
     assert put(desk, alert("k3"), T0 + 2) == OPENED, "the shop needs the database, and runs elsewhere"
-    assert put(desk, resolved("k2"), T0 + MINUTE) == []
+    assert put(desk, resolved("k2"), T0 + MINUTE) == [("hidden", "maintenance", False)], "for the record alone"
     assert last(desk) == (Disposition.SUPPRESSED, Reason.MAINTENANCE)
     assert told(desk.tick(T0 + HOUR - 1)) == []
     assert told(desk.tick(T0 + HOUR)) == [("opened", "released", False)]

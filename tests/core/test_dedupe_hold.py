@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from pipeline.core.migrate import migrated
 from pipeline.models.alert import Severity
 from pipeline.models.decision import Disposition, Reason
 from tests.core.builders import HOUR, SECOND, T0, Bench, alert, config, feed, resolved, values
@@ -17,7 +18,7 @@ def holding() -> Bench:
 def test_what_may_be_a_transient_is_told_at_once_with_how_long_it_may_wait() -> None:
     desk = holding()
     (event,) = values(desk.put("alerts", alert(severity=Severity.WARNING), T0), "episodes")
-    assert (event["change"], event["hold_until_ms"], event["hold"]) == (
+    assert (event["change"], event["hold_until_ms"], event["facts"]) == (
         "opened",
         T0 + 60 * SECOND,
         {"set_seconds": 60},
@@ -30,7 +31,7 @@ def test_what_may_be_a_transient_is_told_at_once_with_how_long_it_may_wait() -> 
 def test_what_is_never_held_says_nothing_of_a_hold() -> None:
     (event,) = values(holding().put("alerts", alert(), T0), "episodes")
     assert "hold_until_ms" not in event
-    assert "hold" not in event
+    assert "facts" not in event
 
 
 HELD_BEFORE = b'[2,"held","EP-1","warning","production",0,%d,%d,null,%d,null,null,null,null,0,0,[%d]]' % (
@@ -44,8 +45,9 @@ HELD_BEFORE = b'[2,"held","EP-1","warning","production",0,%d,%d,null,%d,null,nul
 def held_before() -> Bench:
     """A worker that takes over from the release before, in which dedupe let what may be a transient wait itself."""
     desk = holding()
-    desk.processor.restore(b"c/k1", HELD_BEFORE)
-    desk.processor.restore(b"a/k1", orjson.dumps(alert(severity=Severity.WARNING)))
+    desk.processor.restore(b"c/k1", migrated("dedupe", b"c/k1", HELD_BEFORE, 1))
+    body = orjson.dumps(alert(severity=Severity.WARNING))
+    desk.processor.restore(b"a/k1", migrated("dedupe", b"a/k1", body, 1))
     desk.processor.restored()
     return desk
 

@@ -41,7 +41,7 @@ def warning(key: str = "a", **fields: Any) -> Alert:
 
 def begin(room: Room, about: Alert, at_ms: int = T0, hold_ms: int = HOLD, **fields: Any) -> list[Output]:
     """An episode that dedupe takes for a possible transient."""
-    event = opened(about, at_ms, hold_until_ms=at_ms + hold_ms, hold={"set_seconds": hold_ms // SECOND}, **fields)
+    event = opened(about, at_ms, hold_until_ms=at_ms + hold_ms, facts={"set_seconds": hold_ms // SECOND}, **fields)
     return room.put("episodes", event, at_ms)
 
 
@@ -295,7 +295,7 @@ def test_state_of_another_release_is_refused() -> None:
 def test_an_event_of_the_release_before_is_read_as_one_that_never_waits() -> None:
     room = Room()
     document = orjson.loads(orjson.dumps(opened(warning("a")))) | {"schema": 2}
-    del document["hold_until_ms"], document["hold"]
+    del document["hold_until_ms"], document["facts"]
     room.put("episodes", document, T0)
     assert last(room) == (Disposition.OPENED, Reason.FIRST_SYMPTOM)
     assert values(room.effects.outputs, "dead.letter") == []

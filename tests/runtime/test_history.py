@@ -180,19 +180,24 @@ def restored(bench: Bench, partition: int = 0) -> Count:
     return processor
 
 
+HERE = STATE_SCHEMAS[STAGE]
+"""The form of state records that this release writes."""
+
+
 def test_state_of_an_older_release_is_migrated_and_state_of_a_later_one_refused(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle(bench)
     assert restored(bench).counts == {"k0": 2}
     # A later release counts in tens. Records of both stand side by side until the older have changed.
-    monkeypatch.setitem(STATE_SCHEMAS, STAGE, 2)
-    monkeypatch.setitem(MIGRATIONS, (STAGE, 1), lambda key, count: count * 10)
+    monkeypatch.setitem(STATE_SCHEMAS, STAGE, HERE + 1)
+    monkeypatch.setitem(MIGRATIONS, (STAGE, HERE), lambda key, count: count * 10)
     assert restored(bench).counts == {"k0": 20}
     handle_here(bench)
     assert restored(bench).counts == {"k0": 20, "new": 1}
-    monkeypatch.setitem(STATE_SCHEMAS, STAGE, 1)
-    with pytest.raises(RefusedError, match=r"'new' was written by another release .*schema 2, this release reads 1"):
+    monkeypatch.setitem(STATE_SCHEMAS, STAGE, HERE)
+    refused = rf"'new' was written by another release .*schema {HERE + 1}, this release reads {HERE}"
+    with pytest.raises(RefusedError, match=refused):
         restored(bench)
 
 
@@ -200,9 +205,9 @@ def test_a_release_that_has_lost_the_way_from_an_older_schema_refuses_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle(bench)
-    monkeypatch.setitem(STATE_SCHEMAS, STAGE, 3)
-    monkeypatch.setitem(MIGRATIONS, (STAGE, 2), lambda key, count: count)
-    with pytest.raises(RefusedError, match="schema 1, this release reads 3"):
+    monkeypatch.setitem(STATE_SCHEMAS, STAGE, HERE + 2)
+    monkeypatch.setitem(MIGRATIONS, (STAGE, HERE + 1), lambda key, count: count)
+    with pytest.raises(RefusedError, match=f"schema {HERE}, this release reads {HERE + 2}"):
         restored(bench)
 
 

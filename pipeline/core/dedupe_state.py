@@ -1,0 +1,183 @@
+"""What dedupe keeps of one partition, and how it tells it: conditions at rest, newest alerts; records and deadlines.
+
+`pipeline.core.dedupe` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipeline.core.condition import FLAPPING, OPEN, RESOLVED, Condition
+from pipeline.core.maintenance import MaintenanceIndex
+from pipeline.core.step import Effects, Output, Processor
+from pipeline.core.topology import Topology
+from pipeline.models.alert import Alert
+from pipeline.models.decision import Decision, Disposition, Origin, Reason
+from pipeline.models.episode import EpisodeChange, episode_to_wire
+from pipeline.models.policy import Config, Feed
+
+STATE: Final = "c/"
+"""State key of a condition."""
+
+BODY: Final = "a/"
+"""State key of the newest alert of a condition that is held or suppressed: what its release will tell."""
+
+
+class DedupeState(Processor):
+    """The state of dedupe."""
+
+    def __init__(self, config: Config, feeds: Mapping[str, Feed], topology: Topology) -> None:
+        super().__init__()
+        self._settings = config.correlation
+        self._feeds = feeds
+        self._maintenance = MaintenanceIndex(config.maintenance, topology)
+        self._conditions: dict[str, bytes] = {}  # packed; see `Condition`
+        self._bodies: dict[str, bytes] = {}
+        self._open = 0
+
+    # -- state
+
+    def load(self, key: str, value: bytes) -> None:
+        """Take one state record back, and set its deadline.
+
+        Raises:
+            ValueError: a condition is of a schema that this release does not read.
+        """
+        name = key[2:]
+        if key[:2] == BODY:
+            self._bodies[name] = value
+            return
+        try:
+            condition = Condition.unpacked(value)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"dedupe: state record {key} is not one of this release ({error})") from error
+        self._conditions[name] = value
+        self._open += condition.phase == OPEN
+        self.timers.set(name, self._deadline(condition))
+
+    def dump(self, key: str) -> bytes | None:
+        """The state record of a key; None where it is gone."""
+        return (self._bodies if key[:2] == BODY else self._conditions).get(key[2:])
+
+    def gauges(self) -> dict[str, dict[str, float]]:
+        """Open episodes, for metrics."""
+        return {"open_episodes": {"": float(self._open)}}
+
+    def condition(self, alert_key: str) -> Condition | None:
+        """What is remembered of a condition, for those who ask why; a copy."""
+        return self._known(alert_key)
+
+    def _known(self, alert_key: str) -> Condition | None:
+        packed = self._conditions.get(alert_key)
+        return None if packed is None else Condition.unpacked(packed)
+
+    def _deadline(self, condition: Condition) -> int | None:
+        settings, phase = self._settings, condition.phase
+        if phase == OPEN:
+            return condition.last_at_ms + condition.ttl_seconds * 1_000 if condition.ttl_seconds else None
+        if phase == RESOLVED:
+            keep_seconds = max(settings.flap_window_seconds, settings.window_seconds)
+            return (condition.resolved_at_ms or 0) + keep_seconds * 1_000
+        if phase == FLAPPING:
+            return condition.turns[-1] + settings.flap_quiet_seconds * 1_000
+        return condition.until_ms
+
+    # -- for the decisions
+
+    def _enter(self, condition: Condition, phase: str) -> None:
+        self._open += (phase == OPEN) - (condition.phase == OPEN)
+        condition.phase = phase
+        condition.until_ms = None
+
+    def _open_up(self, alert: Alert, condition: Condition) -> None:
+        """Make it an episode that correlate knows of, and fix how long its source may be silent.
+
+        0 where the source reports recovery itself.
+        """
+        feed = self._feeds.get(alert.feed)
+        by_feed = feed.ttl_seconds if feed else None
+        condition.ttl_seconds = alert.ttl_seconds or by_feed or self._settings.ttl_seconds or 0
+        self._enter(condition, OPEN)
+
+    def _hold_ms(self, alert: Alert) -> int:
+        """How long a new run may wait for being a transient; correlate lets it, as long as nothing speaks for it."""
+        feed = self._feeds.get(alert.feed)
+        return feed.hold_seconds.get(alert.severity, 0) * 1_000 if feed else 0
+
+    def _note_turn(self, condition: Condition) -> None:
+        """Remember one turn between firing and resolved, as far back as flapping looks."""
+        oldest = self.clock_ms - self._settings.flap_window_seconds * 1_000
+        condition.turns = [turn for turn in condition.turns if turn >= oldest]
+        condition.turns.append(self.clock_ms)
+        del condition.turns[: -self._settings.flap_transitions - 1]
+
+    def _flaps(self, condition: Condition) -> bool:
+        return len(condition.turns) > self._settings.flap_transitions
+
+    def _keep(self, key: str, condition: Condition, body: bytes | None = None) -> None:
+        """Put a condition to rest. Its alert stays only while it may still have to be told: held or suppressed."""
+        self._conditions[key] = newest = condition.packed()
+        self.touch(STATE + key, newest)
+        if condition.phase in (OPEN, RESOLVED):
+            if self._bodies.pop(key, None) is not None:
+                self.touch(BODY + key)
+        elif body is not None and self._bodies.get(key) != body:
+            self._bodies[key] = body
+            self.touch(BODY + key)
+        self.timers.set(key, self._deadline(condition))
+
+    def _decide(
+        self,
+        effects: Effects,
+        alert: Alert,
+        disposition: Disposition,
+        reason: Reason,
+        condition: Condition | None,
+    ) -> None:
+        episode = condition.episode_id if condition else None
+        origin = Origin(*alert.origin)
+        self.decide(effects, Decision(origin, disposition, reason, alert.received_at_ms, alert.alert_key, episode))
+
+    def _forward(
+        self,
+        effects: Effects,
+        alert: Alert,
+        told: bytes,
+        condition: Condition,
+        change: EpisodeChange,
+        reason: Reason,
+        hold_ms: int = 0,
+    ) -> None:
+        self.ledger.forwarded += 1
+        self._emit(effects, alert.alert_key, told, condition, change, reason, counted=True, hold_ms=hold_ms)
+
+    def _emit(
+        self,
+        effects: Effects,
+        alert_key: str,
+        told: bytes,
+        condition: Condition,
+        change: EpisodeChange,
+        reason: Reason,
+        *,
+        counted: bool = False,
+        hold_ms: int = 0,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        """Tell correlate. ``told``: JSON of the alert behind it."""
+        space = condition.space
+        value = episode_to_wire(
+            episode_id=condition.episode_id,
+            alert_key=alert_key,
+            space=space,
+            change=change,
+            reason=reason,
+            at_ms=self.clock_ms,
+            repeats=condition.repeats,
+            alert=told,
+            counted=counted,
+            hold_until_ms=self.clock_ms + hold_ms if hold_ms else None,
+            facts={"set_seconds": hold_ms // 1_000} if hold_ms else facts,
+        )
+        effects.outputs.append(Output("episodes", space.encode(), value, self.clock_ms))
