@@ -15,7 +15,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test faults faults-selfcheck fuzz lint format bench demo lock clean
+.PHONY: help setup test faults faults-selfcheck fuzz lint format bench quality demo lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -47,6 +47,10 @@ format: $(STAMP) ## Format the code and apply safe fixes
 
 bench: $(STAMP) ## Measure everything briefly and compare with the bars; ARGS="--full" for long runs
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# make quality QUALITY_DATA=/data/correlation; docs/quality.md says where the data comes from.
+quality: $(STAMP) ## Measure the correlation on test worlds and real faults, and compare with the bars
+	@$(BIN)/python -m benchmarks.quality --test --publish $(ARGS)
 
 demo: $(STAMP) ## Play three real-life failures through a real Kafka
 	@$(BIN)/spillway demo

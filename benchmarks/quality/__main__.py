@@ -20,17 +20,20 @@ from benchmarks import machine
 from benchmarks.quality.bars import outcomes
 from benchmarks.quality.days import Row
 from benchmarks.quality.faults import LEVELS
-from benchmarks.quality.page import publish, write, write_plots
+from benchmarks.quality.fit import real_rows, simulated_rows
+from benchmarks.quality.large import LEVEL as LARGE
+from benchmarks.quality.page import compared, publish, write, write_plots
 from benchmarks.quality.report import sheets
 from benchmarks.quality.run import Task, run
 from benchmarks.quality.seeds import Purpose, SeedError, first, require
 from benchmarks.quality.splice import ROUNDS
-from benchmarks.quality.summary import levels
 
-DATA_VARIABLE: Final = "SPILLWAY_QUALITY_DATA"
+DATA_VARIABLE: Final = "QUALITY_DATA"
 RESULTS: Final = Path(".spillway/quality.jsonl")
 DAYS: Final = 20
 SPLICES: Final = 30
+FITTED: Final = 5
+"""Days that are compared with the real faults."""
 WIDTH_CHARACTERS: Final = 200
 """Tables are wide; without a terminal they are not cut."""
 
@@ -51,8 +54,11 @@ def main() -> int:
     splices = asked.splices if asked.splices is not None else SPLICES * asked.test
     if splices and alerts is not None:
         tasks += [Task(alerts, seed, at_once=n) for n in ROUNDS for seed in range(1, splices + 1)]
+    tasks += [Task(graphs, 1, LARGE)] * asked.test
     console = Console(stderr=True)
     rows: list[Row] = [{"commit": machine.commit(), **machine.facts()}, *run(tasks, console)]
+    if asked.test and alerts is not None:
+        rows += [*real_rows(alerts), *simulated_rows(graphs, seeds[:FITTED])]
     write(asked.results, rows)
     return _show(rows, asked)
 
@@ -93,13 +99,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _show(rows: Sequence[Row], asked: argparse.Namespace) -> int:
-    found, held = levels(rows), outcomes(rows) if asked.test else []
+    found, held = compared(rows), outcomes(rows) if asked.test else []
     console = Console() if Console().is_terminal else Console(width=WIDTH_CHARACTERS)
     if asked.json:
         for row in rows:
             print(orjson.dumps(row).decode())  # noqa: T201 for machines
     else:
-        for sheet in sheets(found.values(), held):
+        for sheet in sheets(rows, held):
             console.print(sheet.rich())
     if asked.test and asked.publish:
         publish(rows)

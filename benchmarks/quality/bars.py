@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks.quality.days import FINAL, Row
+from benchmarks.quality.large import LEVEL as LARGE
 from benchmarks.quality.major import MajorFigures, Majors, over
 from benchmarks.quality.roots import RankFigures, rank_figures
 from benchmarks.quality.summary import GAPS, Level, levels, pooled
@@ -75,6 +76,11 @@ def _roots(found: Levels) -> RankFigures:
     return rank_figures([rank for row in rows for rank in row["roots"]["final"]])
 
 
+def _recovered(found: Levels) -> float:
+    row = found[LARGE].methods[FINAL].rows[0]
+    return float(row["recovered"]) if row["state"] == "resolved" else 0.0
+
+
 def _above_every_gap(at_once: int) -> Callable[[Levels], float]:
     """The least that our F1 is above any of the gaps by, at the low end of its interval."""
 
@@ -119,6 +125,7 @@ BARS: Final = (
         _above_every_gap(10),
         strict=True,
     ),
+    Bar("alerts in one incident, every recovery intact", 10_000, _recovered),
 )
 
 

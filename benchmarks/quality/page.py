@@ -14,7 +14,7 @@ import orjson
 from benchmarks.quality.bars import outcomes
 from benchmarks.quality.days import Row
 from benchmarks.quality.plots import draw
-from benchmarks.quality.report import bars, differences, grouping, majors, roots
+from benchmarks.quality.report import bars, differences, fits, grouping, majors, roots
 from benchmarks.quality.summary import Level, levels
 
 ROOT: Final = Path(__file__).parents[2]
@@ -45,6 +45,11 @@ def plot_name(level: Level) -> str:
     return f"{level.name.replace(',', '').replace(' ', '-')}.svg"
 
 
+def compared(rows: Iterable[Row]) -> dict[str, Level]:
+    """The levels that have tables and plots."""
+    return {name: level for name, level in levels(rows).items() if level.is_compared}
+
+
 def write_plots(found: Iterable[Level], folder: Path = PLOTS) -> None:
     """A picture for each level."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,13 +59,13 @@ def write_plots(found: Iterable[Level], folder: Path = PLOTS) -> None:
 
 def section(rows: Sequence[Row]) -> str:
     """The generated part of the page."""
-    found = levels(rows)
+    found = compared(rows)
     parts = [_head(rows[0]), _titled("Bars", bars(outcomes(rows)).markdown())]
     for level in found.values():
         picture = f"![B-cubed F1 by method, {level.name}](quality/{plot_name(level)})\n"
         sheet = grouping(level)
         parts.append(_titled(sheet.title.capitalize(), f"{picture}\n{sheet.markdown()}"))
-    for sheet in (differences(found.values()), majors(found.values()), roots(found.values())):
+    for sheet in (differences(found.values()), majors(found.values()), roots(found.values()), fits(rows)):
         parts.append(_titled(sheet.title, sheet.markdown()))
     return "\n".join(parts)
 
@@ -90,7 +95,7 @@ def render(page: str, rows: Sequence[Row]) -> str:
 def publish(rows: Sequence[Row]) -> None:
     """Results, plots and page."""
     write(PUBLISHED, rows)
-    write_plots(levels(rows).values())
+    write_plots(compared(rows).values())
     PAGE.write_text(render(PAGE.read_text(), rows))
 
 

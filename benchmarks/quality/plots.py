@@ -12,9 +12,9 @@ from benchmarks.quality.days import OURS
 from benchmarks.quality.metrics import Interval
 from benchmarks.quality.summary import Level
 
-WIDTH: Final = 760
-LEFT: Final = 300
-RIGHT: Final = 110
+WIDTH: Final = 880
+LEFT: Final = 330
+RIGHT: Final = 170
 TOP: Final = 56
 ROW: Final = 26
 BOTTOM: Final = 34

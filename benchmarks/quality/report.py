@@ -10,9 +10,10 @@ from typing import Final
 from rich.table import Table
 
 from benchmarks.quality.bars import Outcome
-from benchmarks.quality.days import FINAL
+from benchmarks.quality.days import FINAL, Row
+from benchmarks.quality.fit import NAMES
 from benchmarks.quality.metrics import Interval
-from benchmarks.quality.summary import FIGURES, GAPS, Level, Method
+from benchmarks.quality.summary import FIGURES, GAPS, Level, Method, levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,16 @@ def differences(found: Iterable[Level]) -> Sheet:
     return Sheet("B-cubed F1 above the global gaps, on the same streams", ["level, gap", "above by", "95 %"], lines)
 
 
+def fits(rows: Iterable[Row]) -> Sheet:
+    """How simulated faults compare with the real ones."""
+    found = [row for row in rows if "fit" in row]
+    lines = [
+        [words, *(" / ".join(f"{value:g}" for value in row[name]) for row in found)] for name, words in NAMES.items()
+    ]
+    head = ["25 / 50 / 75 / 95 %", *(f"{row['fit']}, {row['faults']} faults" for row in found)]
+    return Sheet("Simulated and real faults", head, lines if found else [])
+
+
 _WORDS: Final = {"met": "met", "missed": "**missed**", "not measured": "not measured"}
 
 
@@ -163,9 +174,9 @@ def _seeds(level: Level) -> str:
     return f"{level.seeds[0]} to {level.seeds[-1]}" if len(level.seeds) > 1 else str(level.seeds[0])
 
 
-def sheets(found: Iterable[Level], outcomes: Iterable[Outcome]) -> list[Sheet]:
+def sheets(rows: Sequence[Row], outcomes: Iterable[Outcome]) -> list[Sheet]:
     """All tables, in the order in which they are shown."""
-    all_levels = list(found)
+    all_levels = [level for level in levels(rows).values() if level.is_compared]
     made = [grouping(level) for level in all_levels]
-    made += [differences(all_levels), majors(all_levels), roots(all_levels), bars(outcomes)]
+    made += [differences(all_levels), majors(all_levels), roots(all_levels), fits(rows), bars(outcomes)]
     return [sheet for sheet in made if sheet.lines]

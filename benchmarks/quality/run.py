@@ -14,22 +14,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks.quality.days import Row, make_case, measure
+from benchmarks.quality.large import LEVEL as LARGE
+from benchmarks.quality.large import measure_large
 from benchmarks.quality.real import System, read_systems
 from benchmarks.quality.splice import level_of, measure_splice
 
 PROCESSES: Final = 2
-WEIGHTS: Final = {"calm": 1, "busy": 6, "storm": 20}
+WEIGHTS: Final = {"calm": 1, "busy": 6, "storm": 20, LARGE: 1}
 """How long a day of each level takes, roughly: the time left is told by it."""
 SPLICE_WEIGHT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One day, or one splice.
+    """One day, one splice, or the one large failure.
 
     Attributes:
         source: call graphs for a day, the folder of the real data for a splice.
-        level: of a day; None: it is a splice.
+        level: of a day, or `LARGE`; None: it is a splice.
         at_once: faults at once in a splice.
     """
 
@@ -75,6 +77,8 @@ def _done(tasks: Sequence[Task]) -> Iterator[tuple[Task, list[Row]]]:
 
 def perform(task: Task) -> list[Row]:
     """One task."""
+    if task.level == LARGE:
+        return [measure_large()]
     if task.level is None:
         return measure_splice(_systems(task.source), task.at_once, task.seed)
     return measure(make_case(task.source, task.level, task.seed, task.hours))

@@ -77,6 +77,11 @@ class Level:
     methods: dict[str, Method]
 
     @property
+    def is_compared(self) -> bool:
+        """Whether other methods were measured on it too."""
+        return len(self.methods) > 1
+
+    @property
     def seeds(self) -> list[int]:
         """What it was measured on."""
         return [row["seed"] for row in self.methods[FINAL].rows]
