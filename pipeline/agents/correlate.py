@@ -8,4 +8,5 @@ from pipeline.core.correlate import CorrelateProcessor
 
 def processor(shared: Shared) -> CorrelateProcessor:
     """What decides for one partition."""
-    return CorrelateProcessor(shared.desk, shared.topology, shared.enricher.resolve, shared.enricher.enrich)
+    enricher = shared.enricher
+    return CorrelateProcessor(shared.desk, shared.topology, enricher.resolve, enricher.enrich, shared.rules())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
+from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import Desk
 from pipeline.core.enrich import Enricher
 from pipeline.core.escalate import Escalator
@@ -15,17 +18,20 @@ from pipeline.models.policy import Config, Feed
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Indexes over a configuration."""
+    """Indexes over a configuration. ``rules`` are compiled when a stage first asks for them."""
 
     config: Config
     feeds: dict[str, Feed]
     topology: Topology
     enricher: Enricher
     desk: Desk
+    rules: Callable[[], CorrelationRules]
 
     @classmethod
     def of(cls, config: Config) -> Shared:
         """Build them."""
         topology = Topology(config.catalogue)
         escalator = Escalator(topology, OncallIndex(config.catalogue, config.rotations))
-        return cls(config, feeds_of(config), topology, Enricher(config), Desk(config, topology, escalator))
+        enricher, desk = Enricher(config), Desk(config, topology, escalator)
+        rules = cache(lambda: CorrelationRules(config.correlation.rules, enricher.resolve))
+        return cls(config, feeds_of(config), topology, enricher, desk, rules)

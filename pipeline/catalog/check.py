@@ -10,18 +10,20 @@ from typing import Final
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
 from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_policy import PRIORITIES, check_known, check_policy, check_timezone
+from pipeline.catalog.check_rules import check_rules
 from pipeline.catalog.descriptors import Descriptor
 from pipeline.catalog.link import cycles
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import ENTITY_KINDS, NAMESPACE_DEFAULT, full, parse_reference, short
 from pipeline.catalog.validate import validated
+from pipeline.core.enrich import Enricher
 from pipeline.feeds import ADAPTERS, packaged_adapters
 from pipeline.feeds.packages import ADAPTER_NAME
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.catalog import Catalogue
 from pipeline.models.feed import Adapter
-from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy, Feed, MaintenanceWindow, Rotation
+from pipeline.models.policy import DEFAULT_DOMAIN, Config, DomainPolicy, Feed, MaintenanceWindow, Rotation
 
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ADDRESS: Final = re.compile(r"https?://[^\s/]+(?:/\S*)?")
@@ -57,12 +59,14 @@ def check_all(
     _check_feeds(packs, adapters, findings)
     _check_sinks(packs, descriptors, findings)
     _check_maintenance(packs, catalogue, findings)
+    feeds = None if adapters is None else {*adapters, *packs.names("feed"), *packs.names("adapter")}
     if packs.matching:
         names = _every_name(catalogue)
-        feeds = None if adapters is None else {*adapters, *packs.names("feed"), *packs.names("adapter")}
         check_matching(
             packs, feeds, lambda name: name.lower() in names or bool(resolve_name(name, catalogue)), findings
         )
+    if packs.correlation.rules:
+        check_rules(packs, feeds, Enricher(Config(catalogue=catalogue)).resolve, findings)
 
 
 def with_references(rotation: Rotation, catalogue: Catalogue) -> Rotation:

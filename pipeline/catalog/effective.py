@@ -18,6 +18,7 @@ from pipeline.catalog.effective_reach import (
     matching_names,
     sinks,
 )
+from pipeline.catalog.effective_rules import correlation_rules, thresholds
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
 from pipeline.catalog.references import NAMESPACE_DEFAULT, full, short
@@ -108,7 +109,8 @@ def effective(
         Section("feeds", list(feeds_that_name(context, ref, feeds, coverage))),
         Section("maintenance", list(maintenance(context, ref, at_ms))),
         Section("sinks", list(sinks(context, subject.follows.domain))),
-        Section("correlation", list(_correlation(context))),
+        Section("correlation", list(thresholds(context))),
+        Section("correlation rules", list(correlation_rules(context, subject.entity, subject.follows))),
     ]
     return found
 
@@ -254,12 +256,3 @@ def _escalation(subject: Subject, at_ms: int) -> Iterator[Fact]:
 
 def _as_what(target: str, service: str | None, about: str) -> str:
     return target if service in (None, about) else f"{target} {short(service or '')}"
-
-
-def _correlation(context: Context) -> Iterator[Fact]:
-    settings = context.config.correlation
-    document = context.opened.files.get("correlation.yaml")
-    lines = (document or b"").decode("utf-8", "replace").splitlines()
-    for name, value in settings.model_dump().items():
-        number = next((number for number, line in enumerate(lines, 1) if line.startswith(f"{name}:")), 0)
-        yield Fact(name, value, f"correlation.yaml:{number}" if number else DEFAULT)

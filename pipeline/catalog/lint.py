@@ -16,6 +16,7 @@ from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.lint_coverage import Coverage, check_coverage
 from pipeline.catalog.lint_policy import check_policies
 from pipeline.catalog.lint_reach import check_reach
+from pipeline.catalog.lint_rules import check_rules
 from pipeline.catalog.load import Opened
 from pipeline.catalog.problems import Place, suggestion
 
@@ -58,6 +59,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("domain-without-pack", Level.ADVICE, "a domain of the catalogue that works by the default pack"),
         Rule("common-alias", Level.ADVICE, "an alias that is a common word: texts about other things hold it too"),
         Rule("unspoken-alias", Level.ADVICE, "an alias that texts are not searched for: a letter, a number, too long"),
+        Rule("shadowed-rule", Level.ERROR, "a correlation rule that never wins: an earlier one takes all it matches"),
+        Rule("rule-without-index", Level.ADVICE, "a correlation rule that every episode is asked for"),
         Rule("window-past", Level.ADVICE, "a maintenance window that is over"),
         Rule("dependency-circle", Level.ADVICE, "dependencies that run in a circle"),
         Rule("shared-alias", Level.ADVICE, "an alias of two entities: only the first is found by it"),
@@ -142,7 +145,7 @@ def rule_findings(opened: Opened, now_ms: int) -> list[Finding]:
     if opened.checked.config is None:
         return []
     context = Context(opened, opened.checked.config, now_ms)
-    return [*check_policies(context), *check_reach(context)]
+    return [*check_policies(context), *check_reach(context), *check_rules(context)]
 
 
 def without_silenced(opened: Opened, findings: Iterable[Finding]) -> list[Finding]:

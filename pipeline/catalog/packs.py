@@ -180,6 +180,8 @@ def read_correlation(packs: Packs, _: PurePosixPath, documents: Sequence[Documen
     document = _single(documents, findings)
     settings = validated(CorrelationSettings, document, findings) if document else None
     packs.correlation = settings or packs.correlation
+    if document is not None:
+        packs.sources |= {("rule", name): Source(document, ("rules", name)) for name in packs.correlation.rules}
 
 
 Reader = Callable[[Packs, PurePosixPath, Sequence[Document], Findings], None]

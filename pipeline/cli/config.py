@@ -36,7 +36,7 @@ EXIT_PROBLEMS: Final = 2
 INVALID: Final = "invalid"
 
 # Words of the summary that do not become singular by losing their s.
-_SINGULAR: Final = {"maintenance": "maintenance window"}
+_SINGULAR: Final = {"maintenance": "maintenance window", "rules": "correlation rule"}
 
 _JSON_OPTIONS: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 

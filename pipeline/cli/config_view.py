@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.table import Table
 
+from pipeline.catalog.rule_words import asks_for, does
 from pipeline.models.catalog import Entity
 from pipeline.models.policy import Config, DomainPolicy, EscalationPath, Feed, MajorIncidentRule, Targets
 
@@ -29,6 +30,7 @@ def counts(config: Config) -> dict[str, int]:
         "feeds": len(config.feeds),
         "sinks": len(config.sinks),
         "maintenance": len(config.maintenance),
+        "rules": len(config.correlation.rules),
     }
 
 
@@ -49,6 +51,7 @@ def tables(config: Config, feeds: Mapping[str, Feed]) -> Iterator[Table]:
     yield from _if_rows(_feeds(feeds))
     yield from _if_rows(_sinks(config))
     yield from _if_rows(_maintenance(config))
+    yield from _if_rows(_correlation_rules(config))
 
 
 def _if_rows(table: Table) -> list[Table]:
@@ -177,6 +180,13 @@ def _maintenance(config: Config) -> Table:
         labels = ", ".join(f"{name}={value}" for name, value in each.labels.items())
         targets = ", ".join(each.targets)
         table.add_row(each.name, _moment(each.start), _moment(each.end), targets or "-", labels or "-")
+    return table
+
+
+def _correlation_rules(config: Config) -> Table:
+    table = _table("Correlation rules", "Name", "Asks for", "Does")
+    for name, rule in config.correlation.rules.items():
+        table.add_row(name, asks_for(rule), does(rule))
     return table
 
 

@@ -87,7 +87,7 @@ def _flapping(config: Config) -> tuple[dict[str, Any], str]:
 def _held(reason: str, event: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if event.get("change") in {EpisodeChange.RESOLVED, EpisodeChange.EXPIRED}:
         return {}, "it was over while it waited, and nothing else had spoken for it: nobody was called"
-    if reason == Reason.MIN_COUNT:
+    if reason == Reason.RULE_MIN_COUNT:
         return {}, "a rule wants more of its kind before it is an incident"
     until_ms, facts = event.get("hold_until_ms"), event.get("facts") or {}
     by = {"until_ms": until_ms} | facts

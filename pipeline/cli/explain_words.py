@@ -15,6 +15,9 @@ REASON_WORDS: Final[dict[str, str]] = {
     Reason.BUSINESS_TERMS: "its words name what the incident is about",
     Reason.SIMILAR_TEXT: "it is told in the same words",
     Reason.COMBINED_EVIDENCE: "no single fact was enough, all together were",
+    Reason.RULE_JOIN: "a correlation rule always puts it there",
+    Reason.RULE_NEVER: "it opened the incident: a correlation rule keeps it apart from what it would have joined",
+    Reason.RULE_MIN_COUNT: "it opened the incident: as many of its kind had come as a correlation rule asks for",
     Reason.BY_COMMAND: "a person decided so",
 }
 """Why an episode is in an incident."""
@@ -40,6 +43,7 @@ WHY_NOT_WORDS: Final[dict[str, str]] = {
     WhyNot.BELOW_THRESHOLD: "too little speaks for it",
     WhyNot.NOT_BEST: "it would have been enough, but more speaks for the other",
     WhyNot.QUIET_TOO_LONG: "nothing fires in it, and it had had no news for longer than the correlation window",
+    WhyNot.RULE_NEVER: "a correlation rule keeps the two apart",
     WhyNot.RESOLVED: "it was resolved; it takes only its own conditions again, and late reports, and those for a while",
 }
 """What kept an episode out of an incident."""

@@ -74,8 +74,11 @@ class Assessor:
             episode_id=episode.episode_id,
         )
 
-    def log(self, draft: Draft, first: Member, tally: Tally, recent: Recent) -> None:
-        """Log a new incident: what is broken, who is affected, the symptoms; then call people and start clocks."""
+    def log(self, draft: Draft, first: Member, tally: Tally, recent: Recent, title: str | None = None) -> None:
+        """Log a new incident: what is broken, who is affected, the symptoms; then call people and start clocks.
+
+        ``title``: what it is called; None: as its first episode says.
+        """
         incident = draft.incident
         about = first.service or first.entity
         entity = self.topology.entities.get(about) if about else None
@@ -85,7 +88,7 @@ class Assessor:
         incident.service = about
         incident.owner = entity.owner if entity else None
         what = self.topology.title(about) if about else first.host or first.feed
-        incident.title = f"{what}: {first.summary}"[:TITLE_CHARACTERS_MAX]
+        incident.title = (title or f"{what}: {first.summary}")[:TITLE_CHARACTERS_MAX]
         self._derive(draft, tally, recent, policy)
         if self.desk.step(draft, Step.LOG, MACHINE, f"logged as {incident.priority}: {incident.title}"):
             incident.logged_at_ms = draft.now_ms

@@ -16,14 +16,14 @@ import orjson
 from pipeline.core import correlate_late as late
 from pipeline.core import recovery, regroup
 from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
-from pipeline.core.correlate_held import CorrelateHeld
-from pipeline.core.correlate_state import CHANGE, HELD, INCIDENT, LATE, MEMBER, ORDER
+from pipeline.core.correlate_rules import CorrelateRules
+from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, MEMBER, ORDER
+from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
-from pipeline.core.evidence import Verdict
 from pipeline.core.identity import short_id
 from pipeline.core.late import EXAMINED_AT_ONCE, PAUSE_MS, UNEXAMINED
-from pipeline.core.matcher import Match, Matcher
+from pipeline.core.matcher import Match
 from pipeline.core.step import Effects, Output, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK, Alert
@@ -36,7 +36,7 @@ TICKETS_MAX: Final = 1_000
 """Tickets that one incident links by name: bounds its record. More are members, counted as reporters."""
 
 
-class CorrelateProcessor(CorrelateHeld):
+class CorrelateProcessor(CorrelateRules):
     """Incidents of the spaces of one partition."""
 
     stage: ClassVar[str] = "correlate"
@@ -47,6 +47,7 @@ class CorrelateProcessor(CorrelateHeld):
         topology: Topology,
         resolve: Callable[[str], str | None],
         enrich: Callable[[Alert], None] | None = None,
+        rules: CorrelationRules | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -55,10 +56,10 @@ class CorrelateProcessor(CorrelateHeld):
             topology: of the configuration.
             resolve: finds the catalogue reference of a name that people or tools use.
             enrich: finds what an alert is about, for those of which nobody knew it when they came.
+            rules: of the configuration, compiled; None: there are none.
         """
-        super().__init__(desk, topology, resolve)
+        super().__init__(desk, topology, resolve, rules)
         self._enrich = enrich
-        self._matcher = Matcher(desk, self._book)
         self._resolve_name = resolve
 
     # -- records
@@ -94,6 +95,8 @@ class CorrelateProcessor(CorrelateHeld):
             recovery.due(self._desk, self._book, self._draft(self._book.case(name).incident))
         elif kind == HELD:
             self._hold_due(name, effects)
+        elif kind == GROUP:
+            self._plan_group(name, self._ruling.due(name, due_ms))
         else:
             self._change_due(name, due_ms, effects)
         self._publish(effects)
@@ -133,11 +136,12 @@ class CorrelateProcessor(CorrelateHeld):
         if self._expected(event, effects):
             return
         episode = self._assessor.member(event)
-        match = self._matcher.best(episode, event.space, self.clock_ms)
         flaps = event.reason == Reason.FLAPPING
-        if match.incident is None and not flaps and self._confirm(episode, event.space, effects):
-            match = self._matcher.best(episode, event.space, self.clock_ms)
-        if self._waits(event, match, effects):
+        found = self._place(event, episode)
+        if found.incident is None and not flaps and self._confirm(episode, event.space, effects):
+            found = self._place(event, episode)
+        match = found if flaps else self._gather(event, episode, found, effects)
+        if match is None or (not match.enough and self._waits(event, match, effects)):
             return
         incident = self._admit(event, episode, match, effects)
         if flaps:
@@ -145,41 +149,42 @@ class CorrelateProcessor(CorrelateHeld):
         self._draw_in(episode, event.space, effects)
 
     def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
+        if match.ruled is not None:
+            episode.marks = match.ruled.marks
         facts = match.told() | event.trace() | {"began": event.reason if event.counted else Reason.RELEASED}
         if match.incident is None or match.verdict is None:
-            incident = self._open(episode, event.space, facts)
-            outcome = (Disposition.OPENED, Reason.FIRST_SYMPTOM)
+            incident = self._open(episode, event.space, match, facts)
+            outcome = (Disposition.OPENED, match.opens_because)
         else:
             incident = match.incident
             outcome = (Disposition.JOINED, match.verdict.reason)
-            self._join(self._draft(incident), episode, match.verdict, facts)
+            self._join(self._draft(incident), episode, match, facts)
+        self._settle(match, episode, effects)
         incident.alerts_total += event.counted
         if event.alert.entity is None and self._enrich is not None:
             self._keep_late(event, episode.joined_order)
         self._decide(effects, event, *outcome, incident)
         return incident
 
-    def _open(self, episode: Member, space: str, told: dict[str, Any]) -> Incident:
+    def _open(self, episode: Member, space: str, match: Match, told: dict[str, Any]) -> Incident:
         incident = self._new_incident(short_id("INC", episode.episode_id), space)
         incident.opened_at_ms = min(episode.event_at_ms, self.clock_ms)
         draft = self._draft(incident)
-        facts = {"episode_id": episode.episode_id, "reason": Reason.FIRST_SYMPTOM, **told}
-        draft.note("detect", MACHINE, f"first symptom: {episode.summary}", IncidentChange.OPENED, **facts)
+        facts = {"episode_id": episode.episode_id, "reason": match.opens_because, **told}
+        draft.note("detect", MACHINE, f"{match.opening()}: {episode.summary}", IncidentChange.OPENED, **facts)
         self._take_in(draft, episode)
-        self._assessor.log(draft, episode, self._book.tally(incident.id), self._changes.recent())
+        self._assessor.log(draft, episode, self._book.tally(incident.id), self._changes.recent(), match.title)
         return incident
 
-    def _join(self, draft: Draft, episode: Member, verdict: Verdict, told: dict[str, Any]) -> None:
+    def _join(self, draft: Draft, episode: Member, match: Match, told: dict[str, Any]) -> None:
         incident = draft.incident
         self._take_in(draft, episode)
         draft.note(
             "join",
             MACHINE,
-            f"joined ({verdict.reason}, {verdict.score:.2f}): {episode.summary}",
+            f"joined ({match.joined_by()}): {episode.summary}",
             episode_id=episode.episode_id,
-            reason=verdict.reason,
-            score=verdict.score,
-            evidence=verdict.evidence,
+            **match.weighed(),
             **told,
         )
         if incident.state == IncidentState.RESOLVED:

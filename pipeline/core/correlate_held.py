@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.core.correlate_state import HELD, SUPPRESSED, CorrelateState
+from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.holding import AtEnd, Held, Wakes
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.maintenance import MaintenanceIndex
-from pipeline.core.matcher import Match, Matcher
+from pipeline.core.matcher import Forbids, Match
 from pipeline.core.step import Effects
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
@@ -36,6 +37,7 @@ WHY: Final[dict[str, str]] = {
     "person": "a person has it in hand",
     "time": "its time was up",
     "steady": "it flaps no longer and fires",
+    "count": "as many came as a rule asks for",
 }
 """What let an episode in -> the same in words, for the timeline."""
 
@@ -50,16 +52,32 @@ _DISPOSITION: Final[dict[str, Disposition]] = {
 class CorrelateHeld(CorrelateState):
     """The part of correlate that lets episodes wait."""
 
-    _matcher: Matcher
-
-    def __init__(self, desk: Desk, topology: Topology, resolve: Callable[[str], str | None]) -> None:
-        super().__init__(desk, topology, resolve)
+    def __init__(
+        self,
+        desk: Desk,
+        topology: Topology,
+        resolve: Callable[[str], str | None],
+        rules: CorrelationRules | None = None,
+    ) -> None:
+        super().__init__(desk, topology, resolve, rules)
         self._topology = topology
         self._maintenance = MaintenanceIndex(desk.config.maintenance, topology)
 
     @abstractmethod
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
         """Decide an episode that has begun."""
+
+    @abstractmethod
+    def _place(self, event: EpisodeEvent, episode: Member) -> Match:
+        """Find the incident that an episode belongs to, if any."""
+
+    @abstractmethod
+    def _gather(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Match | None:
+        """Count an episode that would open an incident, where a rule asks for several; None where it waits for more."""
+
+    @abstractmethod
+    def _forbids(self, episode: Member) -> Forbids | None:
+        """What tells the rule by which an episode must not join an incident; None where there are no rules."""
 
     @abstractmethod
     def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
@@ -173,7 +191,7 @@ class CorrelateHeld(CorrelateState):
         """Let in the one that waits whose incident a newcomer would join; whether there is one."""
         if not len(self._holding):
             return False
-        partner = self._holding.partner(episode, space, self.clock_ms)
+        partner = self._holding.partner(episode, space, self.clock_ms, self._forbids(episode))
         if partner is not None:
             self._let_in(partner, "evidence", effects)
         return partner is not None
@@ -189,7 +207,7 @@ class CorrelateHeld(CorrelateState):
         came = [newcomer]
         while came and len(self._holding):
             for held, waiting in list(self._holding.related(came.pop(), space)):
-                match = self._matcher.best(waiting, space, self.clock_ms)
+                match = self._place(held.event, waiting)
                 if match.incident is None or (held.wakes == Wakes.INCIDENT and not _is_open(match)):
                     continue
                 drawn = self._come_in(held, "evidence", effects, match)
@@ -197,15 +215,19 @@ class CorrelateHeld(CorrelateState):
                     came.append(drawn)
 
     def _come_in(self, held: Held, why: str, effects: Effects, match: Match | None = None) -> Member | None:
-        """Let one in; None where a running change has come to expect it."""
+        """Let one in; None where a running change has come to expect it, or a rule wants more of its kind first."""
         self._take_out(held)
         event = held.event
         event.counted, event.reason, event.hold_until_ms = False, Reason.RELEASED, None
         if self._expected(event, effects):
             return None
         episode = self._assessor.member(event)
-        match = match or self._matcher.best(episode, event.space, self.clock_ms)
-        incident = self._admit(event, episode, match, effects)
+        found: Match | None = match or self._place(event, episode)
+        if why in ("time", "steady") and found is not None:
+            found = self._gather(event, episode, found, effects)
+        if found is None:
+            return None
+        incident = self._admit(event, episode, found, effects)
         waited_ms = self.clock_ms - held.since_ms
         self._draft(incident).note(
             "held",

@@ -14,12 +14,14 @@ import orjson
 from pipeline.core.assessor import Assessor
 from pipeline.core.book import Book
 from pipeline.core.changes import ChangeLog
+from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.holding import Holding
 from pipeline.core.late import UNDER_WAY_MS, Late
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.core.press import Press
+from pipeline.core.ruling import Ruling
 from pipeline.core.step import Effects, Output, Processor
 from pipeline.core.topology import Topology
 from pipeline.models.episode import EpisodeEvent, episode_from_wire
@@ -30,6 +32,9 @@ INCIDENT: Final = "i/"
 MEMBER: Final = "m/"
 SUPPRESSED: Final = "s/"
 CHANGE: Final = "c/"
+GROUP: Final = "g/"
+"""Groups of correlation rules; as a deadline: the window of one may have ended."""
+
 ORDER: Final = "o/joined"
 LATE: Final = "u/"
 """Alerts of open members that no entity was found for; as a deadline: they are to be enriched again."""
@@ -47,7 +52,13 @@ CASE_SCHEMA: Final = 2
 class CorrelateState(Processor):
     """The state of correlate."""
 
-    def __init__(self, desk: Desk, topology: Topology, resolve: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        topology: Topology,
+        resolve: Callable[[str], str | None],
+        rules: CorrelationRules | None = None,
+    ) -> None:
         super().__init__()
         self._desk = desk
         self._book = Book(topology)
@@ -55,7 +66,8 @@ class CorrelateState(Processor):
         self._assessor = Assessor(desk, topology)
         self._press = Press()
         self._suppressed: dict[str, EpisodeEvent] = {}
-        self._holding = Holding(desk, topology)
+        self._ruling = Ruling(rules or CorrelationRules({}, resolve), topology)
+        self._holding = Holding(desk, topology, self._ruling.marks)
         self._late = Late()
         self._fresh_until_ms = 0
         self._late_due_ms: int | None = None
@@ -68,6 +80,7 @@ class CorrelateState(Processor):
             SUPPRESSED: self._dump_suppressed,
             HELD: self._holding.dump,
             LATE: self._late.dump,
+            GROUP: self._ruling.dump,
         }
 
     def load(self, key: str, value: bytes) -> None:
@@ -83,6 +96,8 @@ class CorrelateState(Processor):
             self._holding.load(value)
         elif kind == LATE:
             self._late.load(name, value)
+        elif kind == GROUP:
+            self._ruling.load(name, value)
         elif key == ORDER:
             self._book.joined = int(value)
         elif key == LATE_TIMES:
@@ -134,6 +149,8 @@ class CorrelateState(Processor):
             if next(self._late.unexamined(version), None) is not None:
                 self._plan_late(self.clock_ms)
         self.timers.set(LATE, self._late_due_ms)
+        for group, end_ms in self._ruling.deadlines():
+            self.timers.set(GROUP + group, end_ms)
         for change_id, due_ms in self._changes.deadlines(self.clock_ms):
             self.timers.set(CHANGE + change_id, due_ms)
 

@@ -7,7 +7,7 @@ its own as the incident that it would be, so that the same index and the same ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -17,7 +17,7 @@ import orjson
 from pipeline.core.assessor import Assessor
 from pipeline.core.book import Book
 from pipeline.core.desk import Desk
-from pipeline.core.matcher import Matcher
+from pipeline.core.matcher import Forbids, Matcher
 from pipeline.core.topology import Topology
 from pipeline.models.episode import EpisodeEvent, episode_from_wire
 from pipeline.models.incident import Incident, Member
@@ -79,13 +79,14 @@ class Held:
 class Holding:
     """Who waits in one partition, by every name under which an episode or an incident could ask for it."""
 
-    def __init__(self, desk: Desk, topology: Topology) -> None:
+    def __init__(self, desk: Desk, topology: Topology, marks: Callable[[EpisodeEvent, Member], list[str]]) -> None:
+        """Args: ``marks`` tells what rules know an episode by that they keep apart from others."""
+        self._marks = marks
         self._held: dict[str, Held] = {}
         self._groups: dict[str, dict[str, None]] = {}
         self._assessor = Assessor(desk, topology)
         self._books: dict[str, Book] = {Wakes.EVIDENCE: Book(topology), Wakes.INCIDENT: Book(topology)}
         self._partners = Matcher(desk, self._books[Wakes.EVIDENCE])
-        self._next = 0
 
     def __len__(self) -> int:
         return len(self._held)
@@ -101,7 +102,7 @@ class Holding:
         """Let an episode wait; False, with nothing done, where the room is full."""
         if len(self._held) >= HELD_MAX:
             return False
-        held.order = self._next
+        held.order = self._next()
         self._enter(held)
         return True
 
@@ -121,16 +122,16 @@ class Holding:
         """Take over what a newer alert says of an episode that goes on waiting."""
         began = self.take(held.event.episode_id)
         event.at_ms, event.hold_until_ms = began.event.at_ms, began.event.hold_until_ms
-        began.event, began.order = event, self._next
+        began.event, began.order = event, self._next()
         self._enter(began)
 
     def of_group(self, group: str) -> list[Held]:
         """Who waits for a rule's count, in the order of coming."""
         return [self._held[each] for each in self._groups.get(group, ())]
 
-    def partner(self, episode: Member, space: str, now_ms: int) -> Held | None:
+    def partner(self, episode: Member, space: str, now_ms: int, forbids: Forbids | None = None) -> Held | None:
         """The one that waits whose incident an episode would join, had it been let in: the two confirm each other."""
-        found = self._partners.best(episode, space, now_ms).incident
+        found = self._partners.best(episode, space, now_ms, forbids).incident
         return None if found is None else self._held[found.id]
 
     def related(self, episode: Member, space: str) -> Iterator[tuple[Held, Member]]:
@@ -144,10 +145,14 @@ class Holding:
         for book in self._books.values():
             book.fold(now_ms)
 
+    def _next(self) -> int:
+        """The order of the next: after the last that waits, which a restart knows, too."""
+        last = next(reversed(self._held.values()), None)  # entered in their order
+        return 0 if last is None else last.order + 1
+
     def _enter(self, held: Held) -> None:
         event = held.event
         name = event.episode_id
-        self._next = max(self._next, held.order + 1)
         self._held[name] = held
         if held.group:
             self._groups.setdefault(held.group, {})[name] = None
@@ -157,9 +162,11 @@ class Holding:
         at_ms = event.at_ms
         would_be = Incident(id=name, space=event.space, detected_at_ms=at_ms, opened_at_ms=at_ms)
         would_be.updated_at_ms = would_be.news_at_ms = at_ms
-        would_be.domain, would_be.episodes_open = event.alert.domain or "", 1
+        would_be.domain, would_be.episodes_open, would_be.episodes_total = event.alert.domain or "", 1, 1
+        member = self._assessor.member(event)
+        member.marks = self._marks(event, member)
         book.open_incident(would_be)
-        book.join(self._assessor.member(event), name)
+        book.join(member, name)
 
     # -- state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,8 +10,10 @@ from pipeline.core.book import Book
 from pipeline.core.desk import MINUTE_MS, Desk
 from pipeline.core.evidence import Verdict, weigh
 from pipeline.core.lifecycle import OPEN_STATES
+from pipeline.core.ruling import Ruled
+from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass
-from pipeline.models.decision import WhyNot
+from pipeline.models.decision import Reason, WhyNot
 from pipeline.models.incident import Incident, Member
 
 OTHERS_MAX: Final = 3
@@ -30,16 +32,19 @@ class Other:
     Attributes:
         why: what kept it out.
         verdict: how it stands to that incident.
+        rule: the rule that kept it out, if one did.
     """
 
     incident_id: str
     why: WhyNot
     verdict: Verdict
+    rule: str | None = None
 
     def told(self) -> dict[str, Any]:
         """The facts for the record."""
         score, evidence = self.verdict.score, self.verdict.evidence
-        return {"incident_id": self.incident_id, "why": self.why, "score": score, "evidence": evidence}
+        told = {"incident_id": self.incident_id, "why": self.why, "score": score, "evidence": evidence}
+        return told if self.rule is None else told | {"rule": self.rule}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,10 @@ class Match:
         config_version: the configuration that says so.
         others: the nearest of those it did not join, nearest first. Incidents of other spaces, and those that nothing
             speaks for, are not looked at; those that may not take it are weighed only where they are about the same.
+        rule: the rule that decided, if one did: it joined by that, was kept out by that of what it would have joined,
+            or opens an incident because as many came as that asks for, which ``enough`` says.
+        title: what the incident is called if it opens one; None: as the episode says.
+        ruled: what rules said of the episode; None where there are none.
     """
 
     incident: Incident | None
@@ -60,14 +69,57 @@ class Match:
     join_at_least: float
     config_version: str
     others: Sequence[Other]
+    rule: str | None = None
+    enough: bool = False
+    title: str | None = None
+    ruled: Ruled | None = None
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether a rule put it there."""
+        return self.verdict is not None and self.verdict.reason == Reason.RULE_JOIN
+
+    @property
+    def opens_because(self) -> Reason:
+        """Why it opens an incident, if it does."""
+        if self.enough:
+            return Reason.RULE_MIN_COUNT
+        return Reason.FIRST_SYMPTOM if self.rule is None else Reason.RULE_NEVER
+
+    def opening(self) -> str:
+        """The same in words."""
+        if self.enough:
+            return f"first of as many as rule {self.rule} asks for"
+        return "first symptom" if self.rule is None else f"first symptom (kept apart by rule {self.rule})"
+
+    def weighed(self) -> dict[str, Any]:
+        """The facts for the record: how it stands to the incident that it joins."""
+        verdict = self.verdict
+        if verdict is None:
+            return {}
+        return {"reason": verdict.reason, "score": verdict.score, "evidence": verdict.evidence}
+
+    def joined_by(self) -> str:
+        """What it joined by, in words: the rule, else the strongest evidence and the score."""
+        if self.verdict is None or self.by_rule:
+            return f"rule {self.rule}"
+        return f"{self.verdict.reason}, {self.verdict.score:.2f}"
 
     def told(self) -> dict[str, Any]:
         """The facts for the record: what it took to join, and what else was near."""
-        return {
+        told = {
             "join_at_least": self.join_at_least,
             "config_version": self.config_version,
             "others": [other.told() for other in self.others],
         }
+        return told if self.rule is None else told | {"rule": self.rule}
+
+
+Forbids = Callable[[Incident, Tally], str | None]
+"""The rule by which an episode must not join an incident with this tally; None where it may."""
+
+_Weighed = tuple[float, str, WhyNot | None, Incident, Verdict, str | None]
+"""Score below zero, incident id, what bars it, incident, verdict, the rule that bars it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +129,16 @@ class Matcher:
     desk: Desk
     book: Book
 
-    def best(self, episode: Member, space: str, now_ms: int) -> Match:
-        """The incident of a space with the highest score that reaches the threshold, if any; ties by id."""
-        weighed: list[tuple[float, str, WhyNot | None, Incident, Verdict]] = []
+    def best(self, episode: Member, space: str, now_ms: int, forbids: Forbids | None = None) -> Match:
+        """The incident of a space with the highest score that reaches the threshold, if any; ties by id.
+
+        Args:
+            episode: the newcomer.
+            space: its correlation space.
+            now_ms: stream time.
+            forbids: tells the rule by which the episode must not join an incident; None: there are no such rules.
+        """
+        weighed: list[_Weighed] = []
         for incident in self.book.candidates(episode, space):
             same = self.book.has_condition(incident.id, episode.alert_key)
             barred = self._barred(incident, episode, now_ms, same=same)
@@ -87,25 +146,40 @@ class Matcher:
                 continue
             tally = self.book.tally(incident.id)
             verdict = weigh(episode, tally, now_ms - incident.detected_at_ms, same_condition=same)
-            weighed.append((-verdict.score, incident.id, barred, incident, verdict))
+            rule = forbids(incident, tally) if forbids is not None and barred is None else None
+            barred = barred if rule is None else WhyNot.RULE_NEVER
+            weighed.append((-verdict.score, incident.id, barred, incident, verdict, rule))
         weighed.sort()  # ids are unique: nothing behind them is compared
         return self._match(weighed)
 
-    def _match(self, weighed: list[tuple[float, str, WhyNot | None, Incident, Verdict]]) -> Match:
+    def ruled(self, incident: Incident, rule: str) -> Match:
+        """A match that a rule has made."""
+        config = self.desk.config
+        verdict = Verdict(1.0, {}, Reason.RULE_JOIN)
+        return Match(incident, verdict, config.correlation.join_at_least, config.version, (), rule)
+
+    def takes(self, incident: Incident, episode: Member, now_ms: int) -> bool:
+        """Whether an incident may take an episode that a rule puts there: it is open, or may still be reopened."""
+        return self._barred(incident, episode, now_ms, same=True) is None
+
+    def _match(self, weighed: list[_Weighed]) -> Match:
         """Take the first that may be joined; the nearest others are what is left."""
         config = self.desk.config
         least = config.correlation.join_at_least
         taken: tuple[Incident, Verdict] | None = None
         others: list[Other] = []
-        for _, incident_id, barred, incident, verdict in weighed:
+        kept_out: str | None = None
+        for _, incident_id, barred, incident, verdict, rule in weighed:
             enough = verdict.score >= least
+            if taken is None and enough and kept_out is None:
+                kept_out = rule
             if taken is None and barred is None and enough:
                 taken = (incident, verdict)
             elif len(others) < OTHERS_MAX:
-                others.append(Other(incident_id, barred or _LOST[enough], verdict))
+                others.append(Other(incident_id, barred or _LOST[enough], verdict, rule))
         if taken is None:
-            return Match(None, None, least, config.version, others)
-        return Match(*taken, least, config.version, others[:RUNNERS_UP_MAX])
+            return Match(None, None, least, config.version, others, kept_out)
+        return Match(*taken, least, config.version, others[:RUNNERS_UP_MAX], kept_out)
 
     def _barred(self, incident: Incident, episode: Member, now_ms: int, *, same: bool) -> WhyNot | None:
         """Why an incident may not take an episode, whatever speaks for it; None: it may.

@@ -98,11 +98,17 @@ class Output(NamedTuple):
 
 @dataclass(slots=True)
 class Effects:
-    """What a batch comes to: records to write, what became of each alert, and alerts about nothing known, by feed."""
+    """What a batch comes to: records to write, what became of each alert, and what is counted of how it came to that.
+
+    Attributes:
+        unmatched: alerts about nothing known, by feed.
+        rules: episodes by correlation rule and what the rule did of them (`pipeline.core.ruling`).
+    """
 
     outputs: list[Output] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     unmatched: dict[str, int] = field(default_factory=dict)
+    rules: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -96,6 +96,7 @@ class Tally:
         tier: most critical tier of entities and services.
         regulatory: tags of entities and services.
         severities: members by rank of severity.
+        marks: what `join: never` rules know the members by -> how many are known so.
         newest: texts of the newest members; ``newest_ms`` is when the last was opened, in stream time.
         monitors: members that monitors reported; ``monitors_open`` and ``reports_open`` of both kinds are not over.
         about_version: changes whenever suspects may.
@@ -122,6 +123,7 @@ class Tally:
     tier: int | None = None
     regulatory: set[str] = field(default_factory=set)
     severities: list[int] = field(default_factory=lambda: [0] * len(_BY_RANK))
+    marks: dict[str, int] = field(default_factory=dict)
     newest: deque[Words] = field(default_factory=lambda: deque(maxlen=COMPARED_MEMBERS_MAX))
     newest_ms: int = 0
     monitors: int = 0
@@ -165,6 +167,8 @@ class Tally:
             self.mentions.setdefault(named)
             if by_people:
                 self.named.update(dict.fromkeys(self.topology.reach(named)))
+        for mark in member.marks:
+            self.marks[mark] = self.marks.get(mark, 0) + 1
         self._serve(member, by_people)
         if member.entity is not None:
             self._tell_about(member.entity, member, by_people)

@@ -48,9 +48,11 @@ class Reason(StrEnum):
     BUSINESS_TERMS = "business_terms"
     SIMILAR_TEXT = "similar_text"
     COMBINED_EVIDENCE = "combined_evidence"
+    RULE_JOIN = "rule_join"
+    RULE_NEVER = "rule_never"
+    RULE_MIN_COUNT = "rule_min_count"
     EPISODE_UPDATED = "episode_updated"
     EPISODE_RESOLVED = "episode_resolved"
-    MIN_COUNT = "min_count"
     INCIDENT_GONE = "incident_gone"
     BY_COMMAND = "by_command"
     # dead letter
@@ -73,6 +75,7 @@ class WhyNot(StrEnum):
     NOT_BEST = "not_best"
     QUIET_TOO_LONG = "quiet_too_long"
     RESOLVED = "resolved"
+    RULE_NEVER = "rule_never"
 
 
 class BadRecord(Exception):

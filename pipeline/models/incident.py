@@ -16,7 +16,7 @@ import orjson
 from pipeline.models.wire import to_json
 
 INCIDENT_SCHEMA: Final = 1
-MEMBER_SCHEMA: Final = 2
+MEMBER_SCHEMA: Final = 3
 SUMMARY_SCHEMA: Final = 2
 
 
@@ -281,6 +281,7 @@ class Member:
         resolved_at_ms: None while it is open.
         entity: catalogue reference, where one was found.
         terms: words of its text, for similarity; sorted.
+        marks: what ``join: never`` rules know it by (`pipeline.core.ruling`).
         joined_order: rank among the members of its partition, in the order in which they joined their incidents.
     """
 
@@ -304,8 +305,12 @@ class Member:
     users_affected: int | None = None
     mentions: list[str] = field(default_factory=list)
     terms: list[str] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
     joined_order: int = 0
 
+
+_MEMBER_SCHEMA_UNMARKED: Final = 2
+"""Members of before there were rules: the same without marks, which they have none of."""
 
 _MEMBER_VALUES: Final = attrgetter(*(each.name for each in fields(Member)[1:-1]))
 
@@ -326,7 +331,9 @@ def member_from_wire(episode_id: str, value: bytes) -> Member:
         ValueError: the schema version is not one that this release reads.
     """
     schema, order, *values = orjson.loads(value)
-    if schema != MEMBER_SCHEMA:
+    if schema == _MEMBER_SCHEMA_UNMARKED:
+        values.append([])
+    elif schema != MEMBER_SCHEMA:
         raise ValueError(f"member schema {schema!r}, this release reads {MEMBER_SCHEMA}")
     return Member(*(episode_id, *values, order))
 

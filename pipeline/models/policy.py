@@ -13,6 +13,7 @@ from pydantic import Field
 
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.catalog import Catalogue, Frozen
+from pipeline.models.correlation_rules import CorrelationRule
 from pipeline.models.gateway import GatewayFeed
 from pipeline.models.matching import MatchingRule
 
@@ -322,6 +323,7 @@ class CorrelationSettings(Frozen):
         flap_quiet_seconds: quiet time after which a condition is no longer flapping.
         ttl_seconds: an episode whose source falls silent for this long expires; None: never, for sources
             that report recovery.
+        rules: by name, in order: what always joins, never meets, or waits for company.
     """
 
     window_seconds: int = Field(default=900, gt=0)
@@ -330,6 +332,7 @@ class CorrelationSettings(Frozen):
     flap_window_seconds: int = Field(default=1_800, gt=0)
     flap_quiet_seconds: int = Field(default=900, gt=0)
     ttl_seconds: int | None = Field(default=None, gt=0)
+    rules: dict[str, CorrelationRule] = Field(default_factory=dict)
 
 
 class Config(Frozen):

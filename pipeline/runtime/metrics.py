@@ -61,7 +61,7 @@ ALERTS_DECIDED: Final[Mapping[str, Mapping[Disposition, Sequence[Reason]]]] = {
         Disposition.DEAD_LETTERED: (Reason.EMPTY, Reason.UNKNOWN_SCHEMA),
     },
     "correlate": {
-        Disposition.OPENED: (Reason.FIRST_SYMPTOM,),
+        Disposition.OPENED: (Reason.FIRST_SYMPTOM, Reason.RULE_NEVER, Reason.RULE_MIN_COUNT),
         Disposition.JOINED: (
             Reason.SAME_CONDITION,
             Reason.SAME_ENTITY,
@@ -70,12 +70,13 @@ ALERTS_DECIDED: Final[Mapping[str, Mapping[Disposition, Sequence[Reason]]]] = {
             Reason.SHARED_HOSTING,
             Reason.SIMILAR_TEXT,
             Reason.COMBINED_EVIDENCE,
+            Reason.RULE_JOIN,
             Reason.EPISODE_UPDATED,
             Reason.EPISODE_RESOLVED,
             Reason.FLAPPING,
         ),
         Disposition.SUPPRESSED: (Reason.MAINTENANCE, Reason.FLAPPING),
-        Disposition.HELD: (Reason.TRANSIENT, Reason.MIN_COUNT),
+        Disposition.HELD: (Reason.TRANSIENT, Reason.RULE_MIN_COUNT),
         Disposition.CONTROL: (Reason.INCIDENT_GONE,),
         Disposition.DEAD_LETTERED: (Reason.UNKNOWN_SCHEMA,),
     },
@@ -167,6 +168,14 @@ class Metrics:
             "spillway_alerts_unmatched",
             "Firing alerts and tickets that no entity of the catalogue was found for.",
             ["feed"],
+            registry=registry,
+        )
+
+        self.correlation_rules = Counter(
+            "spillway_correlation_rules",
+            "Episodes by correlation rule and what it did of them: matched, joined, kept_apart, held, opened; "
+            "failed where its condition could not be evaluated, full where there were too many groups.",
+            ["rule", "outcome"],
             registry=registry,
         )
 
@@ -278,6 +287,8 @@ class Metrics:
             self.dead_letters.labels(stage, refused_because).inc(count)
         for feed, count in effects.unmatched.items():
             self.alerts_unmatched.labels(feed).inc(count)
+        for (rule, outcome), count in effects.rules.items():
+            self.correlation_rules.labels(rule, outcome).inc(count)
         if self._wall:
             for received_at_ms, count in Tally(d.received_at_ms for d in decisions).items():
                 self.end_to_end_seconds.add(max(0.0, now_seconds - received_at_ms / 1000), count)

@@ -221,6 +221,17 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
             """},
         ["maintenance.yaml:1: window-past: maintenance 'over' is over since 2026-03-10 12:00 UTC"],
     ),
+    "correlation rules": (
+        {"correlation.yaml": """
+            rules:
+              wide: {match: {severity: [critical, error]}, join: always, group_by: [host]}
+              narrow: {when: 'severity == "error" && tier <= 2', join: always, group_by: [host, name]}
+              costly: {when: "tier <= 2", join: never}
+            """},
+        ["correlation.yaml:3: shadowed-rule: rule 'narrow' never wins: 'wide' takes all that it matches",
+         "correlation.yaml:4: rule-without-index: rule 'costly' is asked about every episode: give it a match, "
+         "or begin with feed == \"zabbix\" && ..."],
+    ),
     "warnings of check have names": (
         {"catalog/more.yaml": documents(
             component("a", kind="Resource", annotations="spillway.dev/aliases: till",
