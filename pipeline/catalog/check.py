@@ -20,8 +20,9 @@ from pipeline.catalog.validate import validated
 from pipeline.core.enrich import Enricher
 from pipeline.feeds import ADAPTERS, packaged_adapters
 from pipeline.feeds.packages import ADAPTER_NAME
-from pipeline.models.alert import SEVERITY_RANK
+from pipeline.models.alert import SEVERITY_RANK, Severity
 from pipeline.models.catalog import Catalogue
+from pipeline.models.fatigue import LEARNED
 from pipeline.models.feed import Adapter
 from pipeline.models.policy import DEFAULT_DOMAIN, Config, DomainPolicy, Feed, MaintenanceWindow, Rotation
 
@@ -189,8 +190,16 @@ def _check_feeds(packs: Packs, adapters: Mapping[str, Adapter] | None, findings:
             if severity not in SEVERITY_RANK:
                 near = suggestion(severity, SEVERITY_RANK)
                 findings.problem(where, f"hold_seconds: unknown severity '{severity}'{near}")
-            if seconds < 0:
+            if seconds == LEARNED and severity == Severity.CRITICAL:
+                findings.problem(where, "hold_seconds: what is critical waits for no habit; give seconds, or nothing")
+            elif not isinstance(seconds, str) and seconds < 0:
                 findings.problem(where, f"hold_seconds: {seconds} is less than nothing")
+        limits = feed.hold_learned
+        if limits.least_seconds > limits.most_seconds:
+            findings.problem(
+                source.at("hold_learned", "most_seconds"),
+                f"hold_learned: most_seconds {limits.most_seconds} is less than least_seconds {limits.least_seconds}",
+            )
 
 
 def _check_adapter(

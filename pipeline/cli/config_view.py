@@ -155,9 +155,15 @@ def _rotations(config: Config) -> Table:
 def _feeds(feeds: Mapping[str, Feed]) -> Table:
     table = _table("Feeds, each on the topic alerts.raw.<name>", "Name", "Adapter", "Space", "Held")
     for each in feeds.values():
-        held = ", ".join(f"{severity} {seconds} s" for severity, seconds in each.hold_seconds.items())
+        held = ", ".join(_held(severity, each) for severity in each.hold_seconds)
         table.add_row(each.name, each.adapter, each.space or "by environment", held or "-")
     return table
+
+
+def _held(severity: str, feed: Feed) -> str:
+    seconds, limits = feed.hold_seconds[severity], feed.hold_learned
+    learned = f"learned, {limits.least_seconds} to {limits.most_seconds} s"
+    return f"{severity} {learned if isinstance(seconds, str) else f'{seconds} s'}"
 
 
 def _sinks(config: Config) -> Table:

@@ -150,7 +150,7 @@ class Assessor:
         incident.runbook = self.desk.escalator.runbook(incident, about)
         if not incident.runbook and incident.service != about:
             incident.runbook = self.desk.escalator.runbook(incident, incident.service)
-        assessment = assess(facts, policy, draft.now_ms)
+        assessment = assess(facts, policy, draft.now_ms, chronic=incident.chronic is not None)
         incident.urgency, incident.impact = assessment.urgency, assessment.impact
         if incident.priority_by is not None:
             return

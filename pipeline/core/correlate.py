@@ -136,6 +136,7 @@ class CorrelateProcessor(CorrelateRules):
         if self._expected(event, effects):
             return
         episode = self._assessor.member(event)
+        self._note_began(event.alert)
         flaps = event.reason == Reason.FLAPPING
         found = self._place(event, episode)
         if found.incident is None and not flaps and self._confirm(episode, event.space, effects):
@@ -173,6 +174,7 @@ class CorrelateProcessor(CorrelateRules):
         facts = {"episode_id": episode.episode_id, "reason": match.opens_because, **told}
         draft.note("detect", MACHINE, f"{match.opening()}: {episode.summary}", IncidentChange.OPENED, **facts)
         self._take_in(draft, episode)
+        self._rank_down(draft, episode)
         self._assessor.log(draft, episode, self._book.tally(incident.id), self._changes.recent(), match.title)
         return incident
 
@@ -215,6 +217,7 @@ class CorrelateProcessor(CorrelateRules):
         if event.change in (EpisodeChange.RESOLVED, EpisodeChange.EXPIRED):
             reason = Reason.EPISODE_RESOLVED
             origin = event.alert.origin if event.change == EpisodeChange.RESOLVED else None
+            self._note_over(event, member.opened_at_ms, incident)
             recovery.cleared(self._desk, self._book, draft, member, origin)
             self._forget_late(member.episode_id)
         elif event.change in (EpisodeChange.FLAPPING, EpisodeChange.STEADY):
@@ -370,6 +373,7 @@ class CorrelateProcessor(CorrelateRules):
 
     def _assess(self, draft: Draft) -> None:
         incident = draft.incident
+        self._rank_up(draft)
         self._assessor.assess(draft, self._book.tally(incident.id), self._changes.recent())
 
     def _decide(

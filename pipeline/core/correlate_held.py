@@ -11,10 +11,12 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.core.correlate_state import HELD, SUPPRESSED, CorrelateState
+from pipeline.core.correlate_habits import CorrelateHabits, rule_of
+from pipeline.core.correlate_state import HELD, SUPPRESSED
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
+from pipeline.core.habits import Hold
 from pipeline.core.holding import AtEnd, Held, Wakes
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.maintenance import MaintenanceIndex
@@ -49,7 +51,7 @@ _DISPOSITION: Final[dict[str, Disposition]] = {
 """Reason to wait -> what an alert counts as; held where it says nothing."""
 
 
-class CorrelateHeld(CorrelateState):
+class CorrelateHeld(CorrelateHabits):
     """The part of correlate that lets episodes wait."""
 
     def __init__(
@@ -177,9 +179,20 @@ class CorrelateHeld(CorrelateState):
         """Let wait what may be a transient, or flaps, and belongs to no incident; False where it may come in."""
         if event.reason == Reason.FLAPPING:
             return not _is_open(match) and self._hold_flapping(event, effects)
-        if match.incident is not None or event.hold_until_ms is None or event.hold_until_ms <= self.clock_ms:
+        if match.incident is not None or event.hold_until_ms is None:
             return False
-        return self._hold(effects, event, event.hold_until_ms, Reason.TRANSIENT, event.facts)
+        until_ms, facts = event.hold_until_ms, event.facts or {}
+        if "least_seconds" in facts:
+            hold = self._learned_hold(event, facts)
+            if hold is None:
+                return False
+            until_ms, facts = event.at_ms + hold.seconds * 1_000, hold.told()
+        return until_ms > self.clock_ms and self._hold(effects, event, until_ms, Reason.TRANSIENT, facts)
+
+    def _learned_hold(self, event: EpisodeEvent, limits: dict[str, Any]) -> Hold | None:
+        """How long runs of its condition, or of its rule, usually take to end by themselves, within limits."""
+        rule, least, most = rule_of(event.alert), limits["least_seconds"], limits["most_seconds"]
+        return self._habits.hold(event.alert_key, rule, least_seconds=least, most_seconds=most, now_ms=self.clock_ms)
 
     def _hold_flapping(self, event: EpisodeEvent, effects: Effects) -> bool:
         """Let wait, until it is steady, what flaps; an incident that comes to concern it takes it in."""
@@ -259,6 +272,7 @@ class CorrelateHeld(CorrelateState):
             return self._began_to_flap(held, event, effects)
         if event.change in _OVER:
             self._take_out(held)
+            self._note_over(event, held.event.at_ms, None)
             self._drop(held, effects)
         elif event.change == EpisodeChange.CHANGED and (sleeps or not _is_worse(event, held)):
             self._holding.renew(held, event)

@@ -1,4 +1,4 @@
-"""What correlate keeps of one partition, and how it is published: book, changes, who waits; records of all.
+"""What correlate keeps of one partition, and how it is published: book, changes, who waits, habits; records of all.
 
 `pipeline.core.correlate` decides.
 """
@@ -17,6 +17,7 @@ from pipeline.core.changes import ChangeLog
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
+from pipeline.core.habits import Habits
 from pipeline.core.holding import Holding
 from pipeline.core.late import UNDER_WAY_MS, Late
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
@@ -41,6 +42,9 @@ LATE: Final = "u/"
 
 HELD: Final = "h/"
 """Episodes in the waiting room; as a deadline: the time of one is up."""
+
+HABIT: Final = "k/"
+"""Habits of conditions and rules."""
 
 LATE_TIMES: Final = "o/late"
 """Until when alerts may come that were enriched under the version before, and when those kept are looked at next."""
@@ -68,6 +72,7 @@ class CorrelateState(Processor):
         self._suppressed: dict[str, EpisodeEvent] = {}
         self._ruling = Ruling(rules or CorrelationRules({}, resolve), topology)
         self._holding = Holding(desk, topology, self._ruling.marks)
+        self._habits = Habits()
         self._late = Late()
         self._fresh_until_ms = 0
         self._late_due_ms: int | None = None
@@ -79,6 +84,7 @@ class CorrelateState(Processor):
             INCIDENT: self._dump_incident,
             SUPPRESSED: self._dump_suppressed,
             HELD: self._holding.dump,
+            HABIT: self._habits.dump,
             LATE: self._late.dump,
             GROUP: self._ruling.dump,
         }
@@ -94,6 +100,8 @@ class CorrelateState(Processor):
             self._suppressed[name] = episode_from_wire(orjson.loads(value))
         elif kind == HELD:
             self._holding.load(value)
+        elif kind == HABIT:
+            self._habits.load(name, value)
         elif kind == LATE:
             self._late.load(name, value)
         elif kind == GROUP:
@@ -140,6 +148,7 @@ class CorrelateState(Processor):
         """Enter the members and set the deadlines of changes again."""
         self._book.restored()
         self._late.restored()
+        self._habits.restored()
         for episode_id, until_ms in self._holding.restored().items():
             self.timers.set(HELD + episode_id, until_ms)
         version = self._desk.config.version
@@ -187,10 +196,14 @@ class CorrelateState(Processor):
             case = self._book.case(incident.id)
             case.counted = self._count(case.counted, incident)
             if incident.state in ENDED_STATES:
+                self._ended(incident)
                 for episode_id in self._book.forget(incident.id):
                     self.touch(MEMBER + episode_id)
                     self._forget_late(episode_id)
         self._drafts.clear()
+
+    def _ended(self, incident: Incident) -> None:
+        """An incident is over, and its members are about to be forgotten."""
 
     def _plan_late(self, due_ms: int | None) -> None:
         """Look at kept alerts at this moment, or earlier where that is planned already; None: it was done."""

@@ -164,7 +164,7 @@ class DedupeProcessor(DedupeState):
         else:
             self._open_up(alert, condition)
             reason = Reason.REOPENED_EPISODE if again else Reason.NEW_EPISODE
-            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, reason, self._hold_ms(alert))
+            self._forward(effects, alert, body, condition, EpisodeChange.OPENED, reason, self._hold(alert))
         self._keep(alert.alert_key, condition, body)
 
     def _resolved(self, alert: Alert, effects: Effects) -> None:

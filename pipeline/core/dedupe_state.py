@@ -100,10 +100,19 @@ class DedupeState(Processor):
         condition.ttl_seconds = alert.ttl_seconds or by_feed or self._settings.ttl_seconds or 0
         self._enter(condition, OPEN)
 
-    def _hold_ms(self, alert: Alert) -> int:
-        """How long a new run may wait for being a transient; correlate lets it, as long as nothing speaks for it."""
+    def _hold(self, alert: Alert) -> tuple[int | None, dict[str, Any] | None]:
+        """Until when a new run may wait for being a transient, and by what; correlate lets it, as it alone can judge.
+
+        Of a learned hold only the limits are known here.
+        """
         feed = self._feeds.get(alert.feed)
-        return feed.hold_seconds.get(alert.severity, 0) * 1_000 if feed else 0
+        seconds = feed.hold_seconds.get(alert.severity, 0) if feed else 0
+        if feed is None or not seconds:
+            return None, None
+        if not isinstance(seconds, str):
+            return self.clock_ms + seconds * 1_000, {"set_seconds": seconds}
+        limits = feed.hold_learned
+        return self.clock_ms + limits.most_seconds * 1_000, limits.model_dump()
 
     def _note_turn(self, condition: Condition) -> None:
         """Remember one turn between firing and resolved, as far back as flapping looks."""
@@ -147,10 +156,20 @@ class DedupeState(Processor):
         condition: Condition,
         change: EpisodeChange,
         reason: Reason,
-        hold_ms: int = 0,
+        hold: tuple[int | None, dict[str, Any] | None] = (None, None),
     ) -> None:
         self.ledger.forwarded += 1
-        self._emit(effects, alert.alert_key, told, condition, change, reason, counted=True, hold_ms=hold_ms)
+        self._emit(
+            effects,
+            alert.alert_key,
+            told,
+            condition,
+            change,
+            reason,
+            counted=True,
+            facts=hold[1],
+            hold_until_ms=hold[0],
+        )
 
     def _emit(
         self,
@@ -162,7 +181,7 @@ class DedupeState(Processor):
         reason: Reason,
         *,
         counted: bool = False,
-        hold_ms: int = 0,
+        hold_until_ms: int | None = None,
         facts: dict[str, Any] | None = None,
     ) -> None:
         """Tell correlate. ``told``: JSON of the alert behind it."""
@@ -177,7 +196,7 @@ class DedupeState(Processor):
             repeats=condition.repeats,
             alert=told,
             counted=counted,
-            hold_until_ms=self.clock_ms + hold_ms if hold_ms else None,
-            facts={"set_seconds": hold_ms // 1_000} if hold_ms else facts,
+            hold_until_ms=hold_until_ms,
+            facts=facts,
         )
         effects.outputs.append(Output("episodes", space.encode(), value, self.clock_ms))

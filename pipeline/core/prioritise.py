@@ -140,15 +140,18 @@ def total(impacts: Iterable[tuple[str, int, float]]) -> tuple[int, float]:
     return sum(users.values()), round(sum(revenue.values()), 2)
 
 
-def assess(facts: Facts, policy: DomainPolicy, now_ms: int) -> Assessment:
-    """Urgency and impact by the first rule that holds, and the priority that the matrix gives them."""
+def assess(facts: Facts, policy: DomainPolicy, now_ms: int, *, chronic: bool = False) -> Assessment:
+    """Urgency and impact by the first rule that holds, and the priority that the matrix gives them.
+
+    What is chronic and nothing more has the lowest urgency, which is the last of the policy's scale.
+    """
     impact_level, impact_because = policy.impact[-1].level, ""
     for reach in policy.impact:
         if _impact_holds(reach, facts):
             impact_level, impact_because = reach.level, reach.because
             break
-    urgency_level, urgency_because = policy.urgency[-1].level, ""
-    for haste in policy.urgency:
+    urgency_level, urgency_because = policy.urgency[-1].level, "chronic" if chronic else ""
+    for haste in () if chronic else policy.urgency:
         if _urgency_holds(haste, facts, policy, now_ms):
             urgency_level, urgency_because = haste.level, haste.because
             break

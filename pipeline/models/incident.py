@@ -178,6 +178,8 @@ class Incident:
         priority_by: who fixed the priority; None while the policy's matrix decides it.
         categories: categories of all episodes, the incident's own first.
         alerts_total: alerts that were decided into the incident, their repeats left out.
+        chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
+            incidents, and how seldom that mattered; None: it is not ranked down.
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
         news_at_ms: when an episode last joined or changed; what the correlation window counts from.
         resolve_at_ms: when a quiet incident will count as resolved.
@@ -239,6 +241,7 @@ class Incident:
     resolution: dict[str, Any] | None = None
     problem_review: ProblemReview | None = None
     reopened: int = 0
+    chronic: dict[str, Any] | None = None
     commands: list[str] = field(default_factory=list)
     schema: int = INCIDENT_SCHEMA
 
@@ -251,6 +254,7 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     """
     if document.get("schema") != INCIDENT_SCHEMA:
         raise ValueError(f"incident schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
+    document.setdefault("chronic", None)  # older releases knew of no such thing
     document["suspects"] = [Suspect(**each) for each in document["suspects"]]
     document["tickets"] = [TicketLink(**each) for each in document["tickets"]]
     document["clocks"] = {name: Clock(**each) for name, each in document["clocks"].items()}

@@ -14,6 +14,7 @@ from pydantic import Field
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.catalog import Catalogue, Frozen
 from pipeline.models.correlation_rules import CorrelationRule
+from pipeline.models.fatigue import ChronicRule, HoldSeconds, LearnedHold
 from pipeline.models.gateway import GatewayFeed
 from pipeline.models.matching import MatchingRule
 
@@ -226,6 +227,7 @@ class DomainPolicy(Frozen):
     major_incident: MajorIncidentRule = MajorIncidentRule(users_at_least=5_000)
     closure: Closure = Closure()
     communication: Communication = Communication()
+    chronic: ChronicRule = ChronicRule()
     users_per_report: int = Field(default=50, gt=0)
 
 
@@ -263,7 +265,9 @@ class Feed(Frozen):
         name: reads ``alerts.raw.<name>``.
         adapter: which adapter reads its shape; the feed's own name by default.
         space: correlation space of all its alerts; None: by the alert's environment.
-        hold_seconds: by severity: how long a new episode is held, so that transients pass unseen.
+        hold_seconds: by severity: how long a new episode may be held, so that transients pass unseen; ``learned``: as
+            long as such episodes usually take to end by themselves.
+        hold_learned: limits of what is learned.
         ttl_seconds: for sources that never resolve.
         options: what the adapter lets a feed choose; each adapter's page says what.
         gateway: how it takes messages over HTTP; None: it does not.
@@ -272,7 +276,8 @@ class Feed(Frozen):
     name: str
     adapter: str
     space: str | None = None
-    hold_seconds: dict[str, int] = Field(default_factory=dict)
+    hold_seconds: dict[str, HoldSeconds] = Field(default_factory=dict)
+    hold_learned: LearnedHold = LearnedHold()
     ttl_seconds: int | None = Field(default=None, gt=0)
     options: dict[str, Any] = Field(default_factory=dict)
     gateway: GatewayFeed | None = None

@@ -254,11 +254,16 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
               ttl_seconds: 0
             zabbix:
               hold_seconds: {warn: 30, info: -1}
+            alertmanager:
+              hold_seconds: {warning: learned, critical: learned}
+              hold_learned: {least_seconds: 240, most_seconds: 120}
             """},
         ["feeds.yaml:1: adapter: there is no adapter 'alertmanger'; did you mean 'alertmanager'?",
          "feeds.yaml:5: ttl_seconds: input should be greater than 0",
          "feeds.yaml:7: hold_seconds: -1 is less than nothing",
-         "feeds.yaml:7: hold_seconds: unknown severity 'warn'; did you mean 'warning'?"],
+         "feeds.yaml:7: hold_seconds: unknown severity 'warn'; did you mean 'warning'?",
+         "feeds.yaml:9: hold_seconds: what is critical waits for no habit; give seconds, or nothing",
+         "feeds.yaml:10: hold_learned: most_seconds 120 is less than least_seconds 240"],
     ),
     "a secret in the file": (
         {"sinks.yaml": """

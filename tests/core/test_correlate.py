@@ -282,7 +282,8 @@ def test_a_resolved_incident_closes_by_itself_and_is_forgotten() -> None:
     room.tick(T0 + 25 * HOUR)
     assert room.one()["state"] == "closed"
     room.changes()
-    assert set(room.state) == {b"spillway.partition", b"o/joined"}
+    left = {key for key in room.state if not key.startswith(b"k/")}  # habits stay: they are what is learned from it
+    assert left == {b"spillway.partition", b"o/joined"}
     assert room.processor.next_deadline_ms() is None
 
 
