@@ -41,6 +41,7 @@ RANKS: Final = {
     "examples": 5,
     "app": 5,
     "backtest": 6,
+    "rule_tests": 6,
     "player": 6,
     "demo": 7,
     "cli": 8,

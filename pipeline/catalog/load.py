@@ -20,6 +20,9 @@ from pipeline.models.feed import Adapter
 from pipeline.models.policy import Config
 
 CATALOG_FOLDER: Final = "catalog"
+TESTS_FOLDER: Final = "tests"
+"""Cases that test the rules (`pipeline.rule_tests`): no part of the configuration, nor of its version."""
+
 _SUFFIX: Final = ".yaml"
 _SUFFIX_OTHER: Final = ".yml"
 
@@ -181,6 +184,8 @@ def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
         seen.add(real)
         inside = PurePosixPath(Path(folder).relative_to(directory).as_posix())
         names[:] = sorted(name for name in names if not name.startswith("."))
+        if not inside.parts and TESTS_FOLDER in names:
+            names.remove(TESTS_FOLDER)
         for name in files:
             if not name.startswith(".") and name.endswith((_SUFFIX, _SUFFIX_OTHER)):
                 yield inside / name

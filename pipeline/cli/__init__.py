@@ -16,7 +16,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "backtest": ("pipeline.cli.backtest", "Say what another configuration would have made of a recording."),
     "explain": ("pipeline.cli.explain", "Say why an alert, episode or incident is where it is."),
     "catalog": ("pipeline.cli.catalog", "Bring what other systems know of your services into the catalogue."),
-    "config": ("pipeline.cli.config", "Check, show and describe a configuration directory."),
+    "config": ("pipeline.cli.config", "Check, lint, test, show and describe a configuration directory."),
     "topics": ("pipeline.cli.topics", "Plan and apply the Kafka topics."),
     "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),
     "feed": ("pipeline.cli.feed", "Try a source's payload against its adapter."),

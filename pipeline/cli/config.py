@@ -1,4 +1,4 @@
-"""``spillway config``: check, lint, show and describe a configuration directory."""
+"""``spillway config``: check, lint, test, show and describe a configuration directory."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from pipeline.cli.config_lint import (
     report_json,
     run_lint,
 )
+from pipeline.cli.config_test import run_tests
 from pipeline.cli.config_view import counts, tables
 from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.feeds import ADAPTERS, feeds_of
@@ -60,7 +61,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 @click.group()
 def config() -> None:
-    """Check, lint, show and describe a configuration directory (SPILLWAY_CONFIG or ./config where none is named)."""
+    """Check, lint, test, show, describe a configuration directory (SPILLWAY_CONFIG or ./config where none is named)."""
 
 
 @config.command()
@@ -153,6 +154,18 @@ def show(directory: Path, service: str | None, at_ms: int | None, recordings: tu
     console = Console(markup=False)  # brackets in names are text
     for table in tables(loaded, feeds_of(loaded)):
         console.print(table)
+
+
+@config.command()
+@_directory
+@click.option("--mutate", is_flag=True, help="Also take out each part of each rule, and name what no case notices.")
+@_as_json
+def test(directory: Path, mutate: bool, as_json: bool) -> None:
+    """Play the cases in DIR/tests/*.yaml: alerts at times, incidents expected. Say which rules no case needs.
+
+    Exits 1 where a case fails, 2 where the directory or a case is broken.
+    """
+    run_tests(directory, mutate=mutate, as_json=as_json)
 
 
 @config.command()

@@ -15,7 +15,7 @@ STEPS_MIN: Final = 2_000
 
 @contextmanager
 def progress(
-    what: str, steps: int, console: Console | None = None, *, sizes: bool = False
+    what: str, steps: int, console: Console | None = None, *, sizes: bool = False, least: int = STEPS_MIN
 ) -> Iterator[Callable[[int], None]]:
     """Show how far work has come; gives what is to be told the steps done so far.
 
@@ -23,10 +23,11 @@ def progress(
         what: what is done, in a word or two.
         steps: how many there are at most; a few are not worth a bar.
         sizes: the steps are bytes.
+        least: steps from which a bar is shown.
         console: where to; standard error unless given. Nothing is shown where that is no terminal.
     """
     terminal = console or Console(stderr=True)
-    if steps < STEPS_MIN or not terminal.is_terminal:
+    if steps < least or not terminal.is_terminal:
         yield lambda done: None
         return
     counted = DownloadColumn() if sizes else MofNCompleteColumn()
