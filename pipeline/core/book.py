@@ -196,8 +196,8 @@ class Book:
         before, member.severity = member.severity, severity
         self._records[member.episode_id] = member_to_wire(member)
         case = self.case(member.incident_id)
-        if case.tally is not None and not case.tally.changed_severity(member, before):
-            case.tally = None
+        if case.tally is not None:
+            case.tally.changed_severity(member, before)
 
     def move(self, moving: list[Member], old_id: str, new_id: str) -> list[str]:
         """Move members to another incident, as its last. Returns the episodes whose records changed.

@@ -46,6 +46,8 @@ class Late:
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
+        self._asked: str | None = None
+        self._waiting: dict[str, None] = {}  # what the version asked for last has not examined, in the same order
 
     def __contains__(self, episode_id: str) -> bool:
         return episode_id in self._kept
@@ -60,15 +62,20 @@ class Late:
             order: rank of its episode among the members of the partition, which only rises.
         """
         facts = (alert.name, alert.description[:TEXT_CHARS_MAX], alert.labels)
+        if episode_id in self._kept:
+            self._asked = None  # it keeps its place
+        elif version != self._asked:
+            self._waiting[episode_id] = None
         self._kept[episode_id] = to_json((LATE_SCHEMA, order, version, *facts))
         changed = [episode_id]
         if len(self._kept) > KEPT_MAX:
             changed.append(oldest := next(iter(self._kept)))
-            del self._kept[oldest]
+            self.forget(oldest)
         return changed
 
     def forget(self, episode_id: str) -> bool:
         """Let an alert go; whether it was kept."""
+        self._waiting.pop(episode_id, None)
         return self._kept.pop(episode_id, None) is not None
 
     def examined(self, episode_id: str, version: str) -> None:
@@ -76,6 +83,10 @@ class Late:
         document = orjson.loads(self._kept[episode_id])
         document[2] = version
         self._kept[episode_id] = to_json(document)
+        if version == self._asked:
+            self._waiting.pop(episode_id, None)
+        else:
+            self._asked = None
 
     def alert(self, member: Member) -> Alert:
         """The alert that opened a member's episode, not enriched, with all that enrichment looks at."""
@@ -92,11 +103,19 @@ class Late:
         )
 
     def unexamined(self, version: str) -> Iterator[str]:
-        """Episodes whose alerts a configuration has not examined, in the order in which they came."""
+        """Episodes whose alerts a configuration has not examined, in the order in which they came.
+
+        All that is kept is looked through when a version asks first, and not again.
+        """
+        if version != self._asked:
+            self._asked = version
+            self._waiting = dict.fromkeys(self._search(version))
+        return iter(self._waiting)
+
+    def _search(self, version: str) -> Iterator[str]:
         mark = b'"%b",' % version.encode()  # a version is a hash or a plain word: nothing of it is escaped
         for episode_id, kept in self._kept.items():
-            head = kept[: kept.index(b'"')] + mark
-            if not kept.startswith(head):
+            if not kept.startswith(kept[: kept.index(b'"')] + mark):
                 yield episode_id
 
     # -- state
@@ -120,3 +139,4 @@ class Late:
         begin = len(_HEAD)
         order = {episode_id: int(kept[begin : kept.index(b",", begin)]) for episode_id, kept in self._kept.items()}
         self._kept = {each: self._kept[each] for each in sorted(order, key=order.__getitem__)}
+        self._asked = None

@@ -1,7 +1,7 @@
 """The tally of an incident: running sums over its members, so that one more costs the same whatever came before.
 
-A tally always equals ``Tally.of`` the incident's members. Joining, resolving and nearly every change of severity are
-incremental; after anything else (a member left) the book drops the tally and counts again from the members.
+A tally always equals ``Tally.of`` the incident's members. Joining, resolving and changes of severity are incremental;
+after anything else (a member left) the book drops the tally and counts again from the members.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class About:
         rank: worst severity that a monitor reports.
         by_monitor: a monitor is among them.
         summary: of the first member with that severity, which is the one of order ``told_by``.
-        counts: members by rank.
+        told: rank of severity -> the members that have it, by order, with their summaries.
         open: members that are not over.
     """
 
@@ -51,7 +51,7 @@ class About:
     summary: str
     category: str | None
     told_by: int
-    counts: list[int]
+    told: dict[int, dict[int, str]]
     open: int = 0
 
 
@@ -180,39 +180,38 @@ class Tally:
         if member.entity is not None:
             self.about[member.entity].open -= 1
 
-    def changed_severity(self, member: Member, before: str) -> bool:
-        """A counted member has another severity than before; False where only counting anew can tell what follows."""
+    def changed_severity(self, member: Member, before: str) -> None:
+        """A counted member has another severity than before."""
         by_people = member.feed_class == FeedClass.DESK
         old, new = SEVERITY_RANK.get(before, 0), SEVERITY_RANK.get(member.severity, 0)
         if member.entity is not None and not by_people:
-            about = self.about[member.entity]
-            about.counts[old] -= 1
-            about.counts[new] += 1
-            if not self._rank_anew(about, member, old, new):
-                return False
+            self._rank_anew(self.about[member.entity], member, old, new)
         self.severities[old] -= 1
         self.severities[new] += 1
         place = member.service or member.entity
         if place is not None and not by_people:
             self.served[place].outages += (new >= OUTAGE_RANK) - (old >= OUTAGE_RANK)
         self.facts = None
-        return True
 
     def all_clear(self) -> bool:
         """Monitors decide where there are any; a cluster of reports alone waits for its tickets."""
         return not (self.monitors_open if self.monitors else self.reports_open)
 
-    def _rank_anew(self, about: About, member: Member, old: int, new: int) -> bool:
-        """Keep the worst severity of an entity and who told it, after one member went from a rank to another."""
-        alone = sum(about.counts) == 1
-        if about.told_by == member.joined_order:
-            if new < old and not alone:
-                return False  # somebody else tells it now, and who joined first is not kept
-        elif new < about.rank or (new == about.rank and member.joined_order > about.told_by):
-            return True
-        about.rank, about.summary, about.told_by = new, member.summary, member.joined_order
+    def _rank_anew(self, about: About, member: Member, old: int, new: int) -> None:
+        """Keep the worst severity of an entity and who told it first, after a member went from a rank to another."""
+        order = member.joined_order
+        had = about.told[old]
+        del had[order]
+        if not had:
+            del about.told[old]
+        about.told.setdefault(new, {})[order] = member.summary
+        if about.told_by != order and (new < about.rank or (new == about.rank and order > about.told_by)):
+            return
+        about.rank = max(about.told)
+        worst = about.told[about.rank]
+        about.told_by = min(worst)
+        about.summary = worst[about.told_by]
         self.about_version += 1
-        return True
 
     def _count_open(self, member: Member, by_people: bool, by: int) -> None:
         if by > 0 and member.resolved_at_ms is not None:
@@ -249,8 +248,6 @@ class Tally:
         rank = 0 if by_people else SEVERITY_RANK.get(member.severity, 0)
         known = self.about.get(entity)
         if known is None:
-            counts = [0] * len(_BY_RANK)
-            counts[rank] = 1
             self.about[entity] = About(
                 member.event_at_ms,
                 member.opened_at_ms,
@@ -259,14 +256,14 @@ class Tally:
                 member.summary,
                 member.category,
                 member.joined_order,
-                counts,
+                {rank: {member.joined_order: member.summary}},
             )
             self._reach_out(entity)
             self._need(entity, member.opened_at_ms)
             self._weigh_in(entity)
             self.about_version += 1
             return
-        known.counts[rank] += 1
+        known.told.setdefault(rank, {})[member.joined_order] = member.summary
         if member.opened_at_ms > known.last_ms:
             known.last_ms = member.opened_at_ms
             self._need(entity, member.opened_at_ms)
