@@ -154,6 +154,24 @@ _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
 )
 
 
+SHADOW_CHANGELOG: Final = "spillway.shadow.changelog"
+SHADOW_STATUS: Final = "spillway.shadow.status"
+
+SHADOW_TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(
+        name=SHADOW_CHANGELOG,
+        key="state key",
+        partitions=1,
+        retention_ms=None,
+        compact=True,
+        record_bytes_max=4 * MEBIBYTE,
+        internal=True,
+    ),
+    Topic(name=SHADOW_STATUS, key="status", partitions=1, retention_ms=None, compact=True, internal=True),
+)
+"""Topics of the shadow, where there is one: one partition each, because it decides everything in one place."""
+
+
 def changelog_topic(stage: str) -> str:
     """Name of the compacted topic that holds the state of a stage, co-partitioned with its input."""
     return f"spillway.{stage}.changelog"

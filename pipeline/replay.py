@@ -120,6 +120,28 @@ class Replay:
         if run_on_seconds:
             yield from self._advance(self._clock_ms + run_on_seconds * SECOND_MS)
 
+    def advance(self, now_ms: int) -> Iterator[Step]:
+        """Let stream time go on to a moment at which no record came."""
+        yield from self._advance(now_ms)
+        self._clock_ms = max(self._clock_ms, now_ms)
+
+    def take_changes(self) -> list[tuple[str, bytes, bytes | None]]:
+        """Stage, key and value of the state records changed since the last call; None means removed."""
+        return [(stage, *each) for stage, processor in self.processors.items() for each in processor.take_changes()]
+
+    def restore(self, records: Iterable[tuple[str, bytes, bytes]]) -> None:
+        """Take all state records back, before the first step."""
+        for stage, key, value in records:
+            self.processors[stage].restore(key, value)
+        for processor in self.processors.values():
+            processor.restored()
+        self._clock_ms = max(processor.clock_ms for processor in self.processors.values())
+
+    @property
+    def clock_ms(self) -> int:
+        """Stream time, epoch milliseconds."""
+        return self._clock_ms
+
     def run(self, recording: Iterable[StreamRecord], *, run_on_seconds: int = 0) -> Outcome:
         """Play a recording to its end."""
         for _ in self.steps(recording, run_on_seconds=run_on_seconds):

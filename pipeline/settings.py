@@ -38,6 +38,7 @@ class Settings(BaseModel):
         app_id: prefix of consumer groups and transactional ids; one for each installation on a cluster.
         topic_prefix: put in front of every topic name on the wire; for several tenants on one cluster.
         config_dir: the configuration directory; None for the defaults alone.
+        shadow_config: the shadow's directory, which `spillway shadow` fills and empties; None for no shadow.
         stages: stages that this process hosts, in flow order; empty for all.
         partitions: partitions of a topic that does not fix its own count.
         replication_factor: copies of each topic.
@@ -60,6 +61,7 @@ class Settings(BaseModel):
     app_id: str = Field(default="spillway", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,100}$")
     config_dir: Path | None = None
+    shadow_config: Path | None = None
     stages: tuple[str, ...] = ()
     partitions: int = Field(default=PARTITIONS_DEFAULT, ge=1, le=10_000)
     replication_factor: int = Field(default=1, ge=1, le=100)
@@ -124,6 +126,7 @@ VARIABLES: Final[dict[str, str]] = {
     "app_id": "SPILLWAY_APP_ID",
     "topic_prefix": "SPILLWAY_TOPIC_PREFIX",
     "config_dir": "SPILLWAY_CONFIG",
+    "shadow_config": "SPILLWAY_SHADOW_CONFIG",
     "stages": "SPILLWAY_STAGES",
     "partitions": "SPILLWAY_PARTITIONS",
     "replication_factor": "SPILLWAY_REPLICATION_FACTOR",
@@ -145,6 +148,7 @@ _ALLOWED: Final[dict[str, str]] = {
     "app_id": "1 to 100 letters, digits, '.', '_' or '-'",
     "topic_prefix": "up to 100 letters, digits, '.', '_' or '-'",
     "config_dir": "a directory",
+    "shadow_config": "a directory of the shadow's own",
     "stages": f"any of {', '.join(STAGE_BY_NAME)}, separated by commas",
     "partitions": "a whole number from 1 to 10000",
     "replication_factor": "a whole number from 1 to 100",

@@ -43,6 +43,7 @@ RANKS: Final = {
     "backtest": 6,
     "rule_tests": 6,
     "player": 6,
+    "shadow": 7,
     "demo": 7,
     "cli": 8,
     "__main__": 9,

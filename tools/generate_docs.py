@@ -35,6 +35,7 @@ from pipeline.recording import read_recording
 from pipeline.replay import Outcome, Replay, event_line
 from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
+from pipeline.shadow.metrics import ShadowMetrics
 from tools import explanations, picture
 from tools.incident_words import PARTS, WHOLE
 
@@ -140,10 +141,11 @@ def matching_table() -> str:
 
 
 def metrics_table() -> str:
-    """Every series of a worker and of the gateway with its type, labels and meaning."""
+    """Every series of a worker, of the gateway and of the shadow with its type, labels and meaning."""
     registry = _Listening()
     Metrics(registry, [])
     GatewayMetrics(registry)
+    ShadowMetrics(registry)
     rows = []
     for collector in registry.all:
         labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()

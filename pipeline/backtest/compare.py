@@ -33,6 +33,9 @@ KIND_WEIGHTS: Final[dict[str, float]] = {
 PRIORITY_WEIGHTS: Final[dict[str, float]] = {"P1": 16, "P2": 8, "P3": 2}
 """Priorities that are not named weigh 1."""
 
+DETECTED_SECONDS_MIN: Final = 1
+"""What is nearer is the same moment: timers of stages go by whole seconds."""
+
 
 @dataclass(slots=True)
 class Difference:
@@ -233,7 +236,7 @@ class _Differences:
         for one, other in self._relations.counterparts():
             was, now = self._old.incidents[one], self._new.incidents[other]
             later = (now.detected_at_ms - was.detected_at_ms) / 1_000
-            if later:
+            if abs(later) >= DETECTED_SECONDS_MIN:
                 text = f"detected {abs(later):,.0f} s {'later' if later > 0 else 'earlier'}: {now.title}"
                 made.append(self._difference("detected", [one], [other], text, [], seconds_later=later))
             if was.priority != now.priority:

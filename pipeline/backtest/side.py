@@ -64,6 +64,19 @@ class IncidentFact:
     members: tuple[str, ...] = ()
     pages: list[PageFact] = field(default_factory=list)
 
+    def note(self, event: dict[str, Any]) -> None:
+        """Take what an event on the incident says."""
+        incident = event["incident"]
+        self.title, self.service = incident["title"], incident["service"]
+        self.priority = min(self.priority, incident["priority"])
+        self.detected_at_ms = incident["detected_at_ms"]
+        if self.kind == IncidentKind.BRIDGE:
+            self.members = tuple(incident["members"])
+        for entry in event["entries"]:
+            if entry["action"] == "page":
+                facts = entry["facts"]
+                self.pages.append(PageFact(entry["at_ms"], facts["person"], facts.get("service")))
+
 
 @dataclass(slots=True)
 class Side:
@@ -158,28 +171,20 @@ class Collector:
     def _event(self, output: Output) -> None:
         event = orjson.loads(output.value or b"null")
         self.side.changes += 1
-        number, fact = self._fact(event["incident"])
+        number = self._incident(event["incident"])
         for episode_id in event["joined"]:
             self.side.holders[self._episode(episode_id)] = number
         for entry in event["entries"]:
-            if entry["action"] == "page":
-                facts = entry["facts"]
-                fact.pages.append(PageFact(entry["at_ms"], facts["person"], facts.get("service")))
-            elif entry["action"] in WHY_ACTIONS and "episode_id" in entry["facts"]:
-                self.side.whys[self._episode(entry["facts"]["episode_id"])] = _why(entry["facts"])
+            if (why := why_of(entry)) is not None:
+                self.side.whys[self._episode(entry["facts"]["episode_id"])] = why
+        self.side.incidents[number].note(event)
 
-    def _fact(self, incident: dict[str, Any]) -> tuple[int, IncidentFact]:
+    def _incident(self, incident: dict[str, Any]) -> int:
         name = incident["id"]
         number = self._incidents.setdefault(name, len(self._incidents))
         if number == len(self.side.incidents):
             self.side.incidents.append(IncidentFact(name, incident["kind"], priority=incident["priority"]))
-        fact = self.side.incidents[number]
-        fact.title, fact.service = incident["title"], incident["service"]
-        fact.priority = min(fact.priority, incident["priority"])
-        fact.detected_at_ms = incident["detected_at_ms"]
-        if fact.kind == IncidentKind.BRIDGE:
-            fact.members = tuple(incident["members"])
-        return number, fact
+        return number
 
 
 def _number(numbers: dict[Any, int], names: list[Any], name: Any) -> int:
@@ -191,10 +196,15 @@ def _number(numbers: dict[Any, int], names: list[Any], name: Any) -> int:
     return number
 
 
-def _why(facts: dict[str, Any]) -> bytes:
-    kept: dict[str, Any] = {
-        name: facts[name] for name in ("reason", "score", "evidence", "join_at_least", "rule") if name in facts
-    }
+def why_of(entry: dict[str, Any]) -> bytes | None:
+    """JSON of why an episode is in its incident, where a timeline entry says that of one."""
+    facts: dict[str, Any] = entry["facts"]
+    if entry["action"] not in WHY_ACTIONS or "episode_id" not in facts:
+        return None
+    kept: dict[str, Any] = {name: facts[name] for name in _TOLD if name in facts}
     if others := facts.get("others"):
         kept["others"] = others[:OTHERS_KEPT_MAX]
     return orjson.dumps(kept)
+
+
+_TOLD: Final = ("reason", "score", "evidence", "join_at_least", "rule")

@@ -14,6 +14,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("pipeline.cli.replay", "Decide a recording again, without a broker, byte for byte the same."),
     "capture": ("pipeline.cli.capture", "Record live topics to a recording."),
     "backtest": ("pipeline.cli.backtest", "Say what another configuration would have made of a recording."),
+    "shadow": ("pipeline.cli.shadow", "Try another configuration on the live stream, beside the active one."),
     "explain": ("pipeline.cli.explain", "Say why an alert, episode or incident is where it is."),
     "catalog": ("pipeline.cli.catalog", "Bring what other systems know of your services into the catalogue."),
     "config": ("pipeline.cli.config", "Check, lint, test, show and describe a configuration directory."),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.backtest.compare import Comparison, Difference
+from pipeline.backtest.compare import Comparison
 from pipeline.backtest.side import Side
 
 IDS_SHOWN_MAX: Final = 6
@@ -50,7 +50,7 @@ def view(old: Side, new: Side, comparison: Comparison, limit: int, failed: list[
     )
     console.print(_figures(summary))
     for difference in comparison.differences[:limit]:
-        _show(console, difference)
+        show(console, difference.document(), ("baseline", "new"))
     if (more := len(comparison.differences) - limit) > 0:
         console.print(f"and {more:,} differences more (--limit)")
     for side, name in ((old, "baseline"), (new, "new")):
@@ -70,16 +70,24 @@ def _figures(summary: Mapping[str, float]) -> Table:
     return table
 
 
-def _show(console: Console, difference: Difference) -> None:
+def show(console: Console, difference: dict[str, Any], names: tuple[str, str]) -> None:
+    """Print one difference.
+
+    Args:
+        console: where to.
+        difference: as `Difference.document` gives it.
+        names: what the two sides are called.
+    """
+    old, new = names
     console.print()
-    console.print(f"[bold]{difference.kind}[/bold] {difference.priority} {escape(plain(difference.text))}")
-    console.print(f"  baseline {_ids(difference.baseline)}  new {_ids(difference.new)}")
-    if difference.alerts:
-        places = ", ".join(f"{topic} {part}:{offset}/{index}" for topic, part, offset, index in difference.first)
-        console.print(f"  {difference.alerts:,} alerts: {escape(plain(places))}")
-    for side, why in difference.why.items():
-        console.print(f"  {side}: {escape(plain(why))}")
-    for called in difference.facts.get("people", ()):
+    console.print(f"[bold]{difference['kind']}[/bold] {difference['priority']} {escape(plain(difference['text']))}")
+    console.print(f"  {old} {_ids(difference['baseline'])}  {new} {_ids(difference['new'])}")
+    if difference["alerts"]:
+        places = ", ".join(f"{topic} {part}:{offset}/{index}" for topic, part, offset, index in difference["first"])
+        console.print(f"  {difference['alerts']:,} alerts: {escape(plain(places))}")
+    for side, why in difference["why"].items():
+        console.print(f"  {old if side == 'baseline' else new}: {escape(plain(why))}")
+    for called in difference["facts"].get("people", ()):
         times = f" {called['times']} times" if called["times"] > 1 else ""
         console.print(f"  {escape(plain(called['person']))}{times} for {escape(plain(str(called['service'])))}")
 

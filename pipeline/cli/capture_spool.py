@@ -98,4 +98,9 @@ def _is_own_command(record: StreamRecord) -> bool:
         command = orjson.loads(record.value)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(command, dict) and command.get("actor") == MACHINE
+    if not isinstance(command, dict):
+        return False
+    target = command.get("target")
+    named = target.get("incident_id") if isinstance(target, dict) else None
+    # What a person asks of a bridge incident, the bridge asks of each of its members, under an id of this form.
+    return command.get("actor") == MACHINE or bool(named and str(command.get("command_id")).endswith(f"/{named}"))

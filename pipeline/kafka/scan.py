@@ -127,6 +127,18 @@ def spans(
     return {at: span for at, span in found.items() if span[0] < span[1]}
 
 
+def offsets_from(client: Mapping[str, Any], topics: Mapping[str, Sequence[int]], from_ms: int) -> dict[Place, int]:
+    """Where reading every partition begins at a time: at its end where nothing is as late.
+
+    Raises:
+        ScanError: a topic cannot be read.
+    """
+    with closing(_consumer(client, "read_uncommitted")) as consumer:
+        ends = {(topic, part): _ends(consumer, topic, part) for topic, parts in topics.items() for part in parts}
+        firsts = _offsets_at(consumer, list(ends), from_ms)
+    return {at: firsts.get(at, high) for at, (_, high) in ends.items()}
+
+
 def scan_spans(client: Mapping[str, Any], wanted: Mapping[Place, Span]) -> Iterator[StreamRecord]:
     """Give the committed records of the spans, in order within each partition.
 

@@ -27,7 +27,7 @@ from confluent_kafka.admin import (
 from confluent_kafka.cimpl import NewTopic
 
 from pipeline.feeds import feeds_of
-from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, Topic, topics
+from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, SHADOW_TOPICS, Topic, topics
 from pipeline.kafka.served import unserved
 from pipeline.models.policy import Config
 from pipeline.settings import Settings
@@ -157,6 +157,8 @@ def desired_topics(settings: Settings, config: Config) -> tuple[DesiredTopic, ..
     """
     names, listed = tuple(feeds_of(config)), tuple(config.feeds)
     wanted = topics(listed, tuple(name for name in names if name not in listed)) if listed else topics(names)
+    if settings.shadow_config is not None:
+        wanted += SHADOW_TOPICS
     return tuple(_desired(topic, settings) for topic in wanted)
 
 

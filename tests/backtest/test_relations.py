@@ -119,8 +119,9 @@ def test_people_called_for_one_failure_are_compared_over_all_its_incidents() -> 
 
 
 def test_counterparts_tell_when_they_were_detected_and_what_priority_they_had() -> None:
-    old, new = side([0, 1]), side([0, 1])
-    new.incidents[0].detected_at_ms, new.incidents[1].detected_at_ms = 3_000, -1_000
+    old, new = side([0, 1, 2]), side([0, 1, 2])
+    for fact, at_ms in zip(new.incidents, (3_000, -1_000, 999), strict=False):
+        fact.detected_at_ms = at_ms
     new.incidents[0].priority = "P4"
     summary = compare(old, new).summary
     assert (summary["detected_later"], summary["median_seconds_later"]) == (1, 3)

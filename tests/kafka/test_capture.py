@@ -97,9 +97,11 @@ def test_records_come_back_in_arrival_order_with_bytes_keys_and_headers(stream: 
 def test_what_the_pipeline_wrote_itself_is_left_out(stream: Stream, tmp_path: Path) -> None:
     asked = record("commands", 0, 0, 1, orjson.dumps({"actor": "ada", "type": "note"}))
     told = record("commands", 0, 1, 2, orjson.dumps({"actor": "spillway", "type": "link_bridge"}))
-    tick = StreamRecord("commands", 0, 2, AT_MS + 3, TICK_KEY, None)
-    decided = record("alerts", 0, 0, 4, b"{}")
-    stream.write([asked, told, tick, decided])
+    handed_on = {"command_id": "1/INC-A", "actor": "ada", "type": "resolve", "target": {"incident_id": "INC-A"}}
+    onward = record("commands", 0, 2, 3, orjson.dumps(handed_on))
+    tick = StreamRecord("commands", 0, 3, AT_MS + 4, TICK_KEY, None)
+    decided = record("alerts", 0, 0, 5, b"{}")
+    stream.write([asked, told, onward, tick, decided])
     out = tmp_path / "recording.ndjson"
     stream.capture(out, "--until-now", "--unredacted")
     assert recorded(out) == [asked]
