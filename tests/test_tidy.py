@@ -42,6 +42,7 @@ RANKS: Final = {
     "app": 5,
     "backtest": 6,
     "rule_tests": 6,
+    "suggest": 6,
     "player": 6,
     "shadow": 7,
     "demo": 7,

@@ -11,7 +11,6 @@ from typing import Any, Final
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.correlation_rules import LABEL_FACT, LABELS, LIST_FACTS, NUMBER_FACTS, TEXT_FACTS
-from pipeline.models.incident import Member
 
 SCOPE: Final[dict[str, str]] = {LABELS: "object"} | dict.fromkeys((*TEXT_FACTS, *NUMBER_FACTS, *LIST_FACTS), "any")
 """The names of a condition in CEL, and their kind (`pipeline.core.expressions.Scope`)."""
@@ -30,12 +29,12 @@ class RuleFacts:
 
     __slots__ = ("labels", "values")
 
-    def __init__(self, alert: Alert, episode: Member, topology: Topology) -> None:
+    def __init__(self, alert: Alert, terms: list[str], topology: Topology) -> None:
         """Gather.
 
         Args:
             alert: what opened the episode.
-            episode: the member that it would be.
+            terms: words of its text (`pipeline.core.terms`).
             topology: of the configuration.
         """
         entity = topology.entities.get(alert.entity) if alert.entity else None
@@ -57,7 +56,7 @@ class RuleFacts:
             "layer": (entity.infrastructure_layer if entity else None) or "",
             "hosting_model": str((entity.hosting_model if entity else None) or ""),
             "tier": entity.tier if entity else None,
-            "terms": episode.terms,
+            "terms": terms,
             "mentions": alert.mentions,
         }
 

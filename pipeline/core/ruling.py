@@ -108,7 +108,7 @@ class Ruling:
         if not self.rules.rules:
             return None
         ruled = Ruled()
-        facts = RuleFacts(event.alert, episode, self._topology)
+        facts = RuleFacts(event.alert, episode.terms, self._topology)
         for asked in self.rules.matching(facts, ruled.failed):
             action = asked.rule.action
             if action == "never":

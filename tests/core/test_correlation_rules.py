@@ -14,7 +14,7 @@ from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.expressions import OnError, Scope
 from pipeline.core.rule_facts import EQUAL, SCOPE, RuleFacts
 from pipeline.models.correlation_rules import CorrelationRule
-from tests.core.builders import DB, PAY, SHOP, alert, entity, member, topology
+from tests.core.builders import DB, PAY, SHOP, alert, entity, topology
 
 TOPOLOGY = topology(
     entity(SHOP, tier=1, system="store", infrastructure_layer="application", depends_on=(PAY,)),
@@ -25,7 +25,7 @@ NAMES = {"shop": SHOP, "pay": PAY, "basket": SHOP}
 
 
 def facts(key: str = "k", **fields: Any) -> RuleFacts:
-    return RuleFacts(alert(key, **fields), member(key, terms=fields.pop("terms", [])), TOPOLOGY)
+    return RuleFacts(alert(key, **fields), [], TOPOLOGY)
 
 
 def compiled(**rules: dict[str, Any]) -> CorrelationRules:
@@ -133,7 +133,7 @@ def test_the_index_finds_what_asking_every_rule_finds(rules: list[Any], episodes
     index = CorrelationRules(made, lambda _: None)
     for episode in episodes:
         terms = episode.pop("terms") if "terms" in episode else []
-        about = RuleFacts(alert(**episode), member("k", terms=terms), TOPOLOGY)
+        about = RuleFacts(alert(**episode), terms, TOPOLOGY)
         assert matched(index, about) == [name for name, rule in made.items() if plainly(rule, about)]
 
 
