@@ -42,12 +42,12 @@ AXES: Final[dict[str, dict[str, tuple[Point, ...]]]] = {
     "quick": {
         "open incidents": tuple(Point(incidents=count) for count in (100, 10_000)),
         "services": tuple(Point(services=count) for count in (500, 5_000)),
-        "rules": tuple(Point(rules=count) for count in (1, 100)),
+        "rules": tuple(Point(rules=count) for count in (10, 1_000)),
     },
     "full": {
         "open incidents": tuple(Point(incidents=count) for count in (100, 1_000, 10_000, 100_000)),
         "services": tuple(Point(services=count) for count in (500, 5_000, 50_000)),
-        "rules": tuple(Point(rules=count) for count in (1, 10, 100, 1_000)),
+        "rules": tuple(Point(rules=count) for count in (10, 100, 1_000)),
     },
 }
 

@@ -11,6 +11,7 @@ import orjson
 from benchmarks.alerts import START_MS, timestamp, webhook
 from pipeline.core.step import StreamRecord
 from pipeline.models.catalog import Catalogue, Entity
+from pipeline.models.correlation_rules import CorrelationRule
 from pipeline.models.policy import Config, Feed, MaintenanceWindow
 
 SERVICES_IN_A_SYSTEM: Final = 8
@@ -20,6 +21,9 @@ APPLICATIONS: Final = 62
 """Applications that alerts are about, in a company of any size: so that episodes open and join in one proportion."""
 
 ENTITIES_IN_A_FILE: Final = 5_000
+
+RULES_MATCHED: Final = 10
+"""Correlation rules of a company of any number that match alerts."""
 
 SEVERITIES: Final = ("critical", "error", "warning")
 
@@ -71,9 +75,11 @@ def _descriptor(entity: Entity) -> dict[str, Any]:
 
 
 def with_rules(config: Config, rules: int) -> Config:
-    """The company with so many rules of each kind that exists today: maintenance windows in force, and feeds.
+    """The company with so many rules of each kind: correlation rules, maintenance windows in force, and feeds.
 
     No window matches an alert in the end: half of them ask for labels alone, half stand on a service that has alerts.
+    Of the correlation rules the first `RULES_MATCHED` match alerts, at every point the same; the rest are alike and
+    match none.
     """
     begin, end = (datetime.fromtimestamp(START_MS / 1000, UTC) + timedelta(days=days) for days in (-1, 1))
     services = sum(entity.kind == "component" for entity in config.catalogue.entities.values()) - 1
@@ -88,7 +94,24 @@ def with_rules(config: Config, rules: int) -> Config:
         for number in range(rules)
     )
     feeds = {f"feed-{number}": Feed(name=f"feed-{number}", adapter="alertmanager") for number in range(rules)}
-    return config.model_copy(update={"maintenance": windows, "feeds": feeds})
+    settings = config.correlation.model_copy(update={"rules": correlation_rules(rules)})
+    return config.model_copy(update={"maintenance": windows, "feeds": feeds, "correlation": settings})
+
+
+def correlation_rules(rules: int) -> dict[str, CorrelationRule]:
+    """So many correlation rules: always-joins and never-joins by turns, half of them with a condition in CEL."""
+    made: dict[str, CorrelationRule] = {}
+    for number in range(rules):
+        team = f"team-{number}" if number < RULES_MATCHED else f"nobody-{number}"
+        said: dict[str, Any] = {"match": {"labels.team": team, "feed": "alertmanager"}}
+        if number % 4 > 1:
+            said = {"when": f'feed == "alertmanager" && labels.team == "{team}" && summary.contains("broken")'}
+        if number % 2:
+            said |= {"join": "never", "with": {"match": {"labels.team": f"nobody-{number}"}}}
+        else:
+            said |= {"join": "always", "group_by": ["labels.pod"]}
+        made[f"rule-{number}"] = CorrelationRule.model_validate(said)
+    return made
 
 
 def about_service(number: int, services: int) -> dict[str, str]:

@@ -23,6 +23,8 @@ def reason_of(side: Side, position: int) -> str:
         return f"in no incident: {disposition} ({reason})"
     facts = orjson.loads(side.whys.get(episode, b"{}"))
     where = side.incidents[incident].id
+    if (rule := facts.get("rule")) is not None and str(facts["reason"]).startswith("rule_"):
+        return f"{where}: {facts['reason']}, rule {rule}"
     if "score" in facts:
         needed = f" of {facts['join_at_least']:.3f} needed" if "join_at_least" in facts else ""
         return f"{where}: {facts['reason']}, {facts['score']:.3f}{needed} ({_evidence(facts)})"

@@ -88,7 +88,8 @@ def _held(reason: str, event: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if event.get("change") in {EpisodeChange.RESOLVED, EpisodeChange.EXPIRED}:
         return {}, "it was over while it waited, and nothing else had spoken for it: nobody was called"
     if reason == Reason.RULE_MIN_COUNT:
-        return {}, "a rule wants more of its kind before it is an incident"
+        by = dict(event.get("facts") or {})
+        return by, "a correlation rule wants more of its kind before it is an incident; until then it waits"
     until_ms, facts = event.get("hold_until_ms"), event.get("facts") or {}
     by = {"until_ms": until_ms} | facts
     until = f" until {_clock(until_ms)}" if until_ms is not None else ""

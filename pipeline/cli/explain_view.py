@@ -128,6 +128,8 @@ def _joined_lines(joined: dict[str, Any]) -> Iterator[str]:
     if joined["evidence"]:
         least = f"; from {joined['join_at_least']:.2f} on it joins" if joined["join_at_least"] is not None else ""
         yield f"    {_sum(joined)}: log-odds {joined['log_odds']:+.2f}, probability {joined['score']:.2f}{least}"
+    if joined.get("rule"):
+        yield f"    rule {joined['rule']}"
     if joined["began"] in BEGAN_WORDS:
         yield f"    {BEGAN_WORDS[joined['began']]}"
     if joined["config_version"]:
@@ -140,7 +142,8 @@ def _other_lines(joined: dict[str, Any]) -> Iterator[str]:
         yield "nothing open spoke for it: no incident about the same, what that needs, or where that runs"
     for other in joined.get("others") or ():
         yield f"{other['incident_id']}  {other['title'] or 'which is not kept'}"
-        yield f"    {WHY_NOT_WORDS.get(other['why'], other['why'].replace('_', ' '))}"
+        rule = f": {other['rule']}" if other.get("rule") else ""
+        yield f"    {WHY_NOT_WORDS.get(other['why'], other['why'].replace('_', ' '))}{rule}"
         if other["evidence"]:
             speaks = {name: value for name, value in other["evidence"].items() if value > 0}
             against = {name: value for name, value in other["evidence"].items() if value <= 0}

@@ -246,6 +246,7 @@ def _joined(told: Told, entry: dict[str, Any]) -> dict[str, Any]:
         "began": facts.get("began"),
         "join_at_least": least,
         "config_version": facts.get("config_version"),
+        "rule": facts.get("rule"),
         **_weighed(facts, least),
         "others": None if "others" not in facts else [_other(told, each, least) for each in facts["others"]],
     }
@@ -255,6 +256,7 @@ def _other(told: Told, other: dict[str, Any], least: float | None) -> dict[str, 
     """An incident that was near: how it stood, and what kept the episode out."""
     snapshot = told.incident(other["incident_id"]) or {}
     found = {"incident_id": other["incident_id"], "title": snapshot.get("title"), "why": other["why"]}
+    found["rule"] = other.get("rule")
     return found | _weighed(other, least)
 
 

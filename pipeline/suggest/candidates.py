@@ -193,7 +193,7 @@ def _without_repeats(found: list[Suggestion], history: History) -> list[Suggesti
     for each in sorted(found, key=lambda one: _plainness(one.rule, history)):
         figures = each.figures
         first = kept.setdefault((each.rule.action, figures.pairs, figures.right, figures.act_right), each)
-        if first is not each and each.rule.group_by:
+        if first is not each and each.rule.group_by and not {*first.rule.group_by} <= {*each.rule.group_by}:
             first.also.append(", ".join(each.rule.group_by))
     names: Counter[str] = Counter()
     chosen = [each for each in found if each in kept.values()]
