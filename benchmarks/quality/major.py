@@ -18,7 +18,7 @@ from benchmarks.quality.episodes import Episode, Labels
 from benchmarks.quality.faults import DAY_MS, Fault
 from benchmarks.quality.history import Declared
 from benchmarks.quality.world import World
-from pipeline.core.prioritise import total
+from pipeline.core.impacts import total
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.catalog import Catalogue
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
+from pipeline.core.impacts import Impact, total
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
 from pipeline.core.suspects import is_identified, rank_suspects
@@ -16,8 +19,17 @@ from pipeline.core.terms import terms_of
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.episode import EpisodeEvent
-from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member, Summary, Suspect, TicketLink
+from pipeline.models.incident import (
+    NAMED_MAX,
+    Incident,
+    IncidentChange,
+    IncidentState,
+    Member,
+    Suspect,
+    TicketLink,
+)
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
+from pipeline.models.summary import Summary
 
 TITLE_CHARACTERS_MAX: Final = 160
 """What ticketing systems and status pages show without cutting."""
@@ -134,7 +146,8 @@ class Assessor:
     def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy) -> None:
         incident = draft.incident
         facts = gather(tally, policy)
-        incident.entities, incident.services = list(tally.about), list(tally.services)
+        incident.entities, incident.entities_total = named(tally.about), len(tally.about)
+        incident.services, incident.services_total = named(tally.services), len(tally.services)
         incident.symptoms = list(tally.symptoms)
         if facts is not tally.applied:
             tally.applied = facts
@@ -215,14 +228,30 @@ class Assessor:
             owner=incident.owner,
             entities=incident.entities,
             services=incident.services,
-            depends=tally.depends,
+            depends=named(tally.depends),
             suspects=[suspect.ref for suspect in incident.suspects[:1]],
             identified=incident.identified,
             regulatory=incident.regulatory,
-            impacts=facts.impacts,
+            impacts=summed(facts, incident.id),
             tickets=len(incident.tickets),
             merged_into=incident.merged_into,
         )
+
+
+def named(refs: Iterable[str]) -> list[str]:
+    """What of names goes on the record: those that came first, at most `NAMED_MAX`."""
+    return list(islice(refs, NAMED_MAX))
+
+
+def summed(facts: Facts, incident_id: str) -> dict[str, Impact]:
+    """Impacts for the bridge, at most `NAMED_MAX`: the first ones, and one that makes the sum that of all."""
+    if len(facts.impacts) <= NAMED_MAX:
+        return facts.impacts
+    first = dict(islice(facts.impacts.items(), NAMED_MAX - 1))
+    users, revenue = total(first.values())
+    rest = f"{incident_id}/others"
+    first[rest] = (rest, max(0, facts.users - users), max(0.0, round(facts.revenue_per_minute - revenue, 2)))
+    return first
 
 
 def unlisted(alert: Alert) -> str | None:

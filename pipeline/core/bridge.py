@@ -8,6 +8,7 @@ back as commands.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -17,21 +18,21 @@ from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.holders import Holders
 from pipeline.core.identity import short_id
+from pipeline.core.impacts import total
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
 from pipeline.core.press import Press
-from pipeline.core.prioritise import total
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.command import Command, CommandType, Resolution, Target
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.incident import (
-    SUMMARY_SCHEMA,
+    NAMED_MAX,
     Incident,
     IncidentChange,
     IncidentKind,
-    Summary,
     incident_from_wire,
 )
+from pipeline.models.summary import SUMMARY_SCHEMA, Summary
 from pipeline.models.wire import to_json
 
 RELATED_MAX: Final = 50
@@ -280,12 +281,14 @@ class BridgeProcessor(Processor):
         users, revenue = total(_impacts(members))
         bridge.users_affected = max(bridge.users_affected, users)
         bridge.revenue_per_minute = max(bridge.revenue_per_minute, revenue)
-        bridge.entities = list(dict.fromkeys(ref for each in members for ref in each.entities))
-        bridge.services = list(dict.fromkeys(ref for each in members for ref in each.services))
+        entities = dict.fromkeys(ref for each in members for ref in each.entities)
+        services = dict.fromkeys(ref for each in members for ref in each.services)
+        bridge.entities, bridge.entities_total = list(islice(entities, NAMED_MAX)), len(entities)
+        bridge.services, bridge.services_total = list(islice(services, NAMED_MAX)), len(services)
         bridge.regulatory = sorted({tag for each in members for tag in each.regulatory})
         bridge.episodes_total = len(members)
         tickets = sum(each.tickets for each in members)
-        names = ", ".join(self._topology.title(ref) for ref in bridge.services) or "unknown services"
+        names = self._topology.titles(bridge.services) or "unknown services"
         bridge.who_is_affected = f"about {bridge.users_affected:,} users of {names}; {tickets} tickets"
 
     # -- commands

@@ -26,7 +26,8 @@ from pipeline.core.ruling import Ruling
 from pipeline.core.step import Effects, Output, Processor
 from pipeline.core.topology import Topology
 from pipeline.models.episode import EpisodeEvent, episode_from_wire
-from pipeline.models.incident import Incident, incident_from_wire, summary_dated
+from pipeline.models.incident import Incident, incident_from_wire
+from pipeline.models.summary import summary_dated
 from pipeline.models.wire import to_json
 
 INCIDENT: Final = "i/"

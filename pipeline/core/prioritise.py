@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -27,7 +26,8 @@ class Facts:
     """What is known of an incident's reach.
 
     Attributes:
-        impacts: affected service -> (system, users, revenue a minute). Users of one system are counted once.
+        impacts: affected service -> (system, users, revenue a minute), in the order in which they were hit. Users of
+            one system are counted once.
         users: people affected, estimated.
         revenue_per_minute: money a minute.
         tier: most critical tier affected, or None.
@@ -102,10 +102,12 @@ def gather(tally: Tally, policy: DomainPolicy) -> Facts:
     stand for `DomainPolicy.users_per_report` each, up to the population.
     """
     if tally.facts is None:
-        impacts = {ref: _impact(ref, tally.served[ref], policy, tally.topology) for ref in sorted(tally.served)}
-        users, revenue = total(impacts.values())
+        for ref in tally.stale:
+            tally.impacts.put(ref, _impact(ref, tally.served[ref], policy, tally.topology))
+        tally.stale.clear()
+        users, revenue = tally.impacts.total()
         tally.facts = Facts(
-            impacts=impacts,
+            impacts=tally.impacts.by_service,
             users=users,
             revenue_per_minute=revenue,
             tier=tally.tier,
@@ -128,16 +130,6 @@ def _impact(ref: str, served: Served, policy: DomainPolicy, topology: Topology) 
     if population is not None:
         users = min(users, population)
     return (system, users, revenue * users / population if population else 0.0)
-
-
-def total(impacts: Iterable[tuple[str, int, float]]) -> tuple[int, float]:
-    """Users and revenue a minute over services: within one system the same people and money, so the largest counts."""
-    users: dict[str, int] = {}
-    revenue: dict[str, float] = {}
-    for system, people, money in impacts:
-        users[system] = max(users.get(system, 0), people)
-        revenue[system] = max(revenue.get(system, 0.0), money)
-    return sum(users.values()), round(sum(revenue.values()), 2)
 
 
 def assess(facts: Facts, policy: DomainPolicy, now_ms: int, *, chronic: bool = False) -> Assessment:
@@ -207,7 +199,7 @@ def _clock(policy: DomainPolicy, targets: Targets, minutes: int, start_ms: int) 
 
 def affected_words(facts: Facts, topology: Topology) -> str:
     """Who is affected, in one sentence for people."""
-    names = ", ".join(topology.title(ref) for ref in facts.impacts) or "an unknown service"
+    names = topology.titles(facts.impacts) or "an unknown service"
     parts = [f"about {facts.users:,} users of {names}" if facts.users else names]
     if facts.reporters:
         parts.append(f"{facts.reporters} report{'s' if facts.reporters > 1 else ''} by people")

@@ -7,11 +7,10 @@ most upstream alerting dependency is common practice (service-graph root cause r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pipeline.core.tally import Tally
-from pipeline.models.alert import SEVERITY_RANK, Severity
+from pipeline.core.tally import CRITICAL_RANK, Tally
 from pipeline.models.command import Change
 from pipeline.models.incident import Suspect
 
@@ -33,8 +32,6 @@ due to changes in a live system (Site Reliability Engineering, Beyer et al., cha
 SILENT_PENALTY: Final = 0.8
 """A place where nothing alerts and nothing was changed is suspected only when it explains much."""
 
-_CRITICAL_RANK: Final = SEVERITY_RANK[Severity.CRITICAL]
-
 
 def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list[Suspect]:
     """The most likely causes, best first, ties by reference.
@@ -46,9 +43,9 @@ def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list
     about = tally.about
     if not about:
         return []
-    first_ms = min([each.first_ms for each in about.values()])
-    changed = _changed(changes, [*about, *tally.needed_by], first_ms) if changes else {}
-    candidates = {*about, *tally.shared, *changed}
+    first_ms = tally.first_ms
+    changed = _changed(changes, tally, first_ms) if changes else {}
+    candidates = {*tally.upstream, *tally.leaves.foremost(SUSPECTS_MAX), *tally.shared, *changed}
     likely: list[tuple[float, str]] = []
     for ref in candidates:
         score = _score(ref, tally, changed.get(ref), first_ms)
@@ -58,11 +55,13 @@ def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list
     return [_suspect(ref, -score, tally, changed.get(ref), first_ms) for score, ref in likely[:SUSPECTS_MAX]]
 
 
-def _changed(changes: Mapping[str, Sequence[Change]], refs: Iterable[str], first_ms: int) -> dict[str, Change]:
-    """The newest change on each reference that began before the first symptom and is recent enough."""
+def _changed(changes: Mapping[str, Sequence[Change]], tally: Tally, first_ms: int) -> dict[str, Change]:
+    """The newest change on what alerts, or on what that needs, that began before the first symptom and lately."""
     newest: dict[str, Change] = {}
-    for ref in refs:
-        recent = [each for each in changes.get(ref, ()) if 0 <= _age_ms(each, first_ms) <= CHANGE_AGE_MS_MAX]
+    for ref in changes:
+        if ref not in tally.about and ref not in tally.needed_by:
+            continue
+        recent = [each for each in changes[ref] if 0 <= _age_ms(each, first_ms) <= CHANGE_AGE_MS_MAX]
         if recent:
             newest[ref] = max(recent, key=lambda each: (each.started_at, each.change_id))
     return newest
@@ -76,7 +75,7 @@ def _score(ref: str, tally: Tally, change: Change | None, first_ms: int) -> floa
         score -= 0.0 if change is not None else SILENT_PENALTY
     else:
         score += OWN_ALERT if own.by_monitor else OWN_REPORTS
-        if own.rank >= _CRITICAL_RANK:
+        if own.rank >= CRITICAL_RANK:
             score += CRITICAL
         if own.first_ms == first_ms and len(about) > 1:
             score += FIRST
@@ -98,17 +97,16 @@ def _suspect(ref: str, score: float, tally: Tally, change: Change | None, first_
             because.append("showed the first symptom")
     explains = tally.explained(ref) if change is None else _explains(ref, tally)
     if explains and len(about) > (own is not None):
-        names = ", ".join(topology.title(each) for each in sorted(explains))
-        because.append(f"{'touches' if change is not None else 'is needed by'} {names}")
+        because.append(f"{'touches' if change is not None else 'is needed by'} {topology.titles(explains)}")
     if change is not None:
         because.append(f"{change.kind} {change.change_id} before the first symptom: {change.summary}")
     return Suspect(ref=ref, score=score, because=because, change_id=change.change_id if change is not None else None)
 
 
-def _explains(ref: str, tally: Tally) -> set[str]:
+def _explains(ref: str, tally: Tally) -> dict[str, None]:
     """What alerts and has to do with what was changed: that breaks what needs it, and overloads what it needs."""
-    explains = set(tally.explained(ref))
-    explains.update(each for each in tally.topology.reach(ref) if each != ref and each in tally.about)
+    explains = dict.fromkeys(tally.explained(ref))
+    explains.update((each, None) for each in tally.topology.reach(ref) if each != ref and each in tally.about)
     return explains
 
 

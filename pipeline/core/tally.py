@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+from pipeline.core.impacts import Impacts
+from pipeline.core.leaves import Kind, Leaves
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK, FeedClass, Severity
 from pipeline.models.incident import Member
@@ -24,6 +26,7 @@ COMPARED_MEMBERS_MAX: Final = 12
 SYMPTOMS_MAX: Final = 10
 """Different symptoms told on the record; the rest is on the timeline."""
 
+CRITICAL_RANK: Final = SEVERITY_RANK[Severity.CRITICAL]
 OUTAGE_RANK: Final = SEVERITY_RANK[Severity.ERROR]
 """From this severity on, a monitor's alert stands for everybody whom the service serves."""
 
@@ -84,7 +87,8 @@ class Tally:
     """Sums over the members of one incident. Dictionaries keep the order in which members joined.
 
     Attributes:
-        about: what is said of each entity.
+        about: what is said of each entity; ``first_ms`` is when the first of all happened.
+        leaves: entities that nothing else here needs; ``upstream`` are the others.
         needs: everything within reach of the entities -> least distance in hops.
         needed_ms: the same -> when the newest member that needs it was opened, in stream time.
         systems: systems of the entities.
@@ -92,6 +96,7 @@ class Tally:
         needed_by: what the entities need -> the first entity that needs it; ``shared``: what several need -> all.
         mentions: what texts name; ``named`` is everything within reach of what people name.
         served: what is said of each service, or entity without one.
+        impacts: what follows from that, but for those that are ``stale``; `pipeline.core.prioritise` keeps it.
         services: catalogue references of services.
         tier: most critical tier of entities and services.
         regulatory: tags of entities and services.
@@ -107,6 +112,9 @@ class Tally:
 
     topology: Topology
     about: dict[str, About] = field(default_factory=dict)
+    first_ms: int = 0
+    leaves: Leaves = field(default_factory=Leaves)
+    upstream: dict[str, None] = field(default_factory=dict)
     needs: dict[str, int] = field(default_factory=dict)
     needed_ms: dict[str, int] = field(default_factory=dict)
     systems: dict[str, None] = field(default_factory=dict)
@@ -116,6 +124,8 @@ class Tally:
     mentions: dict[str, None] = field(default_factory=dict)
     named: dict[str, None] = field(default_factory=dict)
     served: dict[str, Served] = field(default_factory=dict)
+    impacts: Impacts = field(default_factory=Impacts)
+    stale: dict[str, None] = field(default_factory=dict)
     services: dict[str, None] = field(default_factory=dict)
     categories: dict[str, None] = field(default_factory=dict)
     symptoms: dict[str, None] = field(default_factory=dict)
@@ -186,11 +196,13 @@ class Tally:
         old, new = SEVERITY_RANK.get(before, 0), SEVERITY_RANK.get(member.severity, 0)
         if member.entity is not None and not by_people:
             self._rank_anew(self.about[member.entity], member, old, new)
+            self._suspect_for(member.entity)
         self.severities[old] -= 1
         self.severities[new] += 1
         place = member.service or member.entity
         if place is not None and not by_people:
             self.served[place].outages += (new >= OUTAGE_RANK) - (old >= OUTAGE_RANK)
+            self.stale[place] = None
         self.facts = None
 
     def all_clear(self) -> bool:
@@ -233,16 +245,17 @@ class Tally:
         served = self.served.get(about)
         if served is None:
             served = self.served[about] = Served()
+            self.stale[about] = None
             self._weigh_in(about)
         if not by_people and SEVERITY_RANK.get(member.severity, 0) >= OUTAGE_RANK:
             if not served.outages:
-                self.facts = None
+                self.facts, self.stale[about] = None, None
             served.outages += 1
         if member.users_affected:
             served.stated += member.users_affected
-            self.facts = None
+            self.facts, self.stale[about] = None, None
         if member.ticket is not None:
-            served.reporters[member.reporter or member.ticket] = None
+            served.reporters[member.reporter or member.ticket] = self.stale[about] = None
 
     def _tell_about(self, entity: str, member: Member, by_people: bool) -> None:
         rank = 0 if by_people else SEVERITY_RANK.get(member.severity, 0)
@@ -261,6 +274,9 @@ class Tally:
             self._reach_out(entity)
             self._need(entity, member.opened_at_ms)
             self._weigh_in(entity)
+            if entity in self.needed_by:
+                self.upstream[entity] = None
+            self._suspect_for(entity)
             self.about_version += 1
             return
         known.told.setdefault(rank, {})[member.joined_order] = member.summary
@@ -274,6 +290,17 @@ class Tally:
         known.by_monitor = known.by_monitor or not by_people
         if rank > known.rank:
             known.rank, known.summary, known.told_by = rank, member.summary, member.joined_order
+        self._suspect_for(entity)
+
+    def _suspect_for(self, entity: str) -> None:
+        """Keep what an entity is suspected for, after what is said of it may have changed."""
+        about = self.about[entity]
+        if about.first_ms < self.first_ms or len(self.about) == 1:
+            self.first_ms = about.first_ms
+            self.leaves.none_is_first()
+        if entity not in self.upstream:
+            kind = Kind(about.by_monitor, about.rank >= CRITICAL_RANK, about.first_ms == self.first_ms)
+            self.leaves.put(entity, kind)
 
     def _reach_out(self, entity: str) -> None:
         """Take in what an entity needs."""
@@ -289,6 +316,9 @@ class Tally:
             if not distance:
                 continue
             first = needed_by.setdefault(ref, entity)
+            if ref in self.about and ref not in self.upstream:
+                self.upstream[ref] = None
+                self.leaves.drop(ref)
             if first != entity:
                 shared.setdefault(ref, [first]).append(entity)
 

@@ -7,6 +7,8 @@ from the needing side, whose reach is small, so that a shared platform with thou
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
+from itertools import islice
 from math import log2
 from typing import Final
 
@@ -43,6 +45,10 @@ only shares a zone."""
 
 SHARED_FATE: Final = frozenset({"host", "rack"})
 """Places small enough to find candidates by. A cluster or zone holds too much; it only adds to other evidence."""
+
+
+TITLES_MAX: Final = 20
+"""Names in one sentence: nobody reads more, and a failure of a rack has hundreds."""
 
 
 class Topology:
@@ -156,3 +162,10 @@ class Topology:
             return "unknown service"
         entity = self.entities.get(ref)
         return entity.title if entity else ref.rsplit("/", 1)[-1]
+
+    def titles(self, refs: Collection[str]) -> str:
+        """What people call several, in the order of their names; of many the first ones given, and how many more."""
+        if len(refs) <= TITLES_MAX:
+            return ", ".join(map(self.title, sorted(refs)))
+        shown = ", ".join(map(self.title, islice(refs, TITLES_MAX)))
+        return f"{shown} and {len(refs) - TITLES_MAX:,} more"

@@ -17,7 +17,11 @@ from pipeline.models.wire import to_json
 
 INCIDENT_SCHEMA: Final = 1
 MEMBER_SCHEMA: Final = 3
-SUMMARY_SCHEMA: Final = 2
+
+
+NAMED_MAX: Final = 200
+"""Services and entities named on the record of an incident. A zone that goes down takes thousands along; each of them
+would make every revision longer, which the next thousands have as well."""
 
 
 class IncidentKind(StrEnum):
@@ -177,6 +181,8 @@ class Incident:
     Attributes:
         priority_by: who fixed the priority; None while the policy's matrix decides it.
         categories: categories of all episodes, the incident's own first.
+        services: affected services, of more than `NAMED_MAX` those that were hit first; ``entities`` likewise.
+        services_total: how many there are; ``entities_total`` likewise.
         alerts_total: alerts that were decided into the incident, their repeats left out.
         chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
             incidents, and how seldom that mattered; None: it is not ranked down.
@@ -208,7 +214,9 @@ class Incident:
     runbook: str | None = None
     severity: str = "unknown"
     services: list[str] = field(default_factory=list)
+    services_total: int = 0
     entities: list[str] = field(default_factory=list)
+    entities_total: int = 0
     symptoms: list[str] = field(default_factory=list)
     who_is_affected: str = ""
     users_affected: int = 0
@@ -255,6 +263,8 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     if document.get("schema") != INCIDENT_SCHEMA:
         raise ValueError(f"incident schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
     document.setdefault("chronic", None)  # older releases knew of no such thing
+    for names in ("services", "entities"):
+        document.setdefault(f"{names}_total", len(document[names]))  # and named all of them
     document["suspects"] = [Suspect(**each) for each in document["suspects"]]
     document["tickets"] = [TicketLink(**each) for each in document["tickets"]]
     document["clocks"] = {name: Clock(**each) for name, each in document["clocks"].items()}
@@ -345,50 +355,3 @@ def member_from_wire(episode_id: str, value: bytes) -> Member:
 def order_of_wire(value: bytes) -> int:
     """The order of a member, without reading all of it."""
     return int(value[value.index(b",") + 1 : value.index(b",", 4)])
-
-
-@dataclass(slots=True, kw_only=True)
-class Summary:
-    """What the bridge needs to know of an incident; the value on ``incidents.summaries``.
-
-    Sent when anything but the last three fields is new.
-
-    Attributes:
-        impacts: per affected service: system, users, revenue a minute; populations are counted once over all.
-        depends: references within reach of the incident's entities, for relating incidents.
-        suspects: the first, where there is one.
-        merged_into: the incident that took its members in.
-        revision: of the incident; ``at_ms`` and ``received_at_ms`` are its times.
-    """
-
-    incident_id: str
-    space: str
-    domain: str
-    state: str
-    title: str
-    priority: str
-    service: str | None
-    owner: str | None
-    entities: list[str]
-    services: list[str]
-    depends: list[str]
-    suspects: list[str]
-    identified: str | None
-    regulatory: list[str]
-    impacts: dict[str, tuple[str, int, float]]
-    tickets: int
-    merged_into: str | None = None
-    schema: int = SUMMARY_SCHEMA
-    revision: int = 0
-    at_ms: int = 0
-    received_at_ms: int = 0
-
-
-_UNDATED: Final = b'"revision":0,"at_ms":0,"received_at_ms":0}'
-"""The end of a summary's JSON before it says which revision it is of, and when."""
-
-
-def summary_dated(content: bytes, revision: int, at_ms: int, received_at_ms: int) -> bytes:
-    """The JSON of a summary whose last three fields are 0, with these in their place: without building it anew."""
-    dated = b'"revision":%d,"at_ms":%d,"received_at_ms":%d}' % (revision, at_ms, received_at_ms)
-    return content.removesuffix(_UNDATED) + dated

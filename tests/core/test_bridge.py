@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.core.bridge import HOLDERS_ASKED_MAX
 from pipeline.core.step import Output
-from pipeline.models.incident import Summary
 from pipeline.models.policy import MajorIncidentRule
+from pipeline.models.summary import Summary
 from tests.core.builders import DB, HOUR, MAJOR, MINUTE, PAY, SHOP, T0, WIKI, Bench, config, policy, topology, values
 
 GRAPH = topology()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, plain, total
+from pipeline.core.impacts import total
+from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, plain
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.incident import Member

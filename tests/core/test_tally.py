@@ -37,8 +37,8 @@ DEEDS = st.tuples(st.sampled_from(["join", "join", "resolve", "leave", "severity
 
 
 def sums(tally: Tally) -> dict[str, object]:
-    """What a tally says; how often it was ranked, gathered or touched is not part of it."""
-    left_out = {"about_version", "ranked_for", "facts", "applied", "topology"}
+    """What a tally says; how often it was ranked, gathered or touched, and when, is not part of it."""
+    left_out = {"about_version", "ranked_for", "facts", "applied", "topology", "impacts", "stale"}
     return {name: getattr(tally, name) for name in Tally.__slots__ if name not in left_out}
 
 

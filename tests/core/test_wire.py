@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.identity import content_hash, short_id
 from pipeline.models.alert import Alert, alert_from_wire, alert_to_wire
-from pipeline.models.incident import Summary, summary_dated
+from pipeline.models.summary import Summary, summary_dated
 from pipeline.models.wire import to_json
 from tests.core.builders import alert
 

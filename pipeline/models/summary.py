@@ -1,0 +1,57 @@
+"""The summary of an incident: what correlate tells the bridge, on a topic of our own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SUMMARY_SCHEMA: Final = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What the bridge needs to know of an incident; the value on ``incidents.summaries``.
+
+    Sent when anything but the last three fields is new.
+
+    Attributes:
+        entities: as on the incident; ``services`` likewise.
+        impacts: per affected service: system, users, revenue a minute; populations are counted once over all. Of more
+            than `pipeline.models.incident.NAMED_MAX` the rest is one impact, so that the sum is that of all.
+        depends: references within reach of the incident's entities, for relating incidents; likewise.
+        suspects: the first, where there is one.
+        merged_into: the incident that took its members in.
+        revision: of the incident; ``at_ms`` and ``received_at_ms`` are its times.
+    """
+
+    incident_id: str
+    space: str
+    domain: str
+    state: str
+    title: str
+    priority: str
+    service: str | None
+    owner: str | None
+    entities: list[str]
+    services: list[str]
+    depends: list[str]
+    suspects: list[str]
+    identified: str | None
+    regulatory: list[str]
+    impacts: dict[str, tuple[str, int, float]]
+    tickets: int
+    merged_into: str | None = None
+    schema: int = SUMMARY_SCHEMA
+    revision: int = 0
+    at_ms: int = 0
+    received_at_ms: int = 0
+
+
+_UNDATED: Final = b'"revision":0,"at_ms":0,"received_at_ms":0}'
+"""The end of a summary's JSON before it says which revision it is of, and when."""
+
+
+def summary_dated(content: bytes, revision: int, at_ms: int, received_at_ms: int) -> bytes:
+    """The JSON of a summary whose last three fields are 0, with these in their place: without building it anew."""
+    dated = b'"revision":%d,"at_ms":%d,"received_at_ms":%d}' % (revision, at_ms, received_at_ms)
+    return content.removesuffix(_UNDATED) + dated
