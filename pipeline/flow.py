@@ -97,7 +97,14 @@ STAGES: Final[tuple[Stage, ...]] = (
     Stage(
         name="correlate",
         reads=("episodes", "changes", "commands"),
-        writes=("incidents", "incidents.state", "incidents.summaries", "bridge.commands", DEAD_LETTER_TOPIC),
+        writes=(
+            "incidents",
+            "incidents.state",
+            "incidents.summaries",
+            "bridge.commands",
+            "suppressions",
+            DEAD_LETTER_TOPIC,
+        ),
         stateful=True,
         timers=True,
         purpose="Cluster episodes into incidents; prioritise, run clocks, escalate, obey commands.",
@@ -123,11 +130,11 @@ STAGES: Final[tuple[Stage, ...]] = (
     ),
     Stage(
         name="record",
-        reads=("incidents",),
+        reads=("incidents", "suppressions"),
         writes=(DEAD_LETTER_TOPIC,),
         stateful=False,
         timers=False,
-        purpose="Project incident changes into the records store.",
+        purpose="Project incident changes, and what was hidden, into the records store.",
     ),
 )
 
@@ -143,6 +150,8 @@ _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
     # One partition each: the bridge weighs the incidents of all spaces together.
     Topic(name="incidents.summaries", key="incident id", partitions=1),
     Topic(name="bridge.commands", key="bridge id", partitions=1, retention_ms=30 * DAY_MS),
+    # As many partitions as `incidents`: record reads both.
+    Topic(name="suppressions", key="alert key", retention_ms=90 * DAY_MS),
     # As many partitions as `incidents`: deliver reads both and finds an incident's outcomes beside its events.
     Topic(name="deliveries", key="incident id", retention_ms=30 * DAY_MS),
     Topic(

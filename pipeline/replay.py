@@ -59,11 +59,13 @@ class Outcome:
         decisions: one for each alert, in the order of the recording.
         events: incident events, in order.
         dead_letters: records that could not be processed.
+        suppressions: what was hidden from people, in the order in which that ended.
     """
 
     decisions: list[Decision] = field(default_factory=list)
     events: list[Output] = field(default_factory=list)
     dead_letters: list[Output] = field(default_factory=list)
+    suppressions: list[Output] = field(default_factory=list)
 
 
 Watch = Callable[[Processor, StreamRecord, Effects], None]
@@ -218,6 +220,8 @@ class Replay:
                     queue.append(self._record(output))
                 elif output.topic == "incidents":
                     events.append(output)
+                elif output.topic == "suppressions" and self._keep:
+                    self.outcome.suppressions.append(output)
                 elif output.topic == "dead.letter":
                     self.dead_letters += 1
                     if self._keep:

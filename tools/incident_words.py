@@ -77,8 +77,9 @@ SNAPSHOT: Final[dict[str, str]] = {
     "resolution": "How it ended: `code`, `summary`, `cause`, `corrective_action`, `by`.",
     "problem_review": "The review that is owed for the underlying problem.",
     "reopened": "How often it was reopened.",
-    "chronic": "Why it has the lowest urgency, or null: `alert_key` and `severity` of its condition, and how many "
-    "`incidents` on how many `days` that was in lately, and how many of those `mattered`. See alert fatigue.",
+    "chronic": "Why it has the lowest urgency, or null: `alert_key`, `severity` and first `episode_id` of its "
+    "condition, in how many `incidents` on how many `days` that was lately, and how many of those `mattered`. "
+    "See [alert fatigue](alert-fatigue.md).",
     "commands": "Ids of the newest commands applied, so that a repeated one changes nothing.",
 }
 

@@ -6,7 +6,7 @@ A crash in between writes the same rows again, which changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -16,6 +16,7 @@ from pipeline.core.incident_event import IncidentEvent
 from pipeline.core.record import RecordProcessor
 from pipeline.core.step import Effects, Processor, Record
 from pipeline.models.policy import Config
+from pipeline.models.suppression import Suppression
 from pipeline.records.store import RecordsStore
 from pipeline.runtime.broker import StartError
 from pipeline.runtime.hooks import StageHooks
@@ -70,7 +71,7 @@ class RecordHooks(StageHooks):
         """
         async with self._migrating:  # partitions are assigned at the same time
             if not self._migrated:
-                await self._persist(None)
+                await self._persist(self._migrate)
                 self._migrated = True
 
     async def before_commit(
@@ -81,26 +82,29 @@ class RecordHooks(StageHooks):
         Raises:
             SQLAlchemyError: the database stayed away, or refused.
         """
-        if isinstance(processor, RecordProcessor) and (rows := processor.take_rows()):
-            await self._persist(rows)
+        if isinstance(processor, RecordProcessor):
+            rows, hidden = processor.take_rows(), processor.take_hidden()
+            if rows or hidden:
+                await self._persist(lambda: self._write(rows, hidden))
 
     async def stop(self) -> None:
         """Disconnect."""
         await asyncio.to_thread(self._store.close)
 
-    async def _persist(self, rows: Sequence[IncidentEvent] | None) -> None:
-        """Write rows, or with None set the schema up; again while the database is away."""
+    async def _persist(self, write: Callable[[], None]) -> None:
+        """Write, off the event loop's thread; again while the database is away."""
         for wait_seconds in self._waits_seconds:
             try:
-                await asyncio.to_thread(self._write, rows)
+                await asyncio.to_thread(write)
             except _TRANSIENT:
                 await asyncio.sleep(wait_seconds)
             else:
                 return
-        await asyncio.to_thread(self._write, rows)
+        await asyncio.to_thread(write)
 
-    def _write(self, rows: Sequence[IncidentEvent] | None) -> None:
-        if rows is None:
-            self._store.migrate()
-        else:
-            self._store.project(rows)
+    def _migrate(self) -> None:
+        self._store.migrate()
+
+    def _write(self, rows: Sequence[IncidentEvent], hidden: Sequence[Suppression]) -> None:
+        self._store.project(rows)
+        self._store.keep(hidden)

@@ -84,7 +84,7 @@ def _tell(console: Console, document: dict[str, Any]) -> None:
 def _table_of_states(document: dict[str, Any]) -> Table:
     counted: dict[str, dict[str, int]] = document["states"]
     shown = [state for state in STATES if any(state in each for each in counted.values())]
-    table = _table("Incidents", [state.replace("_", " ") for state in shown])
+    table = plain_table("Incidents", [state.replace("_", " ") for state in shown])
     for priority, by_state in sorted(counted.items()):
         table.add_row(_priority(priority), *(str(by_state.get(state) or "") for state in shown))
     sums = (sum(each.get(state, 0) for each in counted.values()) for state in shown)
@@ -93,15 +93,16 @@ def _table_of_states(document: dict[str, Any]) -> Table:
 
 
 def _table_of_figures(document: dict[str, Any]) -> Table:
-    table = _table("", [heading for heading, _ in (*_SPANS, *_COLUMNS)])
+    table = plain_table("", [heading for heading, _ in (*_SPANS, *_COLUMNS)])
     named = [(_priority(name), row) for name, row in sorted(document["by_priority"].items())]
     for name, row in [*named, (Text("all"), document["all"])]:
-        spans = (_span(row[field]) for _, field in _SPANS)
+        spans = (span(row[field]) for _, field in _SPANS)
         table.add_row(name, *spans, *(_number(row[field]) for _, field in _COLUMNS))
     return table
 
 
-def _table(first: str, headings: list[str]) -> Table:
+def plain_table(first: str, headings: list[str]) -> Table:
+    """A table of figures: a name, then columns of numbers."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column(first)
     for heading in headings:
@@ -117,7 +118,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _span(seconds: float | None) -> str:
+def span(seconds: float | None) -> str:
     """A duration in the unit that people would say it in."""
     if seconds is None:
         return ""

@@ -181,7 +181,8 @@ class Condition:
         self, event_at_ms: int | None, source_episode_id: str | None, delivery_id: str | None, now_ms: int
     ) -> None:
         """Count one more alert of the run. One that is late, or says no time, takes no time and no id away."""
-        self.repeats += 1
+        if self.hidden_since_ms is None:  # what is suppressed is counted apart
+            self.repeats += 1
         self.last_at_ms = now_ms
         self.delivery_id = delivery_id
         if event_at_ms is not None and not self.is_older(event_at_ms):

@@ -8,21 +8,18 @@ step is on its timeline.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, ClassVar, Final
 
 import orjson
 
-from pipeline.core import correlate_late as late
 from pipeline.core import recovery, regroup
 from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
-from pipeline.core.correlate_rules import CorrelateRules
+from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, MEMBER, ORDER
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.identity import short_id
-from pipeline.core.late import EXAMINED_AT_ONCE, PAUSE_MS, UNEXAMINED
 from pipeline.core.matcher import Match
 from pipeline.core.step import Effects, Output, Record, dead_letter
 from pipeline.core.topology import Topology
@@ -36,7 +33,7 @@ TICKETS_MAX: Final = 1_000
 """Tickets that one incident links by name: bounds its record. More are members, counted as reporters."""
 
 
-class CorrelateProcessor(CorrelateRules):
+class CorrelateProcessor(CorrelateLate):
     """Incidents of the spaces of one partition."""
 
     stage: ClassVar[str] = "correlate"
@@ -129,7 +126,9 @@ class CorrelateProcessor(CorrelateRules):
             self._suppressed_news(event, effects)
         elif event.change == EpisodeChange.STEADY:
             self._opened(event, effects)
-        elif event.change != EpisodeChange.HIDDEN:
+        elif event.change == EpisodeChange.HIDDEN:
+            self._hid_run(effects, event)
+        else:
             self._decide(effects, event, Disposition.CONTROL, Reason.INCIDENT_GONE, None)
 
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
@@ -161,6 +160,7 @@ class CorrelateProcessor(CorrelateRules):
             outcome = (Disposition.JOINED, match.verdict.reason)
             self._join(self._draft(incident), episode, match, facts)
         self._settle(match, episode, effects)
+        self._hid_before(effects, event, episode)
         incident.alerts_total += event.counted
         if event.alert.entity is None and self._enrich is not None:
             self._keep_late(event, episode.joined_order)
@@ -228,6 +228,7 @@ class CorrelateProcessor(CorrelateRules):
             self._severity(draft, member, event)
         else:
             self._desk.acknowledge(draft, f"source {member.feed}")
+        self._hid_from_members(effects, event, member)
         self.touch(MEMBER + member.episode_id)
         self._decide(effects, event, Disposition.JOINED, reason, incident)
 
@@ -243,56 +244,6 @@ class CorrelateProcessor(CorrelateRules):
         if worse:
             recovery.got_worse(self._desk, draft, member)
             self._assess(draft)
-
-    # -- late topology
-
-    def _keep_late(self, event: EpisodeEvent, order: int) -> None:
-        """Keep an alert that nobody knew an entity for; which configuration that was, only ingest knows for sure."""
-        version = self._desk.config.version
-        if self.clock_ms < self._fresh_until_ms:
-            version, due_ms = UNEXAMINED, self._fresh_until_ms
-        elif event.reason == Reason.RELEASED:  # dedupe has held it, for how long is not known here
-            version, due_ms = UNEXAMINED, self.clock_ms
-        for episode_id in self._late.keep(event.episode_id, event.alert, version, order):
-            self.touch(LATE + episode_id)
-        if version == UNEXAMINED:
-            self._plan_late(due_ms)
-
-    def _enrich_again(self, due_ms: int) -> None:
-        """Enrich kept alerts that this configuration has not examined, oldest first, some at a time."""
-        version = self._desk.config.version
-        self._plan_late(None)
-        found: dict[str, list[tuple[Member, Alert]]] = {}
-        waiting = list(islice(self._late.unexamined(version), EXAMINED_AT_ONCE + 1))
-        for episode_id in waiting[:EXAMINED_AT_ONCE]:
-            self.touch(LATE + episode_id)
-            member = self._book.member(episode_id)
-            if member is None or self._enrich is None:
-                self._late.forget(episode_id)
-                continue
-            alert = self._late.alert(member)
-            self._enrich(alert)
-            if alert.entity is None:
-                self._late.examined(episode_id, version)
-                continue
-            self._late.forget(episode_id)
-            found.setdefault(member.incident_id, []).append((member, alert))
-        for incident_id, of_incident in found.items():
-            self._known_now(incident_id, of_incident, version)
-        if len(waiting) > EXAMINED_AT_ONCE:
-            self._plan_late(due_ms + PAUSE_MS)
-
-    def _known_now(self, incident_id: str, found: list[tuple[Member, Alert]], version: str) -> None:
-        """Bring an incident up to date some of whose members are about something known now."""
-        draft = self._draft(self._book.case(incident_id).incident)
-        members = [late.described(member, alert, self._assessor) for member, alert in found]
-        self._touch_members(self._book.describe({each.episode_id: each for each in members}, incident_id))
-        late.tell(draft, members, [alert for _, alert in found], self._topology, version)
-        paged_before = len(draft.incident.escalation.paged)
-        changed = late.take_over(draft, members[0], self._desk, self._topology)
-        self._assess(draft)
-        if changed:
-            late.call(draft, self._desk, paged_before)
 
     # -- commands
 

@@ -21,6 +21,9 @@ from pipeline.models.incident import Incident, IncidentChange, IncidentState, Me
 CONDITIONS_OF_INCIDENT_MAX: Final = 500
 """Conditions whose habits one incident changes: more in one are a storm, which says nothing of a habit."""
 
+CHRONIC: Final = "chronic"
+"""Action on the timeline of an incident that is ranked down, or is no longer."""
+
 
 class CorrelateHabits(CorrelateState):
     """The part of correlate that learns."""
@@ -70,13 +73,14 @@ class CorrelateHabits(CorrelateState):
             return
         draft.incident.chronic = {
             "alert_key": first.alert_key,
+            "episode_id": first.episode_id,
             "severity": first.severity,
             "incidents": round(known.incidents, 1),
             "days": round(known.days, 1),
             "mattered": round(known.mattered, 1),
         }
         text = f"chronic, so it has the lowest urgency: {chronic_words(draft.incident.chronic)}"
-        draft.note("chronic", MACHINE, text, episode_id=first.episode_id, **draft.incident.chronic)
+        draft.note(CHRONIC, MACHINE, text, **draft.incident.chronic)
 
     def _rank_up(self, draft: Draft) -> None:
         """End that as soon as something else speaks for the incident, or it gets worse."""
@@ -94,7 +98,8 @@ class CorrelateHabits(CorrelateState):
         else:
             return
         incident.chronic = None
-        draft.note("chronic", MACHINE, f"counts as chronic no longer: {because}", IncidentChange.UPDATED)
+        text = f"counts as chronic no longer: {because}"
+        draft.note(CHRONIC, MACHINE, text, IncidentChange.UPDATED, episode_id=chronic["episode_id"])
 
 
 def rule_of(alert: Alert) -> str:

@@ -11,8 +11,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.core.correlate_habits import CorrelateHabits, rule_of
-from pipeline.core.correlate_state import HELD, SUPPRESSED
+from pipeline.core.correlate_expected import ENDED, OVER, CorrelateExpected
+from pipeline.core.correlate_habits import rule_of
+from pipeline.core.correlate_state import HELD
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -28,10 +29,7 @@ from pipeline.models.command import Target
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
 from pipeline.models.incident import Incident, IncidentChange, Member
-
-_OVER: Final = frozenset({EpisodeChange.RESOLVED.value, EpisodeChange.EXPIRED.value})
-
-_TURNS: Final = frozenset({EpisodeChange.FLAPPING.value, EpisodeChange.STEADY.value})
+from pipeline.models.suppression import Ended
 
 WHY: Final[dict[str, str]] = {
     "evidence": "other symptoms speak for it",
@@ -51,7 +49,7 @@ _DISPOSITION: Final[dict[str, Disposition]] = {
 """Reason to wait -> what an alert counts as; held where it says nothing."""
 
 
-class CorrelateHeld(CorrelateHabits):
+class CorrelateHeld(CorrelateExpected):
     """The part of correlate that lets episodes wait."""
 
     def __init__(
@@ -62,12 +60,11 @@ class CorrelateHeld(CorrelateHabits):
         rules: CorrelationRules | None = None,
     ) -> None:
         super().__init__(desk, topology, resolve, rules)
-        self._topology = topology
         self._maintenance = MaintenanceIndex(desk.config.maintenance, topology)
 
     @abstractmethod
-    def _opened(self, event: EpisodeEvent, effects: Effects) -> None:
-        """Decide an episode that has begun."""
+    def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
+        """Let an episode join the incident that was found for it, or open one."""
 
     @abstractmethod
     def _place(self, event: EpisodeEvent, episode: Member) -> Match:
@@ -80,57 +77,6 @@ class CorrelateHeld(CorrelateHabits):
     @abstractmethod
     def _forbids(self, episode: Member) -> Forbids | None:
         """What tells the rule by which an episode must not join an incident; None where there are no rules."""
-
-    @abstractmethod
-    def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
-        """Let an episode join the incident that was found for it, or open one."""
-
-    @abstractmethod
-    def _decide(
-        self, effects: Effects, event: EpisodeEvent, disposition: Disposition, reason: Reason, incident: Incident | None
-    ) -> None:
-        """Note the disposition of the alert behind an event."""
-
-    # -- what a running change expects
-
-    def _expected(self, event: EpisodeEvent, effects: Effects) -> bool:
-        """Suppress what a running change expects; whether it did."""
-        if not self._is_expected(event):
-            return False
-        self._suppressed[event.episode_id] = event
-        self.touch(SUPPRESSED + event.episode_id)
-        self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
-        return True
-
-    def expected_by(self, entity: str | None) -> str | None:
-        """The running change that expects alerts on an entity, or on what that runs on; None where none does."""
-        if entity is None or not self._changes.suppress_any():
-            return None
-        return self._changes.suppressing(self._topology.runs_on(entity), self.clock_ms)
-
-    def _is_expected(self, event: EpisodeEvent) -> bool:
-        return self.expected_by(event.alert.entity) is not None
-
-    def _release(self, effects: Effects) -> None:
-        """Let in what fires still and no maintenance expects any longer."""
-        for episode_id in sorted(self._suppressed):
-            event = self._suppressed[episode_id]
-            if not self._is_expected(event):
-                del self._suppressed[episode_id]
-                self.touch(SUPPRESSED + episode_id)
-                event.counted = False
-                self._opened(event, effects)
-
-    def _suppressed_news(self, event: EpisodeEvent, effects: Effects) -> None:
-        if event.change in _OVER:
-            del self._suppressed[event.episode_id]
-        else:
-            suppressed = self._suppressed[event.episode_id]
-            suppressed.alert.severity = event.alert.severity
-            if event.change in _TURNS:
-                suppressed.reason = event.reason
-        self.touch(SUPPRESSED + event.episode_id)
-        self._decide(effects, event, Disposition.SUPPRESSED, Reason.MAINTENANCE, None)
 
     # -- waiting
 
@@ -242,6 +188,18 @@ class CorrelateHeld(CorrelateHabits):
             return None
         incident = self._admit(event, episode, found, effects)
         waited_ms = self.clock_ms - held.since_ms
+        self._hid(
+            effects,
+            held.reason,
+            Ended.LET_IN,
+            episode,
+            event.space,
+            held.since_ms,
+            alerts=held.facts.get("alerts", 1),
+            runs=held.facts.get("runs", 1),
+            incident_id=incident.id,
+            let_in_by=why,
+        )
         self._draft(incident).note(
             "held",
             MACHINE,
@@ -266,14 +224,15 @@ class CorrelateHeld(CorrelateHabits):
         """A change of an episode that waits; False where that lets it in, and the change is still to be applied."""
         sleeps = held.wakes == Wakes.NOTHING
         if event.change == EpisodeChange.STEADY:
+            held.facts |= event.facts or {}
             self._hold_due(event.episode_id, effects, "steady")
             return True
         if event.change == EpisodeChange.FLAPPING and not sleeps:
             return self._began_to_flap(held, event, effects)
-        if event.change in _OVER:
+        if event.change in OVER:
             self._take_out(held)
             self._note_over(event, held.event.at_ms, None)
-            self._drop(held, effects)
+            self._drop(held, effects, ENDED[event.change], event)
         elif event.change == EpisodeChange.CHANGED and (sleeps or not _is_worse(event, held)):
             self._holding.renew(held, event)
             self.touch(HELD + event.episode_id)
@@ -319,7 +278,7 @@ class CorrelateHeld(CorrelateHabits):
             self._hold(effects, held.event, until_ms, Reason.MAINTENANCE, wakes=Wakes.NOTHING)
         elif held.at_end == AtEnd.DROP:
             self._take_out(held)
-            self._drop(held, effects)
+            self._drop(held, effects, Ended.NEVER_ENOUGH)
         else:
             self._let_in(held, why, effects)
 
@@ -329,8 +288,20 @@ class CorrelateHeld(CorrelateHabits):
         self.touch(name)
         self.timers.set(name, None)
 
-    def _drop(self, held: Held, effects: Effects) -> None:
-        """It is over, or was never enough: nobody hears of it."""
+    def _drop(self, held: Held, effects: Effects, ended: Ended, last: EpisodeEvent | None = None) -> None:
+        """It is over, or was never enough: nobody hears of it, and the record says so."""
+        facts = (last.facts if last is not None else None) or {}
+        repeats = last.repeats if last is not None else held.event.repeats
+        self._hid(
+            effects,
+            held.reason,
+            ended,
+            self._assessor.member(held.event),
+            held.event.space,
+            held.since_ms,
+            alerts=1 + repeats + facts.get("alerts", 0),
+            runs=1 + facts.get("runs", 0),
+        )
 
 
 def _is_open(match: Match) -> bool:

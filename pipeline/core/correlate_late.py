@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from pipeline.core.assessor import Assessor
+from pipeline.core.correlate_rules import CorrelateRules
+from pipeline.core.correlate_state import LATE
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
+from pipeline.core.late import EXAMINED_AT_ONCE, PAUSE_MS, UNEXAMINED
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
+from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
 from pipeline.models.incident import IncidentChange, IncidentState, Member
 from pipeline.models.policy import DEFAULT_DOMAIN
@@ -90,3 +96,65 @@ def call(draft: Draft, desk: Desk, paged_before: int) -> None:
     desk.set_clocks(draft)
     if incident.state == IncidentState.LOGGED and not paged_before and not incident.escalation.paged:
         desk.begin_escalation(draft)
+
+
+class CorrelateLate(CorrelateRules):
+    """The part of correlate that learns late what alerts are about."""
+
+    _enrich: Callable[[Alert], None] | None
+
+    @abstractmethod
+    def _assess(self, draft: Draft) -> None:
+        """Bring a known incident up to date after its members changed."""
+
+    @abstractmethod
+    def _touch_members(self, episodes: list[str]) -> None:
+        """Mark members as changed."""
+
+    def _keep_late(self, event: EpisodeEvent, order: int) -> None:
+        """Keep an alert that nobody knew an entity for; which configuration that was, only ingest knows for sure."""
+        version = self._desk.config.version
+        if self.clock_ms < self._fresh_until_ms:
+            version, due_ms = UNEXAMINED, self._fresh_until_ms
+        elif event.reason == Reason.RELEASED:  # dedupe has held it, for how long is not known here
+            version, due_ms = UNEXAMINED, self.clock_ms
+        for episode_id in self._late.keep(event.episode_id, event.alert, version, order):
+            self.touch(LATE + episode_id)
+        if version == UNEXAMINED:
+            self._plan_late(due_ms)
+
+    def _enrich_again(self, due_ms: int) -> None:
+        """Enrich kept alerts that this configuration has not examined, oldest first, some at a time."""
+        version = self._desk.config.version
+        self._plan_late(None)
+        found: dict[str, list[tuple[Member, Alert]]] = {}
+        waiting = list(islice(self._late.unexamined(version), EXAMINED_AT_ONCE + 1))
+        for episode_id in waiting[:EXAMINED_AT_ONCE]:
+            self.touch(LATE + episode_id)
+            member = self._book.member(episode_id)
+            if member is None or self._enrich is None:
+                self._late.forget(episode_id)
+                continue
+            alert = self._late.alert(member)
+            self._enrich(alert)
+            if alert.entity is None:
+                self._late.examined(episode_id, version)
+                continue
+            self._late.forget(episode_id)
+            found.setdefault(member.incident_id, []).append((member, alert))
+        for incident_id, of_incident in found.items():
+            self._known_now(incident_id, of_incident, version)
+        if len(waiting) > EXAMINED_AT_ONCE:
+            self._plan_late(due_ms + PAUSE_MS)
+
+    def _known_now(self, incident_id: str, found: list[tuple[Member, Alert]], version: str) -> None:
+        """Bring an incident up to date some of whose members are about something known now."""
+        draft = self._draft(self._book.case(incident_id).incident)
+        members = [described(member, alert, self._assessor) for member, alert in found]
+        self._touch_members(self._book.describe({each.episode_id: each for each in members}, incident_id))
+        tell(draft, members, [alert for _, alert in found], self._topology, version)
+        paged_before = len(draft.incident.escalation.paged)
+        changed = take_over(draft, members[0], self._desk, self._topology)
+        self._assess(draft)
+        if changed:
+            call(draft, self._desk, paged_before)

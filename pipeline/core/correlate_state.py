@@ -190,6 +190,7 @@ class CorrelateState(Processor):
         for draft in self._drafts.values():
             incident = draft.incident
             self._press.publish(draft, effects)
+            self._published(draft, effects)
             self._tell_bridge(draft, effects)
             key = INCIDENT + incident.id
             self.touch(key)
@@ -202,6 +203,9 @@ class CorrelateState(Processor):
                     self.touch(MEMBER + episode_id)
                     self._forget_late(episode_id)
         self._drafts.clear()
+
+    def _published(self, draft: Draft, effects: Effects) -> None:
+        """A revision is written: what else is to be written of it."""
 
     def _ended(self, incident: Incident) -> None:
         """An incident is over, and its members are about to be forgotten."""

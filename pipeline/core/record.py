@@ -1,13 +1,23 @@
-"""Record: reads incident events and collects them as rows; `pipeline.records` writes them.
+"""Record: reads incident events and suppressions and collects them as rows; `pipeline.records` writes them.
 
-Stateless: what the rows say is all in the events, and writing a row twice changes nothing.
+Stateless: what the rows say is all in the records, and writing a row twice changes nothing.
 """
 
 from __future__ import annotations
 
-from pipeline.core.incident_event import IncidentEvent, read_event
+from dataclasses import fields
+from typing import Final
+
+from pipeline.core.incident_event import ID_CHARACTERS_MAX, IncidentEvent, need, read_event, read_object, read_time_ms
 from pipeline.core.step import Effects, Processor, Record, dead_letter
-from pipeline.models.decision import BadRecord
+from pipeline.models.decision import BadRecord, Reason
+from pipeline.models.suppression import SUPPRESSION_SCHEMA, SUPPRESSIONS_TOPIC, Ended, Suppression, What
+
+COUNT_MAX: Final = (1 << 63) - 1
+"""What a column of whole numbers holds."""
+
+PAGES_MAX: Final = 1_000
+"""People whom one incident calls at once: far more than any path names."""
 
 
 class RecordProcessor(Processor):
@@ -18,10 +28,14 @@ class RecordProcessor(Processor):
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[IncidentEvent] = []
+        self._hidden: list[Suppression] = []
 
     def process(self, record: Record, effects: Effects) -> None:
-        """Collect one event."""
-        self._rows.append(read_event(record))
+        """Collect one event, or one suppression."""
+        if record.topic == SUPPRESSIONS_TOPIC:
+            self._hidden.append(read_suppression(record))
+        else:
+            self._rows.append(read_event(record))
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
         """Send a record to the dead letter. It is no alert: those were counted where they were decided."""
@@ -31,3 +45,34 @@ class RecordProcessor(Processor):
         """Events collected since the last call, in order."""
         rows, self._rows = self._rows, []
         return rows
+
+    def take_hidden(self) -> list[Suppression]:
+        """Suppressions collected since the last call, in order."""
+        hidden, self._hidden = self._hidden, []
+        return hidden
+
+
+def read_suppression(record: Record) -> Suppression:
+    """The suppression that a record of ``suppressions`` holds.
+
+    Raises:
+        BadRecord: it is not a suppression of this schema.
+    """
+    document = read_object(record, SUPPRESSION_SCHEMA)
+    for name in ("what", "ended", "episode_id", "alert_key", "space", "feed", "summary", "severity"):
+        need(document, name, str)
+    if document["what"] not in set(What) or document["ended"] not in set(Ended):
+        raise BadRecord(Reason.WRONG_TYPE, "what, ended: not words that this release knows")
+    if not 0 < len(document["episode_id"]) <= ID_CHARACTERS_MAX:
+        raise BadRecord(Reason.WRONG_TYPE, f"episode_id: 1 to {ID_CHARACTERS_MAX} characters")
+    for name in ("since_ms", "until_ms"):
+        read_time_ms(document, name)
+    for name in ("alerts", "runs"):
+        if not 0 <= need(document, name, int) <= COUNT_MAX:
+            raise BadRecord(Reason.WRONG_TYPE, f"{name}: not a count")
+    for name in ("entity", "service", "domain", "incident_id", "let_in_by", "priority"):
+        need(document, name, str, type(None))
+    pages = need(document, "pages", list)
+    if len(pages) > PAGES_MAX or not all(isinstance(page, dict) for page in pages):
+        raise BadRecord(Reason.WRONG_TYPE, f"pages: expected objects, {PAGES_MAX} at most")
+    return Suppression(**{each.name: document[each.name] for each in fields(Suppression)})

@@ -103,12 +103,16 @@ class Effects:
     Attributes:
         unmatched: alerts about nothing known, by feed.
         rules: episodes by correlation rule and what the rule did of them (`pipeline.core.ruling`).
+        hidden: alerts that were hidden, by what hid them and how that ended (`pipeline.models.suppression`).
+        pages_saved: people who were not called for what was hidden, by what hid it.
     """
 
     outputs: list[Output] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     unmatched: dict[str, int] = field(default_factory=dict)
     rules: dict[tuple[str, str], int] = field(default_factory=dict)
+    hidden: dict[tuple[str, str], int] = field(default_factory=dict)
+    pages_saved: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

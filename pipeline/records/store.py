@@ -19,6 +19,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipeline.core.incident_event import TIME_MS_MAX, IncidentEvent
+from pipeline.models.suppression import Suppression
+from pipeline.records import suppressions
 from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE, migrate
 
 Answer = TypeVar("Answer")
@@ -98,6 +100,16 @@ class RecordsStore:
             _insert_new(connection, INCIDENT_EVENTS, [_event_row(row) for row in rows])
             _insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])
             _upsert_incidents(connection, incidents)
+
+    def keep(self, hidden: Sequence[Suppression]) -> None:
+        """Write what was hidden, all or nothing; what is there already changes nothing.
+
+        Raises:
+            SQLAlchemyError: the database is away or refused; nothing was written.
+        """
+        if hidden:
+            with self._engine.begin() as connection:
+                suppressions.write(connection, hidden)
 
     def incidents(self, *, open_only: bool = False, limit: int = LIST_MAX) -> list[dict[str, Any]]:
         """Snapshots, the most recently opened first.

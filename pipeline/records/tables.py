@@ -93,6 +93,31 @@ TIMELINE: Final = Table(
     comment="each action on each incident, in order of revision and position",
 )
 
+SUPPRESSIONS: Final = Table(
+    "suppressions",
+    METADATA,
+    Column("episode_id", Text, primary_key=True),
+    Column("what", Text, primary_key=True),
+    Column("since", DateTime(timezone=True), primary_key=True),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("ended", Text, nullable=False),
+    Column("alert_key", Text, nullable=False),
+    Column("space", Text, nullable=False),
+    Column("feed", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("alerts", BigInteger, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("entity", Text),
+    Column("service", Text),
+    Column("domain", Text),
+    Column("incident_id", Text),
+    Column("let_in_by", Text),
+    Column("priority", Text),
+    Column("pages", JSONB, nullable=False),
+    comment="what was hidden from people, or told later, by what, and who was not called for it",
+)
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """CREATE TABLE incidents (
@@ -113,6 +138,15 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             incident_id text, revision bigint, position integer, at timestamptz, action text, actor text,
             text text, facts jsonb, PRIMARY KEY (incident_id, revision, position),
             FOREIGN KEY (incident_id, revision) REFERENCES incident_events)""",
+    ),
+    (
+        """CREATE TABLE suppressions (
+            episode_id text, what text, since timestamptz, until timestamptz NOT NULL, ended text NOT NULL,
+            alert_key text NOT NULL, space text NOT NULL, feed text NOT NULL, summary text NOT NULL,
+            severity text NOT NULL, alerts bigint NOT NULL, runs bigint NOT NULL, entity text, service text,
+            domain text, incident_id text, let_in_by text, priority text, pages jsonb NOT NULL,
+            PRIMARY KEY (episode_id, what, since))""",
+        "CREATE INDEX suppressions_by_end ON suppressions (until)",
     ),
     (  # to find what an episode or an alert led to; entries that are about none are in no index
         """CREATE INDEX timeline_by_episode ON timeline ((facts->>'episode_id'))

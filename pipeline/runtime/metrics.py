@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pipeline.core.step import Effects, Output
 from pipeline.flow import DEAD_LETTER_TOPIC
 from pipeline.models.decision import Disposition, Reason
+from pipeline.models.suppression import What
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.histogram import BatchHistogram
 
@@ -179,6 +180,21 @@ class Metrics:
             registry=registry,
         )
 
+        self.alerts_hidden = Counter(
+            "spillway_alerts_hidden",
+            "Alerts that nobody was told of, or later, by what hid them and how that ended.",
+            ["what", "ended"],
+            registry=registry,
+        )
+        self.pages_saved = Counter(
+            "spillway_pages_saved",
+            "People who were not called for what was hidden, by what hid it; as the policy would have called them.",
+            ["what"],
+            registry=registry,
+        )
+        for what in What:
+            self.pages_saved.labels(what)
+
     def config_in_force(self, version: str) -> None:
         """Say which configuration is loaded."""
         self.config_version.clear()
@@ -289,6 +305,10 @@ class Metrics:
             self.alerts_unmatched.labels(feed).inc(count)
         for (rule, outcome), count in effects.rules.items():
             self.correlation_rules.labels(rule, outcome).inc(count)
+        for (what, ended), count in effects.hidden.items():
+            self.alerts_hidden.labels(what, ended).inc(count)
+        for what, count in effects.pages_saved.items():
+            self.pages_saved.labels(what).inc(count)
         if self._wall:
             for received_at_ms, count in Tally(d.received_at_ms for d in decisions).items():
                 self.end_to_end_seconds.add(max(0.0, now_seconds - received_at_ms / 1000), count)

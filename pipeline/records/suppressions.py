@@ -1,0 +1,80 @@
+"""Suppressions in the records store: what was hidden, written once each, and asked for by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from pipeline.models.suppression import Suppression
+from pipeline.records.tables import INCIDENTS, SUPPRESSIONS
+
+ROWS_MAX: Final = 1_000
+"""Rows of one statement: PostgreSQL takes 65,535 parameters in one."""
+
+FETCHED_AT_ONCE: Final = 5_000
+"""Rows that a question holds in memory at a time."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_KEY: Final = ("episode_id", "what", "since")
+
+
+def write(connection: Connection, hidden: Sequence[Suppression]) -> None:
+    """Write suppressions; of one that is told again the later stands, so that writing twice changes nothing."""
+    newest = {tuple(row[name] for name in _KEY): row for row in sorted(map(_row, hidden), key=lambda row: row["until"])}
+    rows = [newest[key] for key in sorted(newest)]  # sorted, so that two workers lock them in the same order
+    for start in range(0, len(rows), ROWS_MAX):
+        statement = insert(SUPPRESSIONS).values(rows[start : start + ROWS_MAX])
+        changes = {name: statement.excluded[name] for name in rows[0] if name not in _KEY}
+        is_newer = SUPPRESSIONS.c.until <= statement.excluded.until
+        connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=changes, where=is_newer))
+
+
+def between(connection: Connection, from_ms: int, to_ms: int) -> Iterator[Suppression]:
+    """Suppressions that ended in a span of time, in the order of their ends."""
+    until = SUPPRESSIONS.c.until
+    query = select(SUPPRESSIONS).where(until >= _moment(from_ms), until < _moment(to_ms))
+    query = query.order_by(until, SUPPRESSIONS.c.episode_id, SUPPRESSIONS.c.what)
+    found = connection.execution_options(yield_per=FETCHED_AT_ONCE).execute(query).mappings()
+    for row in found:
+        given = {name: value for name, value in row.items() if name not in ("since", "until")}
+        yield Suppression(since_ms=_ms(row["since"]), until_ms=_ms(row["until"]), **given)
+
+
+def begun_between(connection: Connection, from_ms: int, to_ms: int) -> Iterable[tuple[str, int, list[str]]]:
+    """Incidents that were detected in a span of time: id, when, and the entities that they are about."""
+    detected = INCIDENTS.c.snapshot["detected_at_ms"].astext
+    columns = (INCIDENTS.c.id, detected, INCIDENTS.c.snapshot["entities"])
+    query = select(*columns).where(INCIDENTS.c.kind == "incident", INCIDENTS.c.updated_at >= _moment(from_ms))
+    for incident_id, at, entities in connection.execute(query):
+        if at is not None and at.isdigit() and from_ms <= int(at) < to_ms and isinstance(entities, list):
+            yield incident_id, int(at), [each for each in entities if isinstance(each, str)]
+
+
+def _row(hidden: Suppression) -> dict[str, Any]:
+    row = {name: _storable(value) for name, value in asdict(hidden).items() if name != "schema"}
+    row["since"], row["until"] = _moment(row.pop("since_ms")), _moment(row.pop("until_ms"))
+    return row
+
+
+def _storable(value: Any) -> Any:
+    """The value without NUL characters, which PostgreSQL cannot store and a monitored program may well print."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(each) for name, each in value.items()}
+    return value
+
+
+def _moment(at_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=at_ms)
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
