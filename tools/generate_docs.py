@@ -21,14 +21,17 @@ import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
+from pydantic import BaseModel
 
 from pipeline import settings as settings_module
+from pipeline.catalog.schema_words import attributes
 from pipeline.core import lifecycle
 from pipeline.core.enrich import MATCHING
 from pipeline.examples import config_directory, story
 from pipeline.feeds import DEFAULT_FEEDS
 from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
 from pipeline.gateway.metrics import GatewayMetrics
+from pipeline.models.correlation_rules import LIST_FACTS, NUMBER_FACTS, TEXT_FACTS, CorrelationRule, Window
 from pipeline.models.incident import IncidentChange
 from pipeline.models.policy import Config
 from pipeline.recording import read_recording
@@ -132,6 +135,30 @@ class _Listening(CollectorRegistry):
     def register(self, collector: Collector) -> None:
         self.all.append(collector)
         super().register(collector)
+
+
+def rule_fields() -> str:
+    """Every field of a correlation rule."""
+    return _model_fields(CorrelationRule, ("join", "min_count", "match", "when", "group_by", "window", "with", "title"))
+
+
+def window_fields() -> str:
+    """Every field of a correlation rule's window."""
+    return _model_fields(Window, ("kind", "seconds", "max_seconds"))
+
+
+def _model_fields(model: type[BaseModel], names: tuple[str, ...]) -> str:
+    words = attributes(model)
+    return table(("field", "meaning"), [(f"`{name}`", words[name]) for name in names])
+
+
+def rule_facts() -> str:
+    """Every fact that a correlation rule can ask for."""
+    rows = [(f"`{name}`", "text", _sentence(words)) for name, words in TEXT_FACTS.items()]
+    rows += [(f"`{name}`", "number", _sentence(words)) for name, words in NUMBER_FACTS.items()]
+    rows += [(f"`{name}`", "list of texts", _sentence(words)) for name, words in LIST_FACTS.items()]
+    rows.append(("`labels.NAME`", "text", "A label, as the source spells it"))
+    return table(("fact", "kind", "meaning"), rows)
 
 
 def matching_table() -> str:
@@ -323,6 +350,9 @@ def story_in_words() -> str:
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings_table,
     "matching": matching_table,
+    "rule-fields": rule_fields,
+    "window-fields": window_fields,
+    "rule-facts": rule_facts,
     "metrics": metrics_table,
     "stages": stages_table,
     "flow": flow_diagram,

@@ -188,13 +188,13 @@ def _name(rule: CorrelationRule) -> str:
 
 
 def _without_repeats(found: list[Suggestion], history: History) -> list[Suggestion]:
-    """Of several that decide the same pairs the one that says most: few conditions, and the most values told apart."""
+    """Of several that decide the same pairs the one that says most: few conditions, few episodes, many values."""
     kept: dict[tuple[Any, ...], Suggestion] = {}
-    for each in sorted(found, key=lambda one: _plainness(one.rule, history)):
+    for each in sorted(found, key=lambda one: _plainness(one, history)):
         figures = each.figures
         first = kept.setdefault((each.rule.action, figures.pairs, figures.right, figures.act_right), each)
         if first is not each and each.rule.group_by and not {*first.rule.group_by} <= {*each.rule.group_by}:
-            first.also.append(", ".join(each.rule.group_by))
+            first.also.append(_briefly(each.rule))
     names: Counter[str] = Counter()
     chosen = [each for each in found if each in kept.values()]
     for each in chosen:
@@ -204,6 +204,12 @@ def _without_repeats(found: list[Suggestion], history: History) -> list[Suggesti
     return chosen
 
 
-def _plainness(rule: CorrelationRule, history: History) -> tuple[int, int, str]:
+def _plainness(each: Suggestion, history: History) -> tuple[int, int, int, str]:
+    rule = each.rule
     values = {key_of(rule, seen) for seen in history.episodes.values()}
-    return len(rule.group_by) + len(rule.match), -len(values), ", ".join(rule.group_by)
+    return len(rule.group_by) + len(rule.match), each.figures.episodes, -len(values), _briefly(rule)
+
+
+def _briefly(rule: CorrelationRule) -> str:
+    where = ", ".join(f"{fact} is {' or '.join(map(str, values))}" for fact, values in rule.match.items())
+    return f"{', '.join(rule.group_by)}{f' where {where}' if where else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,15 @@ def test_cases_are_no_part_of_the_configuration_or_its_version(tmp_path: Path) -
     write(tmp_path, {"tests/a.yaml": "nonsense: [", "tests/deep/b.yml": "x"})
     after = check_config(directory, ADAPTERS)
     assert (before.config, after.problems) == (after.config, ())
+
+
+def test_the_examples_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
+    page = (EXAMPLE.parent / "docs" / "correlation-rules.md").read_text("utf-8")
+    rules, case = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    directory = tmp_path / "config"
+    shutil.copytree(EXAMPLE, directory)
+    shutil.rmtree(directory / "tests")
+    write(directory, {"correlation.yaml": rules, "tests/page.yaml": case})
+    result = CliRunner().invoke(config_command, ["test", str(directory)])
+    assert result.exit_code == 0, result.output
+    assert "1 case, none failed" in result.output
