@@ -31,6 +31,8 @@ SETTLE_MS: Final = 5_000
 _BEGINNINGS: Final = frozenset((Disposition.OPENED, Disposition.JOINED, Disposition.HELD, Disposition.SUPPRESSED))
 _NEWS: Final = frozenset((Reason.EPISODE_UPDATED, Reason.EPISODE_RESOLVED))
 
+_OPENED: Final = b'"change":"opened"'
+
 _WINDOW: Final = "window/"
 _COUNTS: Final = "counts"
 
@@ -155,6 +157,8 @@ class Engine:
     # -- the active side
 
     def _active_episode(self, record: StreamRecord) -> None:
+        if _OPENED not in (record.value or b""):  # most are news of one that is open
+            return
         event = _object(record)
         if event is not None and event.get("change") == EpisodeChange.OPENED:
             topic, partition, offset, index = event["alert"]["origin"]

@@ -47,7 +47,9 @@ def promote(active: Path, place: Path) -> tuple[Config, Path]:
             f"{config.version[:12]}): drop the shadow and start it again with them"
         )
     _check_unchanged(active, beginning)
-    prepared = active.resolve().with_name(f".{active.resolve().name}-{config.version[:12]}")
+    # A link's target stays where it is put; what is swapped in is beside it for a moment only.
+    hidden = "" if active.is_symlink() else "."
+    prepared = active.resolve().with_name(f"{hidden}{active.name}-{config.version[:12]}")
     shutil.rmtree(prepared, ignore_errors=True)
     shutil.copytree(place, prepared, ignore=shutil.ignore_patterns(".*"))
     former = _put_in_place(active, prepared, beginning)

@@ -23,13 +23,17 @@ POLL_SECONDS: Final = 0.1
 WAITING_MAX: Final = 4_000
 """Records of one partition that wait for others; then it is not read on."""
 
+WAITING_BYTES_MAX: Final = 8 << 20
+"""The same in bytes: a raw record may have sixteen mebibytes, and there are dozens of topics."""
+
 WAITING_MIN: Final = 500
-"""So few, and it is read again."""
+"""So few, of a part as small of the bytes, and it is read again."""
 
 SILENCE_SECONDS_MAX: Final = 5.0
 """A partition that gives neither records nor its end for so long, for want of a leader, is not waited for."""
 
 FETCHED_AHEAD_KIB: Final = 32 << 10
+FETCH_WAIT_MS: Final = 100
 
 
 class MergedReader:
@@ -52,9 +56,12 @@ class MergedReader:
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
                 "queued.max.messages.kbytes": FETCHED_AHEAD_KIB,
+                # Brokers say so late that a partition has ended, and until they do others wait for it.
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
             }
         )
         self._waiting: dict[Place, deque[StreamRecord]] = {}
+        self._bytes: dict[Place, int] = {}
         self._at_end: set[Place] = set()
         self._paused: set[Place] = set()
         self._heard: dict[Place, float] = {}
@@ -65,7 +72,7 @@ class MergedReader:
         news = {at: offset for at, offset in positions.items() if at not in self._waiting}
         now = monotonic()
         for at in news:
-            self._waiting[at], self._heard[at] = deque(), now
+            self._waiting[at], self._bytes[at], self._heard[at] = deque(), 0, now
         if news:
             self._consumer.incremental_assign([TopicPartition(*at, offset) for at, offset in news.items()])
 
@@ -116,7 +123,9 @@ class MergedReader:
             record = to_record(message)
             waiting = self._waiting[at]
             waiting.append(record._replace(topic=record.topic.removeprefix(self._prefix)))
-            if len(waiting) >= WAITING_MAX and at not in self._paused:
+            self._bytes[at] += len(record.value or b"")
+            is_full = len(waiting) >= WAITING_MAX or self._bytes[at] >= WAITING_BYTES_MAX
+            if is_full and at not in self._paused:
                 self._paused.add(at)
                 self._consumer.pause([TopicPartition(*at)])
 
@@ -133,18 +142,27 @@ class MergedReader:
         while heap and len(given) < records_max:
             _, at = heap[0]
             waiting = self._waiting[at]
-            given.append(waiting.popleft())
+            record = waiting.popleft()
+            self._bytes[at] -= len(record.value or b"")
+            given.append(record)
             if waiting:
                 heapreplace(heap, (_order(waiting[0]), at))
             elif at in self._at_end:
                 heappop(heap)
             else:
+                self._heard[at] = now
                 break  # its next one may come before what the others have
         self._resume()
         return given
 
     def _resume(self) -> None:
-        if ready := [at for at in self._paused if len(self._waiting[at]) <= WAITING_MIN]:
+        share = WAITING_MIN / WAITING_MAX
+        ready = [
+            at
+            for at in self._paused
+            if len(self._waiting[at]) <= WAITING_MIN and self._bytes[at] <= WAITING_BYTES_MAX * share
+        ]
+        if ready:
             self._paused.difference_update(ready)
             self._consumer.resume([TopicPartition(*at) for at in ready])
 

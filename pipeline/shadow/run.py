@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.backtest.compare import Difference
 from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.kafka.scan import Place, all_topics, offsets_from
 from pipeline.runtime.garbage import release_former_objects
@@ -49,6 +50,9 @@ TICK_DELAY_MS: Final = 1_000
 
 DIFFERENCES_TOLD_MAX: Final = 50
 """Of the most important; a status has to fit a record."""
+
+NAMES_TOLD_MAX: Final = 20
+"""Incidents and people named of one difference; a storm may split into hundreds."""
 
 READ_BESIDE_RAW: Final = ("changes", "commands", "episodes", "incidents")
 
@@ -94,15 +98,16 @@ class ShadowProcess:
                 beginning = read_beginning(self._place)
                 engine = None if beginning is None else self._engine(beginning)
             except ShadowError as error:
-                beginning = engine = None
                 if told != str(error):
                     log_line("shadow refused", why=str(error))
                 told = str(error)
-            if beginning is None or engine is None:
-                self._ready = True
-                self._rest()
-            else:
+                self._rest()  # perhaps it can be read again in a moment: its state is kept
+                continue
+            if beginning is not None and engine is not None:
                 self._serve(beginning, engine)
+            else:
+                self._store.clear()
+                self._rest()
         self._store.stop()
 
     def _engine(self, beginning: Beginning) -> Engine:
@@ -114,10 +119,10 @@ class ShadowProcess:
         return Engine(config, beginning)
 
     def _rest(self) -> None:
-        """No shadow: forget the state of the last one, and look again."""
+        """Nothing to decide by: look again."""
         self._metrics.runs(None)
         self._metrics.compared({})
-        self._store.clear()
+        self._ready = True
         while not self.stopped.wait(LOOK_SECONDS):
             self._progress_at = monotonic()
             try:
@@ -246,6 +251,16 @@ class _Turn:
                 "disagreement_ratio": round(disagreement(summary), 4),
                 "summary": summary,
                 "differences_total": len(comparison.differences),
-                "differences": [each.document() for each in comparison.differences[:DIFFERENCES_TOLD_MAX]],
+                "differences": [_told(each) for each in comparison.differences[:DIFFERENCES_TOLD_MAX]],
             }
         )
+
+
+def _told(difference: Difference) -> dict[str, Any]:
+    """A difference with as many names as fit."""
+    told = difference.document()
+    for side in ("baseline", "new"):
+        told[side] = told[side][:NAMES_TOLD_MAX]
+    if "people" in told["facts"]:
+        told["facts"]["people"] = told["facts"]["people"][:NAMES_TOLD_MAX]
+    return told
