@@ -134,7 +134,7 @@ def tell(console: Console, document: dict[str, Any]) -> None:
     whole = document["all"]
     people = ", ".join(f"{name} {count}" for name, count in list(whole["people"].items())[:ROWS_MAX])
     spared = f"{whole['pages']:,} calls were spared" + (f": {people}" if people else "")
-    console.print(f"{whole['alerts']:,} alerts were hidden; {spared}.")
+    console.print(Text(f"{whole['alerts']:,} alerts were hidden; {spared}."))
     console.print()
     named = {_WHAT[what]: each for what, each in document["by_what"].items()}
     _sums(console, "Hidden by", named)
@@ -146,7 +146,7 @@ def tell(console: Console, document: dict[str, Any]) -> None:
             f"{each['times']} by {why} after {span(each['seconds_median'])}"
             for why, each in document["let_in_by"].items()
         )
-        console.print(f"\nHeld and let in (half of them waited no longer): {'; '.join(said)}.")
+        console.print(Text(f"Held and let in (half of them waited no longer): {'; '.join(said)}."))
     _later(console, document)
 
 
@@ -165,7 +165,7 @@ def _conditions(console: Console, conditions: list[dict[str, Any]]) -> None:
     table.add_column("By")
     table.add_column("What it says")
     for each in conditions[:ROWS_MAX]:
-        by = ", ".join(f"{what} {count}" for what, count in each["by"].items())
+        by = ", ".join(f"{what} {count}" if count else what for what, count in each["by"].items())
         counts = (str(each[key]) for key in ("alerts", "runs", "pages"))
         said = f"{_short(each['service'] or each['entity'] or '')}: {each['summary']}"
         table.add_row(Text(each["alert_key"][:16]), *counts, span(each["seconds_max"]), Text(by), Text(said))
@@ -177,7 +177,7 @@ def _later(console: Console, document: dict[str, Any]) -> None:
     total = document["later_total"]
     if not total:
         return
-    console.print(f"\n{total} that nobody was told of may have been the beginning of an incident on the same thing:")
+    console.print(f"{total} that nobody was told of may have been the beginning of an incident on the same thing:")
     for each in document["later"][-ROWS_MAX:]:
         before = span(each["seconds_before"])
         said = f"  {each['incident_id']}  {before} before it, {_WHAT[each['what']]}: {each['summary']}"

@@ -188,6 +188,7 @@ class CorrelateHeld(CorrelateExpected):
             return None
         incident = self._admit(event, episode, found, effects)
         waited_ms = self.clock_ms - held.since_ms
+        flapped = held.facts if "hidden_by" in held.facts else {}
         self._hid(
             effects,
             held.reason,
@@ -195,8 +196,8 @@ class CorrelateHeld(CorrelateExpected):
             episode,
             event.space,
             held.since_ms,
-            alerts=held.facts.get("alerts", 1),
-            runs=held.facts.get("runs", 1),
+            alerts=1 + flapped.get("alerts", 0),
+            runs=1 + flapped.get("runs", 0),
             incident_id=incident.id,
             let_in_by=why,
         )

@@ -51,7 +51,8 @@ class _Sum:
         self.runs += hidden.runs
         self.untold += hidden.ended in UNTOLD
         self.let_in += hidden.ended == Ended.LET_IN
-        self.spans_ms.append(hidden.until_ms - hidden.since_ms)
+        if hidden.what != What.CHRONIC:  # which hides no alert, and so for no time
+            self.spans_ms.append(hidden.until_ms - hidden.since_ms)
         self.by_what[hidden.what] += hidden.alerts
         self.newest = hidden
         for page in hidden.pages:
@@ -67,8 +68,8 @@ class _Sum:
             "let_in": self.let_in,
             "pages": self.pages,
             "people": dict(self.people.most_common()),
-            "seconds_median": round(median(self.spans_ms) / 1_000, 3),
-            "seconds_max": max(self.spans_ms) / 1_000,
+            "seconds_median": round(median(self.spans_ms) / 1_000, 3) if self.spans_ms else None,
+            "seconds_max": max(self.spans_ms) / 1_000 if self.spans_ms else None,
             "by": dict(sorted(self.by_what.items())),
         }
 
@@ -101,7 +102,7 @@ def report(hidden: Iterable[Suppression], begun: Iterable[Begun]) -> dict[str, A
     later = _later(untold, begun)
     return {
         "all": whole.told() if whole.times else None,
-        "by_what": {what: by_what[what].told() for what in What if what in by_what},
+        "by_what": {what.value: by_what[what].told() for what in What if what in by_what},
         "by_feed": _ranked(by_feed),
         "by_service": _ranked(by_service),
         "conditions": [_condition(each) for each in _worst(conditions.values())[:CONDITIONS_MAX]],
