@@ -16,7 +16,7 @@ from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import Desk
 from pipeline.core.holding import Wakes
 from pipeline.core.matcher import Forbids, Match, Matcher
-from pipeline.core.ruling import Group, Ruled
+from pipeline.core.ruling import Group, Ruled, bound_by
 from pipeline.core.step import Effects
 from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
@@ -58,22 +58,26 @@ class CorrelateRules(CorrelateHeld):
         if ruled is None:
             return self._matcher.best(episode, event.space, self.clock_ms)
         episode.marks = ruled.marks
-        for group in (ruled.always, ruled.waits):
+        for group in filter(None, (ruled.always, ruled.waits)):
             match = self._into_group(group, ruled, episode)
             if match is not None:
+                ruled.marks.append(bound_by(group, anew=False, now_ms=self.clock_ms))
                 return replace(match, ruled=ruled)
         match = self._matcher.best(episode, event.space, self.clock_ms, self._forbids(episode))
         match = replace(match, rule=ruled.kept_out or match.rule, title=self._ruling.title(ruled), ruled=ruled)
+        if ruled.always is not None and not ruled.stays:
+            ruled.marks.append(bound_by(ruled.always, anew=True, now_ms=self.clock_ms))
         waits = ruled.waits
         if waits is None or match.incident is not None or match.rule is not None:
             return match
         if self._ruling.goes_on(waits, self.clock_ms) and self._ruling.is_enough(waits):
+            ruled.marks.append(bound_by(waits, anew=False, now_ms=self.clock_ms))
             match = replace(match, rule=waits.rule, enough=True)
         return match
 
-    def _into_group(self, group: Group | None, ruled: Ruled, episode: Member) -> Match | None:
+    def _into_group(self, group: Group, ruled: Ruled, episode: Member) -> Match | None:
         """The incident of a group; None where the group has ended or has none, or it may not be joined."""
-        if group is None or not self._ruling.goes_on(group, self.clock_ms):
+        if not self._ruling.goes_on(group, self.clock_ms):
             return None
         last = self._book.member(group.episode_id or "")  # people may have moved it
         incident = None if last is None else self._book.incident(last.incident_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from pipeline.core.identity import content_hash
 from pipeline.core.rule_facts import RuleFacts
 from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
-from pipeline.models.correlation_rules import CorrelationRule
+from pipeline.models.correlation_rules import BOUND, CorrelationRule
 from pipeline.models.episode import EpisodeEvent
 from pipeline.models.incident import Member
 from pipeline.models.wire import to_json
@@ -226,6 +226,30 @@ class Ruling:
         found = [rule for rule in self._forbidding(marks, tally.marks, members) if rule in self.rules.ranks]
         return min(found, key=self.rules.ranks.__getitem__, default=None)
 
+    def parts(self, one: Tally, one_members: int, other: Tally, other_members: int) -> str | None:
+        """The first rule by which two incidents must not become one; None where they may.
+
+        Args:
+            one: tally of one incident, which has ``one_members``.
+            other: of the other.
+            one_members: how many.
+            other_members: how many.
+        """
+        found = self.forbids(list(one.marks), other, other_members), self.forbids(list(other.marks), one, one_members)
+        return min((rule for rule in found if rule is not None), key=self.rules.ranks.__getitem__, default=None)
+
+    def binds(self, one: Iterable[Member], other: Iterable[Member]) -> str | None:
+        """A rule that has put members of two parts of an incident together, so that they stay so; None where none has.
+
+        Args:
+            one: members of one part; ``other``: of the other.
+            other: of the other.
+        """
+        bound = {mark for member in one for mark in member.marks if BOUND in mark}
+        shared = {mark for member in other for mark in member.marks if mark in bound}
+        rules = {mark.partition("|")[0] for mark in shared} & self.rules.rules.keys()
+        return min(rules, key=self.rules.ranks.__getitem__, default=None)
+
     def _forbidding(self, marks: list[str], held: Mapping[str, int], members: int) -> list[str]:
         found: list[str] = []
         for mark in marks:
@@ -236,13 +260,20 @@ class Ruling:
             elif side.startswith(APART):
                 if any(each != mark and each.startswith(f"{rule}|{APART}") for each in held):
                     found.append(rule)
-            elif held.get(mark, 0) != members:  # only runs of its own condition are no others
+            elif (
+                side.startswith(ALONE) and held.get(mark, 0) != members
+            ):  # only runs of its own condition are no others
                 found.append(rule)
         for mark in held:
             rule, _, side = mark.partition("|")
             if side.startswith(ALONE) and mark not in marks:
                 found.append(rule)
         return found
+
+
+def bound_by(group: Group, *, anew: bool, now_ms: int) -> str:
+    """The mark of a member that comes into a group: the same for all of one run of the group."""
+    return f"{group.rule}{BOUND}{group.key[:16]}.{now_ms if anew else group.first_ms}"
 
 
 def _marks(asked: Asked, facts: RuleFacts, alert_key: str) -> list[str]:

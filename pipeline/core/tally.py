@@ -15,6 +15,7 @@ from pipeline.core.impacts import Impacts
 from pipeline.core.leaves import Kind, Leaves
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK, FeedClass, Severity
+from pipeline.models.correlation_rules import BOUND
 from pipeline.models.incident import Member
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ class Tally:
             if by_people:
                 self.named.update(dict.fromkeys(self.topology.reach(named)))
         for mark in member.marks:
-            self.marks[mark] = self.marks.get(mark, 0) + 1
+            if BOUND not in mark:  # groups of an incident may be thousands
+                self.marks[mark] = self.marks.get(mark, 0) + 1
         self._serve(member, by_people)
         if member.entity is not None:
             self._tell_about(member.entity, member, by_people)

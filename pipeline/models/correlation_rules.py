@@ -54,6 +54,9 @@ LABELS: Final = "labels"
 LABEL_FACT: Final = f"{LABELS}."
 """Beginning of the name of a label: ``labels.team``."""
 
+BOUND: Final = "|with="
+"""In the mark of a member that a rule put together with others: the rule's name, this, the group."""
+
 REFERENCE_FACTS: Final = ("entity", "service", "mentions")
 """Facts that are catalogue references; ``match`` takes any name that the catalogue knows."""
 

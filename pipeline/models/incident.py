@@ -295,7 +295,7 @@ class Member:
         resolved_at_ms: None while it is open.
         entity: catalogue reference, where one was found.
         terms: words of its text, for similarity; sorted.
-        marks: what ``join: never`` rules know it by (`pipeline.core.ruling`).
+        marks: what correlation rules know it by: kept apart from, put together with (`pipeline.core.ruling`).
         joined_order: rank among the members of its partition, in the order in which they joined their incidents.
     """
 

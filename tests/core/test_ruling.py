@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.tally import Tally
 from pipeline.models.alert import Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange
@@ -140,6 +141,15 @@ def test_a_group_goes_on_after_a_restart_and_ends_when_its_rule_is_gone() -> Non
 APART: dict[str, Any] = {"join": "never", "match": {"labels.kind": "lab"}, "with": {"match": {"labels.kind": "ward"}}}
 
 
+KINDS: dict[str, Any] = {"join": "never", "group_by": ["labels.kind"]}
+MIXED = {
+    "job": JOB | {"window": {"kind": "capped", "seconds": 300, "max_seconds": 700}},
+    "apart": APART,
+    "alone": {"join": "never", "match": {"labels.kind": "audit"}},
+    "two": {"min_count": 2, "match": {"labels.job": "y"}, "group_by": ["labels.job"]},
+}
+
+
 def about(key: str, kind: str = "", **fields: Any) -> Any:
     """An alert about the shop, which evidence puts together with any other about it."""
     return alert(key, labels={"kind": kind} if kind else {}, **fields)
@@ -219,6 +229,45 @@ def test_a_member_of_before_there_were_rules_is_read() -> None:
     assert member_from_wire("EP-a", orjson.dumps([2, order, *values])) == known
 
 
+# -- what merges and splits by the machine must ask
+
+
+def parted(one: list[Any], other: list[Any], **rules: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The rule by which two incidents must stay apart; the rule by which their members are one group."""
+    room = Room(setup(**rules))
+    for number, each in enumerate((*one, *other)):
+        room.open(each, T0 + number)
+    processor: Any = room.processor
+    sides = [[processor._book.member(f"EP-{each.alert_key}") for each in side] for side in (one, other)]
+    tallies = [Tally.of(side, processor._topology) for side in sides]
+    ruling = processor._ruling
+    return ruling.parts(tallies[0], len(one), tallies[1], len(other)), ruling.binds(*sides)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rules", "expected"),
+    [
+        ([about("a", "ward")], [about("b", "lab")], {"apart": APART}, ("apart", None)),
+        ([about("a", "lab"), about("c")], [about("b", "ward")], {"apart": APART}, ("apart", None)),
+        ([about("a", "ward")], [about("b", "ward"), about("c")], {"apart": APART}, (None, None)),
+        ([about("a", "audit")], [about("b")], {"alone": MIXED["alone"]}, ("alone", None)),
+        ([about("b")], [about("a", "audit")], {"alone": MIXED["alone"]}, ("alone", None)),
+        (
+            [about("a", "x")],
+            [about("b", "y")],
+            {"kinds": {"join": "never", "group_by": ["labels.kind"]}},
+            ("kinds", None),
+        ),
+        ([batch("a")], [batch("b")], {"job": JOB}, (None, "job")),
+        ([batch("a")], [batch("b", job="day")], {"job": JOB}, (None, None)),
+    ],
+)
+def test_rules_tell_which_incidents_stay_apart_and_which_members_stay_together(
+    one: list[Any], other: list[Any], rules: dict[str, Any], expected: tuple[str | None, str | None]
+) -> None:
+    assert parted(one, other, **rules) == expected
+
+
 # -- invariants
 
 _KINDS = st.sampled_from(("ward", "lab", "audit", ""))
@@ -227,12 +276,6 @@ _STEPS = st.lists(
     min_size=2,
     max_size=14,
 )
-MIXED = {
-    "job": JOB | {"window": {"kind": "capped", "seconds": 300, "max_seconds": 700}},
-    "apart": APART,
-    "alone": {"join": "never", "match": {"labels.kind": "audit"}},
-    "two": {"min_count": 2, "match": {"labels.job": "y"}, "group_by": ["labels.job"]},
-}
 
 
 def play(steps: list[tuple[str, str, str, int]], *, restarts: bool = False) -> Room:
