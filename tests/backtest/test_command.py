@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
+from pipeline.backtest import run
 from pipeline.backtest.run import BacktestError, _received, decide
 from pipeline.backtest.side import NONE
 from pipeline.catalog import load_config
 from pipeline.cli import main
+from pipeline.cli.progress import progress
 from pipeline.core.step import CONFIG_HEADER, TICK_KEY, StreamRecord
 from pipeline.examples import config_directory, one_day
 from pipeline.models.incident import IncidentKind
@@ -151,6 +155,19 @@ def test_a_side_keeps_nothing_of_the_recording_but_arrays(recording: Path) -> No
     )
     assert per_alert <= 32
     assert {each.kind for each in side.incidents} <= set(IncidentKind)
+
+
+def test_it_tells_how_many_bytes_are_read_for_the_bar(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LINES_PER_LOOK", 10)
+    told: list[int] = []
+    decide(recording, load_config(config_directory()), 0, told.append)
+    assert len(told) == 16
+    assert told == sorted(told)
+    assert 0.9 * recording.stat().st_size < told[-1] <= recording.stat().st_size
+    output = StringIO()
+    with progress("deciding", 3 << 20, Console(file=output, force_terminal=True), sizes=True) as tell:
+        tell(1 << 20)
+    assert "3.1/3.1 MB" in output.getvalue()
 
 
 def test_a_process_that_died_is_told_as_such() -> None:

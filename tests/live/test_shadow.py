@@ -18,6 +18,7 @@ from pipeline.cli import main
 from pipeline.demo.receiver import Receiver
 from pipeline.flow import SHADOW_CHANGELOG, SHADOW_STATUS
 from pipeline.kafka.scan import all_topics, scan
+from pipeline.shadow.marker import MARKER
 from tests.live.conftest import MakeSite
 from tests.live.site import HANDLED_SECONDS_MAX, Site
 from tests.live.worker import Worker
@@ -142,6 +143,14 @@ def test_a_second_process_takes_over_and_the_first_ends_itself(make_site: MakeSi
     wait_until(first.ended, HANDLED_SECONDS_MAX, "the first is fenced")
     assert '"event":"fatal"' in first.said()
     wait_until(lambda: shadowed.status()["records"] == shadowed.sent, HANDLED_SECONDS_MAX, "the second has it all")
+    assert shadowed.status()["remainder"] == 0
+
+    marker, content = shadowed.place / MARKER, (shadowed.place / MARKER).read_bytes()
+    marker.write_bytes(b"half of i")  # as a disk that fills up, or is away for a moment, leaves it
+    wait_until(lambda: '"shadow refused"' in second.said(), HANDLED_SECONDS_MAX, "the shadow cannot be read")
+    shadowed.fire("orders-api", *PAIR)
+    marker.write_bytes(content)
+    wait_until(lambda: shadowed.status()["records"] == shadowed.sent, HANDLED_SECONDS_MAX, "it goes on from its state")
     assert shadowed.status()["remainder"] == 0
     assert shadowed.command("drop").exit_code == 0
     wait_until(lambda: not kept_state(site), HANDLED_SECONDS_MAX, "its state is forgotten")
