@@ -45,6 +45,7 @@ _SAID_TO_BE: Final = (
 )
 _PHONE: Final = r"(?P<phone>(?<![\w+])\+\d{1,3}[ (/.-]{0,2}\d(?:[ ()/.-]{0,2}\d){6,12}\b)"
 _PATTERN: Final = re.compile(rf"{_KNOWN_SHAPES}|{_MAIL}|{_PHONE}|{_SAID_TO_BE}", re.IGNORECASE)
+_ADDRESS: Final = re.compile(_MAIL)
 _WORTH_A_LOOK: Final = re.compile(r"[@+:=.]|bearer|basic|AKIA|ASIA|gh._|github_|xox|glpat|sk-|AIza", re.IGNORECASE)
 """Without any of these no pattern can match; most texts have none but a colon."""
 
@@ -81,7 +82,10 @@ class Redactor:
             self._kinds |= {".".join(map(folded, field.split("."))): kind for field in fields}
         self._paths = {each for each in self._kinds if "." in each}
         self._patterns = [re.compile(pattern) for pattern in rules.patterns.values()]
+        things = tuple(things)
         self._things = INSTITUTIONS | {word.casefold() for name in things for word in _PARTS.findall(name)}
+        # A service may be called service@host.example, which is nobody's address.
+        self._no_mail = {found[0].casefold() for name in things if "@" in name for found in _ADDRESS.finditer(name)}
         self._words: set[str] = set()
         self.replaced = 0
         for name in (*rules.names, *names):
@@ -219,6 +223,8 @@ class Redactor:
 
     def _replacement(self, found: re.Match[str]) -> str:
         said, how = found.lastgroup, self._pseudonyms
+        if said == "mail" and found[0].casefold() in self._no_mail:
+            return found[0]
         makers: dict[str | None, Callable[[str], str]] = {"mail": how.mail, "phone": how.phone}
         if said in ("bearer", "said"):
             return (found["before"] or found["name"] or "") + how.secret(found[said])

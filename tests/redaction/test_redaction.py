@@ -146,6 +146,17 @@ def test_a_name_of_a_team_or_of_a_service_is_not_looked_for_in_texts() -> None:
     assert "Checkout" not in after["assignee"]
 
 
+def test_a_service_whose_name_looks_like_an_address_keeps_it() -> None:
+    redactor = Redactor(RedactionRules(), KEY, things=["orders@db.example.com::sql"])
+    message = record(
+        {"service": "orders@db.example.com::sql", "text": "mail ada@db.example.com of orders@db.example.com"}
+    )
+    after = orjson.loads(redactor.redacted(message).value or b"")
+    assert after["service"] == "orders@db.example.com::sql"
+    assert after["text"].endswith(" of orders@db.example.com")
+    assert "ada@" not in after["text"]
+
+
 def test_a_file_adds_and_takes_away(tmp_path: Path) -> None:
     file = tmp_path / "redaction.yaml"
     file.write_text(
