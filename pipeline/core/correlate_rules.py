@@ -6,7 +6,6 @@ What rules say is in `pipeline.core.ruling`; here it is applied to the book, the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -62,9 +61,9 @@ class CorrelateRules(CorrelateHeld):
             match = self._into_group(group, ruled, episode)
             if match is not None:
                 ruled.marks.append(bound_by(group, anew=False, now_ms=self.clock_ms))
-                return replace(match, ruled=ruled)
+                return match._replace(ruled=ruled)
         match = self._matcher.best(episode, event.space, self.clock_ms, self._forbids(episode))
-        match = replace(match, rule=ruled.kept_out or match.rule, title=self._ruling.title(ruled), ruled=ruled)
+        match = match._replace(rule=ruled.kept_out or match.rule, title=self._ruling.title(ruled), ruled=ruled)
         if ruled.always is not None and not ruled.stays:
             ruled.marks.append(bound_by(ruled.always, anew=True, now_ms=self.clock_ms))
         waits = ruled.waits
@@ -72,7 +71,7 @@ class CorrelateRules(CorrelateHeld):
             return match
         if self._ruling.goes_on(waits, self.clock_ms) and self._ruling.is_enough(waits):
             ruled.marks.append(bound_by(waits, anew=False, now_ms=self.clock_ms))
-            match = replace(match, rule=waits.rule, enough=True)
+            match = match._replace(rule=waits.rule, enough=True)
         return match
 
     def _into_group(self, group: Group, ruled: Ruled, episode: Member) -> Match | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.core.book import Book
 from pipeline.core.desk import MINUTE_MS, Desk
@@ -25,8 +25,7 @@ RUNNERS_UP_MAX: Final = 1
 join one incident have an entry each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(NamedTuple):
     """An incident that was weighed and that the episode did not join.
 
     Attributes:
@@ -47,8 +46,7 @@ class Other:
         return told if self.rule is None else told | {"rule": self.rule}
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """What the matcher found.
 
     Attributes:
