@@ -66,9 +66,9 @@ def crowd(site: Site, chance: random.Random) -> list[dict[str, Any]]:
     return [chance.choice(conditions).next(chance, moment) for moment in moments]
 
 
-def is_released(message: Message, alert_name: str) -> bool:
-    event = orjson.loads(message.value() or b"{}")
-    return bool(event.get("reason") == "released" and event["alert"]["name"] == alert_name)
+def is_let_in(message: Message, summary: str) -> bool:
+    entries = orjson.loads(message.value() or b"{}").get("entries", [])
+    return any(entry["action"] == "held" and summary in entry["text"] for entry in entries)
 
 
 def is_tick_after(message: Message, due_ms: int) -> bool:
@@ -86,15 +86,15 @@ def test_every_alert_of_a_crowd_ends_in_exactly_one_disposition(site: Site, seed
     wait_until(lambda: worker.dispositions().total() >= ALERTS, HANDLED_SECONDS_MAX, f"{ALERTS} alerts are decided")
 
     # Nothing else comes now: only a tick can tell the stage that it has waited long enough.
-    lonely = {"alertname": "Lonely", "service": "checkout", "severity": "warning"}
-    site.send(FEED, orjson.dumps(payloads.alertmanager(lonely, "checkout is slow", datetime.now(UTC))))
+    # It is about what nothing else is about, so that nothing speaks for it earlier.
+    lonely = {"alertname": "Lonely", "service": "island", "severity": "warning"}
+    site.send(FEED, orjson.dumps(payloads.alertmanager(lonely, "the island is slow", datetime.now(UTC))))
     site.flush()
-    episodes = site.read(
-        "episodes", lambda found: any(is_released(each, "Lonely") for each in found), "the held alert is let go"
+    events = site.read(
+        "incidents", lambda found: any(is_let_in(each, "the island") for each in found), "the held alert is let in"
     )
-    released = next(each for each in episodes if is_released(each, "Lonely"))
-    due_ms = released.timestamp()[1]
-    site.read("alerts", lambda found: any(is_tick_after(each, due_ms) for each in found), "the tick that let it go")
+    due_ms = next(each for each in events if is_let_in(each, "the island")).timestamp()[1]
+    site.read("episodes", lambda found: any(is_tick_after(each, due_ms) for each in found), "the tick that let it in")
 
     decided = worker.dispositions()
     assert decided.total() == ALERTS + 1

@@ -5,20 +5,25 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Timer
 
 import orjson
 import pytest
 
+from pipeline.core.incident_event import TIME_MS_MAX
 from pipeline.core.outbox import MILESTONES
 from pipeline.core.press import TYPE_PREFIX
+from pipeline.core.record import read_suppression
+from pipeline.core.step import Output, StreamRecord
 from pipeline.demo.receiver import Receiver
 from pipeline.examples import one_day
 from pipeline.flow import STAGE_BY_NAME
+from pipeline.models.suppression import Suppression
 from pipeline.player import Player, disagreements
 from pipeline.records.store import RecordsStore
+from pipeline.records.suppressions import between
 from pipeline.replay import Replay, Step
 from tests.live.conftest import MakeSite
 from tests.live.site import Site
@@ -36,6 +41,9 @@ PROMISED_SERIES = {
     "spillway_end_to_end_seconds_bucket": 1,
     "spillway_open_episodes": 0,
     "spillway_open_incidents": 1,
+    "spillway_held_episodes": 0,
+    "spillway_alerts_hidden_total": 2,
+    "spillway_pages_saved_total": 1,
     "spillway_dead_letters_total": 2,
     "spillway_transactions_total": 2,
     "spillway_conservation_remainder": 1,
@@ -106,10 +114,27 @@ def check_records(played: Played) -> None:
             assert [event["revision"] for event in events] == list(range(1, len(events) + 1))
         written = sum(len(store.events(name)) for name in played.newest())
         assert written == len(played.replay.outcome.events)
+        hidden = [read_suppression(_as_record(each)) for each in played.replay.outcome.suppressions]
+        assert hidden
+        wait_until(
+            lambda: kept(store) == by_end(hidden), WRITTEN_SECONDS_MAX, f"{len(hidden)} suppressions in the store"
+        )
         actions = {name: [entry["text"] for entry in store.timeline(name)] for name in played.newest()}
         assert actions == played.actions()
     finally:
         store.close()
+
+
+def kept(store: RecordsStore) -> list[Suppression]:
+    return store.ask(lambda connection: by_end(between(connection, 0, TIME_MS_MAX)))
+
+
+def by_end(hidden: Iterable[Suppression]) -> list[Suppression]:
+    return sorted(hidden, key=lambda each: (each.until_ms, each.episode_id, each.what))
+
+
+def _as_record(output: Output) -> StreamRecord:
+    return StreamRecord(output.topic, 0, 0, output.timestamp_ms, output.key, output.value, output.headers)
 
 
 def check_figures(played: Played, worker: Worker) -> None:
