@@ -15,6 +15,7 @@ from confluent_kafka import Message, Producer
 from pipeline.core.migrate import STATE_SCHEMAS
 from pipeline.flow import SHADOW_CHANGELOG, SHADOW_STATUS
 from pipeline.kafka.scan import Place, existing, scan, scan_spans, spans
+from pipeline.runtime.history import check_replication, topic_makes
 from pipeline.settings import Settings
 
 SECONDS_MAX: Final = 30.0
@@ -51,12 +52,15 @@ class ShadowStore:
 
         Raises:
             StoreError: the topics are missing.
+            RefusedError: in production, a topic does not survive a broker.
             KafkaException: the brokers do not answer.
         """
         there = existing(self._client, [self._changelog, self._status])
         for name in (self._changelog, self._status):
             if there.get(name) != (0,):
                 raise StoreError(f"topic {name} is missing: spillway topics apply with SPILLWAY_SHADOW_CONFIG set")
+        names = (SHADOW_CHANGELOG, SHADOW_STATUS)
+        check_replication(self._settings, topic_makes(self._settings, names))
         more = {"transactional.id": self._settings.group("shadow"), "linger.ms": 5, "message.max.bytes": 16 << 20}
         self._producer = Producer({**self._client, **more})
         self._producer.init_transactions(SECONDS_MAX)

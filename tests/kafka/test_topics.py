@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from pipeline.cli import main
-from pipeline.flow import DAY_MS, RAW_RECORD_BYTES_MAX, changelog_topic
+from pipeline.flow import DAY_MS, RAW_RECORD_BYTES_MAX, SHADOW_CHANGELOG, SHADOW_STATUS, changelog_topic
 from pipeline.kafka.topics import DesiredTopic, Plan, TopicsError, apply, desired_topics, plan
 from pipeline.models.policy import Config, Feed
 from pipeline.settings import Settings
@@ -218,3 +218,11 @@ def test_kafka_itself_refuses_what_the_flow_never_asks(kafka: str, prefix: str, 
     with pytest.raises(TopicsError, match="cannot create topic") as failure:
         apply(admin, plan(admin, [bad]))
     assert isinstance(failure.value.__cause__, KafkaException)
+
+
+def test_the_shadows_topics_are_wanted_where_there_is_a_shadow(kafka: str, prefix: str) -> None:
+    without = {topic.name for topic in desired_topics(settings(kafka, prefix), CONFIG)}
+    wanted = desired_topics(settings(kafka, prefix, shadow_config="shadow"), CONFIG)
+    more = [topic for topic in wanted if topic.name not in without]
+    assert [topic.name for topic in more] == [prefix + SHADOW_CHANGELOG, prefix + SHADOW_STATUS]
+    assert {(topic.partitions, topic.config["cleanup.policy"]) for topic in more} == {(1, "compact")}
