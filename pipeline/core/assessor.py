@@ -10,6 +10,7 @@ from typing import Final
 from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
+from pipeline.core.habits import chronic_words
 from pipeline.core.impacts import Impact, total
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
@@ -163,7 +164,8 @@ class Assessor:
         incident.runbook = self.desk.escalator.runbook(incident, about)
         if not incident.runbook and incident.service != about:
             incident.runbook = self.desk.escalator.runbook(incident, incident.service)
-        assessment = assess(facts, policy, draft.now_ms, chronic=incident.chronic is not None)
+        chronic = f"chronic, {chronic_words(incident.chronic)}" if incident.chronic is not None else None
+        assessment = assess(facts, policy, draft.now_ms, chronic)
         incident.urgency, incident.impact = assessment.urgency, assessment.impact
         if incident.priority_by is not None:
             return

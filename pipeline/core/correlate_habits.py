@@ -12,6 +12,7 @@ from typing import Final
 from pipeline.core.correlate_state import HABIT, CorrelateState
 from pipeline.core.desk import MACHINE
 from pipeline.core.draft import Draft
+from pipeline.core.habits import chronic_words
 from pipeline.core.identity import content_hash
 from pipeline.models.alert import SEVERITY_RANK, Alert, FeedClass
 from pipeline.models.decision import Reason
@@ -105,12 +106,6 @@ class CorrelateHabits(CorrelateState):
 def rule_of(alert: Alert) -> str:
     """The name of the rule behind an alert, among all sources."""
     return content_hash(alert.feed, alert.name)
-
-
-def chronic_words(figures: dict[str, object]) -> str:
-    """The figures as a sentence."""
-    incidents, days, mattered = figures["incidents"], figures["days"], figures["mattered"]
-    return f"it was in some {incidents} incidents on {days} days lately, and {mattered} of them mattered"
 
 
 def _in_hand(incident: Incident) -> bool:

@@ -256,3 +256,9 @@ class Habits:
 
 def _document(habit: Habit) -> dict[str, Any]:
     return {name: getattr(habit, name) for name in Habit.__slots__}
+
+
+def chronic_words(figures: dict[str, Any]) -> str:
+    """Figures of an incident that is ranked down, as a sentence."""
+    incidents, days, mattered = figures["incidents"], figures["days"], figures["mattered"]
+    return f"it was in some {incidents} incidents on {days} days lately, and {mattered} of them mattered"

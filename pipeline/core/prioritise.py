@@ -132,17 +132,21 @@ def _impact(ref: str, served: Served, policy: DomainPolicy, topology: Topology) 
     return (system, users, revenue * users / population if population else 0.0)
 
 
-def assess(facts: Facts, policy: DomainPolicy, now_ms: int, *, chronic: bool = False) -> Assessment:
+def assess(facts: Facts, policy: DomainPolicy, now_ms: int, chronic: str | None = None) -> Assessment:
     """Urgency and impact by the first rule that holds, and the priority that the matrix gives them.
 
-    What is chronic and nothing more has the lowest urgency, which is the last of the policy's scale.
+    Args:
+        facts: what is known of the incident's reach.
+        policy: of its domain.
+        now_ms: stream time.
+        chronic: why it is chronic and nothing more: then it has the lowest urgency, the last of the policy's scale.
     """
     impact_level, impact_because = policy.impact[-1].level, ""
     for reach in policy.impact:
         if _impact_holds(reach, facts):
             impact_level, impact_because = reach.level, reach.because
             break
-    urgency_level, urgency_because = policy.urgency[-1].level, "chronic" if chronic else ""
+    urgency_level, urgency_because = policy.urgency[-1].level, chronic or ""
     for haste in () if chronic else policy.urgency:
         if _urgency_holds(haste, facts, policy, now_ms):
             urgency_level, urgency_because = haste.level, haste.because

@@ -19,6 +19,7 @@ from tests.core.builders import (
     SECOND,
     SHOP,
     T0,
+    WIKI,
     Bench,
     alert,
     config,
@@ -76,7 +77,7 @@ def test_what_is_chronic_opens_an_incident_of_the_lowest_urgency_that_pages_nobo
     assert (incident["urgency"], "page" in actions(incident)) == ("low", False)
     assert (incident["chronic"]["alert_key"], incident["chronic"]["mattered"]) == ("a", 0.0)
     assert incident["chronic"]["incidents"] > 4
-    assert "urgency low: chronic" in incident["priority_because"]
+    assert any(each.startswith("urgency low: chronic, it was in some ") for each in incident["priority_because"])
     assert chronic_texts(incident)[0].startswith("chronic, so it has the lowest urgency: it was in some ")
 
 
@@ -107,6 +108,17 @@ def test_a_rise_in_severity_ends_it_at_once_and_pages() -> None:
     room.put("episodes", worse, now_ms + MINUTE)
     incident = newest(room)
     assert (incident["chronic"], incident["urgency"], "page" in actions(incident)) == (None, "high", True)
+
+
+def test_an_incident_that_a_person_merges_into_it_is_other_evidence() -> None:
+    room, now_ms = after_days(setup())
+    room.open(warning(), now_ms, episode_id="EP-next")
+    chronic = newest(room)
+    room.open(warning("w", entity=WIKI, service=WIKI, domain="office"), now_ms + 1)
+    other = newest(room)["id"]
+    room.ask("merge", now_ms + 2, target={"incident_id": other}, into=chronic["id"])
+    assert chronic["chronic"] is not None
+    assert room.incidents()[chronic["id"]]["chronic"] is None
 
 
 def test_another_run_of_the_same_condition_is_no_other_evidence() -> None:
