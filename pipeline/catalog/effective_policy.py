@@ -181,6 +181,7 @@ def _closure(pack: _Pack) -> Iterator[Fact]:
         ("major_incident", pack.policy.major_incident),
         ("closure", pack.policy.closure),
         ("communication", pack.policy.communication),
+        ("chronic", pack.policy.chronic),
     ):
         for name, value in model.model_dump(mode="json").items():
             if value is not None:

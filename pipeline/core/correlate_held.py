@@ -162,10 +162,16 @@ class CorrelateHeld(CorrelateExpected):
             self._draw_in(newcomer, held.event.space, effects)
 
     def _draw_in(self, newcomer: Member, space: str, effects: Effects) -> None:
-        """Let in who waits and joins an open incident now that a newcomer is in one."""
+        """Let in who waits and joins an open incident now that a newcomer is in one.
+
+        What has flapped for longer than a correlation window is no symptom of what begins now.
+        """
         came = [newcomer]
+        window_ms = self._desk.config.correlation.window_seconds * 1_000
         while came and len(self._holding):
             for held, waiting in list(self._holding.related(came.pop(), space)):
+                if self.clock_ms - held.since_ms > window_ms:
+                    continue
                 match = self._place(held.event, waiting)
                 if match.incident is None or (held.wakes == Wakes.INCIDENT and not _is_open(match)):
                     continue

@@ -31,7 +31,7 @@ STEPS_SECONDS: Final = (60, 120, 180, 300, 600, 900)
 """What a learned hold may be. Longer than a quarter of an hour nobody waits for good news."""
 
 CONDITIONS_MAX: Final = 20_000
-"""Conditions remembered by one partition, some 12 MiB; who was heard of longest ago is forgotten first."""
+"""Conditions remembered by one partition, some 15 MiB; who was heard of longest ago is forgotten first."""
 
 RULES_MAX: Final = 2_000
 """Rules of sources remembered by one partition; each has many conditions."""

@@ -274,6 +274,14 @@ def test_two_that_flap_do_not_confirm_each_other_but_an_outage_takes_them_in() -
     assert room.one()["episodes_total"] == 3
 
 
+@pytest.mark.parametrize(("seconds", "joins"), [(900, True), (901, False)])
+def test_what_has_flapped_for_longer_than_a_window_is_no_symptom_of_what_begins_now(seconds: int, joins: bool) -> None:
+    room = Room()
+    flapping(room, "a", T0, entity=DB, service=PAY)
+    room.open(alert("outage", entity=PAY, service=PAY), T0 + seconds * SECOND)
+    assert room.one()["episodes_total"] == 1 + joins
+
+
 def test_what_flaps_does_not_reopen_an_incident_that_is_resolved() -> None:
     room = Room(config(domains={"shop": policy(closure={"reopen_minutes": 30})}))
     room.open(alert("a"))
