@@ -53,8 +53,8 @@ def explain(
     record (topic:partition:offset or topic:partition:offset:index), its alert key, or the id that its source gave it,
     such as a fingerprint.
 
-    The records store knows what became part of an incident. What was repeated, held or suppressed is in none: ask
-    with --recording for it.
+    The records store knows what became part of an incident and, by episode or alert key, what was hidden. One alert
+    that was repeated, held or suppressed is in none: ask with --recording for it.
     """
     if recording is None:
         document = read_records(records_url, lambda store: about(Stored(store), asked))
@@ -85,6 +85,7 @@ def _unknown(asked: str, recording: Path | None) -> str:
         )
     return (
         f"nothing is known of {asked}: incidents are in `spillway incident list --all`, their episodes in "
-        "`spillway explain INCIDENT`; a repeat, or what was held or suppressed, is in no incident: "
-        "`spillway capture --from 2h --out FILE`, then `spillway explain ID --recording FILE --config DIR`"
+        "`spillway explain INCIDENT`, what was hidden in `spillway suppression`; one alert that came to no incident is "
+        "in a recording alone: `spillway capture --from 2h --out FILE`, then "
+        "`spillway explain ID --recording FILE --config DIR`"
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -23,8 +22,10 @@ from pipeline.core.topology import Topology
 from pipeline.models.alert import alert_from_wire
 from pipeline.models.decision import Decision, Disposition, Origin, Reason
 from pipeline.models.policy import Config
-from pipeline.records.explanation import Asked, about, episode_document
-from pipeline.replay import Replay
+from pipeline.models.suppression import Suppression
+from pipeline.records.explanation import Asked, about, episode_document, hidden_document, moment
+from pipeline.records.suppressions import TOLD_MAX
+from pipeline.replay import Outcome, Replay
 
 RUNS_TOLD_MAX: Final = 200
 """Alerts that came to the same one after another are told as one; of these as many. A condition that flaps all day has
@@ -34,12 +35,12 @@ thousands, and the counts have them all."""
 class Retold:
     """What the incidents of a replay tell, as the records store would."""
 
-    def __init__(self, events: Iterable[bytes]) -> None:
-        """Args: ``events`` are the values of the incident events, in order."""
+    def __init__(self, outcome: Outcome) -> None:
+        self._hidden = [Suppression(**orjson.loads(each.value or b"{}")) for each in outcome.suppressions]
         self._incidents: dict[str, dict[str, Any]] = {}
         self._entries: dict[str, list[dict[str, Any]]] = {}
-        for value in events:
-            event = orjson.loads(value)
+        for output in outcome.events:
+            event = orjson.loads(output.value or b"{}")
             incident_id = event["incident_id"]
             self._incidents[incident_id] = event["incident"]
             known = self._entries.setdefault(incident_id, [])
@@ -62,6 +63,11 @@ class Retold:
     def of_alert(self, asked: Asked) -> list[dict[str, Any]]:
         """Nothing: alerts are told from their decisions, which a replay has of all."""
         return []
+
+    def hidden(self, name: str) -> list[Suppression]:
+        """What was hidden of an episode, or of a condition by its alert key, oldest first; the newest `TOLD_MAX`."""
+        found = [each for each in self._hidden if name in {each.episode_id, each.alert_key}]
+        return sorted(found, key=lambda each: (each.since_ms, each.what))[-TOLD_MAX:]
 
     def _all(self) -> Iterator[dict[str, Any]]:
         for entries in self._entries.values():
@@ -204,12 +210,12 @@ def about_recording(
     """
     watcher = Watcher(Asked.parse(text), configs)
     outcome = Replay(*configs, watch=watcher).run(recording, run_on_seconds=run_on_seconds)
-    told = Retold(event.value or b"" for event in outcome.events)
-    found = about(told, text)
-    if found is not None or not watcher.seen:
-        return found
-    episodes = dict.fromkeys(each.decision.episode_id for each in watcher.seen)
-    documents = [episode_document(told, name) for name in episodes if name is not None]
+    told = Retold(outcome)
+    if not watcher.seen:
+        return about(told, text)
+    episodes = [name for name in dict.fromkeys(each.decision.episode_id for each in watcher.seen) if name is not None]
+    documents = {name: episode_document(told, name) for name in episodes}
+    untold = [name for name, document in documents.items() if document is None]
     return {
         "kind": "alert",
         "asked": text,
@@ -219,7 +225,8 @@ def about_recording(
             {"disposition": disposition, "reason": reason, "alerts": count}
             for (disposition, reason), count in watcher.counts.most_common()
         ],
-        "episodes": [document for document in documents if document is not None],
+        "episodes": [document for document in documents.values() if document is not None],
+        "hidden": [hidden_document(each) for name in untold for each in told.hidden(name)],
     }
 
 
@@ -244,8 +251,3 @@ def _alert(seen: Seen) -> dict[str, Any]:
         "times": seen.times,
         "last_at": moment(seen.last_at_ms) if seen.last_at_ms else None,
     }
-
-
-def moment(at_ms: int) -> datetime:
-    """Epoch milliseconds as a moment in UTC."""
-    return datetime.fromtimestamp(at_ms / 1_000, UTC)

@@ -10,7 +10,15 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.cli.explain_words import BEGAN_WORDS, BIAS_WORDS, EVIDENCE_WORDS, REASON_WORDS, WHY_NOT_WORDS
+from pipeline.cli.explain_words import (
+    BEGAN_WORDS,
+    BIAS_WORDS,
+    ENDED_WORDS,
+    EVIDENCE_WORDS,
+    HIDDEN_WORDS,
+    REASON_WORDS,
+    WHY_NOT_WORDS,
+)
 from pipeline.cli.incident_view import PRIORITY_STYLES
 
 EPISODES_SHOWN_MAX: Final = 100
@@ -49,6 +57,7 @@ def _show_alert(console: Console, document: dict[str, Any]) -> None:
     _section(console, "Alerts", _alert_lines(document), first=True)
     if len(counts := document.get("counts", ())) > 1 or document.get("omitted"):
         _section(console, "In all", (f"{each['alerts']} {_came_to(each)}" for each in counts))
+    _section(console, "Hidden", _hidden_lines(document["hidden"]))
     if not document["episodes"]:
         _say(console, "\nNo incident has it.")
     for episode in document["episodes"]:
@@ -65,6 +74,7 @@ def _show_episode(console: Console, document: dict[str, Any]) -> None:
         _section(console, f"Why {joined['incident_id']}", _joined_lines(joined))
         _section(console, "Why not another", _other_lines(joined))
     _section(console, "Moved", map(_move_line, document["moves"]))
+    _section(console, "Hidden", _hidden_lines(document["hidden"]))
     _section(console, "History", (f"{_dated(each)}  ({each['incident_id']})" for each in document["history"]))
 
 
@@ -109,6 +119,18 @@ def _alert_lines(document: dict[str, Any]) -> Iterator[str]:
             yield f"    and {alert['times'] - 1} more that came to the same, until {_clock(alert['last_at'])}"
     if document.get("omitted"):
         yield f"and {document['omitted']} more"
+
+
+def _hidden_lines(hidden: list[dict[str, Any]]) -> Iterator[str]:
+    """What nobody was told of, or later: for how long, by what, how it ended, and who was not called."""
+    for each in hidden:
+        alerts = f"{each['alerts']} alert{'' if each['alerts'] == 1 else 's'}"
+        yield f"{_clock(each['since'])} to {_clock(each['until'])}  {alerts}: {each['summary']}"
+        by = f", by {each['let_in_by']}" if each["let_in_by"] else ""
+        yield f"    {HIDDEN_WORDS.get(each['what'], each['what'])}; {ENDED_WORDS.get(each['ended'], each['ended'])}{by}"
+        people = ", ".join(dict.fromkeys(f"{page.get('person')} for {page.get('service')}" for page in each["pages"]))
+        if people:
+            yield f"    as {each['priority']} it would have called {people}"
 
 
 def _came_to(each: dict[str, Any]) -> str:

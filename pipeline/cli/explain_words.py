@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.models.decision import Reason, WhyNot
+from pipeline.models.suppression import Ended, What
 
 REASON_WORDS: Final[dict[str, str]] = {
     Reason.FIRST_SYMPTOM: "the first symptom: nothing open was likely to be about the same, so it opened the incident",
@@ -53,3 +54,23 @@ BEGAN_WORDS: Final[dict[str, str]] = {
     Reason.RELEASED: "it had been held or suppressed until then",
 }
 """How an episode began, where that needs to be said."""
+
+HIDDEN_WORDS: Final[dict[str, str]] = {
+    What.REPEATS: "repeats of what fired already",
+    What.FLAPPING: "it flapped",
+    What.TRANSIENT: "it waited, as what may pass by itself",
+    What.MAINTENANCE: "maintenance expected it",
+    What.MIN_COUNT: "it waited, as a rule wants more of its kind",
+    What.CHRONIC: "it is chronic and ranked lower",
+}
+"""What hid alerts from people."""
+
+ENDED_WORDS: Final[dict[str, str]] = {
+    Ended.OVER: "it was over before anybody was told",
+    Ended.SILENT: "its source fell silent",
+    Ended.NEVER_ENOUGH: "there were never enough",
+    Ended.LET_IN: "then it was let in",
+    Ended.IN_INCIDENT: "its incident had it meanwhile",
+    Ended.TOLD: "it was told, with less urgency",
+}
+"""How that ended."""

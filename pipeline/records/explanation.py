@@ -7,13 +7,16 @@ outcome of a replay. Nothing is decided again here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from math import log
 from typing import Any, Final, Protocol, Self
 
 from pipeline.core.evidence import BIAS
 from pipeline.models.decision import Reason
+from pipeline.models.suppression import Suppression
+from pipeline.records import suppressions
 from pipeline.records.questions import entries_of_alert, entries_of_episode
 from pipeline.records.store import RecordsStore
 
@@ -66,6 +69,9 @@ class Told(Protocol):
     def of_alert(self, asked: Asked) -> list[dict[str, Any]]:
         """Entries that an alert led to, or all alerts of a condition."""
 
+    def hidden(self, name: str) -> list[Suppression]:
+        """What was hidden of an episode, or of a condition by its alert key, oldest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -91,6 +97,10 @@ class Stored:
     def of_alert(self, asked: Asked) -> list[dict[str, Any]]:
         """Entries that an alert led to, or all alerts of a condition."""
         return self.store.ask(lambda connection: entries_of_alert(connection, asked.text, asked.origin))
+
+    def hidden(self, name: str) -> list[Suppression]:
+        """What was hidden of an episode, or of a condition by its alert key, oldest first."""
+        return self.store.ask(lambda connection: suppressions.about(connection, name))
 
 
 def about(told: Told, text: str) -> dict[str, Any] | None:
@@ -162,18 +172,35 @@ def episode_document(told: Told, episode_id: str) -> dict[str, Any] | None:
         "merged_from": passed[:-1],
         "because": [{"incident_id": each["incident_id"]} | _joined(told, each) for each in into],
         "moves": _moves(told, into, passed),
+        "hidden": [hidden_document(each) for each in told.hidden(episode_id)],
         "history": [{"incident_id": each["incident_id"]} | _entry(each) for each in entries],
     }
 
 
 def _alert_document(told: Told, asked: Asked) -> dict[str, Any] | None:
-    """An alert, or all alerts of a condition, as far as they are on the record of incidents."""
+    """An alert, or all alerts of a condition, as far as they are on record: in incidents, or as hidden."""
     entries = told.of_alert(asked)
     episodes = dict.fromkeys(each["facts"]["episode_id"] for each in entries)
     documents = [document for each in episodes if (document := episode_document(told, each)) is not None]
-    if not documents:
+    known = {each["episode_id"] for each in documents}
+    hidden = [hidden_document(each) for each in told.hidden(asked.text) if each.episode_id not in known]
+    if not documents and not hidden:
         return None
-    return {"kind": "alert", "asked": asked.text, "alerts": [_alert(each) for each in entries], "episodes": documents}
+    alerts = [_alert(each) for each in entries]
+    return {"kind": "alert", "asked": asked.text, "alerts": alerts, "episodes": documents, "hidden": hidden}
+
+
+def hidden_document(hidden: Suppression) -> dict[str, Any]:
+    """What was hidden, until when, and who was not called for it."""
+    document = asdict(hidden)
+    del document["schema"]
+    document["since"], document["until"] = (moment(document.pop(f"{name}_ms")) for name in ("since", "until"))
+    return document
+
+
+def moment(at_ms: int) -> datetime:
+    """Epoch milliseconds as a moment in UTC."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC)
 
 
 _DISPOSITIONS: Final = {"detect": "opened"}

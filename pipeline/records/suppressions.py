@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -18,6 +18,9 @@ ROWS_MAX: Final = 1_000
 
 FETCHED_AT_ONCE: Final = 5_000
 """Rows that a question holds in memory at a time."""
+
+TOLD_MAX: Final = 100
+"""Of one condition: what passes by itself every few minutes has thousands in a month."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY: Final = ("episode_id", "what", "since")
@@ -39,10 +42,15 @@ def between(connection: Connection, from_ms: int, to_ms: int) -> Iterator[Suppre
     until = SUPPRESSIONS.c.until
     query = select(SUPPRESSIONS).where(until >= _moment(from_ms), until < _moment(to_ms))
     query = query.order_by(until, SUPPRESSIONS.c.episode_id, SUPPRESSIONS.c.what)
-    found = connection.execution_options(yield_per=FETCHED_AT_ONCE).execute(query).mappings()
-    for row in found:
-        given = {name: value for name, value in row.items() if name not in ("since", "until")}
-        yield Suppression(since_ms=_ms(row["since"]), until_ms=_ms(row["until"]), **given)
+    yield from map(_suppression, connection.execution_options(yield_per=FETCHED_AT_ONCE).execute(query).mappings())
+
+
+def about(connection: Connection, name: str) -> list[Suppression]:
+    """Suppressions of an episode, or of a condition by its alert key, oldest first; the newest `TOLD_MAX`."""
+    since = SUPPRESSIONS.c.since
+    query = select(SUPPRESSIONS).where((SUPPRESSIONS.c.episode_id == name) | (SUPPRESSIONS.c.alert_key == name))
+    newest = connection.execute(query.order_by(since.desc(), SUPPRESSIONS.c.what).limit(TOLD_MAX)).mappings()
+    return [_suppression(row) for row in newest][::-1]
 
 
 def begun_between(connection: Connection, from_ms: int, to_ms: int) -> Iterable[tuple[str, int, list[str]]]:
@@ -53,6 +61,11 @@ def begun_between(connection: Connection, from_ms: int, to_ms: int) -> Iterable[
     for incident_id, at, entities in connection.execute(query):
         if at is not None and at.isdigit() and from_ms <= int(at) < to_ms and isinstance(entities, list):
             yield incident_id, int(at), [each for each in entities if isinstance(each, str)]
+
+
+def _suppression(row: Mapping[Any, Any]) -> Suppression:
+    given = {name: value for name, value in row.items() if name not in ("since", "until")}
+    return Suppression(since_ms=_ms(row["since"]), until_ms=_ms(row["until"]), **given)
 
 
 def _row(hidden: Suppression) -> dict[str, Any]:

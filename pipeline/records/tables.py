@@ -157,6 +157,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX timeline_by_alert_key ON timeline ((facts->>'alert_key')) WHERE facts->>'alert_key' IS NOT NULL",
         """CREATE INDEX timeline_by_source ON timeline ((facts->>'source_episode_id') text_pattern_ops)
             WHERE facts->>'source_episode_id' IS NOT NULL""",
+        "CREATE INDEX suppressions_by_alert_key ON suppressions (alert_key)",
     ),
 )
 """Statements of each version, the first version first."""

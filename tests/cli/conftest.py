@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+import orjson
 import pytest
 
 from pipeline.catalog import load_config
 from pipeline.core.incident_event import IncidentEvent, read_event
 from pipeline.core.step import StreamRecord
 from pipeline.examples import config_directory, one_day
+from pipeline.models.suppression import Suppression
 from pipeline.records.store import RecordsStore
 from pipeline.replay import Outcome, Replay
 
@@ -45,4 +47,5 @@ def records(database: str) -> Iterator[RecordsStore]:
 def stories(records: RecordsStore, database: str) -> str:
     """Address of a records store with the stories in it."""
     records.project(told())
+    records.keep([Suppression(**orjson.loads(each.value or b"{}")) for each in day().suppressions])
     return database

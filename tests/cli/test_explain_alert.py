@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.models.decision import Decision, Disposition
+from pipeline.models.decision import Decision, Disposition, Reason
 from pipeline.records.questions import entries_of_alert, entries_of_episode
 from pipeline.records.store import RecordsStore
 from tests.cli.conftest import day
@@ -54,14 +54,37 @@ def test_an_alert_is_explained_in_words(stories: str) -> None:
 
 
 @pytest.mark.parametrize("disposition", [Disposition.REPEATED, Disposition.SUPPRESSED, Disposition.HELD])
-def test_what_is_in_no_incident_is_not_in_the_store_which_says_where_to_ask(
+def test_one_alert_of_what_is_in_no_incident_is_not_in_the_store_which_says_where_to_ask(
     stories: str, disposition: Disposition
 ) -> None:
     asked = place(decided(disposition)[0])
     result = run(asked, "--records-url", stories)
     assert result.exit_code == 1
-    assert "is in no incident: `spillway capture --from 2h --out FILE`, then `spillway explain ID" in result.output
+    assert "in a recording alone: `spillway capture --from 2h --out FILE`, then `spillway explain ID" in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_what_was_hidden_is_explained_by_its_alert_key_and_its_episode(stories: str) -> None:
+    (key,) = {each.alert_key for each in decided(Disposition.SUPPRESSED) if each.reason == Reason.FLAPPING}
+    document = ask(stories, key or "")
+    assert (document["kind"], document["alerts"], document["episodes"]) == ("alert", [], [])
+    assert {each["what"] for each in document["hidden"]} == {"transient", "flapping"}
+    said = words(stories, key or "")
+    for part in (
+        "12 alerts: write latency of sdb on log-archive-1 above 200 ms\n      it flapped; it was over before anybody",
+        "it waited, as what may pass by itself; it was over before anybody was told",
+        "No incident has it.",
+    ):
+        assert part in said
+    for hidden in document["hidden"]:
+        assert hidden in ask(stories, hidden["episode_id"])["hidden"]
+
+
+def test_an_episode_of_an_incident_says_how_many_repeats_were_hidden(stories: str) -> None:
+    (first,) = (each for each in decided(Disposition.OPENED) if each.origin.topic == "alerts.raw.alertmanager")
+    (hidden,) = ask(stories, first.episode_id or "")["hidden"]
+    assert (hidden["what"], hidden["ended"], hidden["alerts"]) == ("repeats", "in_incident", 14)
+    assert "repeats of what fired already; its incident had it meanwhile" in words(stories, first.episode_id or "")
 
 
 def printer(url: str) -> dict[str, Any]:

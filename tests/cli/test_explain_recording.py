@@ -12,10 +12,11 @@ from click.testing import CliRunner, Result
 from pipeline.catalog import load_config
 from pipeline.cli.explain import explain
 from pipeline.cli.explain_because import Known, because
-from pipeline.cli.explain_words import WHY_NOT_WORDS
+from pipeline.cli.explain_words import ENDED_WORDS, HIDDEN_WORDS, WHY_NOT_WORDS
 from pipeline.examples import config_directory, story
 from pipeline.models.decision import Decision, Disposition, Origin, Reason, WhyNot
 from pipeline.models.policy import Config
+from pipeline.models.suppression import Ended, What
 from pipeline.recording import read_recording
 from pipeline.replay import Replay
 from pipeline.runtime.metrics import ALERTS_DECIDED
@@ -86,6 +87,7 @@ def test_a_condition_is_told_from_its_first_alert_to_its_last(decisions: list[De
         "the condition flaps: more than 4 turns between firing and resolved within 30 min",
         "and 11 more that came to the same",
         "12 suppressed (flapping)",
+        "Hidden\n  2026-03-10 11:30:30Z to 2026-03-10 11:30:55Z  1 alert: write latency of sdb",
         "No incident has it.",
     ):
         assert part in said
@@ -218,5 +220,6 @@ def test_every_decision_that_there_is_has_words(disposition: Disposition, reason
     assert said != reason.replace("_", " ") or reason == Reason.STILL_FIRING
 
 
-def test_every_obstacle_has_words() -> None:
+def test_every_obstacle_and_everything_that_hides_has_words() -> None:
     assert set(WHY_NOT_WORDS) == set(WhyNot)
+    assert (set(HIDDEN_WORDS), set(ENDED_WORDS)) == (set(What), set(Ended))
