@@ -18,7 +18,7 @@ from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.habits import Hold
-from pipeline.core.holding import AtEnd, Held, Wakes
+from pipeline.core.holding import Held, Wakes
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.matcher import Forbids, Match
@@ -90,19 +90,17 @@ class CorrelateHeld(CorrelateExpected):
         *,
         group: str = "",
         wakes: Wakes = Wakes.EVIDENCE,
-        at_end: AtEnd = AtEnd.LET_IN,
     ) -> bool:
         """Let an episode wait that no open incident takes; False, with nothing done, where the room is full.
 
         Args:
             effects: where its alert's decision is noted.
             event: how it began.
-            until_ms: when its time is up; None: only news ends it.
+            until_ms: when its time is up, and it is let in; None: only news ends it.
             reason: why it waits.
             facts: what that decision went by; they go on the timeline with it, under names of their own.
             group: whom a rule counts it with; `Holding.of_group` finds them.
             wakes: what may end the hold before its time.
-            at_end: what becomes of it when its time is up.
         """
         held = Held(
             event=event,
@@ -111,7 +109,6 @@ class CorrelateHeld(CorrelateExpected):
             until_ms=until_ms,
             group=group,
             wakes=wakes,
-            at_end=at_end,
             facts=facts or {},
         )
         if not self._holding.hold(held):
@@ -239,7 +236,7 @@ class CorrelateHeld(CorrelateExpected):
         if event.change in OVER:
             self._take_out(held)
             self._note_over(event, held.event.at_ms, None)
-            self._drop(held, effects, ENDED[event.change], event)
+            self._drop(held, effects, event)
         elif event.change == EpisodeChange.CHANGED and (sleeps or not _is_worse(event, held)):
             self._holding.renew(held, event)
             self.touch(HELD + event.episode_id)
@@ -283,9 +280,6 @@ class CorrelateHeld(CorrelateExpected):
             self._take_out(held)
             held.event.counted = False
             self._hold(effects, held.event, until_ms, Reason.MAINTENANCE, wakes=Wakes.NOTHING)
-        elif held.at_end == AtEnd.DROP:
-            self._take_out(held)
-            self._drop(held, effects, Ended.NEVER_ENOUGH)
         else:
             self._let_in(held, why, effects)
 
@@ -295,18 +289,17 @@ class CorrelateHeld(CorrelateExpected):
         self.touch(name)
         self.timers.set(name, None)
 
-    def _drop(self, held: Held, effects: Effects, ended: Ended, last: EpisodeEvent | None = None) -> None:
-        """It is over, or was never enough: nobody hears of it, and the record says so."""
-        facts = (last.facts if last is not None else None) or {}
-        repeats = last.repeats if last is not None else held.event.repeats
+    def _drop(self, held: Held, effects: Effects, last: EpisodeEvent) -> None:
+        """It is over: nobody hears of it, and the record says so."""
+        facts = last.facts or {}
         self._hid(
             effects,
             held.reason,
-            ended,
+            ENDED[last.change],
             self._assessor.member(held.event),
             held.event.space,
             held.since_ms,
-            alerts=1 + repeats + facts.get("alerts", 0),
+            alerts=1 + last.repeats + facts.get("alerts", 0),
             runs=1 + facts.get("runs", 0),
         )
 

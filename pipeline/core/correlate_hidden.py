@@ -26,7 +26,7 @@ WHAT: Final[dict[str, What]] = {
 }
 """Reason to wait or to be suppressed -> what it is called on the record."""
 
-_UNTOLD: Final = frozenset({Ended.OVER.value, Ended.SILENT.value, Ended.NEVER_ENOUGH.value})
+_UNTOLD: Final = frozenset({Ended.OVER.value, Ended.SILENT.value})
 
 _TELLS_HIDDEN: Final = frozenset(
     {EpisodeChange.RESOLVED.value, EpisodeChange.EXPIRED.value, EpisodeChange.STEADY.value}

@@ -29,13 +29,6 @@ HELD_MAX: Final = 5_000
 """Episodes that wait in one partition, some 20 MiB. Where more come, they come in at once: that is no lull."""
 
 
-class AtEnd(StrEnum):
-    """What becomes of an episode whose time in the waiting room is up while it fires still."""
-
-    LET_IN = "let_in"
-    DROP = "drop"
-
-
 class Wakes(StrEnum):
     """What may end a hold before its time.
 
@@ -56,11 +49,10 @@ class Held:
         event: how it began; its alert is the newest one known.
         reason: why it waits, a `Reason`.
         since_ms: stream time from which it waits.
-        until_ms: when its time is up; None: only news ends it.
+        until_ms: when its time is up, and it is let in; None: only news ends it.
         order: rank among all that wait, in the order in which they came or were described anew.
         group: whom a rule counts it with; "" for nobody.
         wakes: what may end the hold before its time.
-        at_end: what becomes of it when its time is up.
         facts: why and how long, for people: what the decision went by.
     """
 
@@ -71,7 +63,6 @@ class Held:
     order: int = 0
     group: str = ""
     wakes: str = Wakes.EVIDENCE
-    at_end: str = AtEnd.LET_IN
     facts: dict[str, Any] = field(default_factory=dict)
     schema: int = HELD_SCHEMA
 

@@ -25,14 +25,13 @@ class What(StrEnum):
 class Ended(StrEnum):
     """How it ended.
 
-    ``over``: the condition was over before anybody was told. ``silent``: its source fell silent. ``never_enough``: a
-    rule's count was not reached. ``let_in``: it became part of an incident after all. ``in_incident``: it was part of
-    one meanwhile, and only its details were hidden. ``told``: it was told, with less urgency.
+    ``over``: the condition was over before anybody was told. ``silent``: its source fell silent before. ``let_in``: it
+    became part of an incident after all. ``in_incident``: it was part of one meanwhile, and only its details were
+    hidden. ``told``: it was told, with less urgency.
     """
 
     OVER = "over"
     SILENT = "silent"
-    NEVER_ENOUGH = "never_enough"
     LET_IN = "let_in"
     IN_INCIDENT = "in_incident"
     TOLD = "told"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pipeline.models.suppression import Ended, Suppression, What
 
-UNTOLD: Final = frozenset({Ended.OVER.value, Ended.SILENT.value, Ended.NEVER_ENOUGH.value})
+UNTOLD: Final = frozenset({Ended.OVER.value, Ended.SILENT.value})
 """Ends of what nobody was told of."""
 
 LATER_MS: Final = 15 * 60 * 1_000

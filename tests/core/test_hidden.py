@@ -14,6 +14,7 @@ from pipeline.models.alert import Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange
 from pipeline.models.policy import Closure
+from tests.core import ruled
 from tests.core.builders import (
     DB,
     HOUR,
@@ -95,6 +96,21 @@ def test_what_was_let_in_says_by_what_and_into_which_incident(why: str) -> None:
     (each,) = hidden(room)
     assert facts(each, "what", "ended", "let_in_by", "incident_id") == ("transient", "let_in", why, room.one()["id"])
     assert each["pages"] == [], "it was told, only later"
+
+
+def test_what_a_rules_count_held_is_on_record_whether_it_was_over_or_enough_had_come() -> None:
+    rule = {"min_count": 2, "match": {"labels.job": "night"}, "group_by": ["labels.job"], "window": {"seconds": 600}}
+    room = Room(ruled.setup(probes=rule))
+    room.open(ruled.batch("a"))
+    over = opened(ruled.batch("a"), T0 + MINUTE, change=EpisodeChange.RESOLVED)
+    room.put("episodes", over, T0 + MINUTE)
+    room.open(ruled.batch("b", job="other"), T0 + 2 * MINUTE)
+    room.open(ruled.batch("c"), T0 + HOUR)
+    room.open(ruled.batch("d"), T0 + HOUR + 1)
+    assert [facts(each, "what", "ended", "episode_id", "let_in_by") for each in hidden(room)] == [
+        ("min_count", "over", "EP-a", None),
+        ("min_count", "let_in", "EP-c", "count"),
+    ]
 
 
 def test_repeats_of_a_member_are_told_once_when_it_is_over() -> None:
