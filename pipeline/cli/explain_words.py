@@ -68,7 +68,6 @@ HIDDEN_WORDS: Final[dict[str, str]] = {
 ENDED_WORDS: Final[dict[str, str]] = {
     Ended.OVER: "it was over before anybody was told",
     Ended.SILENT: "its source fell silent",
-    Ended.NEVER_ENOUGH: "there were never enough",
     Ended.LET_IN: "then it was let in",
     Ended.IN_INCIDENT: "its incident had it meanwhile",
     Ended.TOLD: "it was told, with less urgency",
