@@ -23,7 +23,7 @@ class Declared(NamedTuple):
     """A Major Incident, declared.
 
     Attributes:
-        episodes: that the incidents it was declared on had then.
+        episodes: that the incident it was declared for, the first of its members, had then.
     """
 
     at_ms: int
@@ -62,8 +62,8 @@ def history(events: Iterable[Output]) -> History:
         incident_id, incident = told["incident_id"], told["incident"]
         if incident["kind"] == IncidentKind.BRIDGE:
             if told["change"] == IncidentChange.OPENED:
-                held = (members.get(each, set()) for each in incident["members"])
-                found.declared.append(Declared(told["at_ms"], frozenset().union(*held)))
+                held = members.get(incident["members"][0], set())
+                found.declared.append(Declared(told["at_ms"], frozenset(held)))
             continue
         holds = members.setdefault(incident_id, set())
         holds.update(told["joined"])

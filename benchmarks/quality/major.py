@@ -1,9 +1,9 @@
 """Major Incidents: who was declared one, and when, against those that truly were, by business impact.
 
 The truth: distinct users of the services that a fault has truly reached, the people of one application counted once,
-reach the threshold of the company's policy. The answer: a bridge incident, by the fault that most episodes of its
-members belong to when it is declared. The other methods are given the product's own rule on their groups: an alert of
-error severity or worse stands for all users of its service.
+reach the threshold of the company's policy. The answer: a bridge incident, by the fault that most episodes of the
+incident that it is opened for then belong to. The other methods are given the product's own rule on their groups: an
+alert of error severity or worse stands for all users of its service, beside one a warning does too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from benchmarks.quality.faults import DAY_MS, Fault
 from benchmarks.quality.history import Declared
 from benchmarks.quality.world import World
 from pipeline.core.impacts import total
+from pipeline.core.tally import IMPAIRED_RANK, OUTAGE_RANK
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.catalog import Catalogue
 
-OUTAGE_RANK: Final = SEVERITY_RANK["error"]
 GRACE_MS: Final = 1_800_000
 """A Major Incident that is declared later than this after its fault was over is declared for nobody."""
 
@@ -74,6 +74,7 @@ def crossings(world: World, faults: Iterable[Fault], users_at_least: int) -> dic
 def by_rule(episodes: Sequence[Episode], labels: Labels, catalogue: Catalogue, users_at_least: int) -> list[Declared]:
     """What a method would declare: each of its groups once, when the product's own rule holds for it."""
     impacts: dict[str, list[tuple[str, int, float]]] = {}
+    out = set[str]()
     held: dict[str, list[str]] = {}
     declared: dict[str, Declared] = {}
     for episode in episodes:
@@ -82,10 +83,13 @@ def by_rule(episodes: Sequence[Episode], labels: Labels, catalogue: Catalogue, u
             continue
         held.setdefault(group, []).append(episode.episode_id)
         entity = catalogue.entities.get(episode.service or "")
-        if entity is None or SEVERITY_RANK.get(episode.severity, 0) < OUTAGE_RANK:
+        rank = 0 if episode.by_people else SEVERITY_RANK.get(episode.severity, 0)
+        if entity is None or rank < IMPAIRED_RANK:
             continue
         impacts.setdefault(group, []).append((entity.system or entity.ref, entity.users or 0, 0.0))
-        if total(impacts[group])[0] >= users_at_least:
+        if rank >= OUTAGE_RANK:
+            out.add(group)
+        if group in out and total(impacts[group])[0] >= users_at_least:
             declared[group] = Declared(episode.at_ms, frozenset(held[group]))
     return list(declared.values())
 

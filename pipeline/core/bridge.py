@@ -1,9 +1,11 @@
 """Bridge: one record for a Major Incident, opened on aggregated business impact, linking all its member incidents.
 
 It sees a summary of an incident, from all spaces, whenever anything that it goes by is new. Incidents are related
-when one is about what the other needs, when they suspect the same cause, or share an entity. When the related open
-incidents together reach the domain's threshold of users, revenue or regulation, a bridge incident opens and links go
-back as commands.
+when one is about what the other needs, when they suspect the same cause, or share an entity. Where everything needs
+everything that says little, so what is added up is less: incidents of one space that suspect the same cause, and
+related ones of different spaces. When their impact together reaches the domain's threshold of users, revenue or
+regulation, a bridge incident opens and links go back as commands. Related incidents that are not major by themselves
+join it; one that becomes so for a cause of its own gets a bridge of its own.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ import orjson
 from pipeline.core.commands import apply_command, encode_command, parse_command, remember
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
-from pipeline.core.holders import Holders
 from pipeline.core.identity import short_id
 from pipeline.core.impacts import total
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
 from pipeline.core.press import Press
+from pipeline.core.relations import Relations, add_up
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.command import Command, CommandType, Resolution, Target
@@ -34,13 +36,6 @@ from pipeline.models.incident import (
 )
 from pipeline.models.summary import SUMMARY_SCHEMA, Summary
 from pipeline.models.wire import to_json
-
-RELATED_MAX: Final = 50
-"""Related incidents weighed together: bounds the cost of one summary in a storm."""
-
-HOLDERS_ASKED_MAX: Final = 50
-"""Of the incidents that are about or need one thing, those that came to it last are related: thousands may need a
-shared platform."""
 
 _SUMMARY: Final = "s/"
 _BRIDGE: Final = "b/"
@@ -56,11 +51,8 @@ class BridgeProcessor(Processor):
         super().__init__()
         self._desk = desk
         self._topology = topology
-        self._summaries: dict[str, Summary] = {}
-        self._entered: dict[str, int] = {}  # incident -> its place in the order of entering names
-        self._next_place = 0
-        self._about = Holders()
-        self._needs = Holders()
+        self._relations = Relations()
+        self._summaries = self._relations.known
         self._bridges: dict[str, Incident] = {}
         self._bridge_of: dict[str, str] = {}
         self._press = Press()
@@ -71,11 +63,10 @@ class BridgeProcessor(Processor):
         """Take one state record back."""
         document = orjson.loads(value)
         if key == _PLACE:
-            self._next_place = document
+            self._relations.next_place = document
         elif key.startswith(_SUMMARY):
             place, content = document
-            summary = _summary(content)
-            self._summaries[summary.incident_id], self._entered[summary.incident_id] = summary, place
+            self._relations.load(place, _summary(content))
         else:
             bridge = incident_from_wire(document)
             self._bridges[bridge.id] = bridge
@@ -84,17 +75,16 @@ class BridgeProcessor(Processor):
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
         if key == _PLACE:
-            return to_json(self._next_place)
+            return to_json(self._relations.next_place)
         if key.startswith(_SUMMARY):
             summary = self._summaries.get(key[2:])
-            return None if summary is None else to_json((self._entered[key[2:]], summary))
+            return None if summary is None else to_json((self._relations.places[key[2:]], summary))
         bridge = self._bridges.get(key[2:])
         return None if bridge is None else to_json(bridge)
 
     def restored(self) -> None:
         """Enter the incidents in the order in which they had come, and set the deadlines again."""
-        for incident_id in sorted(self._entered, key=self._entered.__getitem__):
-            self._enter_names(self._summaries[incident_id])
+        self._relations.restored()
         for bridge in self._bridges.values():
             self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
 
@@ -136,15 +126,11 @@ class BridgeProcessor(Processor):
         bridge_id = self._bridge_of.get(summary.incident_id)
         if summary.state in ENDED_STATES and bridge_id is None:
             if known is not None:
-                self._leave(known)
+                self._relations.drop(known)
             self.touch(_SUMMARY + summary.incident_id)
             return
-        if known is not None and _names(known) == _names(summary):
-            self._summaries[summary.incident_id] = summary
-        else:
-            if known is not None:
-                self._leave(known)
-            self._enter(summary)
+        if self._relations.take(summary):
+            self.touch(_PLACE)
         self.touch(_SUMMARY + summary.incident_id)
         if bridge_id is not None:
             self._member_news(self._bridges[bridge_id], known, summary, effects)
@@ -156,8 +142,9 @@ class BridgeProcessor(Processor):
         rule = self._desk.policy_of(summary.domain).major_incident
         if summary.priority not in rule.priorities:
             return
-        related = self._related(summary)
-        for other in related:
+        related = self._relations.related(summary, self.clock_ms)
+        together = [each for each in related if add_up(summary, each)]
+        for other in together if self._major(summary.domain, [summary]) else related:
             bridge = self._bridges.get(self._bridge_of.get(other.incident_id, ""))
             if bridge is not None and bridge.state in OPEN_STATES:
                 draft = Draft(bridge, self.clock_ms, received_at_ms=summary.received_at_ms)
@@ -165,11 +152,12 @@ class BridgeProcessor(Processor):
                 self._aggregate(draft)
                 self._publish(draft, effects)
                 return
-        free = [each for each in [summary, *related] if each.incident_id not in self._bridge_of]
-        group = [each for each in free if each.priority in rule.priorities]
-        because = self._major(summary.domain, group)
-        if because and summary in group:
-            self._open(summary, group, because, effects)
+        free = [each for each in related if each.incident_id not in self._bridge_of]
+        others = [each for each in free if each.priority in rule.priorities]
+        because = self._major(summary.domain, [summary, *(each for each in others if each in together)])
+        if because:
+            small = [each for each in others if each in together or not self._major(each.domain, [each])]
+            self._open(summary, [summary, *small], because, effects)
 
     def _major(self, domain: str, group: list[Summary]) -> list[str]:
         """Why the group's aggregated business impact is major under the domain's rule; empty where it is not."""
@@ -250,6 +238,9 @@ class BridgeProcessor(Processor):
         """Keep the bridge true after one of its members changed; resolve it with its last member."""
         draft = Draft(bridge, self.clock_ms, received_at_ms=summary.received_at_ms)
         before = (bridge.users_affected, bridge.revenue_per_minute, len(bridge.entities))
+        if self._is_its_own(bridge, summary):
+            self._part(draft, summary, effects)
+            return
         heir = self._summaries.get(summary.merged_into or "")
         if heir is not None and bridge.state in OPEN_STATES and heir.incident_id not in self._bridge_of:
             self._link(draft, heir, effects)
@@ -319,34 +310,26 @@ class BridgeProcessor(Processor):
     def _send(self, summary: Summary, command: Command, effects: Effects) -> None:
         effects.outputs.append(Output("commands", summary.space.encode(), encode_command(command), self.clock_ms))
 
-    def _related(self, summary: Summary) -> list[Summary]:
-        """Other open incidents about the same, or where one needs what the other is about; by id."""
-        found: dict[str, None] = {}
-        about, needs = _names(summary)
-        self._about.gather(about, HOLDERS_ASKED_MAX, found)
-        self._needs.gather(about, HOLDERS_ASKED_MAX, found)
-        self._about.gather(needs, HOLDERS_ASKED_MAX, found)
-        found.pop(summary.incident_id, None)
-        related = [self._summaries[each] for each in sorted(found)]
-        return [each for each in related if each.state in OPEN_STATES][:RELATED_MAX]
+    def _is_its_own(self, bridge: Incident, summary: Summary) -> bool:
+        """Whether a member has become a Major Incident by itself, for a cause that no other member suspects."""
+        if bridge.members[0] == summary.incident_id or not {bridge.state, summary.state} <= OPEN_STATES:
+            return False
+        rule = self._desk.policy_of(summary.domain).major_incident
+        if summary.priority not in rule.priorities or not self._major(summary.domain, [summary]):
+            return False
+        others = (self._summaries.get(each) for each in bridge.members if each != summary.incident_id)
+        return not any(add_up(summary, each) for each in others if each is not None)
 
-    def _enter(self, summary: Summary) -> None:
-        self._summaries[summary.incident_id] = summary
-        self._entered[summary.incident_id] = self._next_place
-        self._next_place += 1
-        self.touch(_PLACE)
-        self._enter_names(summary)
-
-    def _enter_names(self, summary: Summary) -> None:
-        for holders, names in zip((self._about, self._needs), _names(summary), strict=True):
-            for ref in names:
-                holders.add(ref, summary.incident_id)
-
-    def _leave(self, summary: Summary) -> None:
-        del self._summaries[summary.incident_id], self._entered[summary.incident_id]
-        for holders, names in zip((self._about, self._needs), _names(summary), strict=True):
-            for ref in names:
-                holders.drop(ref, summary.incident_id)
+    def _part(self, draft: Draft, summary: Summary, effects: Effects) -> None:
+        """A member leaves its bridge, and opens its own."""
+        bridge = draft.incident
+        bridge.members.remove(summary.incident_id)
+        del self._bridge_of[summary.incident_id]
+        text = f"{summary.incident_id} has become a Major Incident of its own: {summary.title}"
+        draft.note("unlink", MACHINE, text, IncidentChange.UPDATED, incident_id=summary.incident_id)
+        self._aggregate(draft)
+        self._publish(draft, effects)
+        self._open(summary, [summary], self._major(summary.domain, [summary]), effects)
 
     def _publish(self, draft: Draft, effects: Effects) -> None:
         bridge = draft.incident
@@ -362,13 +345,8 @@ class BridgeProcessor(Processor):
             self._bridge_of.pop(member, None)
             summary = self._summaries.get(member)
             if summary is not None and summary.state in ENDED_STATES:
-                self._leave(summary)
+                self._relations.drop(summary)
                 self.touch(_SUMMARY + member)
-
-
-def _names(summary: Summary) -> tuple[list[str], list[str]]:
-    """What an incident is about, and what that needs."""
-    return [*summary.entities, *summary.suspects[:1]], summary.depends
 
 
 def _impacts(group: list[Summary]) -> list[tuple[str, int, float]]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline.core.calendars import add_business_time, is_business_time
 from pipeline.core.names import ASCII_WORDS
-from pipeline.core.tally import Served, Tally
+from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.incident import Clock
@@ -98,12 +98,13 @@ def _fits(category: Category, labels: dict[str, str], layer: str | None) -> bool
 def gather(tally: Tally, policy: DomainPolicy) -> Facts:
     """Reach of an incident from its members.
 
-    A monitor's alert of error severity or worse stands for the whole population of its service. Reports by people
-    stand for `DomainPolicy.users_per_report` each, up to the population.
+    A monitor's alert of error severity or worse stands for the whole population of its service; beside one in the
+    same incident a warning does too. Reports by people stand for `DomainPolicy.users_per_report` each, up to the
+    population.
     """
     if tally.facts is None:
         for ref in tally.stale:
-            tally.impacts.put(ref, _impact(ref, tally.served[ref], policy, tally.topology))
+            tally.impacts.put(ref, _impact(ref, tally, policy))
         tally.stale.clear()
         users, revenue = tally.impacts.total()
         tally.facts = Facts(
@@ -119,12 +120,12 @@ def gather(tally: Tally, policy: DomainPolicy) -> Facts:
     return tally.facts
 
 
-def _impact(ref: str, served: Served, policy: DomainPolicy, topology: Topology) -> tuple[str, int, float]:
-    entity = topology.entities.get(ref)
+def _impact(ref: str, tally: Tally, policy: DomainPolicy) -> tuple[str, int, float]:
+    served, entity = tally.served[ref], tally.topology.entities.get(ref)
     system = (entity.system if entity else None) or ref
     population = entity.users if entity else None
     revenue = (entity.revenue_per_minute if entity else None) or 0.0
-    if served.outages:
+    if served.outages or (tally.outages and served.impaired):
         return (system, population or 0, revenue)
     users = max(len(served.reporters) * policy.users_per_report, served.stated)
     if population is not None:

@@ -31,6 +31,9 @@ CRITICAL_RANK: Final = SEVERITY_RANK[Severity.CRITICAL]
 OUTAGE_RANK: Final = SEVERITY_RANK[Severity.ERROR]
 """From this severity on, a monitor's alert stands for everybody whom the service serves."""
 
+IMPAIRED_RANK: Final = SEVERITY_RANK[Severity.WARNING]
+"""From this severity on it does so beside an outage: who calls what is down is slow, and its users wait."""
+
 _BY_RANK: Final[tuple[str, ...]] = tuple(sorted(SEVERITY_RANK, key=SEVERITY_RANK.__getitem__))
 
 
@@ -65,11 +68,13 @@ class Served:
 
     Attributes:
         outages: monitors' alerts that stand for everybody whom it serves.
+        impaired: monitors' alerts that do where something else in the incident is out; outages among them.
         reporters: people who reported, by opaque id.
         stated: users affected as far as messages said.
     """
 
     outages: int = 0
+    impaired: int = 0
     reporters: dict[str, None] = field(default_factory=dict)
     stated: int = 0
 
@@ -97,6 +102,7 @@ class Tally:
         needed_by: what the entities need -> the first entity that needs it; ``shared``: what several need -> all.
         mentions: what texts name; ``named`` is everything within reach of what people name.
         served: what is said of each service, or entity without one.
+        outages: monitors' alerts that stand for everybody whom any of them serves.
         impacts: what follows from that, but for those that are ``stale``; `pipeline.core.prioritise` keeps it.
         services: catalogue references of services.
         tier: most critical tier of entities and services.
@@ -125,6 +131,7 @@ class Tally:
     mentions: dict[str, None] = field(default_factory=dict)
     named: dict[str, None] = field(default_factory=dict)
     served: dict[str, Served] = field(default_factory=dict)
+    outages: int = 0
     impacts: Impacts = field(default_factory=Impacts)
     stale: dict[str, None] = field(default_factory=dict)
     services: dict[str, None] = field(default_factory=dict)
@@ -203,7 +210,9 @@ class Tally:
         self.severities[new] += 1
         place = member.service or member.entity
         if place is not None and not by_people:
-            self.served[place].outages += (new >= OUTAGE_RANK) - (old >= OUTAGE_RANK)
+            served = self.served[place]
+            served.impaired += (new >= IMPAIRED_RANK) - (old >= IMPAIRED_RANK)
+            self._count_outage(served, (new >= OUTAGE_RANK) - (old >= OUTAGE_RANK))
             self.stale[place] = None
         self.facts = None
 
@@ -249,15 +258,25 @@ class Tally:
             served = self.served[about] = Served()
             self.stale[about] = None
             self._weigh_in(about)
-        if not by_people and SEVERITY_RANK.get(member.severity, 0) >= OUTAGE_RANK:
+        rank = 0 if by_people else SEVERITY_RANK.get(member.severity, 0)
+        if rank >= IMPAIRED_RANK:
             if not served.outages:
                 self.facts, self.stale[about] = None, None
-            served.outages += 1
+            served.impaired += 1
+            self._count_outage(served, int(rank >= OUTAGE_RANK))
         if member.users_affected:
             served.stated += member.users_affected
             self.facts, self.stale[about] = None, None
         if member.ticket is not None:
             served.reporters[member.reporter or member.ticket] = self.stale[about] = None
+
+    def _count_outage(self, served: Served, by: int) -> None:
+        """With the first outage of all, and without the last, everything that is impaired counts otherwise."""
+        before = self.outages
+        served.outages += by
+        self.outages += by
+        if bool(before) != bool(self.outages):
+            self.stale.update(dict.fromkeys(self.served))
 
     def _tell_about(self, entity: str, member: Member, by_people: bool) -> None:
         rank = 0 if by_people else SEVERITY_RANK.get(member.severity, 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bridge import HOLDERS_ASKED_MAX
+from pipeline.core.relations import FRESH_MS, HOLDERS_ASKED_MAX
 from pipeline.core.step import Output
 from pipeline.models.policy import MajorIncidentRule
 from pipeline.models.summary import Summary
@@ -142,10 +142,10 @@ def test_commands_to_a_member_go_to_its_own_space() -> None:
 def test_the_bridge_resolves_with_its_last_member_and_reopens_when_one_comes_back() -> None:
     hall = Hall()
     hall.tell("INC-1", SHOP)
-    hall.tell("INC-2", PAY)
+    hall.tell("INC-2", PAY, users=10)
     hall.tell("INC-1", SHOP, state="resolved", at_ms=T0)
     assert hall.one()["state"] == "logged"
-    hall.tell("INC-2", PAY, state="resolved")
+    hall.tell("INC-2", PAY, users=10, state="resolved")
     assert (hall.one()["state"], hall.one()["resolution"]["code"]) == ("resolved", "members_resolved")
     hall.tell("INC-1", SHOP, state="logged")
     assert (hall.one()["state"], hall.one()["reopened"]) == ("logged", 1)
@@ -154,8 +154,8 @@ def test_the_bridge_resolves_with_its_last_member_and_reopens_when_one_comes_bac
 def test_resolving_the_bridge_resolves_every_open_member_once() -> None:
     hall = Hall()
     hall.tell("INC-1", SHOP)
-    hall.tell("INC-2", PAY)
-    hall.tell("INC-2", PAY, state="resolved")
+    hall.tell("INC-2", PAY, users=10)
+    hall.tell("INC-2", PAY, users=10, state="resolved")
     done = {"code": "fixed", "summary": "done"}
     hall.ask("resolve", T0 + 1, resolution=done)
     assert [each for each in hall.sent() if each[0] == "resolve"] == [("resolve", "INC-1")]
@@ -247,3 +247,56 @@ def test_of_thousands_that_need_one_thing_those_that_came_last_are_related() -> 
     hall.tell("INC-DB", DB, at_ms=T0 + MINUTE)
     last = [f"INC-{number:03}" for number in range(HOLDERS_ASKED_MAX + 1, 2 * HOLDERS_ASKED_MAX)]  # it is one itself
     assert hall.one()["members"] == ["INC-DB", *last]
+
+
+def test_within_a_space_only_incidents_that_suspect_the_same_are_added_up() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, users=3_000, system="store", suspects=[SHOP])
+    hall.tell("INC-2", PAY, users=3_000, system="payments", suspects=[PAY])
+    assert hall.bridges() == {}, "everything needs everything: that two fail at once says little"
+    hall.tell("INC-2", PAY, users=3_000, system="payments", suspects=[SHOP])
+    assert hall.one()["members"] == ["INC-2", "INC-1"]
+
+
+def test_two_major_incidents_at_once_that_suspect_different_things_have_a_bridge_each() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, suspects=[SHOP])
+    hall.tell("INC-2", PAY, suspects=[PAY])
+    assert [each["members"] for each in hall.bridges().values()] == [["INC-1"], ["INC-2"]]
+
+
+def test_two_major_incidents_that_suspect_the_same_share_a_bridge() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, suspects=[DB])
+    hall.tell("INC-2", PAY, suspects=[DB])
+    assert hall.one()["members"] == ["INC-1", "INC-2"]
+
+
+def test_a_member_that_becomes_major_for_a_cause_of_its_own_gets_a_bridge_of_its_own() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, suspects=[SHOP])
+    hall.tell("INC-2", PAY, users=10, suspects=[PAY])
+    assert hall.one()["members"] == ["INC-1", "INC-2"]
+    hall.tell("INC-2", PAY, T0 + 1, users=7_000, suspects=[PAY])
+    hall.restart()
+    hall.tell("INC-2", PAY, T0 + 2, users=8_000, suspects=[PAY])
+
+    first, second = hall.bridges().values()
+    assert (first["members"], second["members"]) == (["INC-1"], ["INC-2"])
+    assert second["users_affected"] == 8_000
+    assert hall.sent().count(("link_bridge", "INC-2")) == 2
+
+
+def test_a_member_that_becomes_major_for_the_cause_that_others_suspect_stays() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, suspects=[DB])
+    hall.tell("INC-2", PAY, users=10, suspects=[PAY])
+    hall.tell("INC-2", PAY, T0 + 1, users=7_000, suspects=[DB])
+    assert hall.one()["members"] == ["INC-1", "INC-2"]
+
+
+def test_an_incident_without_news_for_a_quarter_of_an_hour_is_related_to_none_that_is_new() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-2", PAY, T0 + FRESH_MS + 1, users=10)
+    assert hall.one()["members"] == ["INC-1"]

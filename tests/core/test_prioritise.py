@@ -38,6 +38,17 @@ def test_a_warning_of_a_monitor_stands_for_nobody_and_an_error_for_everybody() -
     assert users == [0, 8_000]
 
 
+def test_beside_an_outage_a_warning_stands_for_everybody_too_until_the_outage_is_none() -> None:
+    outage = member("a", entity=WIKI, service=WIKI, severity=Severity.ERROR)
+    tally = Tally.of([member("b", severity=Severity.WARNING), outage], GRAPH)
+    info = Tally.of([member("b", severity=Severity.INFO), outage], GRAPH)
+    assert (gather(tally, policy()).users, gather(info, policy()).users) == (8_040, 40)
+
+    outage.severity = Severity.WARNING
+    tally.changed_severity(outage, Severity.ERROR)
+    assert gather(tally, policy()).users == 0
+
+
 def test_reporters_stand_for_others_once_each_up_to_the_population() -> None:
     rule = policy(users_per_report=25)
     assert gather(Tally.of([said("a"), said("b"), said("c", reporter="a")], GRAPH), rule).users == 50

@@ -124,5 +124,7 @@ def test_another_method_declares_a_group_once_when_the_products_own_rule_holds_f
     ]
     labels = dict.fromkeys("abcde", "one")
 
-    assert by_rule(stream, labels, catalogue, 6_000) == [Declared(3_000, frozenset("abcd"))]
+    assert by_rule(stream, labels, catalogue, 6_000) == [Declared(2_000, frozenset("abc"))]
+    assert by_rule(stream[:1], labels, catalogue, 4_000) == [], "a warning alone stands for nobody"
+    assert by_rule([stream[3]._replace(by_people=True)], labels, catalogue, 4_000) == []
     assert by_rule(stream, labels | {"c": "two"}, catalogue, 6_000) == []
