@@ -39,7 +39,7 @@ from pipeline.replay import Outcome, Replay, event_line
 from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
 from pipeline.shadow.metrics import ShadowMetrics
-from tools import explanations, hidden, picture
+from tools import backtests, explanations, hidden, picture
 from tools.incident_words import PARTS, WHOLE
 
 ROOT: Final = Path(__file__).parent.parent
@@ -371,6 +371,8 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "explain-others": lambda: _fenced("", explanations.not_the_nearest()),
     "explain-facts": lambda: _fenced("json", explanations.facts_of_the_nearest()),
     "suppression": lambda: _fenced("", hidden.report()),
+    "backtest": backtests.comparison,
+    "redacted-fields": backtests.redacted_fields,
     "explain-flapping": lambda: _fenced("", explanations.a_flapping_condition()),
 }
 

@@ -119,7 +119,7 @@ def over(summary: Mapping[str, float], thresholds: tuple[tuple[str, float, bool]
             value = 100 * value / max(1, summary["incidents_baseline"])
         if value > most:
             unit = " % of the baseline's incidents" if percent else ""
-            said.append(f"{figure} is {value:g}{unit}, allowed is {most:g}")
+            said.append(f"{figure} is {round(value, 1):g}{unit}, allowed is {most:g}")
     return said
 
 

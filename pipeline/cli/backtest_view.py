@@ -39,9 +39,20 @@ WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def view(old: Side, new: Side, comparison: Comparison, limit: int, failed: list[str]) -> None:
-    """Print a comparison."""
-    console = Console(highlight=False, soft_wrap=True)
+def view(
+    old: Side, new: Side, comparison: Comparison, limit: int, failed: list[str], to: Console | None = None
+) -> None:
+    """Print a comparison.
+
+    Args:
+        old: the baseline.
+        new: the other side.
+        comparison: of the two.
+        limit: differences shown.
+        failed: sentences on figures over their thresholds.
+        to: where to; standard output unless given.
+    """
+    console = to or Console(highlight=False, soft_wrap=True)
     summary = comparison.summary
     console.print(
         f"{summary['alerts']:,.0f} alerts; incidents: {summary['incidents_baseline']:,.0f} by {old.version[:12]}, "

@@ -91,7 +91,10 @@ def shadow() -> None:
 )
 @_told
 def start(directory: Path, warm_up_ms: int) -> None:
-    """Copy DIRECTORY to SPILLWAY_SHADOW_CONFIG; the process of `spillway shadow run` takes it from there."""
+    """Start a shadow of DIRECTORY.
+
+    It is checked and copied to SPILLWAY_SHADOW_CONFIG, from where the process of `spillway shadow run` takes it.
+    """
     settings = read_settings(None)
     beginning = begin(_place(settings), directory, read_config(settings.config_dir), now_ms(), warm_up_ms)
     click.echo(
@@ -124,7 +127,11 @@ def status(bootstrap: str | None, *, as_json: bool) -> None:
 @shadow.command(name="promote")
 @_told
 def promote_() -> None:
-    """Make the shadow's configuration the active one, in one moment, and end the shadow."""
+    """Make the shadow the active one.
+
+    The content of SPILLWAY_CONFIG is swapped for the shadow's in one moment, and the shadow ends. Refused where the
+    active configuration has changed since the shadow began.
+    """
     settings = read_settings(None)
     config, former = promote(_active(settings), _place(settings))
     click.echo(

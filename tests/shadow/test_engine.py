@@ -20,6 +20,7 @@ from pipeline.replay import Replay
 from pipeline.shadow import window as windows
 from pipeline.shadow.engine import COMMANDS, SETTLE_MS, Beginning, Engine
 from pipeline.shadow.window import ACTIVE, SAME_RUN_MS, SHADOW, Window
+from tools.backtests import threshold
 
 ACTIVE_CONFIG = load_config(config_directory())
 RUN_ON_SECONDS = 3_600
@@ -28,7 +29,7 @@ CONFIGS = {
     "stricter": ACTIVE_CONFIG.model_copy(
         update={
             "version": "stricter",
-            "correlation": ACTIVE_CONFIG.correlation.model_copy(update={"join_at_least": 0.9935}),
+            "correlation": ACTIVE_CONFIG.correlation.model_copy(update={"join_at_least": threshold()}),
         }
     ),
     "calmer": ACTIVE_CONFIG.model_copy(
