@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from pipeline.models.catalog import Frozen
 
@@ -16,6 +16,9 @@ RULE_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 VALUES_OF_A_FIELD_MAX: Final = 200
 """Values that one field of ``match`` may have: more than people read, and each is one entry of the index."""
+
+VALUE_CHARS_MAX: Final = 512
+"""Ingest cuts longer values, so that they are equal to nothing."""
 
 FIELDS_OF_A_RULE_MAX: Final = 16
 GROUP_FIELDS_MAX: Final = 8
@@ -61,13 +64,39 @@ REFERENCE_FACTS: Final = ("entity", "service", "mentions")
 """Facts that are catalogue references; ``match`` takes any name that the catalogue knows."""
 
 
-def _listed(value: Any) -> Any:
-    """One value is a list of one."""
-    return (value,) if isinstance(value, str | int) and not isinstance(value, bool) else value
+def _values(given: Any) -> tuple[str | int, ...]:
+    """One value, or a list of them. YAML's true and false are texts: labels have no others."""
+    values = given if isinstance(given, list | tuple) else (given,)
+    if not 0 < len(values) <= VALUES_OF_A_FIELD_MAX:
+        raise ValueError(f"a fact has 1 to {VALUES_OF_A_FIELD_MAX} values here; leave it out to ask for nothing")
+    return tuple(_value(each) for each in values)
 
 
-Value = Annotated[str, Field(min_length=1, max_length=512)] | int
-Values = Annotated[tuple[Value, ...], BeforeValidator(_listed), Field(min_length=1, max_length=VALUES_OF_A_FIELD_MAX)]
+def _value(given: Any) -> str | int:
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, int) or (isinstance(given, str) and 0 < len(given) <= VALUE_CHARS_MAX):
+        return given
+    raise ValueError(f"a value is a text of 1 to {VALUE_CHARS_MAX} characters or a whole number; put others in quotes")
+
+
+def _names(given: Any) -> Any:
+    """One name is a list of one."""
+    return (given,) if isinstance(given, str) else given
+
+
+_VALUE_SCHEMA: Final[dict[str, Any]] = {"type": ["string", "integer", "boolean"]}
+Values = Annotated[
+    tuple[str | int, ...],
+    BeforeValidator(_values),
+    WithJsonSchema({"anyOf": [_VALUE_SCHEMA, {"type": "array", "items": _VALUE_SCHEMA}]}),
+]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_names),
+    Field(max_length=GROUP_FIELDS_MAX),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 
 
 class Selector(Frozen):
@@ -131,7 +160,7 @@ class CorrelationRule(Selector):
 
     join: Literal["always", "never"] | None = None
     min_count: int | None = Field(default=None, ge=2, le=MIN_COUNT_MAX)
-    group_by: tuple[str, ...] = Field(default=(), max_length=GROUP_FIELDS_MAX)
+    group_by: Names = ()
     window: Window = Window()
     with_: Selector | None = Field(default=None, alias="with")
     title: str | None = Field(default=None, min_length=1, max_length=160)

@@ -46,6 +46,12 @@ def test_rules_load_in_the_order_in_which_they_are_written(tmp_path: Path) -> No
     assert (rule.match["severity"], rule.window.kind, rule.window.seconds) == (("error",), "rolling", 900)
 
 
+def test_one_value_is_a_list_of_one_and_true_is_a_text(tmp_path: Path) -> None:
+    text = "rules: {a: {match: {labels.canary: true, labels.port: 443}, join: always, group_by: host}}"
+    rule = load_config(directory(tmp_path, text), ADAPTERS).correlation.rules["a"]
+    assert (rule.match, rule.group_by) == ({"labels.canary": ("true",), "labels.port": (443,)}, ("host",))
+
+
 def test_rules_are_told_in_words(tmp_path: Path) -> None:
     rules = load_config(directory(tmp_path, GOOD), ADAPTERS).correlation.rules
     assert [f"{asks_for(rule)}: {does(rule)}" for rule in rules.values()] == [
@@ -85,6 +91,9 @@ def test_rules_are_told_in_words(tmp_path: Path) -> None:
         ("{match: {feed: zabbix}}", "rules.one: a rule has one action: 'join: always', 'join: never' or 'min_count'"),
         ("{join: never, min_count: 3}", "rules.one: a rule has one action: 'join: always', 'join: never' or"),
         ("{join: never}", "rules.one: a rule needs match, when or group_by; this one would match every episode"),
+        ("{join: never, match: {labels.x: 1.5}}", "rules.one.match.labels.x: a value is a text of 1 to 512 characters"),
+        ("{join: never, match: {feed: ''}}", "rules.one.match.feed: a value is a text of 1 to 512 characters or a"),
+        ("{join: never, match: {feed: []}}", "rules.one.match.feed: a fact has 1 to 200 values here; leave it out"),
         ("{join: never, match: {feed: zabbix}, window: {seconds: 5}}", "rules.one: 'join: never' has no window"),
         (
             "{min_count: 2, match: {feed: zabbix}, window: {kind: capped}}",
