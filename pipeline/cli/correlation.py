@@ -18,7 +18,7 @@ from pipeline.models.correlation_rules import CorrelationRule
 from pipeline.models.policy import Config
 from pipeline.recording import RecordingError, read_recording
 from pipeline.suggest.candidates import PRECISION_MIN, SUPPORT_MIN, Suggestion, suggestions
-from pipeline.suggest.figures import partition_figures
+from pipeline.suggest.figures import concerned, partition_figures
 from pipeline.suggest.history import History, TooLongError, learn
 
 LINES_PER_LOOK: Final = 500
@@ -86,9 +86,12 @@ def _backtest(recording: Path, config: Config, history: History, found: list[Sug
             records = _records(recording, lambda done: tell(passes * size + done))
             return learn(records, config, people=False, rules=rules).ended
 
-        before = partition_figures(ended(config.correlation.rules, 0), history.ended)
+        known = ended(config.correlation.rules, 0)
         for number, each in enumerate(found, 1):
-            after = partition_figures(ended({**config.correlation.rules, each.name: each.rule}, number), history.ended)
+            names = concerned(each.rule, history)
+            before = partition_figures(known, history.ended, names)
+            changed = ended({**config.correlation.rules, each.name: each.rule}, number)
+            after = partition_figures(changed, history.ended, names)
             each.backtest = {
                 "precision_before": round(before[0], 4),
                 "precision_with": round(after[0], 4),
@@ -172,7 +175,7 @@ def _figures(each: Suggestion) -> Iterator[str]:
     )
     test = each.backtest
     yield (
-        "backtest without people's merges and splits, all pairs against where they ended: "
+        "backtest without people's merges and splits, pairs of these and of what people moved: "
         f"precision {test['precision_before']:.2f} -> {test['precision_with']:.2f}, "
         f"recall {test['recall_before']:.2f} -> {test['recall_with']:.2f}"
     )

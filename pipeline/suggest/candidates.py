@@ -67,13 +67,17 @@ def _of_kind(
     if len(acts) < SUPPORT_MIN:
         return
     telling = _telling_facts(history, acts, together=kind is _always)
+    explained = 0
     for facts in (*((fact,) for fact in telling), *combinations(telling, 2)):
+        if len(facts) > 1 and explained == len(acts):
+            return  # one fact says it all
         for rule in kind(history, facts):
             figures = _judge(rule, history)
             if figures.acts < SUPPORT_MIN:
                 continue
             closer, figures = _narrowed(rule, figures, history, acts)
             if figures.precision >= PRECISION_MIN and figures.acts >= SUPPORT_MIN:
+                explained = max(explained, figures.acts)
                 yield Suggestion(_name(closer), closer, figures, _people(closer, history, acts))
 
 

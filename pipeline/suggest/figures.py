@@ -133,9 +133,21 @@ def _crossing(act: Act, sides: Mapping[str, object]) -> tuple[int, int, int]:
     return same, both - same, len(act.kept) * len(act.moved)
 
 
-def partition_figures(ended: Mapping[str, str], truth: Mapping[str, str]) -> tuple[float, float]:
-    """Precision and recall of pairs of one outcome against another, over the episodes that both have."""
-    common = [name for name in truth if name in ended]
+def concerned(rule: CorrelationRule, history: History) -> set[str]:
+    """The episodes that a rule matches, and those that people acted on: the rest would drown them."""
+    names = {name for name, seen in history.episodes.items() if _matches(rule, seen)}
+    for act in (*history.merges, *history.splits):
+        names |= {*act.kept, *act.moved}
+    return names
+
+
+def _matches(rule: CorrelationRule, seen: Seen) -> bool:
+    return (side_of(rule, seen) if rule.action == "never" else key_of(rule, seen)) is not None
+
+
+def partition_figures(ended: Mapping[str, str], truth: Mapping[str, str], names: Iterable[str]) -> tuple[float, float]:
+    """Precision and recall of pairs of one outcome against another, over some of the episodes that both have."""
+    common = [name for name in names if name in truth and name in ended]
     both = _together((ended[name], truth[name]) for name in common)
     ours, theirs = _together(ended[name] for name in common), _together(truth[name] for name in common)
     return (both / ours if ours else 1.0, both / theirs if theirs else 1.0)
