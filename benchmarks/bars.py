@@ -50,6 +50,10 @@ class Figures:
             raise KeyError(axis)
         return float(rows[-1]["new_alert_us"] / rows[0]["new_alert_us"])
 
+    def rules(self) -> float:
+        """Cost of a new alert with 1,000 rules of each kind, as a multiple of that with 10."""
+        return float(self.row("core", "1,000 rules")["new_alert_us"] / self.row("core", "10 rules")["new_alert_us"])
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -101,6 +105,7 @@ BARS: Final = (
     Bar("correlate, us an episode with 10,000 open incidents", 120, lambda f: _core(f, "correlate"), least=False),
     Bar("cost of a new alert, fewest to most open incidents", 1.3, lambda f: f.growth("open incidents"), least=False),
     Bar("cost of a new alert, fewest to most services", 1.3, lambda f: f.growth("services"), least=False),
+    Bar("cost of a new alert, 1,000 rules against 10", 2.0, Figures.rules, least=False),
     Bar(
         "restore, keys a second, processors alone",
         100_000,

@@ -229,6 +229,40 @@ def test_a_member_of_before_there_were_rules_is_read() -> None:
     assert member_from_wire("EP-a", orjson.dumps([2, order, *values])) == known
 
 
+@pytest.mark.parametrize(("rules", "together"), [({}, True), ({"apart": APART}, False)])
+def test_what_a_rule_keeps_apart_does_not_let_each_other_in(rules: dict[str, Any], together: bool) -> None:
+    room = Room(setup(**rules))
+    for number, kind in enumerate(("ward", "lab")):
+        held = builders.opened(about(kind, kind, severity=Severity.WARNING), T0 + number)
+        held.hold_until_ms = T0 + 10 * MINUTE
+        room.put("episodes", held, T0 + number)
+    assert clusters(room) == ([["lab", "ward"]] if together else [])
+
+
+def test_who_waits_is_kept_apart_by_what_it_is_when_it_comes_in() -> None:
+    room = Room(setup(apart=APART))
+    held = builders.opened(about("a", "ward", severity=Severity.WARNING), T0)
+    held.hold_until_ms = T0 + 10 * SECOND
+    room.put("episodes", held, T0)
+    room.restart()
+    room.open(about("b", "lab"), T0 + SECOND)
+    room.tick(T0 + 20 * SECOND)
+    assert clusters(room) == [["a"], ["b"]]
+
+
+def test_edited_rules_decide_what_comes_after_the_reload() -> None:
+    room = Room(setup(apart=APART))
+    room.open(about("a", "ward"))
+    room.setup = setup(other=JOB)
+    room.restart()
+    room.open(about("b", "lab"), T0 + SECOND)
+    assert clusters(room) == [["a", "b"]]
+    room.setup = setup(apart=APART)
+    room.restart()
+    room.open(about("c", "lab"), T0 + 2 * SECOND)
+    assert clusters(room) == [["a", "b"], ["c"]]
+
+
 # -- what merges and splits by the machine must ask
 
 
