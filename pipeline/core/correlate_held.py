@@ -166,8 +166,8 @@ class CorrelateHeld(CorrelateExpected):
         came = [newcomer]
         window_ms = self._desk.config.correlation.window_seconds * 1_000
         while came and len(self._holding):
-            for held, waiting in list(self._holding.related(came.pop(), space)):
-                if self.clock_ms - held.since_ms > window_ms:
+            for held, waiting in self._holding.related(came.pop(), space):
+                if held.event.episode_id not in self._holding or self.clock_ms - held.since_ms > window_ms:
                     continue
                 match = self._place(held.event, waiting)
                 if match.incident is None or (held.wakes == Wakes.INCIDENT and not _is_open(match)):

@@ -7,7 +7,7 @@ its own as the incident that it would be, so that the same index and the same ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -18,6 +18,7 @@ from pipeline.core.assessor import Assessor
 from pipeline.core.book import Book
 from pipeline.core.desk import Desk
 from pipeline.core.matcher import Forbids, Matcher
+from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.episode import EpisodeEvent, episode_from_wire
 from pipeline.models.incident import Incident, Member
@@ -26,7 +27,7 @@ from pipeline.models.wire import to_json
 HELD_SCHEMA: Final = 1
 
 HELD_MAX: Final = 5_000
-"""Episodes that wait in one partition, some 20 MiB. Where more come, they come in at once: that is no lull."""
+"""Episodes that wait in one partition, some 24 MiB. Where more come, they come in at once: that is no lull."""
 
 
 class Wakes(StrEnum):
@@ -74,6 +75,7 @@ class Holding:
         """Args: ``marks`` tells what rules know an episode by that they keep apart from others."""
         self._marks = marks
         self._held: dict[str, Held] = {}
+        self._members: dict[str, Member] = {}
         self._groups: dict[str, dict[str, None]] = {}
         self._assessor = Assessor(desk, topology)
         self._books: dict[str, Book] = {Wakes.EVIDENCE: Book(topology), Wakes.INCIDENT: Book(topology)}
@@ -100,6 +102,7 @@ class Holding:
     def take(self, episode_id: str) -> Held:
         """Take an episode out: it is let in, or dropped."""
         held = self._held.pop(episode_id)
+        self._members.pop(episode_id, None)
         if held.wakes in self._books:
             self._books[held.wakes].forget(episode_id)
         if held.group:
@@ -125,11 +128,19 @@ class Holding:
         found = self._partners.best(episode, space, now_ms, forbids).incident
         return None if found is None else self._held[found.id]
 
-    def related(self, episode: Member, space: str) -> Iterator[tuple[Held, Member]]:
-        """Who waits and might join where an episode has just come in, those that came last first."""
+    def related(self, episode: Member, space: str) -> list[tuple[Held, Member]]:
+        """Who waits and might join where an episode has just come in, those that came last first.
+
+        Those that would join that episode, were it alone in its incident: it is all that is new for them.
+        """
+        alone = Tally.of((episode,), self._assessor.topology)
+        found: list[tuple[Held, Member]] = []
         for book in self._books.values():
             for candidate in book.candidates(episode, space):
-                yield self._held[candidate.id], book.members_of(candidate.id)[0]
+                waiting = self._members[candidate.id]
+                if self._partners.would_join(waiting, alone, same_condition=waiting.alert_key == episode.alert_key):
+                    found.append((self._held[candidate.id], waiting))
+        return found
 
     def fold(self, now_ms: int) -> None:
         """Fold what has waited for a while. Nobody may hold one of its incidents meanwhile."""
@@ -154,7 +165,7 @@ class Holding:
         would_be = Incident(id=name, space=event.space, detected_at_ms=at_ms, opened_at_ms=at_ms)
         would_be.updated_at_ms = would_be.news_at_ms = at_ms
         would_be.domain, would_be.episodes_open, would_be.episodes_total = event.alert.domain or "", 1, 1
-        member = self._assessor.member(event)
+        member = self._members[name] = self._assessor.member(event)
         member.marks = self._marks(event, member)
         book.open_incident(would_be)
         book.join(member, name)

@@ -156,6 +156,11 @@ class Matcher:
         verdict = Verdict(1.0, {}, Reason.RULE_JOIN)
         return Match(incident, verdict, config.correlation.join_at_least, config.version, (), rule)
 
+    def would_join(self, episode: Member, tally: Tally, *, same_condition: bool) -> bool:
+        """Whether an episode would join an incident with such a tally that begins now."""
+        score = weigh(episode, tally, 0, same_condition=same_condition).score
+        return score >= self.desk.config.correlation.join_at_least
+
     def takes(self, incident: Incident, episode: Member, now_ms: int) -> bool:
         """Whether an incident may take an episode that a rule puts there: it is open, or may still be reopened."""
         return self._barred(incident, episode, now_ms, same=True) is None
