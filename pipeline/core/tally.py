@@ -305,13 +305,14 @@ class Tally:
             known.last_ms = member.opened_at_ms
             self._need(entity, member.opened_at_ms)
         known.category = known.category or member.category
-        if member.event_at_ms < known.first_ms or rank > known.rank or not (known.by_monitor or by_people):
-            self.about_version += 1
+        news = member.event_at_ms < known.first_ms or rank > known.rank or not (known.by_monitor or by_people)
         known.first_ms = min(known.first_ms, member.event_at_ms)
         known.by_monitor = known.by_monitor or not by_people
         if rank > known.rank:
             known.rank, known.summary, known.told_by = rank, member.summary, member.joined_order
-        self._suspect_for(entity)
+        if news:
+            self.about_version += 1
+            self._suspect_for(entity)
 
     def _suspect_for(self, entity: str) -> None:
         """Keep what an entity is suspected for, after what is said of it may have changed."""
