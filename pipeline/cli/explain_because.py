@@ -39,12 +39,14 @@ class Known:
         config: the configuration in force.
         condition: what dedupe remembers of the alert's condition now; None where correlate decided.
         event: where correlate decided, the episode event as JSON.
+        held_for: where correlate lets it wait, what that decision went by.
         covered_by: maintenance windows that cover it or, where correlate decided, the change that expects it.
     """
 
     config: Config
     condition: Condition | None = None
     event: Mapping[str, Any] = field(default_factory=dict)
+    held_for: Mapping[str, Any] = field(default_factory=dict)
     covered_by: Sequence[str] = ()
 
 
@@ -56,7 +58,7 @@ def because(decision: Decision, known: Known) -> tuple[dict[str, Any], str]:
     if decision.reason == Reason.FLAPPING:
         return _flapping(known.config)
     if decision.disposition == Disposition.HELD:
-        return _held(decision.reason, known.event)
+        return _held(decision.reason, known.event, known.held_for)
     if decision.reason == Reason.STILL_FIRING and condition is not None:
         since = _clock(condition.opened_at_ms)
         by = {"opened_at_ms": condition.opened_at_ms, "repeats": condition.repeats}
@@ -84,12 +86,13 @@ def _flapping(config: Config) -> tuple[dict[str, Any], str]:
     return by, f"{words}; if it fires and does not turn for {_span(quiet)}, it is released"
 
 
-def _held(reason: str, event: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def _held(reason: str, event: Mapping[str, Any], held_for: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if event.get("change") in {EpisodeChange.RESOLVED, EpisodeChange.EXPIRED}:
         return {}, "it was over while it waited, and nothing else had spoken for it: nobody was called"
     if reason == Reason.RULE_MIN_COUNT:
-        by = dict(event.get("facts") or {})
-        return by, "a correlation rule wants more of its kind before it is an incident; until then it waits"
+        rule = f"rule {held_for['rule']}" if "rule" in held_for else "a correlation rule"
+        came = f" ({held_for['count']} had come)" if "count" in held_for else ""
+        return dict(held_for), f"{rule} wants more of its kind before it is an incident{came}; until then it waits"
     until_ms, facts = event.get("hold_until_ms"), event.get("facts") or {}
     by = {"until_ms": until_ms} | facts
     until = f" until {_clock(until_ms)}" if until_ms is not None else ""

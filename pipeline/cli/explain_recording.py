@@ -164,7 +164,9 @@ class Watcher:
             alert = self._forwarded.pop(decision.origin, None)
             if alert is not None:
                 names = [self._expected[episode_id]] if expected else []
-                known = Known(self._configs[processor.config_version], event=event, covered_by=names)
+                held_for = processor.held_for(episode_id)
+                config = self._configs[processor.config_version]
+                known = Known(config, event=event, held_for=held_for, covered_by=names)
                 self._keep(Seen(decision, alert, processor.clock_ms, *because(decision, known)))
 
     def _keep(self, seen: Seen) -> None:
