@@ -130,6 +130,34 @@ def test_a_shadow_shows_what_differs_writes_nothing_and_is_promoted(
     assert active.terminate() == 0, active.said()
 
 
+def test_a_shadow_that_decides_the_same_agrees_on_a_stream_of_several_partitions(
+    make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site(partitions=2, shadow_config=tmp_path / "shadow")
+    shadowed = Shadowed(site, tmp_path)
+    same = (site.directory / "correlation.yaml").read_text() + "# another version, and nothing else\n"
+    (shadowed.source / "correlation.yaml").write_text(same)
+    site.make_topics()
+    assert shadowed.command("start", str(shadowed.source)).exit_code == 0
+    site.worker().wait_ready()
+    shadow = site.worker(SHADOW_RUN).wait_ready()
+    services = [each.name for each in site.config.catalogue.entities.values() if each.type == "service"]
+    for name in (*PAIR, "Failing"):
+        for service in services:
+            shadowed.fire(service, f"{name}A", f"{name}B")
+    wait_until(
+        lambda: shadow.series()["spillway_shadow_records_total"][()] >= shadowed.sent,
+        HANDLED_SECONDS_MAX,
+        "all is read",
+    )
+    live = shadowed.incidents(shadowed.sent)
+    wait_outcome(shadow, "same", len(live))
+    found = shadowed.status()
+    assert found["disagreement_ratio"] == 0, found["differences"]
+    assert found["summary"]["pages_baseline"] == found["summary"]["pages_new"]
+    assert (found["records"], found["remainder"]) == (shadowed.sent, 0)
+
+
 def test_a_second_process_takes_over_and_the_first_ends_itself(make_site: MakeSite, tmp_path: Path) -> None:
     site = make_site(partitions=2, shadow_config=tmp_path / "shadow")
     shadowed = Shadowed(site, tmp_path)
