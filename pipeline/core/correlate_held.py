@@ -203,6 +203,7 @@ class CorrelateHeld(CorrelateExpected):
             runs=1 + flapped.get("runs", 0),
             incident_id=incident.id,
             let_in_by=why,
+            decided_by={} if flapped else held.facts,
         )
         self._draft(incident).note(
             "held",
@@ -301,6 +302,7 @@ class CorrelateHeld(CorrelateExpected):
             held.since_ms,
             alerts=1 + last.repeats + facts.get("alerts", 0),
             runs=1 + facts.get("runs", 0),
+            decided_by=held.facts,
         )
 
 

@@ -49,6 +49,7 @@ class CorrelateHidden(CorrelateHabits):
         runs: int = 1,
         incident_id: str | None = None,
         let_in_by: str | None = None,
+        decided_by: dict[str, Any] | None = None,
     ) -> None:
         """Write down what was hidden until now.
 
@@ -63,9 +64,10 @@ class CorrelateHidden(CorrelateHabits):
             runs: how many runs of the condition.
             incident_id: the incident that it is part of, if any.
             let_in_by: what let it in, where something did.
+            decided_by: what the decision to hide it went by.
         """
         hidden = self._suppression(WHAT[reason], ended, episode, space, since_ms, alerts, runs)
-        hidden.incident_id, hidden.let_in_by = incident_id, let_in_by
+        hidden.incident_id, hidden.let_in_by, hidden.decided_by = incident_id, let_in_by, decided_by or {}
         if ended in _UNTOLD:
             would_be = self._would_be(episode, space)
             hidden.priority, hidden.pages = would_be.priority, pages_told(would_be.escalation.paged)
@@ -129,7 +131,7 @@ class CorrelateHidden(CorrelateHabits):
     def _hid_urgency(self, effects: Effects, incident: Incident, first: Member, ended: Ended) -> None:
         since_ms = incident.detected_at_ms
         hidden = self._suppression(What.CHRONIC, ended, first, incident.space, since_ms, 0, 0)
-        hidden.incident_id = incident.id
+        hidden.incident_id, hidden.decided_by = incident.id, incident.chronic or {}
         if ended == Ended.TOLD:
             would_be = self._would_be(first, incident.space)
             hidden.priority, hidden.pages = would_be.priority, pages_told(would_be.escalation.paged)

@@ -72,6 +72,7 @@ def read_suppression(record: Record) -> Suppression:
             raise BadRecord(Reason.WRONG_TYPE, f"{name}: not a count")
     for name in ("entity", "service", "domain", "incident_id", "let_in_by", "priority"):
         need(document, name, str, type(None))
+    need(document, "decided_by", dict)
     pages = need(document, "pages", list)
     if len(pages) > PAGES_MAX or not all(isinstance(page, dict) for page in pages):
         raise BadRecord(Reason.WRONG_TYPE, f"pages: expected objects, {PAGES_MAX} at most")

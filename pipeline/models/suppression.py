@@ -50,6 +50,8 @@ class Suppression:
         priority: that its incident would have had; None where it would have made none.
         pages: who would have been called at its opening, with ``person``, ``service`` and ``rotation``; for all runs
             the same people, each run anew.
+        decided_by: what the decision to hide it went by: set or learned seconds and from how many runs, the rule and
+            its count, the figures of a chronic condition.
     """
 
     what: str
@@ -71,4 +73,5 @@ class Suppression:
     let_in_by: str | None = None
     priority: str | None = None
     pages: list[dict[str, Any]] = field(default_factory=list)
+    decided_by: dict[str, Any] = field(default_factory=dict)
     schema: int = SUPPRESSION_SCHEMA

@@ -115,6 +115,7 @@ SUPPRESSIONS: Final = Table(
     Column("let_in_by", Text),
     Column("priority", Text),
     Column("pages", JSONB, nullable=False),
+    Column("decided_by", JSONB, nullable=False),
     comment="what was hidden from people, or told later, by what, and who was not called for it",
 )
 
@@ -145,7 +146,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             alert_key text NOT NULL, space text NOT NULL, feed text NOT NULL, summary text NOT NULL,
             severity text NOT NULL, alerts bigint NOT NULL, runs bigint NOT NULL, entity text, service text,
             domain text, incident_id text, let_in_by text, priority text, pages jsonb NOT NULL,
-            PRIMARY KEY (episode_id, what, since))""",
+            decided_by jsonb NOT NULL, PRIMARY KEY (episode_id, what, since))""",
         "CREATE INDEX suppressions_by_end ON suppressions (until)",
     ),
     (  # to find what an episode or an alert led to; entries that are about none are in no index

@@ -61,6 +61,7 @@ def test_a_transient_that_passed_says_who_would_have_been_called_and_for_how_lon
     assert facts(each, "what", "ended", "alerts", "runs") == ("transient", "over", 4, 1)
     assert (each["since_ms"], each["until_ms"], each["pages"]) == (T0, T0 + 20 * SECOND, [BOB])
     assert facts(each, "priority", "incident_id", "service", "feed") == ("P1", None, SHOP, "monitor")
+    assert each["decided_by"] == {"set_seconds": 60}
     assert room.effects.hidden == {("transient", "over"): 4}
     assert room.effects.pages_saved == {"transient": 1}
     assert room.incidents() == {}, "whoever would have been called was not"
@@ -111,6 +112,7 @@ def test_what_a_rules_count_held_is_on_record_whether_it_was_over_or_enough_had_
         ("min_count", "over", "EP-a", None),
         ("min_count", "let_in", "EP-c", "count"),
     ]
+    assert hidden(room)[0]["decided_by"]["rule"] == "probes"
 
 
 def test_repeats_of_a_member_are_told_once_when_it_is_over() -> None:
@@ -204,6 +206,7 @@ def test_a_chronic_incident_is_on_record_with_who_was_not_called_until_something
     room.open(warning(), now_ms, episode_id="EP-next")
     told = hidden(room)[-1]
     assert facts(told, "what", "ended", "episode_id", "pages") == ("chronic", "told", "EP-next", [ANN])
+    assert (told["decided_by"]["mattered"], told["decided_by"]["incidents"] > 4) == (0.0, True)
     room.open(warning("b", entity=PAY, service=PAY), now_ms + MINUTE)
     raised = hidden(room)[-1]
     assert facts(raised, "what", "ended", "since_ms", "pages") == ("chronic", "let_in", told["since_ms"], [])

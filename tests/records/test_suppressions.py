@@ -45,7 +45,17 @@ def kept(store: RecordsStore, from_ms: int = 0, to_ms: int = 2 * BEGIN_MS) -> li
 
 
 def test_what_was_written_comes_back_field_by_field_however_often_it_is_written(store: RecordsStore) -> None:
-    whole = hidden(entity="e", service="s", domain="d", incident_id="INC-1", let_in_by="time", priority="P2", runs=7)
+    decided = {"learned_seconds": 60, "runs": 8.1}
+    whole = hidden(
+        decided_by=decided,
+        entity="e",
+        service="s",
+        domain="d",
+        incident_id="INC-1",
+        let_in_by="time",
+        priority="P2",
+        runs=7,
+    )
     for _ in range(3):
         store.keep([whole, hidden("EP-2")])
     assert kept(store) == [whole, hidden("EP-2")]
@@ -118,6 +128,7 @@ def test_the_record_stage_writes_events_and_suppressions_of_one_batch_and_refuse
         {"runs": 1.5},
         {"runs": True},
         {"entity": 7},
+        {"decided_by": []},
         {"pages": {}},
         {"pages": ["ann"]},
         {"pages": [{}] * 1_001},
