@@ -107,6 +107,17 @@ def test_a_group_whose_incident_has_ended_begins_anew() -> None:
     assert clusters(room) == [["a"], ["b", "c"]]
 
 
+def test_a_group_reopens_its_resolved_incident_as_long_as_the_policy_allows() -> None:
+    room = Room(setup(job={**JOB, "window": {"seconds": 7_200}}))
+    room.open(batch("a", domain="shop"))
+    room.news("a", EpisodeChange.RESOLVED, T0 + MINUTE)
+    room.open(batch("b", domain="shop"), T0 + 10 * MINUTE)
+    assert (room.one()["state"], room.one()["reopened"]) == ("logged", 1)
+    room.news("b", EpisodeChange.RESOLVED, T0 + 11 * MINUTE)
+    room.open(batch("c", domain="shop"), T0 + 60 * MINUTE)
+    assert clusters(room) == [["a", "b"], ["c"]]
+
+
 def test_an_incident_that_a_rule_opens_is_called_as_the_rule_says() -> None:
     room = Room(setup(job={**JOB, "title": "Job {labels.job} fails"}))
     room.open(batch("a"))
