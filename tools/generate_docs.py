@@ -370,6 +370,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "story": story_in_words,
     "explain-others": lambda: _fenced("", explanations.not_the_nearest()),
     "explain-facts": lambda: _fenced("json", explanations.facts_of_the_nearest()),
+    "suppression-record": lambda: _fenced("json", hidden.record()),
     "suppression": lambda: _fenced("", hidden.report()),
     "backtest": backtests.comparison,
     "redacted-fields": backtests.redacted_fields,

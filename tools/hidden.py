@@ -6,13 +6,27 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import orjson
 from rich.console import Console
 
+from pipeline.catalog import load_config
 from pipeline.cli.records import PIPED_CHARACTERS
 from pipeline.cli.suppression import of_recording, tell
+from pipeline.recording import read_recording
+from pipeline.replay import Replay
 from tests.stories import fortnight
 
 RUN_ON_SECONDS = 3_600
+
+
+def record() -> str:
+    """The value of a record on ``suppressions``: a spike that passed after its like had been learned."""
+    story = fortnight.fortnight().lines().splitlines()
+    with TemporaryDirectory() as directory:
+        config = load_config(fortnight.company(Path(directory) / "company"))
+        outcome = Replay(config).run(read_recording(story, "fortnight"))
+    first = next(each for each in outcome.suppressions if b'"what":"transient"' in (each.value or b""))
+    return orjson.dumps(orjson.loads(first.value or b""), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def report() -> str:
