@@ -23,11 +23,18 @@ CHANGE_AGE_MS_MAX: Final = 24 * 60 * 60 * 1_000
 OWN_ALERT: Final = 1.0
 OWN_REPORTS: Final = 0.4
 EXPLAINS: Final = 2.0
-CRITICAL: Final = 0.3
-FIRST: Final = 0.2
-CHANGED: Final = 2.0
-"""A change just before the first symptom, fading to nothing over `CHANGE_AGE_MS_MAX`. Roughly 70 % of outages are
-due to changes in a live system (Site Reliability Engineering, Beyer et al., chapter 1)."""
+CRITICAL: Final = 0.6
+FIRST: Final = 0.4
+CHANGED: Final = 1.5
+"""A change just before the first symptom. Roughly 70 % of outages are due to changes in a live system (Site Reliability
+Engineering, Beyer et al., chapter 1)."""
+
+COINCIDENCE: Final = 6.0
+"""How much less a change says for each other one that would have come before the symptom by chance: where all that an
+incident needs is changed all the time, something was changed in the last hours whatever broke (decision 0020)."""
+
+SILENT_CHANGE_PENALTY: Final = 0.4
+"""A change where nothing alerts."""
 
 SILENT_PENALTY: Final = 0.8
 """A place where nothing alerts and nothing was changed is suspected only when it explains much."""
@@ -48,7 +55,7 @@ def rank_suspects(tally: Tally, changes: Mapping[str, Sequence[Change]]) -> list
     candidates = {*tally.upstream, *tally.leaves.foremost(SUSPECTS_MAX), *tally.shared, *changed}
     likely: list[tuple[float, str]] = []
     for ref in candidates:
-        score = _score(ref, tally, changed.get(ref), first_ms)
+        score = _score(ref, tally, changed.get(ref), first_ms, len(changed))
         if score > 0:
             likely.append((-score, ref))
     likely.sort()
@@ -67,12 +74,13 @@ def _changed(changes: Mapping[str, Sequence[Change]], tally: Tally, first_ms: in
     return newest
 
 
-def _score(ref: str, tally: Tally, change: Change | None, first_ms: int) -> float:
+def _score(ref: str, tally: Tally, change: Change | None, first_ms: int, changed: int) -> float:
+    """How much an entity is suspected, where so many of what alerts or is needed were changed lately."""
     about = tally.about
     own = about.get(ref)
     score = 0.0
     if own is None:
-        score -= 0.0 if change is not None else SILENT_PENALTY
+        score -= SILENT_CHANGE_PENALTY if change is not None else SILENT_PENALTY
     else:
         score += OWN_ALERT if own.by_monitor else OWN_REPORTS
         if own.rank >= CRITICAL_RANK:
@@ -84,7 +92,8 @@ def _score(ref: str, tally: Tally, change: Change | None, first_ms: int) -> floa
     if explains and others:
         score += EXPLAINS * explains / others
     if change is not None:
-        score += CHANGED * (1 - _age_ms(change, first_ms) / CHANGE_AGE_MS_MAX)
+        by_chance = (changed - 1) * _age_ms(change, first_ms) / CHANGE_AGE_MS_MAX
+        score += CHANGED / (1 + COINCIDENCE * by_chance)
     return round(score, 3)
 
 

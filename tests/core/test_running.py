@@ -52,7 +52,7 @@ def looked_for(tally: Tally, changed: bool) -> list[tuple[float, str]]:
     first_ms = min((about.first_ms for about in tally.about.values()), default=0)
     newest = suspects._changed(CHANGES, tally, first_ms) if changed else {}
     scores = (
-        (-suspects._score(ref, tally, newest.get(ref), first_ms), ref)
+        (-suspects._score(ref, tally, newest.get(ref), first_ms, len(newest)), ref)
         for ref in {*tally.about, *tally.needed_by, *newest}
         if ref in tally.about or ref in tally.shared or ref in newest
     )

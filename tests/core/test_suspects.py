@@ -8,7 +8,7 @@ from pipeline.core.suspects import CHANGE_AGE_MS_MAX, SUSPECTS_MAX, is_identifie
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass
 from pipeline.models.command import Change
-from tests.core.builders import DB, HOST, MINUTE, PAY, SHOP, T0, WIKI, change, entity, member, topology
+from tests.core.builders import DB, HOST, HOUR, MINUTE, PAY, SHOP, T0, WIKI, change, entity, member, topology
 
 GRAPH = topology()
 CHAIN = [member("a"), member("b", entity=PAY, service=PAY), member("c", entity=DB, service=PAY)]
@@ -51,6 +51,17 @@ def test_a_change_is_suspected_for_a_day_and_never_before_it_began(age_ms: int, 
 def test_the_newest_change_on_a_target_is_the_one_that_is_named() -> None:
     changes = [change("CHG-2", T0 - 5 * MINUTE), change("CHG-1", T0 - MINUTE), change("CHG-3", T0 - 9 * MINUTE)]
     assert rank_suspects(Tally.of([member("a")], GRAPH), about(*changes))[0].change_id == "CHG-1"
+
+
+def test_an_old_change_says_little_where_many_things_were_changed_and_a_fresh_one_as_much_as_ever() -> None:
+    def score(*changes: Change) -> float:
+        suspects = rank_suspects(Tally.of([member("a")], GRAPH), about(*changes))
+        return next(each.score for each in suspects if each.ref == SHOP)
+
+    old, fresh = change("CHG-1", T0 - 12 * HOUR, targets=[SHOP]), change("CHG-1", T0, targets=[SHOP])
+    others = [change(f"CHG-{ref}", T0 - 13 * HOUR, targets=[ref]) for ref in (PAY, DB)]
+    assert score(fresh, *others) == score(fresh) == score(old)
+    assert score(old, *others) == pytest.approx(score(old) - 1.5 * (1 - 1 / 7), abs=1e-3)
 
 
 def test_the_list_is_short_and_sorted() -> None:
