@@ -39,26 +39,30 @@ class Known:
         config: the configuration in force.
         condition: what dedupe remembers of the alert's condition now; None where correlate decided.
         event: where correlate decided, the episode event as JSON.
-        held_for: where correlate lets it wait, what that decision went by.
-        covered_by: maintenance windows that cover it or, where correlate decided, the change that expects it.
+        change: the change that expects it, if one does.
+        windows: maintenance windows that cover it.
+        until_ms: until when it waits; None: it does not, or only news ends that.
+        facts: what that was decided by.
     """
 
     config: Config
     condition: Condition | None = None
     event: Mapping[str, Any] = field(default_factory=dict)
-    held_for: Mapping[str, Any] = field(default_factory=dict)
-    covered_by: Sequence[str] = ()
+    change: str | None = None
+    windows: Sequence[str] = ()
+    until_ms: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def because(decision: Decision, known: Known) -> tuple[dict[str, Any], str]:
     """What decided, for machines and in words."""
     condition = known.condition
     if decision.reason == Reason.MAINTENANCE:
-        return _maintenance(condition, [name for name in known.covered_by if name])
+        return _maintenance(known)
     if decision.reason == Reason.FLAPPING:
         return _flapping(known.config)
     if decision.disposition == Disposition.HELD:
-        return _held(decision.reason, known.event, known.held_for)
+        return _held(decision.reason, known)
     if decision.reason == Reason.STILL_FIRING and condition is not None:
         since = _clock(condition.opened_at_ms)
         by = {"opened_at_ms": condition.opened_at_ms, "repeats": condition.repeats}
@@ -67,15 +71,15 @@ def because(decision: Decision, known: Known) -> tuple[dict[str, Any], str]:
     return {}, words or decision.reason.replace("_", " ")
 
 
-def _maintenance(condition: Condition | None, names: list[str]) -> tuple[dict[str, Any], str]:
-    if condition is None:
-        known = names[0] if names else None
-        words = f"change {known} is under way, and expects alerts on this" if known else "a change expects it"
-        return {"change_id": known}, f"{words}; what still fires at its end is let in then"
-    until = f" until {_clock(condition.until_ms)}" if condition.until_ms is not None else ""
-    windows = ", ".join(names) or "that had begun before"
+def _maintenance(known: Known) -> tuple[dict[str, Any], str]:
+    if known.change is not None:
+        words = f"change {known.change} is under way, and expects alerts on this"
+        return {"change_id": known.change}, f"{words}; what still fires at its end is let in then"
+    until_ms = known.condition.until_ms if known.condition is not None else known.until_ms
+    until = f" until {_clock(until_ms)}" if until_ms is not None else ""
+    windows = ", ".join(known.windows) or "that had begun before"
     words = f"maintenance {windows} covers it{until}; what still fires then is released"
-    return {"windows": names, "until_ms": condition.until_ms}, words
+    return {"windows": list(known.windows), "until_ms": until_ms}, words
 
 
 def _flapping(config: Config) -> tuple[dict[str, Any], str]:
@@ -86,19 +90,29 @@ def _flapping(config: Config) -> tuple[dict[str, Any], str]:
     return by, f"{words}; if it fires and does not turn for {_span(quiet)}, it is released"
 
 
-def _held(reason: str, event: Mapping[str, Any], held_for: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    if event.get("change") in {EpisodeChange.RESOLVED, EpisodeChange.EXPIRED}:
+def _held(reason: str, known: Known) -> tuple[dict[str, Any], str]:
+    if known.event.get("change") in {EpisodeChange.RESOLVED, EpisodeChange.EXPIRED}:
         return {}, "it was over while it waited, and nothing else had spoken for it: nobody was called"
-    if reason == Reason.RULE_MIN_COUNT:
-        rule = f"rule {held_for['rule']}" if "rule" in held_for else "a correlation rule"
-        came = f" ({held_for['count']} had come)" if "count" in held_for else ""
-        return dict(held_for), f"{rule} wants more of its kind before it is an incident{came}; until then it waits"
-    until_ms, facts = event.get("hold_until_ms"), event.get("facts") or {}
-    by = {"until_ms": until_ms} | facts
+    until_ms, facts = known.until_ms, known.facts
+    by = {"until_ms": until_ms} | dict(facts)
     until = f" until {_clock(until_ms)}" if until_ms is not None else ""
-    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
+    if reason == Reason.RULE_MIN_COUNT:
+        rule = f"rule {facts['rule']}" if "rule" in facts else "a correlation rule"
+        came = f" ({facts['count']} had come)" if "count" in facts else ""
+        return by, f"{rule} wants more of its kind before it is an incident{came}; until then it waits"
     words = f"it may pass by itself, so it waits{until}, or until something else speaks for it"
-    return by, f"{words} ({told})" if told else words
+    if "set_seconds" in facts:
+        return by, f"{words}: the feed says {_span(facts['set_seconds'])} for its severity"
+    if "learned_seconds" in facts:
+        runs, ended = facts.get("runs"), facts.get("ended_by_themselves")
+        learned = f"{ended} of {runs} runs of its {facts.get('of')} ended by themselves"
+        return by, f"{words}: {learned} within {_span(facts['learned_seconds'])}"
+    return by, words + _told(facts)
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
+    return f" ({words})" if words else ""
 
 
 def _clock(at_ms: int | None) -> str:

@@ -17,29 +17,37 @@ from pipeline.cli.explain_because import Known, because
 from pipeline.core.correlate import CorrelateProcessor
 from pipeline.core.dedupe import DedupeProcessor
 from pipeline.core.maintenance import MaintenanceIndex
-from pipeline.core.step import Effects, Processor, StreamRecord
+from pipeline.core.step import Effects, Output, Processor, StreamRecord
 from pipeline.core.topology import Topology
 from pipeline.models.alert import alert_from_wire
-from pipeline.models.decision import Decision, Disposition, Origin, Reason
+from pipeline.models.decision import Decision, Origin, Reason
 from pipeline.models.policy import Config
-from pipeline.models.suppression import Suppression
+from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Suppression
 from pipeline.records.explanation import Asked, about, episode_document, hidden_document, moment
 from pipeline.records.suppressions import TOLD_MAX
-from pipeline.replay import Outcome, Replay
+from pipeline.replay import Replay
 
 RUNS_TOLD_MAX: Final = 200
 """Alerts that came to the same one after another are told as one; of these as many. A condition that flaps all day has
 thousands, and the counts have them all."""
 
 
+INCIDENTS: Final = "incidents"
+
+
 class Retold:
     """What the incidents of a replay tell, as the records store would."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        self._hidden = [Suppression(**orjson.loads(each.value or b"{}")) for each in outcome.suppressions]
+    def __init__(self) -> None:
+        self._hidden: list[Suppression] = []
         self._incidents: dict[str, dict[str, Any]] = {}
         self._entries: dict[str, list[dict[str, Any]]] = {}
-        for output in outcome.events:
+
+    def take(self, output: Output) -> None:
+        """Take what a stage writes: a change of an incident, or what was hidden."""
+        if output.topic == SUPPRESSIONS_TOPIC:
+            self._hidden.append(Suppression(**orjson.loads(output.value or b"{}")))
+        elif output.topic == INCIDENTS:
             event = orjson.loads(output.value or b"{}")
             incident_id = event["incident_id"]
             self._incidents[incident_id] = event["incident"]
@@ -107,22 +115,26 @@ class Watcher:
         seen: what they came to, in order.
         counts: how many came to what, all of them.
         omitted: turns of `seen` left out.
+        told: what is told of incidents.
     """
 
     def __init__(self, asked: Asked, configs: Iterable[Config]) -> None:
         self.seen: list[Seen] = []
         self.counts: Counter[tuple[str, str]] = Counter()
         self.omitted = 0
+        self.told = Retold()
         self._configs = {config.version: config for config in configs}
         self._asked = asked
         place = asked.origin
         self._mark = orjson.dumps(list(place[:3]))[:-1] if place else orjson.dumps(asked.text)[1:-1]
         self._forwarded: dict[Origin, dict[str, Any]] = {}
-        self._expected: dict[str, str] = {}
+        self._expected: dict[str | None, str | None] = {}
         self._maintenance: tuple[str, MaintenanceIndex] | None = None
 
     def __call__(self, processor: Processor, record: StreamRecord, effects: Effects) -> None:
         """One record, the processor that handled it, and what came of it."""
+        for output in effects.outputs:
+            self.told.take(output)
         if isinstance(processor, DedupeProcessor):
             self._dedupe(processor, record, effects)
         elif isinstance(processor, CorrelateProcessor):
@@ -151,23 +163,33 @@ class Watcher:
         for decision in effects.decisions:
             config = self._configs[processor.config_version]
             covering = self._covering(config, alert, now_ms) if decision.reason == Reason.MAINTENANCE else []
-            known = Known(config, condition=processor.condition(alert["alert_key"]), covered_by=covering)
+            known = Known(config, condition=processor.condition(alert["alert_key"]), windows=covering)
             self._keep(Seen(decision, alert, now_ms, *because(decision, known)))
 
     def _correlate(self, processor: CorrelateProcessor, record: StreamRecord, effects: Effects) -> None:
         for decision in effects.decisions:
-            event = orjson.loads(record.value or b"{}")
-            episode_id = decision.episode_id or ""
-            expected = decision.disposition == Disposition.SUPPRESSED
-            if expected and episode_id not in self._expected:  # a recovery no longer says what it is about
-                self._expected[episode_id] = processor.expected_by(event["alert"].get("entity")) or ""
             alert = self._forwarded.pop(decision.origin, None)
+            expected = decision.reason == Reason.MAINTENANCE and decision.episode_id not in self._expected
+            if alert is None and not expected:
+                continue
+            event = orjson.loads(record.value or b"{}")
+            if expected:  # a recovery no longer says what it is about
+                self._expected[decision.episode_id] = processor.expected_by(event["alert"].get("entity"))
             if alert is not None:
-                names = [self._expected[episode_id]] if expected else []
-                held_for = processor.held_for(episode_id)
-                config = self._configs[processor.config_version]
-                known = Known(config, event=event, held_for=held_for, covered_by=names)
+                known = self._known(processor, decision, alert, event)
                 self._keep(Seen(decision, alert, processor.clock_ms, *because(decision, known)))
+
+    def _known(
+        self, processor: CorrelateProcessor, decision: Decision, alert: dict[str, Any], event: dict[str, Any]
+    ) -> Known:
+        """What correlate went by."""
+        config = self._configs[processor.config_version]
+        held = processor.waiting(decision.episode_id or "")
+        change = self._expected.get(decision.episode_id)
+        windows = [] if change else self._covering(config, alert, processor.clock_ms)
+        facts = held.facts if held is not None else {}
+        until_ms = held.until_ms if held is not None else None
+        return Known(config, event=event, change=change, windows=windows, until_ms=until_ms, facts=facts)
 
     def _keep(self, seen: Seen) -> None:
         """Keep one, or count it with those before that came to the same."""
@@ -211,8 +233,9 @@ def about_recording(
         UnknownVersionError: the recording goes on under a configuration that was not given.
     """
     watcher = Watcher(Asked.parse(text), configs)
-    outcome = Replay(*configs, watch=watcher).run(recording, run_on_seconds=run_on_seconds)
-    told = Retold(outcome)
+    for _ in Replay(*configs, watch=watcher, keep=False).steps(recording, run_on_seconds=run_on_seconds):
+        pass  # the watcher keeps what it needs: all events of a million alerts fit into no memory
+    told = watcher.told
     if not watcher.seen:
         return about(told, text)
     episodes = [name for name in dict.fromkeys(each.decision.episode_id for each in watcher.seen) if name is not None]

@@ -141,6 +141,10 @@ class CorrelateHeld(CorrelateExpected):
         """Let wait, until it is steady, what flaps; an incident that comes to concern it takes it in."""
         return self._hold(effects, event, None, Reason.FLAPPING, wakes=Wakes.INCIDENT)
 
+    def waiting(self, episode_id: str) -> Held | None:
+        """What waits under an episode's id, for those who ask why."""
+        return self._holding.get(episode_id)
+
     # -- coming in
 
     def _confirm(self, episode: Member, space: str, effects: Effects) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from pipeline.core.correlate_held import CorrelateHeld
 from pipeline.core.correlate_state import GROUP
@@ -123,11 +123,6 @@ class CorrelateRules(CorrelateHeld):
             self._come_in(held, "count", effects)
         self._tell(effects, group.rule, OPENED)
         return self._place(event, episode)
-
-    def held_for(self, episode_id: str) -> dict[str, Any]:
-        """What the decision went by that lets an episode wait; nothing where it does not wait."""
-        held = self._holding.get(episode_id)
-        return {} if held is None else held.facts
 
     # -- afterwards
 

@@ -172,6 +172,7 @@ def episode_document(told: Told, episode_id: str) -> dict[str, Any] | None:
         "merged_from": passed[:-1],
         "because": [{"incident_id": each["incident_id"]} | _joined(told, each) for each in into],
         "moves": _moves(told, into, passed),
+        "waited": [_waited(each) for each in entries if each["action"] == "held"],
         "hidden": [hidden_document(each) for each in told.hidden(episode_id)],
         "history": [{"incident_id": each["incident_id"]} | _entry(each) for each in entries],
     }
@@ -255,6 +256,12 @@ def _moves(told: Told, into: list[dict[str, Any]], passed: list[str]) -> list[di
 
 def _move(way: str, before: str, after: str, entry: dict[str, Any]) -> dict[str, Any]:
     return {"way": way, "from": before, "to": after, "at": entry["at"], "by": entry["actor"], "text": entry["text"]}
+
+
+def _waited(entry: dict[str, Any]) -> dict[str, Any]:
+    """How long an episode waited before it came in, why, and what let it in."""
+    named = ("reason", "waited_ms", "let_in_by", "held_for")
+    return _entry(entry) | {name: entry["facts"].get(name) for name in named}
 
 
 def _names(entry: dict[str, Any]) -> list[str]:

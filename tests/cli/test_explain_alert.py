@@ -142,6 +142,15 @@ def test_an_entry_of_an_older_release_says_nothing_of_others(records: RecordsSto
     assert "Why not another" not in words(database, "EP-1")
 
 
+def test_an_episode_that_waited_says_how_long_and_what_let_it_in(records: RecordsStore, database: str) -> None:
+    first = {"action": "detect", "text": "first symptom", "facts": {"episode_id": "EP-1", "reason": "first_symptom"}}
+    facts = {"episode_id": "EP-1", "reason": "transient", "waited_ms": 20_000, "let_in_by": "evidence", "held_for": {}}
+    records.project([row("INC-1", first, {"action": "held", "text": "waited 20 s and came in", "facts": facts})])
+    (waited,) = ask(database, "EP-1")["waited"]
+    assert (waited["reason"], waited["waited_ms"], waited["let_in_by"]) == ("transient", 20_000, "evidence")
+    assert "waited 20 s and came in" in words(database, "EP-1")
+
+
 def test_a_place_finds_its_own_alerts_alone(records: RecordsStore) -> None:
     places = [["t", 0, 7, 0], ["t", 0, 7, 12], ["t", 0, 70, 0], ["t", 1, 7, 0], ["tt", 0, 7, 0], ["s", 0, 7, 0]]
     entries = [

@@ -82,7 +82,7 @@ def test_a_condition_is_told_from_its_first_alert_to_its_last(decisions: list[De
     said = words(decision.alert_key or "")
     for part in (
         "held (transient)",
-        "it may pass by itself, so it waits until 2026-03-10 11:31:30Z",
+        "it may pass by itself, so it waits until 2026-03-10 11:31:30Z, or until something else speaks for it: ",
         "it was over while it waited, and nothing else had spoken for it: nobody was called",
         "the condition flaps: more than 4 turns between firing and resolved within 30 min",
         "and 11 more that came to the same",
