@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.models.decision import Decision, Disposition, Reason
+from pipeline.cli.explain_words import EVIDENCE_WORDS
+from pipeline.core import evidence
+from pipeline.models.decision import Decision, Disposition, Reason, WhyNot
 from pipeline.records.questions import entries_of_alert, entries_of_episode
 from pipeline.records.store import RecordsStore
 from tests.cli.conftest import day
@@ -175,3 +179,12 @@ def test_an_episode_in_a_list_is_found_among_others(records: RecordsStore) -> No
     records.project([row("INC-1", apart)])
     for name, expected in (("EP-1", 1), ("EP-2", 1), ("EP-3", 0), ("EP", 0)):
         assert len(records.ask(partial(entries_of_episode, episode_id=name))) == expected
+
+
+def test_every_contribution_has_words_and_every_obstacle_is_in_the_page_of_events() -> None:
+    source = Path(evidence.__file__).read_text()
+    names = {*re.findall(r'evidence\["(\w+)"\]', source), *evidence._REASONS}
+    assert len(names) > 9
+    assert names <= EVIDENCE_WORDS.keys()
+    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    assert all(f"| `{why}` |" in page for why in WhyNot)
