@@ -27,6 +27,9 @@ from pipeline.models.policy import Config
 STAGES: Final = ("ingest", "dedupe", "correlate", "bridge")
 """What decides. Deliver and record carry outwards what was decided."""
 
+FORGET_STEPS: Final = 1_000
+"""Between two times at which what nobody asks for is forgotten: a batch of a stage, live."""
+
 _STAGE_OF: Final[dict[str, str]] = {
     topic: stage for stage in STAGES for topic in STAGE_BY_NAME[stage].reads if not topic.startswith(RAW_TOPIC_PREFIX)
 }
@@ -39,7 +42,7 @@ class Step:
     Attributes:
         record: what to produce, in topic, key, value, headers and timestamp.
         is_tick: it carries nothing but time.
-        written: records on each topic so far, by logical name.
+        written: records on each topic so far, by logical name; empty where nothing is kept.
         decisions: what became of the alerts of the record, in their order inside it.
         events: incident events that it led to, in order.
     """
@@ -131,6 +134,11 @@ class Replay:
         """Stage, key and value of the state records changed since the last call; None means removed."""
         return [(stage, *each) for stage, processor in self.processors.items() for each in processor.take_changes()]
 
+    def forget_changes(self) -> None:
+        """Nobody asks for the state records changed so far: what changed must not be remembered for ever."""
+        for processor in self.processors.values():
+            processor.forget_changes()
+
     def restore(self, records: Iterable[tuple[str, bytes, bytes]]) -> None:
         """Take all state records back, before the first step."""
         for stage, key, value in records:
@@ -146,8 +154,9 @@ class Replay:
 
     def run(self, recording: Iterable[StreamRecord], *, run_on_seconds: int = 0) -> Outcome:
         """Play a recording to its end."""
-        for _ in self.steps(recording, run_on_seconds=run_on_seconds):
-            pass
+        for number, _ in enumerate(self.steps(recording, run_on_seconds=run_on_seconds)):
+            if number % FORGET_STEPS == 0 and len(self._configs) == 1:
+                self.forget_changes()
         return self.outcome
 
     def remainder(self) -> int:
@@ -186,7 +195,11 @@ class Replay:
 
     def _advance(self, now_ms: int) -> Iterator[Step]:
         """Tick every stage through the whole seconds up to a moment at which something is due."""
-        while (due_ms := self._next_due_ms()) is not None:
+        # Hardly ever is anything due, and this is asked before every record.
+        while any(processor.timers.may_be_due(now_ms) for processor in self.processors.values()):
+            due_ms = self._next_due_ms()
+            if due_ms is None:
+                return
             tick_ms = -(-due_ms // SECOND_MS) * SECOND_MS
             if tick_ms > now_ms:
                 return
@@ -231,7 +244,7 @@ class Replay:
         if self._keep:
             self.outcome.decisions += decisions
             self.outcome.events += events
-        return Step(record, is_tick, dict(self._written), decisions, events)
+        return Step(record, is_tick, dict(self._written) if self._keep else {}, decisions, events)
 
     def _record(self, output: Output) -> StreamRecord:
         offset = self._written[output.topic] - 1

@@ -16,7 +16,7 @@ from pipeline.backtest.side import Collector, Side
 from pipeline.core.step import StreamRecord, named_version
 from pipeline.models.policy import Config
 from pipeline.recording import RecordingError, read_recording
-from pipeline.replay import Replay
+from pipeline.replay import FORGET_STEPS, Replay
 from pipeline.runtime.garbage import spare_long_lived_objects
 
 LINES_PER_LOOK: Final = 500
@@ -44,8 +44,10 @@ def decide(recording: Path, config: Config, run_on_seconds: int, tell: Callable[
     spare_long_lived_objects()
     with recording.open("rb") as file:
         records = _unnamed(read_recording(_counted(file, collector.side, tell), recording.name))
-        for step in replay.steps(records, run_on_seconds=run_on_seconds):
+        for number, step in enumerate(replay.steps(records, run_on_seconds=run_on_seconds)):
             collector.take(step)
+            if number % FORGET_STEPS == 0:
+                replay.forget_changes()
     side = collector.side
     side.dead_letters, side.remainder = replay.dead_letters, replay.remainder()
     side.seconds = process_time() - began

@@ -13,6 +13,7 @@ from pipeline.cli.records import environment_settings
 from pipeline.models.policy import Config
 from pipeline.recording import RecordingError, read_recording
 from pipeline.replay import Outcome, Replay, UnknownVersionError, decision_line, event_line, incident_lines
+from pipeline.runtime.garbage import spare_long_lived_objects
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -58,6 +59,7 @@ def replay(
 ) -> None:
     """Decide RECORDING again, without a broker: the same input and configuration give the same bytes."""
     machine = Replay(*map(read_config, config_dirs or [environment_settings().config_dir]))
+    spare_long_lived_objects()
     try:
         with recording.open("rb") as lines:
             outcome = machine.run(read_recording(lines, recording.name), run_on_seconds=run_on)

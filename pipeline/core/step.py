@@ -306,6 +306,11 @@ class Processor(ABC):
         changes.append((PARTITION_KEY, self._dump_partition()))
         return changes
 
+    def forget_changes(self) -> None:
+        """Forget what `take_changes` would give: for those that keep no changelog."""
+        self._dirty.clear()
+        self._touched = False
+
     # -- for the stages
 
     def touch(self, key: str, value: bytes | None = None) -> None:

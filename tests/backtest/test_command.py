@@ -177,3 +177,15 @@ def test_a_process_that_died_is_told_as_such() -> None:
     theirs.close()
     with pytest.raises(BacktestError, match="died without a word"):
         _received(ours)
+
+
+def test_a_replay_does_not_remember_changes_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(config_directory())
+    asked, unasked = Replay(config), Replay(config)
+    monkeypatch.setattr("pipeline.replay.FORGET_STEPS", 10**6)
+    asked.run(one_day())
+    monkeypatch.setattr("pipeline.replay.FORGET_STEPS", 1)
+    unasked.run(one_day())
+    assert len(asked.take_changes()) > 50
+    assert unasked.take_changes() == []
+    assert asked.outcome.events == unasked.outcome.events
