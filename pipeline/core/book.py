@@ -6,7 +6,7 @@ their state records, and incidents that nothing has touched lately as bytes too 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -25,6 +25,17 @@ CANDIDATES_MAX: Final = 10
 HOLDERS_ASKED_MAX: Final = 32
 """Of the incidents that one name finds, those that took it last are asked. Thousands may need a shared platform: which
 of them its failure belongs to, only those that began lately can say."""
+
+HOT_MS: Final = 120_000
+"""An incident that took a symptom in within this time is hot: what comes now may be the next one, whatever is known of
+relations. Most symptoms of a failure show within two minutes of another one."""
+
+HOT_MAX: Final = 6
+"""Where more incidents are hot, that something comes at the same time says nothing any more, and none is weighed for
+that alone. Bounds the cost of an episode, too."""
+
+HOT_LOOKED_MAX: Final = 32
+"""Newest incidents of all spaces that are looked at for the hot ones of one space."""
 
 FOLD_AFTER_MS: Final = 120_000
 """An incident without news for this long is folded: what belongs to one failure comes faster, and sporadic news pays
@@ -49,14 +60,17 @@ class Book:
         joined: how often a member has joined so far: the order of the next.
     """
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, *, by_time: bool = True) -> None:
+        """Args: ``by_time`` is whether any incident is `hot`."""
         self._topology = topology
+        self._by_time = by_time
         self._cases: dict[str, Case | Folded] = {}
         self._open: dict[str, Case] = {}
         self._members: dict[str, list[str]] = {}
         self._records: dict[str, bytes | str] = {}  # the id of the incident where it is folded
         self._folder = Folder()
         self._opened = 0
+        self._newest_ms: dict[str, int] = {}  # when the newest member was opened, last to take one in last
         self.joined = 0
         self._by_condition = Holders()
         self._by_anchor = Holders()
@@ -129,6 +143,7 @@ class Book:
         del self._members[incident_id]
         del self._cases[incident_id]
         self._open.pop(incident_id, None)
+        self._newest_ms.pop(incident_id, None)
         return [member.episode_id for member in members]
 
     # -- members
@@ -209,6 +224,7 @@ class Book:
         for member in (*staying, *moving):
             self._leave(member)
         self._members[old_id] = []
+        self._newest_ms.pop(old_id, None)
         self.case(old_id).tally = self.case(new_id).tally = None
         for member in staying:
             self.join(member, old_id)
@@ -225,6 +241,7 @@ class Book:
         for member in members:
             self._leave(member)
         self._members[incident_id] = []
+        self._newest_ms.pop(incident_id, None)
         self.case(incident_id).tally = None
         for member in members:
             self.join(changed.get(member.episode_id, member), incident_id)
@@ -266,9 +283,31 @@ class Book:
         """The incident that is about an entity; an open one, then the newest, where several are."""
         return self._newest(self._by_anchor.newest(ref, HOLDERS_ASKED_MAX))
 
-    def candidates(self, episode: Member, space: str) -> list[Incident]:
-        """Incidents of a space that some evidence speaks for, newest news first, at most `CANDIDATES_MAX`."""
-        found: dict[str, None] = {}
+    def hot(self, space: str, now_ms: int) -> list[str]:
+        """Incidents of a space that took a symptom in within `HOT_MS`, newest first, at most one over `HOT_MAX`."""
+        found: list[str] = []
+        if not self._by_time:
+            return found
+        for incident_id in islice(reversed(self._newest_ms), HOT_LOOKED_MAX):
+            if now_ms - self._newest_ms[incident_id] > HOT_MS or len(found) > HOT_MAX:
+                break
+            if self._space(incident_id) == space:
+                found.append(incident_id)
+        return found
+
+    def _space(self, incident_id: str) -> str:
+        case = self._cases[incident_id]
+        return case.space if isinstance(case, Folded) else case.incident.space
+
+    def candidates(self, episode: Member, space: str, hot: Sequence[str] = ()) -> list[Incident]:
+        """Incidents of a space that some evidence speaks for, newest news first, at most `CANDIDATES_MAX`.
+
+        Args:
+            episode: the newcomer.
+            space: incidents of others are none.
+            hot: from `hot`.
+        """
+        found: dict[str, None] = dict.fromkeys(hot) if len(hot) <= HOT_MAX else {}
         self._by_condition.gather((episode.alert_key,), HOLDERS_ASKED_MAX, found)
         for anchor in _anchors(episode):
             self._by_reach.gather((anchor,), HOLDERS_ASKED_MAX, found)
@@ -294,7 +333,9 @@ class Book:
         return ranked[0].id if ranked else None
 
     def _enter(self, member: Member, incident_id: str) -> None:
-        """Enter an incident under the names of a member."""
+        """Enter an incident under the names of a member, its last."""
+        newest_ms = max(self._newest_ms.pop(incident_id, 0), member.opened_at_ms)
+        self._newest_ms[incident_id] = newest_ms
         for holders, names in self._names(member):
             holders.enter(names, incident_id)
 

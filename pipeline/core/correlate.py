@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from pipeline.core import recovery, regroup
+from pipeline.core import recovery
 from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.correlate_late import CorrelateLate
-from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, MEMBER, ORDER
+from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, LOOK, MEMBER, ORDER
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -92,6 +92,8 @@ class CorrelateProcessor(CorrelateLate):
             recovery.due(self._desk, self._book, self._draft(self._book.case(name).incident))
         elif kind == HELD:
             self._hold_due(name, effects)
+        elif kind == LOOK:
+            self._look_again(name)
         elif kind == GROUP:
             self._plan_group(name, self._ruling.due(name, due_ms))
         else:
@@ -160,6 +162,7 @@ class CorrelateProcessor(CorrelateLate):
             outcome = (Disposition.JOINED, match.verdict.reason)
             self._join(self._draft(incident), episode, match, facts)
         self._settle(match, episode, effects)
+        self._plan_look(episode, match)
         self._hid_before(effects, event, episode)
         incident.alerts_total += event.counted
         if event.alert.entity is None and self._enrich is not None:
@@ -264,36 +267,6 @@ class CorrelateProcessor(CorrelateLate):
             self._split(draft, command)
         else:
             apply_command(self._desk, draft, command)
-
-    def _merge(self, draft: Draft, command: Command) -> None:
-        """Move all members into the surviving incident; this one ends as merged into it."""
-        survivor = self._book.incident(command.into or "")
-        receiver = self._draft(survivor) if survivor is not None else None
-        moved = regroup.merge(self._desk, self._book, draft, receiver, command)
-        self._touch_members(moved)
-        if receiver is not None and moved:
-            recovery.settle(self._desk, self._book, receiver)
-            self._assess(receiver)
-        elif receiver is not None and receiver.incident is not draft.incident:
-            del self._drafts[receiver.incident.id]
-
-    def _split(self, draft: Draft, command: Command) -> None:
-        """Move the named episodes out into an incident of their own."""
-        moving = regroup.chosen(self._book, draft, command)
-        if not moving:
-            return
-        incident = self._new_incident(short_id("INC", command.command_id, moving[0].episode_id), draft.incident.space)
-        receiver = self._draft(incident)
-        self._touch_members(regroup.split(self._book, draft, receiver, moving, command))
-        self._assessor.log(receiver, moving[0], self._book.tally(incident.id), self._changes.recent())
-        self._assess(draft)
-        for each in (receiver, draft):  # what still fires may all be on one side now
-            recovery.settle(self._desk, self._book, each)
-
-    def _touch_members(self, episodes: list[str]) -> None:
-        for episode_id in episodes:
-            self.touch(MEMBER + episode_id)
-        self.touch(ORDER)
 
     def _new_incident(self, incident_id: str, space: str) -> Incident:
         now = self.clock_ms

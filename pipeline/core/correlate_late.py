@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
 from pipeline.core.assessor import Assessor
-from pipeline.core.correlate_rules import CorrelateRules
+from pipeline.core.correlate_again import CorrelateAgain
 from pipeline.core.correlate_state import LATE
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -98,18 +97,10 @@ def call(draft: Draft, desk: Desk, paged_before: int) -> None:
         desk.begin_escalation(draft)
 
 
-class CorrelateLate(CorrelateRules):
+class CorrelateLate(CorrelateAgain):
     """The part of correlate that learns late what alerts are about."""
 
     _enrich: Callable[[Alert], None] | None
-
-    @abstractmethod
-    def _assess(self, draft: Draft) -> None:
-        """Bring a known incident up to date after its members changed."""
-
-    @abstractmethod
-    def _touch_members(self, episodes: list[str]) -> None:
-        """Mark members as changed."""
 
     def _keep_late(self, event: EpisodeEvent, order: int) -> None:
         """Keep an alert that nobody knew an entity for; which configuration that was, only ingest knows for sure."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -47,11 +47,26 @@ HELD: Final = "h/"
 HABIT: Final = "k/"
 """Habits of conditions and rules."""
 
+LOOK: Final = "r/"
+"""Episodes that are to be weighed again; as a deadline: when."""
+
 LATE_TIMES: Final = "o/late"
 """Until when alerts may come that were enriched under the version before, and when those kept are looked at next."""
 
 CASE_SCHEMA: Final = 2
 """Of the state record of an incident: the incident and what the bridge was told of it."""
+
+
+class Look(NamedTuple):
+    """A second look at an episode.
+
+    Attributes:
+        due_ms: stream time.
+        incident_id: where the episode was put; where it is elsewhere by then, somebody decided so.
+    """
+
+    due_ms: int
+    incident_id: str
 
 
 class CorrelateState(Processor):
@@ -78,6 +93,7 @@ class CorrelateState(Processor):
         self._fresh_until_ms = 0
         self._late_due_ms: int | None = None
         self._drafts: dict[str, Draft] = {}
+        self._looks: dict[str, Look] = {}
         self._open_incidents: dict[str, int] = {}
         self._received_at_ms = 0
         self._dumps: dict[str, Callable[[str], bytes | None]] = {
@@ -88,6 +104,7 @@ class CorrelateState(Processor):
             HABIT: self._habits.dump,
             LATE: self._late.dump,
             GROUP: self._ruling.dump,
+            LOOK: self._dump_look,
         }
 
     def load(self, key: str, value: bytes) -> None:
@@ -107,6 +124,9 @@ class CorrelateState(Processor):
             self._late.load(name, value)
         elif kind == GROUP:
             self._ruling.load(name, value)
+        elif kind == LOOK:
+            self._looks[name] = look = Look(*orjson.loads(value))
+            self.timers.set(key, look.due_ms)
         elif key == ORDER:
             self._book.joined = int(value)
         elif key == LATE_TIMES:
@@ -135,6 +155,10 @@ class CorrelateState(Processor):
     def _dump_suppressed(self, name: str) -> bytes | None:
         found = self._suppressed.get(name)
         return None if found is None else to_json(found)
+
+    def _dump_look(self, name: str) -> bytes | None:
+        found = self._looks.get(name)
+        return None if found is None else to_json(list(found))
 
     def _dump_incident(self, name: str) -> bytes | None:
         snapshot, told = self._press.take_snapshot(name), self._book.told(name)

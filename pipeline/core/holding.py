@@ -78,7 +78,7 @@ class Holding:
         self._members: dict[str, Member] = {}
         self._groups: dict[str, dict[str, None]] = {}
         self._assessor = Assessor(desk, topology)
-        self._books: dict[str, Book] = {Wakes.EVIDENCE: Book(topology), Wakes.INCIDENT: Book(topology)}
+        self._books = {kind: Book(topology, by_time=False) for kind in (Wakes.EVIDENCE.value, Wakes.INCIDENT.value)}
         self._partners = Matcher(desk, self._books[Wakes.EVIDENCE])
 
     def __len__(self) -> int:

@@ -136,19 +136,38 @@ class Matcher:
             now_ms: stream time.
             forbids: tells the rule by which the episode must not join an incident; None: there are no such rules.
         """
+        return self._match(self._weighed(episode, space, now_ms, forbids))
+
+    def again(self, member: Member, home: Incident, now_ms: int, forbids: Forbids | None = None) -> Match:
+        """The same of a member, with what is known by now: whether another incident than its own is likely."""
+        weighed = self._weighed(member, home.space, now_ms, forbids)
+        return self._match([each for each in weighed if each[1] != home.id])
+
+    def _weighed(self, episode: Member, space: str, now_ms: int, forbids: Forbids | None) -> list[_Weighed]:
+        """The candidates, likeliest first."""
         weighed: list[_Weighed] = []
-        for incident in self.book.candidates(episode, space):
+        hot = self.book.hot(space, now_ms)
+        for incident in self.book.candidates(episode, space, hot):
             same = self.book.has_condition(incident.id, episode.alert_key)
             barred = self._barred(incident, episode, now_ms, same=same)
             if barred is not None and not (same or self.book.is_about(incident.id, episode.entity or "")):
                 continue
             tally = self.book.tally(incident.id)
-            verdict = weigh(episode, tally, now_ms - incident.detected_at_ms, same_condition=same)
+            age_ms = abs(episode.opened_at_ms - incident.detected_at_ms)
+            verdict = self.weigh(episode, incident, tally, age_ms, len(hot), same_condition=same)
+            if verdict is None:
+                continue
             rule = forbids(incident, tally) if forbids is not None and barred is None else None
             barred = barred if rule is None else WhyNot.RULE_NEVER
             weighed.append((-verdict.score, incident.id, barred, incident, verdict, rule))
         weighed.sort()  # ids are unique: nothing behind them is compared
-        return self._match(weighed)
+        return weighed
+
+    def weigh(
+        self, episode: Member, incident: Incident, tally: Tally, age_ms: int, hot: int, *, same_condition: bool
+    ) -> Verdict | None:
+        """How an episode stands to an incident with this tally; trainers look at both and weigh by other weights."""
+        return weigh(episode, tally, age_ms, hot, same_condition=same_condition)
 
     def ruled(self, incident: Incident, rule: str) -> Match:
         """A match that a rule has made."""
@@ -158,8 +177,8 @@ class Matcher:
 
     def would_join(self, episode: Member, tally: Tally, *, same_condition: bool) -> bool:
         """Whether an episode would join an incident with such a tally that begins now."""
-        score = weigh(episode, tally, 0, same_condition=same_condition).score
-        return score >= self.desk.config.correlation.join_at_least
+        verdict = weigh(episode, tally, 0, 1, same_condition=same_condition)
+        return verdict is not None and verdict.score >= self.desk.config.correlation.join_at_least
 
     def takes(self, incident: Incident, episode: Member, now_ms: int) -> bool:
         """Whether an incident may take an episode that a rule puts there: it is open, or may still be reopened."""

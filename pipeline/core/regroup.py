@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.core.book import Book
-from pipeline.core.desk import Desk
+from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.models.command import Command
@@ -65,6 +67,32 @@ def split(book: Book, draft: Draft, receiver: Draft, moving: list[Member], comma
     text = f"{len(moving)} episodes moved to {new.id}"
     draft.note("split", command.actor, text, IncidentChange.SPLIT, incident_id=new.id)
     return _move(book, draft, receiver, moving)
+
+
+def transfer(book: Book, giver: Draft, receiver: Draft, member: Member, because: dict[str, Any]) -> list[str]:
+    """Move a member and its ticket into another open incident, where correlate itself finds that it belongs.
+
+    Args:
+        book: holds both.
+        giver: of the incident that it leaves.
+        receiver: of the one that it joins.
+        member: the episode.
+        because: reason, score and evidence.
+
+    Returns:
+        The episodes whose records changed.
+    """
+    old, new = giver.incident, receiver.incident
+    new.tickets.extend(ticket for ticket in old.tickets if ticket.episode_id == member.episode_id)
+    old.tickets = [ticket for ticket in old.tickets if ticket.episode_id != member.episode_id]
+    new.opened_at_ms = min(new.opened_at_ms, member.event_at_ms)
+    facts = {"episode_id": member.episode_id, "from": old.id, "to": new.id}
+    giver.note(
+        "split", MACHINE, f"looked at again, it belongs to {new.id}: {member.summary}", IncidentChange.SPLIT, **facts
+    )
+    text = f"joined from {old.id}, looked at again: {member.summary}"
+    receiver.note("join", MACHINE, text, IncidentChange.UPDATED, **facts, **because)
+    return _move(book, giver, receiver, [member])
 
 
 def _move(book: Book, giver: Draft, receiver: Draft, moving: list[Member]) -> list[str]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 COMPARED_MEMBERS_MAX: Final = 12
 """Newest members whose text is compared with a newcomer's: bounds its cost."""
 
+JOINED_MAX: Final = 16
+"""Newest members of which it is known when they were opened: more in one minute says no more."""
+
 SYMPTOMS_MAX: Final = 10
 """Different symptoms told on the record; the rest is on the timeline."""
 
@@ -100,7 +103,8 @@ class Tally:
         systems: systems of the entities.
         depends: what of it is no place that things run on.
         needed_by: what the entities need -> the first entity that needs it; ``shared``: what several need -> all.
-        mentions: what texts name; ``named`` is everything within reach of what people name.
+        mentions: what texts name; ``named`` is everything within reach of what people name where
+            that is all there is to know what they are about.
         served: what is said of each service, or entity without one.
         outages: monitors' alerts that stand for everybody whom any of them serves.
         impacts: what follows from that, but for those that are ``stale``; `pipeline.core.prioritise` keeps it.
@@ -110,6 +114,8 @@ class Tally:
         severities: members by rank of severity.
         marks: what `join: never` rules know the members by -> how many are known so.
         newest: texts of the newest members; ``newest_ms`` is when the last was opened, in stream time.
+        joined_ms: when the newest members were opened, in stream time.
+        count: members.
         monitors: members that monitors reported; ``monitors_open`` and ``reports_open`` of both kinds are not over.
         about_version: changes whenever suspects may.
         ranked_for: what the incident's suspects were ranked for; None: not yet.
@@ -144,6 +150,8 @@ class Tally:
     marks: dict[str, int] = field(default_factory=dict)
     newest: deque[Words] = field(default_factory=lambda: deque(maxlen=COMPARED_MEMBERS_MAX))
     newest_ms: int = 0
+    joined_ms: deque[int] = field(default_factory=lambda: deque(maxlen=JOINED_MAX))
+    count: int = 0
     monitors: int = 0
     monitors_open: int = 0
     reports_open: int = 0
@@ -179,11 +187,13 @@ class Tally:
             self.symptoms.setdefault(member.summary)
         self.newest.append(Words(member.entity, by_people, member.terms))
         self.newest_ms = max(self.newest_ms, member.opened_at_ms)
+        self.joined_ms.append(member.opened_at_ms)
+        self.count += 1
         self._count_open(member, by_people, +1)
         self.monitors += not by_people
         for named in member.mentions:
             self.mentions.setdefault(named)
-            if by_people:
+            if by_people and member.entity is None:
                 self.named.update(dict.fromkeys(self.topology.reach(named)))
         for mark in member.marks:
             if BOUND not in mark:  # groups of an incident may be thousands

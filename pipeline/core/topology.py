@@ -50,6 +50,8 @@ SHARED_FATE: Final = frozenset({"host", "rack"})
 TITLES_MAX: Final = 20
 """Names in one sentence: nobody reads more, and a failure of a rack has hundreds."""
 
+Tie = tuple[str, int, float, str | None]
+
 
 class Topology:
     """Reach and paths in the dependency graph. Built once for a catalogue; answers are remembered."""
@@ -68,6 +70,7 @@ class Topology:
         }
         self._reach: dict[str, dict[str, int]] = {}
         self._shared_fate: dict[str, tuple[str, ...]] = {}
+        self._ties: dict[str, tuple[Tie, ...]] = {}
 
     def name(self, ref: str | None) -> str | None:
         """The reference as the one string that all share, where the catalogue lists it."""
@@ -96,6 +99,18 @@ class Topology:
             if ref not in self.entities:  # not remembered: what no catalogue lists is without bound
                 return {ref: 0}
             known = self._reach[ref] = self._search(self._names[ref])
+        return known
+
+    def ties(self, ref: str) -> tuple[Tie, ...]:
+        """What an entity needs, without itself: reference, hops, specificity, and the kind of place where it is one."""
+        known = self._ties.get(ref)
+        if known is None:
+            reach = self.reach(ref)
+            known = tuple(
+                (each, hops, self.specificity(each), self._hosting.get(each)) for each, hops in reach.items() if hops
+            )
+            if ref in self.entities:
+                self._ties[ref] = known
         return known
 
     def shared_fate(self, ref: str) -> tuple[str, ...]:

@@ -67,8 +67,8 @@ def test_an_incident_is_explained_in_words(stories: str) -> None:
         "Why P1\n  impact severe: 5,000 a minute or more at stake",
         "Policy retail 2026.1, configuration ",
         "one of the two depends on the other",
-        "one depends on the other +3.57, time since the last symptom joined +",
-        "how long ago the incident began -0.13, at first +0.00: log-odds +4.46, probability 0.99",
+        "how much of that has to do with it +",
+        f", at first {BIAS:+.2f}: log-odds +",
         "Suspects\n  1. resource:default/payments-db",
         "paged noor.haddad (storefront) for Checkout: opened; runbook https://",
     ):
@@ -101,7 +101,7 @@ def test_an_episode_is_explained_in_words(stories: str) -> None:
     joined = ask(stories, named("Checkout")["id"])["episodes"][1]
     said = words(stories, joined["episodes"][0])
     assert "its words name what the incident is about" in said
-    assert "one's text names the other +2.40" in said
+    assert f"at first {BIAS:+.2f}: log-odds +" in said
     assert "History\n" in said
     assert "cleared: Checkout page" in said
 

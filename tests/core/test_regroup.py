@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.models.decision import Disposition
+from pipeline.models.episode import EpisodeChange
 from tests.core.builders import HOUR, T0, WIKI, alert, values
 from tests.core.rooms import Room, actions, two_incidents
 
@@ -80,9 +81,10 @@ def test_members_keep_their_order_over_a_split_a_join_and_a_restart() -> None:
     room.ask("split", T0 + 5, episodes=["EP-b"], target={"incident_id": old})
     room.open(alert("a0", summary="joined last"), T0 + 6)
     symptoms = room.incidents()[room.decisions[-1].incident_id or ""]["symptoms"]
+    room.news("a0", EpisodeChange.RESOLVED, T0 + 7)
     room.restart()
-    room.open(alert("z"), T0 + 7)
-    assert room.incidents()[room.decisions[-1].incident_id or ""]["symptoms"] == [*symptoms, "z is out of bounds"]
+    room.open(alert("a0", summary="back again"), T0 + 8, episode_id="EP-z")
+    assert room.incidents()[room.decisions[-1].incident_id or ""]["symptoms"] == [*symptoms, "back again"]
 
 
 def test_regrouping_leaves_no_trace_of_an_ended_incident_in_the_indexes() -> None:
