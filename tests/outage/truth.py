@@ -23,9 +23,9 @@ class Family(NamedTuple):
     incidents_max: int = 1
 
 
-PORTAL_PARTS: Final = 5
-"""The customer portal fails for two reasons at once, and what fails an hour after the database's first sign, or ten
-minutes after its neighbour, stands apart; the bridge incident holds them together."""
+PORTAL_PARTS: Final = 6
+"""The customer portal fails for two reasons at once, and what fails half an hour after the database's first sign, or
+minutes after its neighbours, stands apart; the bridge incident holds five of them together."""
 
 HALVES: Final = 2
 """The second half shows too late for the first."""
