@@ -54,6 +54,8 @@ _REASONS: Final[dict[Reason, tuple[str, ...]]] = {
 }
 """Reason -> the measures that speak for it; of equals the first in the table."""
 
+_REASON_OF: Final = {name: reason for reason, names in _REASONS.items() for name in names}
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -83,10 +85,13 @@ class Verdict:
         """What speaks for it most."""
         if self.ruled is not None:
             return self.ruled
-        told = self.contributions
-        strength = {reason: sum(told.get(name, 0.0) for name in names) for reason, names in _REASONS.items()}
-        kin = Reason.DEPENDENCY if "same_entity" not in told else Reason.SAME_ENTITY
-        strength[kin] += told.get("related", 0.0) + told.get("same_system", 0.0)
+        strength = dict.fromkeys(_REASONS, 0.0)
+        contributions = self.contributions
+        for name, value in contributions.items():
+            if (reason := _REASON_OF.get(name)) is not None:
+                strength[reason] += value
+        kin = Reason.SAME_ENTITY if "same_entity" in contributions else Reason.DEPENDENCY
+        strength[kin] += contributions.get("related", 0.0) + contributions.get("same_system", 0.0)
         strongest = max(strength, key=strength.__getitem__)
         return strongest if strength[strongest] >= DECIDES_FROM else Reason.COMBINED_EVIDENCE
 

@@ -75,7 +75,7 @@ class Match(NamedTuple):
     @property
     def by_rule(self) -> bool:
         """Whether a rule put it there."""
-        return self.verdict is not None and self.verdict.reason == Reason.RULE_JOIN
+        return self.verdict is not None and self.verdict.ruled is Reason.RULE_JOIN
 
     @property
     def opens_because(self) -> Reason:
