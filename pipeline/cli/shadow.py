@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -56,6 +57,9 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **more)
         except (ShadowError, ScanError, StoreError, HealthServerError) as error:
             raise click.ClickException(str(error)) from error
+        except shutil.Error as error:
+            (first, *_), *_ = error.args[0]
+            raise click.ClickException(f"{first} cannot be copied") from error
         except OSError as error:
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
@@ -65,6 +69,13 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
 def _place(settings: Settings) -> Path:
     if settings.shadow_config is None:
         raise ShadowError("set SPILLWAY_SHADOW_CONFIG to a directory of the shadow's own")
+    place = settings.shadow_config.resolve()
+    active = None if settings.config_dir is None else settings.config_dir.resolve()
+    if active is not None and (active in (place, *place.parents) or place in active.parents):
+        raise ShadowError(
+            f"SPILLWAY_SHADOW_CONFIG ({settings.shadow_config}) and SPILLWAY_CONFIG ({settings.config_dir}) are one "
+            "inside of the other: the active configuration would hold the shadow's files; set them side by side"
+        )
     return settings.shadow_config
 
 
@@ -145,9 +156,13 @@ def promote_() -> None:
 def drop_() -> None:
     """End the shadow and forget what it found."""
     place = _place(read_settings(None))
-    there = read_beginning(place)
+    try:
+        there = read_beginning(place)
+        said = "there is no shadow" if there is None else f"shadow {there.version[:12]} is dropped"
+    except ShadowError:  # whatever is in its file: dropping is what helps
+        said = "a shadow that could not be read is dropped"
     drop(place)
-    click.echo("there is no shadow" if there is None else f"shadow {there.version[:12]} is dropped")
+    click.echo(said)
 
 
 @shadow.command()

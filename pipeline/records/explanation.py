@@ -187,7 +187,8 @@ def _alert_document(told: Told, asked: Asked) -> dict[str, Any] | None:
     hidden = [hidden_document(each) for each in told.hidden(asked.text) if each.episode_id not in known]
     if not documents and not hidden:
         return None
-    alerts = [_alert(each) for each in entries]
+    # That a condition is chronic is told of its key and of no alert.
+    alerts = [_alert(each) for each in entries if "origin" in each["facts"]]
     return {"kind": "alert", "asked": asked.text, "alerts": alerts, "episodes": documents, "hidden": hidden}
 
 

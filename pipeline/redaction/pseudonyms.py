@@ -52,7 +52,7 @@ class Pseudonyms:
 
     def mail(self, address: str) -> str:
         """An e-mail address: person and domain replaced, the last part of the domain kept."""
-        before, _, last = address.rpartition(".")
+        before, _, last = address.replace("%40", "@").rpartition(".")
         return f"{self.person(before)}.{last}"
 
     def secret(self, text: str) -> str:

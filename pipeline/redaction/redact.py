@@ -14,7 +14,7 @@ import orjson
 
 from pipeline.core.step import StreamRecord
 from pipeline.redaction.pseudonyms import Pseudonyms
-from pipeline.redaction.rules import INSTITUTIONS, PEOPLE, SECRETS, TOLD_BY, RedactionRules, folded
+from pipeline.redaction.rules import INSTITUTIONS, PEOPLE, SECRET_ENDS, SECRETS, TOLD_BY, RedactionRules, folded
 
 NESTING_LEVELS_MAX: Final = 60
 """Deeper than any source nests; what is below goes as a whole."""
@@ -30,24 +30,40 @@ _NUMBERED: Final = ("id", "ids", "phone", "phonenumber", "mobile", "telephone")
 
 _KEPT, _PEOPLE, _SECRET, _PLAIN = "keep", "people", "secret", "plain"
 
-_MAIL: Final = r"(?P<mail>[\w.%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
+_MAIL: Final = r"(?P<mail>[\w.%+'-]{1,64}(?:@|%40)(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
 _KNOWN_SHAPES: Final = (
-    r"(?P<pem>-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?)"
+    r"(?P<pem>-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z))"
     r"|(?P<jwt>\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
     r"|(?P<known>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[a-z]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[a-z]-[\w-]{10,}"
     r"|\bglpat-[\w-]{15,}|\bsk-[\w-]{20,}|\bAIza[\w-]{30,})"
-    r"|(?P<login>(?<=://)[^\s/@:]{1,128}:[^\s/@]{1,256}(?=@))"
+    r"|(?P<login>(?<=://)[^\s/@:]{0,128}:[^\s/@]{1,256}(?=@))"
 )
+_QUOTE: Final = r"(?:\\{0,7}[\"'])?"
+"""JSON within a text of JSON has strokes before its quotes."""
+
 _SAID_TO_BE: Final = (
     r"(?P<before>\b(?:bearer|basic)\s+)(?P<bearer>(?=[\w.~+/=-]{0,200}[\d+/=])[\w.~+/=-]{8,})"
+    rf"|(?P<scheme>\bauthorization{_QUOTE}\s{{0,3}}[=:]\s{{0,3}}{_QUOTE}"
+    r"(?:apikey|basic|bearer|digest|geniekey|negotiate|splunk|token)\s+)(?P<credential>[\w.~+/=-]{8,})"
+    r"|(?P<flag>(?<![\w-])--(?:[\w-]{0,40}-)?(?:password|passwd|passphrase|pwd|secret|token|api-?key|access-?key)"
+    r"\s{1,3})(?P<given>[^\s\"'&,;-][^\s\"'&,;]{2,})"
     r"|(?P<name>\b(?:[\w-]{0,40}[_-])?(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|sig"
-    r"|signature)[\"']?\s{0,3}[=:]\s{0,3}[\"']?)(?P<said>[^\s\"'&,;]{3,})"
+    rf"|signature){_QUOTE}\s{{0,3}}[=:]\s{{0,3}}{_QUOTE})"
+    r"(?P<said>(?<=[\"'])[^\"'\\]{3,256}(?=\\{0,7}[\"'])|(?:(?!\\{1,7}[\"'])[^\s\"'&,;]){3,})"
 )
 _PHONE: Final = r"(?P<phone>(?<![\w+])\+\d{1,3}[ (/.-]{0,2}\d(?:[ ()/.-]{0,2}\d){6,12}\b)"
 _PATTERN: Final = re.compile(rf"{_KNOWN_SHAPES}|{_MAIL}|{_PHONE}|{_SAID_TO_BE}", re.IGNORECASE)
 _ADDRESS: Final = re.compile(_MAIL)
-_WORTH_A_LOOK: Final = re.compile(r"[@+:=.]|bearer|basic|AKIA|ASIA|gh._|github_|xox|glpat|sk-|AIza", re.IGNORECASE)
+_WORTH_A_LOOK: Final = re.compile(
+    r"[@+:=.]|--|\[~|bearer|basic|AKIA|ASIA|gh._|github_|xox|glpat|sk-|AIza", re.IGNORECASE
+)
 """Without any of these no pattern can match; most texts have none but a colon."""
+
+_FIELD: Final = re.compile(
+    r"(?P<quote>\\{0,7}\")(?P<field>[\w .-]{1,64})(?P=quote)\s{0,8}:\s{0,8}(?P=quote)"
+    r"(?P<value>[\s\S]{0,1024}?)(?<!\\)(?P=quote)"
+)
+"""A field of JSON within a text that is none as a whole: cut off, one of many, not UTF-8, or quoted by somebody."""
 
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:[._'-][^\W\d_]+)*")
 _PARTS: Final = re.compile(r"[^\W\d_]+")
@@ -102,8 +118,9 @@ class Redactor:
         if depth > NESTING_LEVELS_MAX:
             return
         if isinstance(value, dict):
+            about = _name_beside_value(value)
             for name, each in value.items():
-                inner = (*path, folded(name))
+                inner = (*path, folded(about if about and name in _VALUES else name))
                 self._learn(each, inner, depth + 1, people=people or self._kind(inner) == _PEOPLE)
         elif isinstance(value, list):
             for each in value:
@@ -125,7 +142,7 @@ class Redactor:
     def redacted(self, record: StreamRecord) -> StreamRecord:
         """The record without people and secrets. Topic, place, time and what is no text stay."""
         headers = tuple((name, self._header(name, value)) for name, value in record.headers)
-        return record._replace(key=self._bytes(record.key), value=self._value(record.value), headers=headers)
+        return record._replace(key=self._value(record.key), value=self._value(record.value), headers=headers)
 
     def _header(self, name: str, value: bytes) -> bytes:
         kind = self._kind((folded(name),))
@@ -133,7 +150,7 @@ class Redactor:
             self.replaced += 1
             text = value.decode(errors="replace")
             return (self._pseudonyms.person(text) if kind == _PEOPLE else self._pseudonyms.secret(text)).encode()
-        return self._bytes(value) or value
+        return self._value(value) or value
 
     def _value(self, value: bytes | None) -> bytes | None:
         document = None if value is None else _document(value)
@@ -157,9 +174,9 @@ class Redactor:
             self.replaced += 1
             return None
         if isinstance(value, dict):
-            walked = {}
+            walked, about = {}, _name_beside_value(value)
             for name, each in value.items():
-                inner = (*path, folded(name))
+                inner = (*path, folded(about if about and name in _VALUES else name))
                 said = self._kind(inner)
                 under = said if said == _KEPT or kind == _PLAIN else kind
                 walked[self._field(name)] = each if said == _KEPT else self._walk(each, inner, depth + 1, under)
@@ -185,8 +202,8 @@ class Redactor:
         return self._pseudonyms.person(text)
 
     def _number(self, value: float, path: tuple[str, ...], kind: str) -> float:
-        """A number that names somebody; others are counts, which decisions need."""
-        if kind == _PLAIN or not (path and path[-1].endswith(_NUMBERED)):
+        """A number that is a secret or names somebody; others are counts, which decisions need."""
+        if kind != _SECRET and (kind == _PLAIN or not (path and _names_somebody(path[-1]))):
             return value
         self.replaced += 1
         return self._pseudonyms.number(value)
@@ -200,7 +217,7 @@ class Redactor:
         leaf = path[-1]
         if leaf not in self._kinds and leaf.endswith(TOLD_BY):
             leaf = next(leaf.removesuffix(end) for end in TOLD_BY if leaf.endswith(end))
-        return self._kinds.get(leaf, _PLAIN)
+        return self._kinds.get(leaf) or (_SECRET if path[-1].endswith(SECRET_ENDS) else _PLAIN)
 
     # -- texts
 
@@ -212,22 +229,36 @@ class Redactor:
         if _WORTH_A_LOOK.search(changed):
             changed = _PATTERN.sub(self._replacement, changed)
             changed = _MENTION.sub(self._mention, changed)
+            changed = self._fields(changed)
         if self._words:
             changed = _WORDS.sub(self._names, changed)
         self.replaced += changed != text
         return changed
 
+    def _fields(self, text: str) -> str:
+        """A text without what its fields of JSON hold, where they hold people or secrets."""
+        return _FIELD.sub(self._held, text) if '"' in text else text
+
+    def _held(self, found: re.Match[str]) -> str:
+        kind, value = self._kind((folded(found["field"]),)), found["value"]
+        makers = {_PEOPLE: self._pseudonyms.person, _SECRET: self._pseudonyms.secret, _PLAIN: self._fields}
+        begin, end = (each - found.start() for each in found.span("value"))
+        return found[0][:begin] + makers.get(kind, str)(value) + found[0][end:]
+
     def _field(self, name: str) -> str:
-        """The name of a field, which may be an address."""
-        return _PATTERN.sub(self._replacement, name) if "@" in name else name
+        """The name of a field, which may be an address or a person's name: those have spaces, fields have none."""
+        changed = _PATTERN.sub(self._replacement, name) if "@" in name else name
+        changed = _WORDS.sub(self._names, changed) if " " in changed else changed
+        self.replaced += changed != name
+        return changed
 
     def _replacement(self, found: re.Match[str]) -> str:
         said, how = found.lastgroup, self._pseudonyms
         if said == "mail" and found[0].casefold() in self._no_mail:
             return found[0]
         makers: dict[str | None, Callable[[str], str]] = {"mail": how.mail, "phone": how.phone}
-        if said in ("bearer", "said"):
-            return (found["before"] or found["name"] or "") + how.secret(found[said])
+        if said in ("bearer", "credential", "given", "said"):
+            return found[0].removesuffix(found[said]) + how.secret(found[said])
         return makers.get(said, how.secret)(found[0])
 
     def _mention(self, found: re.Match[str]) -> str:
@@ -246,16 +277,30 @@ class Redactor:
 
         def one(part: re.Match[str]) -> str:
             word = part[0]
-            if word.casefold() in known and (joined or word[0].isupper()):
+            if word.casefold() in known and (joined or not word[0].islower()):
                 return self._pseudonyms.token(word)
             return word
 
         return _PARTS.sub(one, text)
 
 
+_VALUES: Final = ("value", "Value")
+
+
+def _name_beside_value(pairs: dict[str, Any]) -> str:
+    """The name in ``{"name": "X-Auth-Token", "value": ...}``, as lists of headers, labels and fields have it."""
+    name = next((pairs[each] for each in ("name", "Name", "key", "Key") if each in pairs), None)
+    return name if isinstance(name, str) and any(each in pairs for each in _VALUES) else ""
+
+
+def _names_somebody(field: str) -> bool:
+    """Whether a number under this name tells who it is; `users: 5` is a count."""
+    return field.endswith(_NUMBERED) or (field in PEOPLE and not field.endswith("s"))
+
+
 def _document(value: bytes) -> Any:
-    """The JSON object or list of a value, or None."""
-    if value.lstrip()[:1] not in (b"{", b"["):
+    """The JSON object, list or text of a value, or None."""
+    if value.lstrip()[:1] not in (b"{", b"[", b'"'):
         return None
     try:
         return orjson.loads(value)
@@ -264,8 +309,8 @@ def _document(value: bytes) -> Any:
 
 
 def _nested(text: str) -> Any:
-    """The JSON object or list that a text holds, as notifications wrap the messages of others; or None."""
-    if not text.startswith(("{", "[")):
+    """The JSON object, list or text that a text holds, as notifications wrap the messages of others; or None."""
+    if text.lstrip()[:1] not in ("{", "[", '"'):
         return None
     try:
         return orjson.loads(text)

@@ -45,6 +45,12 @@ SECRETS: Final = (
 ).split()
 """Fields that hold secrets, spelt as in `PEOPLE`."""
 
+SECRET_ENDS: Final = (
+    "accesskey", "apikey", "authorization", "cookie", "credentials", "passphrase", "passwd", "password",
+    "privatekey", "pwd", "secret", "secretkey", "token",
+)  # fmt: skip
+"""Ends of a field's name that hold a secret whatever is before them: ``db_password``, ``X-Auth-Token``."""
+
 
 class RulesError(Exception):
     """The file of rules cannot be used; the message is one line."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -64,6 +64,8 @@ def begin(place: Path, source: Path, active: Config, now_ms: int, warm_up_ms: in
         raise ShadowError(f"{place} holds files and no shadow: give SPILLWAY_SHADOW_CONFIG a directory of its own")
     if place.resolve() in (source.resolve(), *source.resolve().parents):
         raise ShadowError(f"{source} is inside of the shadow's own place: start the shadow from another directory")
+    if source.resolve() in place.resolve().parents:
+        raise ShadowError(f"{place} is inside of {source}, which would hold a copy of itself: set another place")
     config = checked(source)
     if config.version == active.version:
         raise ShadowError(f"{source} is the active configuration: there is nothing to compare")
@@ -71,7 +73,12 @@ def begin(place: Path, source: Path, active: Config, now_ms: int, warm_up_ms: in
     name = short_id("SH", config.version, active.version, str(now_ms))
     beginning = Beginning(name, config.version, active.version, now_ms, now_ms - warm_up_ms)
     (place / _BEGUN).write_bytes(orjson.dumps(asdict(beginning)))
-    shutil.copytree(source, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    try:
+        shutil.copytree(source, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    except shutil.Error as error:  # of all that could not be copied, such as a link to nothing
+        _clear(place)
+        (first, *_), *_ = error.args[0]
+        raise ShadowError(f"{first} cannot be copied to {place}: mend or remove it, then start the shadow") from error
     if (copied := checked(place).version) != config.version:
         _clear(place)
         raise ShadowError(
@@ -89,11 +96,24 @@ def read_beginning(place: Path) -> Beginning | None:
     """
     try:
         with (place / MARKER).open("rb") as file:
-            return Beginning(**orjson.loads(file.read(MARKER_BYTES_MAX)))
+            return _beginning(orjson.loads(file.read(MARKER_BYTES_MAX)))
     except FileNotFoundError:
         return None
     except (orjson.JSONDecodeError, TypeError, OSError) as error:
         raise ShadowError(f"{place / MARKER} cannot be read ({error}): drop the shadow and start it again") from error
+
+
+def _beginning(document: dict[str, Any]) -> Beginning:
+    """What the file says.
+
+    Raises:
+        TypeError: a field is missing, is not ours, or is of another type.
+    """
+    beginning = Beginning(**document)
+    texts, times = (beginning.id, beginning.version, beginning.baseline), (beginning.started_at_ms, beginning.from_ms)
+    if not all(isinstance(each, str) for each in texts) or not all(isinstance(each, int) for each in times):
+        raise TypeError("a field is of another type")
+    return beginning
 
 
 def drop(place: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.core.measures import GOES_ON
 from pipeline.models.decision import Decision, Disposition, Reason, WhyNot
 from pipeline.records.questions import entries_of_alert, entries_of_episode
 from pipeline.records.store import RecordsStore
-from tests.cli.conftest import day
+from tests.cli.conftest import day, told
 from tests.cli.test_explain import ask, named, row, run, words
 
 
@@ -189,3 +189,16 @@ def test_every_contribution_has_words_and_every_obstacle_is_in_the_page_of_event
     assert {*WEIGHTS.curves, GOES_ON, REST} <= EVIDENCE_WORDS.keys()
     page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
     assert all(f"| `{why}` |" in page for why in WhyNot)
+
+
+def test_the_key_of_a_chronic_condition_is_explained_though_that_it_is_chronic_is_told_of_no_alert(
+    stories: str, records: RecordsStore
+) -> None:
+    (first,) = (each for each in decided(Disposition.OPENED) if each.origin.topic == "alerts.raw.alertmanager")
+    (event,) = (each for each in told() if each.incident_id == first.incident_id and each.revision == 1)
+    facts = {"alert_key": first.alert_key, "episode_id": first.episode_id, "incidents": 5.0, "days": 3.0}
+    entry = {"at_ms": event.at_ms, "action": "chronic", "actor": "spillway", "text": "chronic", "facts": facts}
+    records.project([event._replace(revision=10_000, entries=[entry])])
+    document = ask(stories, first.alert_key or "")
+    assert [each["episode_id"] for each in document["alerts"]] == [first.episode_id]
+    assert [each["episode_id"] for each in document["episodes"]] == [first.episode_id]

@@ -40,7 +40,7 @@ def redacted(value: Any, rules: RedactionRules | None = None, key: bytes = KEY) 
     redactor.learn(before)
     after = redactor.redacted(before).value
     assert after is not None
-    return after.decode() if isinstance(value, bytes) else orjson.loads(after)
+    return after.decode(errors="replace") if isinstance(value, bytes) else orjson.loads(after)
 
 
 def decided(records: list[StreamRecord]) -> tuple[list[list[Any]], list[Any]]:
@@ -225,3 +225,57 @@ def shape(value: Any) -> Any:
     if isinstance(value, list):
         return [shape(each) for each in value]
     return type(value)
+
+
+EVADING: dict[str, Any] = {
+    "a field whose name ends as a secret's": {"labels": {"db_password": "marlin1", "awsSecretAccessKey": "marlin1"}},
+    "a secret that is a number": {"password": 90417733},
+    "a person who is a number": {"assignee": 90417733},
+    "a header among many": {"headers": [{"name": "X-Auth-Token", "value": "marlin1"}]},
+    "JSON after a space": {"message": ' {"assignee":"marlin1"}'},
+    "JSON in JSON in JSON": {"message": '"{\\"assignee\\":\\"marlin1\\"}"'},
+    "JSON that somebody quotes": {"message": 'got {"assignee":"marlin1"} and {\\"password\\":\\"marlin1\\"}'},
+    "JSON that is cut off": b'{"assignee":"marlin1","rest":"',
+    "JSON after a byte order mark": b'\xef\xbb\xbf{"assignee":"marlin1"}',
+    "JSON that is not UTF-8": b'{"assignee":"marlin1","from":"\xff"}',
+    "JSON with a number that is none": b'{"assignee":"marlin1","load":NaN}',
+    "lines of JSON": b'{"assignee":"marlin1"}\n{"assignee":"marlin1"}',
+    "an address without a login": {"message": "cannot reach redis://:marlin1@cache:6379"},
+    "an option of a command": {"message": "backup --password marlin1 --host a"},
+    "a secret with spaces": {"message": 'password: "the marlin1 of"'},
+    "a scheme": {"message": "Authorization: Token marlinmarlin1"},
+    "a mention alone": {"message": "ask [~marlin1] please"},
+    "an address in a URL": {"message": "see /u/marlin1%40corp.example"},
+    "an address as a field": {"votes": {"marlin1@corp.example": 3}},
+    "an encrypted key": {
+        "message": "-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: AES-128-CBC\n\nmarlin1\n-----END RSA PRIVATE KEY-----"
+    },
+}
+
+
+@pytest.mark.parametrize("value", EVADING.values(), ids=EVADING)
+def test_a_person_or_secret_leaves_in_no_disguise(value: Any) -> None:
+    after = redacted(value)
+    text = after if isinstance(after, str) else orjson.dumps(after).decode()
+    assert "marlin1" not in text
+    assert "90417733" not in text
+
+
+def test_a_name_is_replaced_as_a_field_and_in_scripts_without_capitals() -> None:
+    said = redacted({"assignee": "محمد الخوارزمي", "text": "اتصل محمد الخوارزمي"})
+    assert "الخوارزمي" not in said["text"]
+    counted = redacted({"assignee": "Ada Lovelace", "votes": {"Ada Lovelace": 3}})
+    assert list(counted["votes"]) == [counted["assignee"]]
+
+
+def test_keys_and_headers_are_redacted_as_values_are() -> None:
+    headers = (("context", b'{"assignee":"marlin1"}'), ("X-Auth-Token", b"marlin1"))
+    before = record({"a": 1})._replace(key=b'{"assignee":"marlin1"}', headers=headers)
+    after = Redactor(RedactionRules(), KEY).redacted(before)
+    assert "marlin1" not in repr(after)
+    assert after.value == before.value
+
+
+def test_counts_of_people_stay_numbers_that_mean_what_they_meant() -> None:
+    value = {"users": 5, "watchers": 2, "token_count": 7}
+    assert redacted(value) == value

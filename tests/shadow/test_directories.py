@@ -192,3 +192,43 @@ def test_a_marker_that_is_none_of_ours_is_told(directories: Directories) -> None
         read_beginning(directories.place)
     drop(directories.place)
     assert read_beginning(directories.place) is None
+
+
+@pytest.mark.parametrize("inside", ["active", "source", "around"])
+def test_a_place_that_would_put_the_shadows_files_into_a_configuration_is_refused(
+    directories: Directories, inside: str
+) -> None:
+    place = {
+        "active": directories.active / "shadow",
+        "source": directories.source / "shadow",
+        "around": directories.active.parent,
+    }
+    directories.environment["SPILLWAY_SHADOW_CONFIG"] = str(place[inside])
+    before = load_config(directories.active).version
+    refused = directories.command("start", str(directories.source))
+    assert refused.exit_code == 1
+    assert "inside of" in refused.output
+    assert load_config(directories.active).version == before
+    assert not (place[inside] / MARKER).exists()
+
+
+def test_a_file_that_cannot_be_copied_is_named_and_nothing_is_left(directories: Directories) -> None:
+    (directories.source / "gone.txt").symlink_to(directories.source / "nowhere")
+    refused = directories.command("start", str(directories.source))
+    assert refused.exit_code == 1
+    assert f"{directories.source / 'gone.txt'} cannot be copied" in refused.output
+    assert list(directories.place.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"id":1,"version":null,"baseline":"b","started_at_ms":1,"from_ms":1}'])
+def test_a_shadow_whose_file_is_broken_is_told_in_a_sentence_and_can_be_dropped(
+    directories: Directories, text: str
+) -> None:
+    directories.begin()
+    (directories.place / MARKER).write_text(text)
+    refused = directories.command("promote")
+    assert refused.exit_code == 1
+    assert "drop the shadow and start it again" in refused.output
+    assert directories.command("drop").exit_code == 0
+    assert list(directories.place.iterdir()) == []
+    directories.begin()
