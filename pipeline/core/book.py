@@ -289,9 +289,10 @@ class Book:
         if not self._by_time:
             return found
         for incident_id in islice(reversed(self._newest_ms), HOT_LOOKED_MAX):
-            if now_ms - self._newest_ms[incident_id] > HOT_MS or len(found) > HOT_MAX:
+            if len(found) > HOT_MAX:
                 break
-            if self._space(incident_id) == space:
+            # What waited, and what was regrouped, is entered last and is none of the newest.
+            if now_ms - self._newest_ms[incident_id] <= HOT_MS and self._space(incident_id) == space:
                 found.append(incident_id)
         return found
 

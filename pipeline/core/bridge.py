@@ -258,12 +258,20 @@ class BridgeProcessor(Processor):
 
     def _follow(self, draft: Draft, known: Summary, summary: Summary) -> None:
         bridge = draft.incident
-        states = [self._summaries[each].state for each in bridge.members if each in self._summaries]
-        if bridge.state in OPEN_STATES and not any(state in OPEN_STATES for state in states):
-            done = Resolution(code="members_resolved", summary="all member incidents are resolved")
-            self._desk.resolve(draft, MACHINE, done)
-        elif summary.state in OPEN_STATES and known.state not in OPEN_STATES and bridge.resolved_at_ms is not None:
+        if self._end_with_members(draft):
+            return
+        if summary.state in OPEN_STATES and known.state not in OPEN_STATES and bridge.resolved_at_ms is not None:
             self._desk.reopen(draft, MACHINE, f"reopened: {summary.incident_id} came back")
+
+    def _end_with_members(self, draft: Draft) -> bool:
+        """Resolve an open bridge none of whose members is open any more; whether it did."""
+        bridge = draft.incident
+        states = [self._summaries[each].state for each in bridge.members if each in self._summaries]
+        if bridge.state not in OPEN_STATES or any(state in OPEN_STATES for state in states):
+            return False
+        done = Resolution(code="members_resolved", summary="all member incidents are resolved")
+        self._desk.resolve(draft, MACHINE, done)
+        return True
 
     def _aggregate(self, draft: Draft) -> None:
         """Impact over all members, populations counted once, peaks kept."""
@@ -328,6 +336,7 @@ class BridgeProcessor(Processor):
         text = f"{summary.incident_id} has become a Major Incident of its own: {summary.title}"
         draft.note("unlink", MACHINE, text, IncidentChange.UPDATED, incident_id=summary.incident_id)
         self._aggregate(draft)
+        self._end_with_members(draft)
         self._publish(draft, effects)
         self._open(summary, [summary], self._major(summary.domain, [summary]), effects)
 

@@ -259,7 +259,7 @@ class CorrelateProcessor(CorrelateLate):
             return
         draft = self._draft(incident)
         if not remember(draft, command):
-            del self._drafts[incident.id]
+            self._forget_empty(draft)
             return
         if command.type == CommandType.MERGE:
             self._merge(draft, command)

@@ -14,6 +14,7 @@ from math import log
 from typing import Any, Final
 
 from pipeline.core import recovery, regroup
+from pipeline.core.correlate_habits import in_hand
 from pipeline.core.correlate_rules import CorrelateRules
 from pipeline.core.correlate_state import LOOK, MEMBER, ORDER, Look
 from pipeline.core.desk import MACHINE
@@ -73,24 +74,23 @@ class CorrelateAgain(CorrelateRules):
             return
         if not joined and max((other.verdict.score for other in match.others), default=0.0) < NEAR_FROM:
             return
-        look = self._looks[episode.episode_id] = Look(self.clock_ms + LOOK_AFTER_MS, episode.incident_id)
-        self.touch(LOOK + episode.episode_id)
-        self.timers.set(LOOK + episode.episode_id, look.due_ms)
+        self._looks[episode.episode_id] = Look(self.clock_ms + LOOK_AFTER_MS, episode.incident_id)
+        self._look_changed(episode.episode_id)
+
+    def _look_changed(self, episode_id: str) -> None:
+        look = self._looks.get(episode_id)
+        self.touch(LOOK + episode_id)
+        self.timers.set(LOOK + episode_id, None if look is None else look.due_ms)
 
     def _look_again(self, episode_id: str) -> None:
         """Weigh an episode again, and move it where it belongs now."""
         look = self._looks.pop(episode_id)
-        self.touch(LOOK + episode_id)
-        self.timers.set(LOOK + episode_id, None)
+        self._look_changed(episode_id)
         member = self._book.member(episode_id)
         if member is None or member.incident_id != look.incident_id or any(BOUND in mark for mark in member.marks):
             return
         incident = self._book.case(member.incident_id).incident
-        if (
-            incident.state not in OPEN_STATES
-            or incident.assignee is not None
-            or incident.acknowledged_at_ms is not None
-        ):
+        if incident.state not in OPEN_STATES or in_hand(incident):
             return
         if incident.episodes_total > APART_MEMBERS_MAX:
             return
@@ -148,8 +148,9 @@ class CorrelateAgain(CorrelateRules):
         if receiver is not None and moved:
             recovery.settle(self._desk, self._book, receiver)
             self._assess(receiver)
+            self._regrouped(command, receiver)
         elif receiver is not None and receiver.incident is not draft.incident:
-            del self._drafts[receiver.incident.id]
+            self._forget_empty(receiver)
 
     def _split(self, draft: Draft, command: Command) -> None:
         """Move the named episodes out into an incident of their own."""
@@ -163,6 +164,15 @@ class CorrelateAgain(CorrelateRules):
         self._assess(draft)
         for each in (receiver, draft):  # what still fires may all be on one side now
             recovery.settle(self._desk, self._book, each)
+            self._regrouped(command, each)
+
+    def _regrouped(self, command: Command, draft: Draft) -> None:
+        """Who is together in an incident now is so because a person said it: nobody there is weighed again."""
+        if command.actor == MACHINE:
+            return
+        for member in self._book.members_of(draft.incident.id):
+            if self._looks.pop(member.episode_id, None) is not None:
+                self._look_changed(member.episode_id)
 
     def _touch_members(self, episodes: list[str]) -> None:
         for episode_id in episodes:

@@ -40,7 +40,7 @@ class CorrelateHabits(CorrelateState):
         """A run is over. What flapped, or fell silent, says nothing of how long such runs are."""
         if event.change != EpisodeChange.RESOLVED or event.reason != Reason.RESOLVED:
             return
-        by_itself = incident is None or not _in_hand(incident)
+        by_itself = incident is None or not in_hand(incident)
         length_ms = event.at_ms - opened_at_ms
         now_ms = self.clock_ms
         self._changed(self._habits.run_ended(event.alert_key, length_ms, by_itself=by_itself, now_ms=now_ms))
@@ -51,7 +51,7 @@ class CorrelateHabits(CorrelateState):
             return  # its members are in another, whose end says it
         members = self._book.members_of(incident.id)
         conditions = dict.fromkeys(each.alert_key for each in members if each.feed_class != FeedClass.DESK)
-        mattered = _in_hand(incident) or len({each.alert_key for each in members}) > 1
+        mattered = in_hand(incident) or len({each.alert_key for each in members}) > 1
         for alert_key in islice(conditions, CONDITIONS_OF_INCIDENT_MAX):
             self._changed(self._habits.incident_ended(alert_key, mattered=mattered, now_ms=self.clock_ms))
 
@@ -108,7 +108,7 @@ def rule_of(alert: Alert) -> str:
     return content_hash(alert.feed, alert.name)
 
 
-def _in_hand(incident: Incident) -> bool:
+def in_hand(incident: Incident) -> bool:
     """Whether a person has had anything to do with an incident."""
     by = (incident.resolution or {}).get("by", MACHINE)
     decided = incident.priority_by is not None or incident.assignee is not None

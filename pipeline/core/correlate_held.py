@@ -71,8 +71,13 @@ class CorrelateHeld(CorrelateExpected):
         """Find the incident that an episode belongs to, if any."""
 
     @abstractmethod
-    def _gather(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Match | None:
-        """Count an episode that would open an incident, where a rule asks for several; None where it waits for more."""
+    def _gather(
+        self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects, counted: str = ""
+    ) -> Match | None:
+        """Count an episode that would open an incident, where a rule asks for several; None where it waits for more.
+
+        ``counted`` is the group that has counted it already, if any.
+        """
 
     @abstractmethod
     def _forbids(self, episode: Member) -> Forbids | None:
@@ -137,9 +142,9 @@ class CorrelateHeld(CorrelateExpected):
         rule, least, most = rule_of(event.alert), limits["least_seconds"], limits["most_seconds"]
         return self._habits.hold(event.alert_key, rule, least_seconds=least, most_seconds=most, now_ms=self.clock_ms)
 
-    def _hold_flapping(self, event: EpisodeEvent, effects: Effects) -> bool:
+    def _hold_flapping(self, event: EpisodeEvent, effects: Effects, group: str = "") -> bool:
         """Let wait, until it is steady, what flaps; an incident that comes to concern it takes it in."""
-        return self._hold(effects, event, None, Reason.FLAPPING, wakes=Wakes.INCIDENT)
+        return self._hold(effects, event, None, Reason.FLAPPING, group=group, wakes=Wakes.INCIDENT)
 
     def waiting(self, episode_id: str) -> Held | None:
         """What waits under an episode's id, for those who ask why."""
@@ -190,7 +195,7 @@ class CorrelateHeld(CorrelateExpected):
         episode = self._assessor.member(event)
         found: Match | None = match or self._place(event, episode)
         if why in ("time", "steady") and found is not None:
-            found = self._gather(event, episode, found, effects)
+            found = self._gather(event, episode, found, effects, held.group)
         if found is None:
             return None
         incident = self._admit(event, episode, found, effects)
@@ -222,8 +227,11 @@ class CorrelateHeld(CorrelateExpected):
         return episode
 
     def _named_by_person(self, target: Target, effects: Effects) -> None:
-        """Let in the episode that a command is about: a person has seen it."""
-        held = self._holding.get(target.episode_id or "")
+        """Let in the episode that a command is about: a person has seen it.
+
+        Where the command names an incident, too, it is about that. It may be refused, which must leave all as it was.
+        """
+        held = None if target.incident_id is not None else self._holding.get(target.episode_id or "")
         if held is not None:
             self._let_in(held, "person", effects)
 
@@ -233,7 +241,7 @@ class CorrelateHeld(CorrelateExpected):
         """A change of an episode that waits; False where that lets it in, and the change is still to be applied."""
         sleeps = held.wakes == Wakes.NOTHING
         if event.change == EpisodeChange.STEADY:
-            held.facts |= event.facts or {}
+            held.facts = held.facts | (event.facts or {})  # what it began with stays as it was told
             self._hold_due(event.episode_id, effects, "steady")
             return True
         if event.change == EpisodeChange.FLAPPING and not sleeps:
@@ -273,7 +281,7 @@ class CorrelateHeld(CorrelateExpected):
         self._take_out(held)
         self._decide(effects, event, Disposition.SUPPRESSED, Reason.FLAPPING, None)
         held.event.counted, held.event.reason = False, Reason.FLAPPING
-        return self._hold_flapping(held.event, effects)
+        return self._hold_flapping(held.event, effects, held.group)
 
     def _hold_due(self, episode_id: str, effects: Effects, why: str = "time") -> None:
         """The time of an episode that waits is up. Where maintenance has begun meanwhile, it is expected now."""

@@ -98,11 +98,14 @@ class CorrelateRules(CorrelateHeld):
 
     # -- counting before an incident opens
 
-    def _gather(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Match | None:
+    def _gather(
+        self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects, counted: str = ""
+    ) -> Match | None:
         group = match.ruled.waits if match.ruled is not None else None
         if group is None or match.enough or match.incident is not None:
             return match
-        count = self._ruling.count(group, self.clock_ms)
+        again = group.key == counted and self._ruling.goes_on(group, self.clock_ms)
+        count = group.count if again else self._ruling.count(group, self.clock_ms)
         if count == 0:
             self._tell(effects, group.rule, FULL)
             return match

@@ -209,6 +209,11 @@ class CorrelateState(Processor):
             draft = self._drafts[incident.id] = Draft(incident, self.clock_ms, received_at_ms=self._received_at_ms)
         return draft
 
+    def _forget_empty(self, draft: Draft) -> None:
+        """Nothing was done to the incident, so there is no revision; what else the record did to it stays."""
+        if not draft.entries:
+            del self._drafts[draft.incident.id]
+
     def _publish(self, effects: Effects) -> None:
         """Write one revision of each incident that the record changed, oldest draft first."""
         for draft in self._drafts.values():

@@ -118,13 +118,13 @@ def test_without_a_clear_reason_nothing_moves(table: Likely, first: float, here:
     assert grouped(room) == before
 
 
-@pytest.mark.parametrize("command", ["acknowledge", "assign"])
+@pytest.mark.parametrize("command", ["acknowledge", "assign", "set_priority"])
 def test_what_somebody_has_in_hand_is_left_alone(table: Likely, command: str) -> None:
     room = Room()
     table["EP-b", "EP-a"] = 0.4
     open_all(room, "a", "b")
     _, second = room.incidents()
-    room.ask(command, T0 + SECOND, target={"incident_id": second}, assignee="ann")
+    room.ask(command, T0 + SECOND, target={"incident_id": second}, assignee="ann", priority="P1")
     table["EP-b", "EP-a"] = 0.9
     room.tick(LOOKED)
     assert grouped(room) == [["EP-a"], ["EP-b"]]
@@ -166,3 +166,27 @@ def test_a_look_is_over_when_it_was_taken(table: Likely) -> None:
     room.tick(LOOKED + 10 * LOOK_AFTER_MS)
     assert grouped(room) == [["EP-a"], ["EP-b"]]
     assert not [key for key, value in room.changes() if key.startswith(b"r/") and value is not None]
+
+
+def test_what_a_person_has_put_together_is_not_taken_apart(table: Likely) -> None:
+    room = Room()
+    table["EP-b", "EP-a"] = 0.4
+    open_all(room, "a", "b")
+    first, second = room.incidents()
+    room.ask("merge", T0 + SECOND, target={"incident_id": first}, into=second)
+    table.clear()
+    room.restart()
+    room.tick(LOOKED)
+    assert grouped(room) == [["EP-a", "EP-b"]]
+
+
+def test_what_a_person_has_parted_does_not_follow_who_was_taken_out(table: Likely) -> None:
+    room = Room()
+    table |= {("EP-b", "EP-a"): 0.6, ("EP-c", "EP-a"): 0.6}
+    open_all(room, "a", "b", "c")
+    first = next(iter(room.incidents()))
+    room.ask("split", T0 + SECOND, target={"incident_id": first}, episodes=["EP-c"])
+    table.clear()
+    table["EP-b", "EP-c"] = 0.99
+    room.tick(LOOKED)
+    assert grouped(room) == [["EP-a", "EP-b"], ["EP-c"]]

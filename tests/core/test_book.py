@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.book import CANDIDATES_MAX, FOLD_AFTER_MS, FOLDED_MEMBERS_MAX, HOLDERS_ASKED_MAX, Book
+from pipeline.core.book import CANDIDATES_MAX, FOLD_AFTER_MS, FOLDED_MEMBERS_MAX, HOLDERS_ASKED_MAX, HOT_MS, Book
 from pipeline.core.topology import SHARED_FATE
 from pipeline.models.alert import FeedClass
 from pipeline.models.incident import Incident, Member
@@ -126,3 +126,11 @@ def test_an_incident_left_alone_is_folded_unless_it_is_large_and_comes_back_as_i
     book.fold(alone.updated_at_ms + FOLD_AFTER_MS)
     assert (book.incident(alone.id) is not alone) is (members <= FOLDED_MEMBERS_MAX)
     assert (book.incident(alone.id), book.told(alone.id), book.members_of(alone.id)) == (alone, "told", before)
+
+
+def test_who_waited_long_and_comes_in_last_hides_no_incident_that_is_hot() -> None:
+    book = Book(GRAPH)
+    for number, opened_ms in enumerate((T0 + HOT_MS, T0)):
+        book.open_incident(incident(number))
+        book.join(member(str(number), opened_at_ms=opened_ms), incident(number).id)
+    assert book.hot(SPACE, T0 + HOT_MS + 1) == [incident(0).id]

@@ -300,3 +300,17 @@ def test_an_incident_without_news_for_a_quarter_of_an_hour_is_related_to_none_th
     hall.tell("INC-1", SHOP)
     hall.tell("INC-2", PAY, T0 + FRESH_MS + 1, users=10)
     assert hall.one()["members"] == ["INC-1"]
+
+
+def test_a_bridge_that_its_last_open_member_leaves_is_over() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, suspects=[SHOP])
+    hall.tell("INC-2", PAY, users=10, suspects=[PAY])
+    for second, state in enumerate(("resolved", "closed"), 1):
+        hall.tell("INC-1", SHOP, T0 + second, suspects=[SHOP], state=state)
+    hall.tell("INC-2", PAY, T0 + 3, users=7_000, suspects=[PAY])
+    first, second_bridge = hall.bridges().values()
+    assert (first["state"], second_bridge["state"]) == ("resolved", "logged")
+    hall.restart()
+    hall.tick(T0 + 30 * 24 * HOUR)
+    assert next(iter(hall.bridges().values()))["state"] == "closed"

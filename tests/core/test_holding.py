@@ -299,3 +299,39 @@ def test_an_event_of_the_release_before_is_read_as_one_that_never_waits() -> Non
     room.put("episodes", document, T0)
     assert last(room) == (Disposition.OPENED, Reason.FIRST_SYMPTOM)
     assert values(room.effects.outputs, "dead.letter") == []
+
+
+def test_a_command_for_no_incident_lets_nobody_in_whatever_episode_it_names_too() -> None:
+    room = Room()
+    begin(room, warning())
+    room.ask("note", T0 + 1, target={"incident_id": "INC-NONE", "episode_id": "EP-a"}, note="seen")
+    assert (waiting(room), room.incidents()) == (1, {})
+    room.restart()
+    room.tick(T0 + HOLD)
+    assert room.one()["episodes_total"] == 1
+
+
+def test_who_a_repeated_command_lets_in_is_on_the_record_of_the_incident_that_it_joins() -> None:
+    window = MaintenanceWindow(name="m", targets=(SHOP,), start=moment(T0 + 50 * SECOND), end=moment(T0 + HOUR))
+    room = Room(config(maintenance=(window,)))
+    begin(room, alert("b"))
+    room.tick(T0 + HOLD + SECOND)
+    room.open(alert("a"), T0 + 70 * SECOND)
+    (incident_id,) = room.incidents()
+    for number, target in enumerate(({"incident_id": incident_id}, {"episode_id": "EP-b"})):
+        room.ask("note", T0 + (71 + number) * SECOND, "C-1", target=target, note="seen")
+    assert room.one()["episodes_total"] == 2
+
+
+def test_what_hid_it_meanwhile_is_told_alike_after_a_restart() -> None:
+    told = []
+    for restarts in (False, True):
+        room = Room()
+        begin(room, warning())
+        if restarts:
+            room.restart()
+        facts = {"hidden_by": "flapping", "since_ms": T0, "alerts": 2, "runs": 2}
+        steady = opened(warning(), T0 + SECOND, change=EpisodeChange.STEADY, counted=False, facts=facts)
+        room.put("episodes", steady, T0 + SECOND)
+        told.append(values(room.effects.outputs, "suppressions"))
+    assert told[0] == told[1]

@@ -10,7 +10,7 @@ from pipeline.models.alert import Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange
 from tests.core import builders
-from tests.core.builders import PAY, SECOND, SHOP, T0, alert
+from tests.core.builders import PAY, SECOND, SHOP, T0, alert, opened
 from tests.core.rooms import Room
 from tests.core.ruled import JOB, batch, clusters, setup
 
@@ -103,3 +103,18 @@ def test_a_transient_that_outlasts_its_hold_is_counted_then() -> None:
     room.put("episodes", held, T0)
     room.tick(T0 + 20 * SECOND)
     assert waiting(room) == ["a"]
+
+
+def test_one_that_flaps_while_it_waits_counts_once_and_comes_in_with_the_others() -> None:
+    room = Room(setup(three=THREE))
+    room.open(batch("a"), T0)
+    for second in (10, 20, 30):
+        room.put("episodes", opened(batch("a"), change=EpisodeChange.FLAPPING), T0 + second * SECOND)
+        steady = opened(batch("a"), change=EpisodeChange.STEADY, counted=False)
+        room.put("episodes", steady, T0 + (second + 5) * SECOND)
+        room.restart()
+    assert (clusters(room), waiting(room)) == ([], ["a"])
+    room.put("episodes", opened(batch("a"), change=EpisodeChange.FLAPPING), T0 + 40 * SECOND)
+    for number, key in enumerate("bc"):
+        room.open(batch(key), T0 + (41 + number) * SECOND)
+    assert (clusters(room), waiting(room)) == ([["a", "b", "c"]], [])
