@@ -225,7 +225,7 @@ class Book:
             self._leave(member)
         self._members[old_id] = []
         self._newest_ms.pop(old_id, None)
-        self.case(old_id).tally = self.case(new_id).tally = None
+        self.case(old_id).tally = None  # the other one takes in what comes, as its last: that costs what moves
         for member in staying:
             self.join(member, old_id)
         for member in moving:

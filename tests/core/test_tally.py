@@ -67,3 +67,17 @@ def test_a_tally_kept_up_to_date_equals_one_counted_anew(
             book.fold(FOLD_AFTER_MS)
         for incident_id in ("INC-1", "INC-2"):
             assert sums(book.tally(incident_id)) == sums(Tally.of(book.members_of(incident_id), GRAPH))
+
+
+def test_what_moves_into_an_incident_is_added_to_its_sums_which_are_not_counted_anew() -> None:
+    book = Book(GRAPH)
+    for number in range(2):
+        book.open_incident(Incident(id=f"INC-{number}", space=SPACE))
+        for each, place in enumerate((SHOP, WIKI, PAY)):
+            times = {"event_at_ms": T0 - each, "resolved_at_ms": T0 if each else None}
+            book.join(member(f"{number}-{each}", entity=place, **times), f"INC-{number}")
+    before = book.tally("INC-1")
+    book.move(book.members_of("INC-0")[1:], "INC-0", "INC-1")
+    for incident_id in ("INC-0", "INC-1"):
+        assert sums(book.tally(incident_id)) == sums(Tally.of(book.members_of(incident_id), GRAPH))
+    assert book.tally("INC-1") is before
