@@ -38,6 +38,7 @@ WHY: Final[dict[str, str]] = {
     "time": "its time was up",
     "steady": "it flaps no longer and fires",
     "count": "as many came as a rule asks for",
+    "rule": "no rule lets it wait any longer",
 }
 """What let an episode in -> the same in words, for the timeline."""
 
@@ -194,7 +195,7 @@ class CorrelateHeld(CorrelateExpected):
             return None
         episode = self._assessor.member(event)
         found: Match | None = match or self._place(event, episode)
-        if why in ("time", "steady") and found is not None:
+        if why in ("time", "steady", "rule") and found is not None:
             found = self._gather(event, episode, found, effects, held.group)
         if found is None:
             return None
@@ -283,8 +284,11 @@ class CorrelateHeld(CorrelateExpected):
         held.event.counted, held.event.reason = False, Reason.FLAPPING
         return self._hold_flapping(held.event, effects, held.group)
 
-    def _hold_due(self, episode_id: str, effects: Effects, why: str = "time") -> None:
-        """The time of an episode that waits is up. Where maintenance has begun meanwhile, it is expected now."""
+    def _hold_due(self, episode_id: str, effects: Effects, why: str = "") -> None:
+        """The time of an episode that waits is up. Where maintenance has begun meanwhile, it is expected now.
+
+        One that waits for no time is due where the rules that it waits for are others now.
+        """
         held = self._holding.get(episode_id)
         if held is None:
             return
@@ -294,7 +298,7 @@ class CorrelateHeld(CorrelateExpected):
             held.event.counted = False
             self._hold(effects, held.event, until_ms, Reason.MAINTENANCE, wakes=Wakes.NOTHING)
         else:
-            self._let_in(held, why, effects)
+            self._let_in(held, why or ("rule" if held.until_ms is None else "time"), effects)
 
     def _take_out(self, held: Held) -> None:
         name = HELD + held.event.episode_id

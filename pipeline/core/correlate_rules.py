@@ -11,9 +11,10 @@ from typing import Final
 
 from pipeline.core.correlate_held import CorrelateHeld
 from pipeline.core.correlate_state import GROUP
+from pipeline.core.correlate_state import HELD as HELD_STATE
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import Desk
-from pipeline.core.holding import Wakes
+from pipeline.core.holding import Held, Wakes
 from pipeline.core.matcher import Forbids, Match, Matcher
 from pipeline.core.ruling import Group, Ruled, bound_by
 from pipeline.core.step import Effects
@@ -50,6 +51,20 @@ class CorrelateRules(CorrelateHeld):
     ) -> None:
         super().__init__(desk, topology, resolve, rules)
         self._matcher = Matcher(desk, self._book)
+
+    def restored(self) -> None:
+        """Besides, let in what waits for a rule that the configuration has no longer, or that has enough now."""
+        super().restored()
+        if self.decided_by in (None, self._desk.config.version):
+            return
+        for held in self._holding.because(Reason.RULE_MIN_COUNT):
+            if not self._waits_on(held):
+                self.timers.set(HELD_STATE + held.event.episode_id, self.clock_ms)
+
+    def _waits_on(self, held: Held) -> bool:
+        ruled = self._ruling.ask(held.event, self._assessor.member(held.event))
+        group = None if ruled is None else ruled.waits
+        return group is not None and group.key == held.group and not self._ruling.is_enough(group)
 
     def _place(self, event: EpisodeEvent, episode: Member) -> Match:
         """Where an episode goes: into its group's incident, else where evidence says and no rule forbids."""

@@ -119,6 +119,10 @@ class Holding:
         began.event, began.order = event, self._next()
         self._enter(began)
 
+    def because(self, reason: str) -> list[Held]:
+        """Who waits for a reason, in the order of coming."""
+        return [held for held in self._held.values() if held.reason == reason]
+
     def of_group(self, group: str) -> list[Held]:
         """Who waits for a rule's count, in the order of coming."""
         return [self._held[each] for each in self._groups.get(group, ())]

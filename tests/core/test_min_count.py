@@ -118,3 +118,31 @@ def test_one_that_flaps_while_it_waits_counts_once_and_comes_in_with_the_others(
     for number, key in enumerate("bc"):
         room.open(batch(key), T0 + (41 + number) * SECOND)
     assert (clusters(room), waiting(room)) == ([["a", "b", "c"]], [])
+
+
+@pytest.mark.parametrize("seconds", [10, 600], ids=("within the window", "long after it"))
+@pytest.mark.parametrize(
+    "rules",
+    [{}, {"three": THREE | {"group_by": ["labels.no"]}}, {"three": THREE | {"match": {"severity": "info"}}}],
+    ids=("none", "another group", "another match"),
+)
+def test_who_waits_for_a_rule_that_is_gone_comes_in(seconds: int, rules: dict[str, Any]) -> None:
+    room = Room(setup(three=THREE))
+    room.open(batch("a"), T0)
+    room.tick(T0 + seconds * SECOND)
+    room.setup = setup(**rules).model_copy(update={"version": "next"})
+    room.restart()
+    room.tick(T0 + (seconds + 1) * SECOND)
+    assert (clusters(room), waiting(room)) == ([["a"]], [])
+    assert "came in: no rule lets it wait any longer" in " ".join(each["text"] for each in room.one()["timeline"])
+
+
+@pytest.mark.parametrize(("least", "opens"), [(2, True), (4, False)])
+def test_another_count_holds_for_those_that_wait_already(least: int, opens: bool) -> None:
+    room = Room(setup(three=THREE))
+    for key in "ab":
+        room.open(batch(key), T0)
+    room.setup = setup(three=THREE | {"min_count": least}).model_copy(update={"version": "next"})
+    room.restart()
+    room.tick(T0 + SECOND)
+    assert (clusters(room), waiting(room)) == (([["a", "b"]], []) if opens else ([], ["a", "b"]))
