@@ -319,14 +319,18 @@ class BridgeProcessor(Processor):
         effects.outputs.append(Output("commands", summary.space.encode(), encode_command(command), self.clock_ms))
 
     def _is_its_own(self, bridge: Incident, summary: Summary) -> bool:
-        """Whether a member has become a Major Incident by itself, for a cause that no other member suspects."""
+        """Whether a member has become a Major Incident by itself, for a cause that no other member suspects.
+
+        What another member was merged into goes on as that one.
+        """
         if bridge.members[0] == summary.incident_id or not {bridge.state, summary.state} <= OPEN_STATES:
             return False
         rule = self._desk.policy_of(summary.domain).major_incident
         if summary.priority not in rule.priorities or not self._major(summary.domain, [summary]):
             return False
         others = (self._summaries.get(each) for each in bridge.members if each != summary.incident_id)
-        return not any(add_up(summary, each) for each in others if each is not None)
+        same = (add_up(summary, each) or each.merged_into == summary.incident_id for each in others if each is not None)
+        return not any(same)
 
     def _part(self, draft: Draft, summary: Summary, effects: Effects) -> None:
         """A member leaves its bridge, and opens its own."""

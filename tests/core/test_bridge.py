@@ -314,3 +314,17 @@ def test_a_bridge_that_its_last_open_member_leaves_is_over() -> None:
     hall.restart()
     hall.tick(T0 + 30 * 24 * HOUR)
     assert next(iter(hall.bridges().values()))["state"] == "closed"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_the_incident_that_a_major_one_was_merged_into_stays_in_its_bridge(linked: bool) -> None:
+    hall = Hall()
+    if linked:
+        hall.tell("INC-1", SHOP, suspects=[SHOP])
+    hall.tell("INC-2", PAY, users=10, suspects=[PAY])
+    hall.tell("INC-1", SHOP, T0 + 1, suspects=[SHOP])
+    hall.tell("INC-1", SHOP, T0 + 2, suspects=[SHOP], state="merged", merged_into="INC-2")
+    hall.tell("INC-2", SHOP, T0 + 2, users=6_000, suspects=[PAY])
+    hall.tell("INC-2", SHOP, T0 + 3, users=7_000, suspects=[DB])
+    bridge = hall.one()
+    assert (bridge["state"], bridge["members"][-1], bridge["users_affected"]) == ("logged", "INC-2", 7_000)
