@@ -20,6 +20,7 @@ REASON_WORDS: Final[dict[str, str]] = {
     Reason.RULE_NEVER: "it opened the incident: a correlation rule keeps it apart from what it would have joined",
     Reason.RULE_MIN_COUNT: "it opened the incident: as many of its kind had come as a correlation rule asks for",
     Reason.BY_COMMAND: "a person decided so",
+    Reason.LOOKED_AGAIN: "it was looked at again, and nothing held it in the incident that it had joined",
 }
 """Why an episode is in an incident."""
 

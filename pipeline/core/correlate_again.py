@@ -3,8 +3,9 @@
 The first symptom of a failure may come after its consequences, and what links two of them later than both. An episode
 that joined by a narrow margin, or opened an incident although something was near, is weighed again after
 `LOOK_AFTER_MS`: against the incident that it is in, as that would be without it, and against the others. It moves where
-another one is clearly likelier, and out where nothing holds it any more; both are on both timelines. What a person or a
-rule has put somewhere stays there, and nobody's incident is taken out of their hands.
+another one is clearly likelier, and out where nothing holds it any more and it fires still: nobody is called for what
+is over. Both are on both timelines. What a person or a rule has put somewhere stays there, and nobody's incident is
+taken out of their hands.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class CorrelateAgain(CorrelateRules):
             clearly = verdict.score >= MOVES_FROM and match.incident.state in OPEN_STATES
             if clearly and (stays is None or _log_odds(verdict) > _log_odds(stays) + MARGIN):
                 self._move(member, incident, match.incident, verdict, alone=not others)
-        elif others and (stays is None or stays.score < APART_BELOW):
+        elif others and member.resolved_at_ms is None and (stays is None or stays.score < APART_BELOW):
             self._part(member, incident, stays)
 
     def _stands(self, member: Member, incident: Incident, others: list[Member]) -> Verdict | None:

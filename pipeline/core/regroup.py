@@ -9,6 +9,7 @@ from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.models.command import Command
+from pipeline.models.decision import Reason
 from pipeline.models.incident import IncidentChange, Member
 
 
@@ -63,7 +64,10 @@ def split(book: Book, draft: Draft, receiver: Draft, moving: list[Member], comma
     new.tickets = [ticket for ticket in old.tickets if ticket.episode_id in names]
     old.tickets = [ticket for ticket in old.tickets if ticket.episode_id not in names]
     episodes = [member.episode_id for member in moving]
-    receiver.note("detect", command.actor, f"split from {old.id}", IncidentChange.OPENED, episodes=episodes)
+    facts: dict[str, Any] = {"episodes": episodes}
+    if command.actor == MACHINE:
+        facts["reason"] = Reason.LOOKED_AGAIN
+    receiver.note("detect", command.actor, f"split from {old.id}", IncidentChange.OPENED, **facts)
     text = f"{len(moving)} episodes moved to {new.id}"
     draft.note("split", command.actor, text, IncidentChange.SPLIT, incident_id=new.id)
     return _move(book, draft, receiver, moving)

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     EPISODE_RESOLVED = "episode_resolved"
     INCIDENT_GONE = "incident_gone"
     BY_COMMAND = "by_command"
+    LOOKED_AGAIN = "looked_again"
     # dead letter
     EMPTY = "empty"
     TOO_LARGE = "too_large"

@@ -112,6 +112,16 @@ def row(incident_id: str, *entries: dict[str, Any], **snapshot: Any) -> Incident
     return IncidentEvent(incident_id, 1, "opened", START_MS, timed, fields | snapshot)
 
 
+def test_what_was_taken_out_at_a_second_look_is_no_decision_of_a_person(records: RecordsStore, database: str) -> None:
+    first = {"action": "join", "text": "joined", "facts": {"episode_id": "EP-1", "reason": "dependency"}}
+    facts = {"episodes": ["EP-1"], "reason": "looked_again"}
+    apart = {"action": "detect", "actor": "spillway", "text": "split from INC-1", "facts": facts, "at_ms": START_MS + 1}
+    records.project([row("INC-1", first), row("INC-2", apart)])
+    said = words(database, "EP-1")
+    assert "looked at again, and nothing held it" in said
+    assert "a person decided so" not in said
+
+
 def test_an_episode_is_followed_through_a_split_and_a_merge(records: RecordsStore, database: str) -> None:
     first = {"action": "detect", "text": "first symptom", "facts": {"episode_id": "EP-1", "reason": "first_symptom"}}
     apart = {"action": "detect", "text": "split from INC-1", "facts": {"episodes": ["EP-1"]}, "at_ms": START_MS + 1}

@@ -16,6 +16,7 @@ from pipeline.core.correlate_again import LOOK_AFTER_MS
 from pipeline.core.evidence import Verdict
 from pipeline.core.matcher import Matcher
 from pipeline.models.decision import Reason
+from pipeline.models.episode import EpisodeChange
 from tests.core.builders import PAY, SECOND, T0, alert
 from tests.core.rooms import Room, actions
 
@@ -96,6 +97,8 @@ def test_what_nothing_holds_any_more_gets_an_incident_of_its_own(table: Likely) 
     del table["EP-b", "EP-a"]
     room.tick(LOOKED)
     assert grouped(room) == [["EP-a"], ["EP-b"]]
+    detect = list(room.incidents().values())[1]["timeline"][0]
+    assert (detect["actor"], detect["facts"]) == ("spillway", {"episodes": ["EP-b"], "reason": "looked_again"})
 
 
 @pytest.mark.parametrize(
@@ -190,3 +193,13 @@ def test_what_a_person_has_parted_does_not_follow_who_was_taken_out(table: Likel
     table["EP-b", "EP-c"] = 0.99
     room.tick(LOOKED)
     assert grouped(room) == [["EP-a", "EP-b"], ["EP-c"]]
+
+
+def test_nobody_is_called_for_what_nothing_holds_any_more_and_is_over(table: Likely) -> None:
+    room = Room()
+    table["EP-b", "EP-a"] = 0.6
+    open_all(room, "a", "b")
+    room.news("b", EpisodeChange.RESOLVED, T0 + 60 * SECOND, entity=PAY, service=PAY)
+    del table["EP-b", "EP-a"]
+    room.tick(LOOKED)
+    assert grouped(room) == [["EP-a", "EP-b"]]
