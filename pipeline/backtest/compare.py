@@ -98,11 +98,12 @@ def _summary(
 ) -> dict[str, float]:
     kinds = Counter(each.kind for each in differences)
     earlier, later = _times(differences)
+    both = relations.counterparts()  # what was merged into another of its own side holds nothing and is no incident
     pages_old, pages_new = (sum(len(each.pages) for each in side.incidents) for side in (old, new))
     return {
         "alerts": max(len(old.episodes), len(new.episodes)),
-        "incidents_baseline": sum(each.kind != IncidentKind.BRIDGE for each in old.incidents),
-        "incidents_new": sum(each.kind != IncidentKind.BRIDGE for each in new.incidents),
+        "incidents_baseline": len(both) + len(relations.merged) + len(relations.lost),
+        "incidents_new": len(both) + len(relations.split) + len(relations.gained),
         "same": len(relations.same),
         "changed": len(relations.changed),
         "merged": len(relations.merged),

@@ -77,6 +77,10 @@ class IncidentFact:
                 facts = entry["facts"]
                 self.pages.append(PageFact(entry["at_ms"], facts["person"], facts.get("service")))
 
+    def inherit(self, pages: list[PageFact]) -> None:
+        """Take over the calls of an incident that was emptied into this one: they were made, for this failure."""
+        self.pages = sorted([*self.pages, *pages], key=lambda page: page.at_ms)
+
 
 @dataclass(slots=True)
 class Side:
@@ -140,6 +144,7 @@ class Collector:
         self.side = Side(version)
         self._episodes: dict[str, int] = {}
         self._incidents: dict[str, int] = {}
+        self._held: Counter[int] = Counter()
         self._topics: dict[str, int] = {}
         self._outcomes: dict[tuple[str, str], int] = {}
 
@@ -173,11 +178,23 @@ class Collector:
         self.side.changes += 1
         number = self._incident(event["incident"])
         for episode_id in event["joined"]:
-            self.side.holders[self._episode(episode_id)] = number
+            self._join(self._episode(episode_id), number)
         for entry in event["entries"]:
             if (why := why_of(entry)) is not None:
                 self.side.whys[self._episode(entry["facts"]["episode_id"])] = why
         self.side.incidents[number].note(event)
+
+    def _join(self, episode: int, number: int) -> None:
+        """An episode came into an incident, perhaps as the last of another: then that was merged."""
+        side, before = self.side, self.side.holders[episode]
+        side.holders[episode] = number
+        self._held[number] += 1
+        if before == NONE:
+            return
+        self._held[before] -= 1
+        if not self._held[before]:
+            side.incidents[number].inherit(side.incidents[before].pages)
+            side.incidents[before].pages = []
 
     def _incident(self, incident: dict[str, Any]) -> int:
         name = incident["id"]

@@ -56,7 +56,13 @@ class Threshold(click.ParamType):
 @click.argument("recording", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--config", "new_dir", type=_DIRECTORY, required=True, help="The configuration to be judged.")
 @click.option("--baseline", "old_dir", type=_DIRECTORY, help="What it is compared with; SPILLWAY_CONFIG unless given.")
-@click.option("--run-on", default=0, show_default=True, help="Seconds of stream time after the last record.")
+@click.option(
+    "--run-on",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seconds of stream time after the last record.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),

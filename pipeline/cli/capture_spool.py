@@ -44,6 +44,9 @@ class Spool:
         """Keep a record with its place in arrival order, unless it is the pipeline's own.
 
         Within a partition arrival is the offset, whatever timestamps producers gave: time never goes back there.
+
+        Raises:
+            click.ClickException: there is no room for it.
         """
         record = wire._replace(topic=wire.topic.removeprefix(self._prefix))
         if (record.key == TICK_KEY and named_version(record) is None) or _is_own_command(record):
@@ -51,7 +54,10 @@ class Spool:
         at = record.topic, record.partition
         self._reached[at] = max(self._reached.get(at, 0), record.timestamp)
         row = (self._reached[at], *at, record.offset, write_line(record))
-        self._database.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?)", row)
+        try:
+            self._database.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise _full(error) from error
         self.records += 1
         if self._redactor is not None:
             self._redactor.learn(record)
@@ -64,7 +70,7 @@ class Spool:
             tell: told now and then how many are written.
 
         Raises:
-            click.ClickException: the file cannot be written.
+            click.ClickException: the file cannot be written, or there is no room to sort.
         """
         aside = out.with_name(f".{out.name}.part")
         written = 0
@@ -79,6 +85,9 @@ class Spool:
         except OSError as error:
             aside.unlink(missing_ok=True)
             raise click.ClickException(f"cannot write {out}: {error.strerror}") from error
+        except sqlite3.Error as error:  # sorting takes as much room again
+            aside.unlink(missing_ok=True)
+            raise _full(error) from error
         return written
 
     def close(self) -> None:
@@ -89,6 +98,13 @@ class Spool:
         assert self._redactor is not None  # noqa: S101
         (record,) = read_recording([line], "spool")
         return write_line(self._redactor.redacted(record))
+
+
+def _full(error: sqlite3.Error) -> click.ClickException:
+    return click.ClickException(
+        f"cannot keep what was recorded ({error}): it waits in /var/tmp, or where SQLITE_TMPDIR or TMPDIR points to; "
+        "make room there, name a larger directory, or record a shorter span"
+    )
 
 
 def _is_own_command(record: StreamRecord) -> bool:

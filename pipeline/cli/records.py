@@ -48,7 +48,8 @@ def read_records(url: str | None, question: Callable[[RecordsStore], Answer]) ->
         ) from None
     except ProgrammingError:
         raise click.ClickException(
-            "the records store is not set up yet: start `spillway run record` with the same address once"
+            "the records store is not set up yet, or by an older release: start `spillway run record` of this release "
+            "with the same address once"
         ) from None
     finally:
         store.close()

@@ -123,6 +123,8 @@ def status(bootstrap: str | None, *, as_json: bool) -> None:
     settings = read_settings(bootstrap)
     found = read_status(settings)
     waiting = None if settings.shadow_config is None else read_beginning(settings.shadow_config)
+    if settings.shadow_config is not None and waiting is None:
+        found = None  # of one that was dropped or promoted, and that its process has not taken back yet
     if waiting is not None and (found is None or found["id"] != waiting.id):
         raise click.ClickException(
             f"shadow {waiting.version[:12]} waits for a process that runs it: spillway shadow run"

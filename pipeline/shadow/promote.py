@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from pipeline.catalog.load import check_config
 from pipeline.models.policy import Config
 from pipeline.shadow.engine import Beginning
-from pipeline.shadow.marker import ShadowError, checked, drop, read_beginning
+from pipeline.shadow.marker import MARKER, ShadowError, checked, drop, read_beginning
+
+NO_SHADOW: Final = "there is no shadow to promote: start one with spillway shadow start DIR"
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
@@ -37,9 +42,29 @@ def promote(active: Path, place: Path) -> tuple[Config, Path]:
         ShadowError: there is no shadow, its files or the active ones have changed since it began, they have problems,
             or the file system cannot swap directories. Nothing was changed then.
     """
+    with _alone(place):
+        return _promote(active, place)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """One promotion at a time: a second would clear away what the first is about to swap in."""
+    try:
+        marker = (place / MARKER).open("rb")
+    except FileNotFoundError:
+        raise ShadowError(NO_SHADOW) from None
+    with marker:
+        try:
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ShadowError("somebody else is promoting this shadow: see spillway shadow status") from None
+        yield
+
+
+def _promote(active: Path, place: Path) -> tuple[Config, Path]:
     beginning = read_beginning(place)
     if beginning is None:
-        raise ShadowError("there is no shadow to promote: start one with spillway shadow start DIR")
+        raise ShadowError(NO_SHADOW)
     config = checked(place)
     if config.version != beginning.version:
         raise ShadowError(
@@ -52,6 +77,10 @@ def promote(active: Path, place: Path) -> tuple[Config, Path]:
     prepared = active.resolve().with_name(f"{hidden}{active.name}-{config.version[:12]}")
     shutil.rmtree(prepared, ignore_errors=True)
     shutil.copytree(place, prepared, ignore=shutil.ignore_patterns(".*"))
+    copied = check_config(prepared).config
+    if copied is None or copied.version != config.version:
+        shutil.rmtree(prepared)
+        raise ShadowError(f"the files in {place} changed while they were copied: see whether the shadow was dropped")
     former = _put_in_place(active, prepared, beginning)
     drop(place)
     return config, former

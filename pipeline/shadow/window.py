@@ -105,8 +105,7 @@ class Window:
         """An incident event of a side."""
         incident = event["incident"]
         name = incident["id"]
-        for episode_id in event["joined"]:
-            self._join(side, episode_id, name)
+        calls = [page for episode_id in event["joined"] for page in self._join(side, episode_id, name)]
         for entry in event["entries"]:
             number = self._of_episode[side].get(entry["facts"].get("episode_id") or "")
             if number is not None and (why := why_of(entry)) is not None:
@@ -114,6 +113,8 @@ class Window:
                 self._touch(number)
         if name in self._of_incident[side] or incident["kind"] == IncidentKind.BRIDGE:
             self._note(side, name, event)
+            if calls:
+                self._facts[side][name].inherit(calls)
 
     def counterpart(self, incident_id: str) -> str | None:
         """The shadow's incident that most of an active one's episodes are in."""
@@ -134,23 +135,28 @@ class Window:
                 return number
         return None
 
-    def _join(self, side: int, episode_id: str, incident_id: str) -> None:
+    def _join(self, side: int, episode_id: str, incident_id: str) -> list[PageFact]:
+        """Put an episode into an incident; gives the calls of the one that it left as the last, which was merged."""
         number = self._of_episode[side].get(episode_id)
         if number is None:  # it began before anybody looked
-            return
+            return []
         unit, of_incident = self._units[number], self._of_incident[side]
-        if (before := unit.incidents[side]) is not None:
-            self._leave(side, number, before)
+        before = unit.incidents[side]
+        if before == incident_id:
+            return []
+        calls = [] if before is None else self._leave(side, number, before)
         unit.incidents[side] = incident_id
         of_incident.setdefault(incident_id, set()).add(number)
         self._touch(number)
+        return calls
 
-    def _leave(self, side: int, number: int, incident_id: str) -> None:
+    def _leave(self, side: int, number: int, incident_id: str) -> list[PageFact]:
         numbers = self._of_incident[side][incident_id]
         numbers.discard(number)
-        if not numbers:
-            del self._of_incident[side][incident_id]
-            self._drop_fact(side, incident_id)
+        if numbers:
+            return []
+        del self._of_incident[side][incident_id]
+        return self._drop_fact(side, incident_id)
 
     def _note(self, side: int, name: str, event: dict[str, Any]) -> None:
         facts, incident = self._facts[side], event["incident"]
@@ -163,9 +169,12 @@ class Window:
         fact.note(event)
         self._dirty[f"{_LETTERS[side]}/{name}"] = None
 
-    def _drop_fact(self, side: int, name: str) -> None:
-        if self._facts[side].pop(name, None) is not None:
-            self._dirty[f"{_LETTERS[side]}/{name}"] = None
+    def _drop_fact(self, side: int, name: str) -> list[PageFact]:
+        fact = self._facts[side].pop(name, None)
+        if fact is None:
+            return []
+        self._dirty[f"{_LETTERS[side]}/{name}"] = None
+        return fact.pages
 
     def _forget(self, number: int) -> None:
         unit = self._units.pop(number)

@@ -95,8 +95,8 @@ def test_a_stricter_threshold_splits_and_says_why_on_both_sides(recording: Path,
     assert summary["incidents_new"] == summary["incidents_baseline"] + summary["split"]
     assert summary["pages_baseline"] - summary["pages_new"] == summary["pages_saved"]
     assert summary["pages_saved"] == summary["no_longer_paged"] - summary["newly_paged"]
-    first = next(each for each in found["differences"] if each["kind"] == "split")
-    assert "0.500 needed" in first["why"]["baseline"]
+    splits = [each for each in found["differences"] if each["kind"] == "split"]
+    first = next(each for each in splits if "0.500 needed" in each["why"]["baseline"])  # one may be a first symptom
     assert f"of {threshold():.3f}, below_threshold" in first["why"]["new"]
     assert 1 <= len(first["first"]) <= min(5, first["alerts"])
     back = compared(recording, config_directory(), old=strict)

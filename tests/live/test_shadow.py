@@ -181,6 +181,7 @@ def test_a_second_process_takes_over_and_the_first_ends_itself(make_site: MakeSi
     wait_until(lambda: shadowed.status()["records"] == shadowed.sent, HANDLED_SECONDS_MAX, "it goes on from its state")
     assert shadowed.status()["remainder"] == 0
     assert shadowed.command("drop").exit_code == 0
+    assert "there is no shadow" in shadowed.command("status").output, "though its process has not noticed yet"
     wait_until(lambda: not kept_state(site), HANDLED_SECONDS_MAX, "its state is forgotten")
     assert second.terminate() == 0, second.said()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -232,3 +233,38 @@ def test_a_shadow_whose_file_is_broken_is_told_in_a_sentence_and_can_be_dropped(
     assert directories.command("drop").exit_code == 0
     assert list(directories.place.iterdir()) == []
     directories.begin()
+
+
+def test_files_that_go_while_they_are_copied_do_not_become_the_active_ones(
+    directories: Directories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directories.begin()
+    before = load_config(directories.active).version
+    copy = shutil.copytree
+
+    def half_dropped(*given: Any, **more: Any) -> None:
+        (directories.place / "correlation.yaml").unlink(missing_ok=True)  # somebody drops the shadow in this moment
+        copy(*given, **more)
+
+    monkeypatch.setattr(shutil, "copytree", half_dropped)
+    with pytest.raises(ShadowError, match="changed while they were copied"):
+        promote(directories.active, directories.place)
+    assert load_config(directories.active).version == before
+    assert {each.name for each in directories.active.parent.iterdir()} == {"active", "shadow", "source"}
+
+
+def test_a_second_promotion_does_not_touch_what_the_first_is_about_to_swap_in(
+    directories: Directories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directories.begin()
+    version = load_config(directories.source).version
+    exchange = promotion._exchange
+
+    def while_another_promotes(one: Path, other: Path) -> None:
+        with pytest.raises(ShadowError, match="somebody else is promoting"):
+            promote(directories.active, directories.place)
+        exchange(one, other)
+
+    monkeypatch.setattr(promotion, "_exchange", while_another_promotes)
+    promote(directories.active, directories.place)
+    assert load_config(directories.active).version == version

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from pipeline.backtest.compare import Comparison, compare
 from pipeline.backtest.run import decide
+from pipeline.backtest.side import Collector
 from pipeline.catalog import load_config
-from pipeline.core.step import Effects, Processor, StreamRecord
+from pipeline.core.step import Effects, Output, Processor, StreamRecord
 from pipeline.examples import config_directory, one_day
 from pipeline.models.incident import IncidentKind
 from pipeline.models.policy import Config
 from pipeline.recording import write_line
-from pipeline.replay import Replay
+from pipeline.replay import Replay, Step
 from pipeline.shadow import window as windows
 from pipeline.shadow.engine import COMMANDS, SETTLE_MS, Beginning, Engine
 from pipeline.shadow.window import ACTIVE, SAME_RUN_MS, SHADOW, Window
@@ -201,3 +203,24 @@ def event(incident_id: str, joined: list[str]) -> dict[str, object]:
         "detected_at_ms": 0,
     }
     return {"incident": incident, "joined": joined, "entries": []}
+
+
+def told(incident_id: str, joined: list[str], at_ms: int, *people: str) -> dict[str, Any]:
+    """An event on an incident that takes episodes in and calls people."""
+    pages = [{"at_ms": at_ms, "action": "page", "facts": {"person": each, "service": "s"}} for each in people]
+    incident = {"id": incident_id, "kind": "incident", "title": "t", "service": "s", "priority": "P2"}
+    return {"incident": incident | {"detected_at_ms": at_ms}, "joined": joined, "entries": pages}
+
+
+def test_calls_of_an_incident_that_was_merged_count_where_its_episodes_went_live_and_in_a_backtest() -> None:
+    events = [told("INC-1", ["EP-1"], 1, "ann"), told("INC-2", ["EP-2"], 2, "bob"), told("INC-2", ["EP-1"], 3)]
+    window, collector = Window(0, ("old", "new")), Collector("new")
+    for number, name in enumerate(("EP-1", "EP-2")):
+        window.opened(SHADOW, name, name, 1, ("alerts.raw.any", 0, number, 0))
+    for event in events:
+        window.happened(SHADOW, event)
+        output = Output("incidents", b"", orjson.dumps(event), 0)
+        collector.take(Step(STREAM[0], is_tick=False, written={}, decisions=[], events=[output]))
+    (merged,) = window.sides(10)[SHADOW].incidents
+    assert (merged.id, [page.person for page in merged.pages]) == ("INC-2", ["ann", "bob"])
+    assert [[page.person for page in each.pages] for each in collector.side.incidents] == [[], ["ann", "bob"]]
