@@ -195,6 +195,8 @@ class CorrelateHeld(CorrelateExpected):
             return None
         episode = self._assessor.member(event)
         found: Match | None = match or self._place(event, episode)
+        if held.group and found is not None and found.ruled is not None:
+            found.ruled.told = True  # when it began to wait
         if why in ("time", "steady", "rule") and found is not None:
             found = self._gather(event, episode, found, effects, held.group)
         if found is None:

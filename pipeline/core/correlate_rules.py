@@ -172,7 +172,7 @@ class CorrelateRules(CorrelateHeld):
 
     def _tell_said(self, match: Match, effects: Effects) -> None:
         """Count which rules an episode matched, and which could not be asked about it."""
-        if match.ruled is None:
+        if match.ruled is None or match.ruled.told:
             return
         for rule in match.ruled.matched():
             self._tell(effects, rule, MATCHED)

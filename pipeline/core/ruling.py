@@ -51,6 +51,7 @@ class Ruled:
         failed: rules that could not be asked.
         kept_out: the rule that keeps it out of its group's incident, if one does.
         stays: its group goes on without it, for that reason.
+        told: which rules it matched was counted before.
     """
 
     always: Group | None = None
@@ -59,6 +60,7 @@ class Ruled:
     failed: Counter[str] = field(default_factory=Counter)
     kept_out: str | None = None
     stays: bool = False
+    told: bool = False
 
     def matched(self) -> list[str]:
         """The rules that it matches."""

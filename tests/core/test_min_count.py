@@ -146,3 +146,12 @@ def test_another_count_holds_for_those_that_wait_already(least: int, opens: bool
     room.restart()
     room.tick(T0 + SECOND)
     assert (clusters(room), waiting(room)) == (([["a", "b"]], []) if opens else ([], ["a", "b"]))
+
+
+def test_an_episode_that_waited_has_matched_once() -> None:
+    room = Room(setup(three=THREE))
+    for number, key in enumerate("abc"):
+        room.open(batch(key), T0 + number)
+    assert room.effects.rules == {
+        ("three", "matched"): 3, ("three", "held"): 2, ("three", "joined"): 2, ("three", "opened"): 1,
+    }  # fmt: skip
