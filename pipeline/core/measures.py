@@ -33,8 +33,6 @@ GAP_MS: Final = 30_000
 MINUTE_MS: Final = 60_000
 """Units in which time is measured, by powers of two."""
 
-HOPS_MAX: Final = 3
-
 Measures = dict[str, float]
 """Name -> number; what is missing is 0."""
 
