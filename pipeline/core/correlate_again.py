@@ -128,7 +128,7 @@ class CorrelateAgain(CorrelateRules):
         self._touch_members(regroup.transfer(self._book, giver, receiver, member, because))
         for each in (giver, receiver):
             self._assess(each)
-            recovery.settle(self._desk, self._book, each)
+            recovery.settle(self._desk, self._book, each, anew=each is receiver)
 
     def _part(self, member: Member, incident: Incident, stays: Verdict | None) -> None:
         """Take a member out that nothing holds any more."""

@@ -39,13 +39,18 @@ def cleared(desk: Desk, book: Book, draft: Draft, member: Member, origin: tuple[
     settle(desk, book, draft)
 
 
-def settle(desk: Desk, book: Book, draft: Draft) -> None:
-    """Decide again, after members cleared, came or went, whether the incident is on its way to be resolved."""
+def settle(desk: Desk, book: Book, draft: Draft, *, anew: bool = True) -> None:
+    """Decide again, after members cleared, came or went, whether the incident is on its way to be resolved.
+
+    ``anew`` is whether its quiet time begins again where it is under way; it does not for what only went.
+    """
     incident = draft.incident
     if incident.state not in OPEN_STATES:
         return
     if not book.tally(incident.id).all_clear():
         incident.resolve_at_ms = None
+        return
+    if incident.resolve_at_ms is not None and not anew:
         return
     quiet_ms = desk.policy(incident).closure.resolve_quiet_seconds * 1_000
     incident.resolve_at_ms = draft.now_ms + quiet_ms

@@ -17,7 +17,8 @@ from pipeline.core.evidence import Verdict
 from pipeline.core.matcher import Matcher
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange
-from tests.core.builders import PAY, SECOND, T0, alert
+from pipeline.models.policy import Closure
+from tests.core.builders import PAY, SECOND, T0, alert, config, policy
 from tests.core.rooms import Room, actions
 
 LOOKED = T0 + LOOK_AFTER_MS + 2 * SECOND
@@ -203,3 +204,17 @@ def test_nobody_is_called_for_what_nothing_holds_any_more_and_is_over(table: Lik
     del table["EP-b", "EP-a"]
     room.tick(LOOKED)
     assert grouped(room) == [["EP-a", "EP-b"]]
+
+
+def test_what_moves_away_does_not_delay_that_the_rest_is_resolved(table: Likely) -> None:
+    closure = Closure(resolve_quiet_seconds=300, reopen_minutes=30)
+    room = Room(config(domains={"shop": policy(closure=closure)}))
+    open_all(room, "a", "b")
+    table |= {("EP-c", "EP-a"): 0.6}
+    room.open(alert("c"), T0 + 2)
+    table |= {("EP-c", "EP-a"): 0.3, ("EP-c", "EP-b"): 0.9}
+    for key in "ac":
+        room.news(key, EpisodeChange.RESOLVED, LOOKED - 60 * SECOND)
+    room.tick(LOOKED)
+    assert grouped(room) == [["EP-a"], ["EP-b", "EP-c"]]
+    assert next(iter(room.incidents().values()))["resolve_at_ms"] == LOOKED + 240 * SECOND
