@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from pipeline.core.incident_event import TIME_MS_MAX, IncidentEvent
 from pipeline.models.suppression import Suppression
 from pipeline.records import suppressions
+from pipeline.records.indexed import indexable
 from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE, migrate
 
 Answer = TypeVar("Answer")
@@ -215,7 +216,7 @@ def _timeline_rows(row: IncidentEvent) -> list[dict[str, Any]]:
             "action": _text(entry.get("action")),
             "actor": _text(entry.get("actor")),
             "text": _text(entry.get("text")),
-            "facts": entry.get("facts") or {},
+            "facts": indexable(entry.get("facts") or {}),
         }
         for position, entry in enumerate(row.entries)
     ]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.models.suppression import Suppression
+from pipeline.records.indexed import cut
 from pipeline.records.tables import INCIDENTS, SUPPRESSIONS
 
 ROWS_MAX: Final = 1_000
@@ -70,6 +71,7 @@ def _suppression(row: Mapping[Any, Any]) -> Suppression:
 
 def _row(hidden: Suppression) -> dict[str, Any]:
     row = {name: _storable(value) for name, value in asdict(hidden).items() if name != "schema"}
+    row["alert_key"] = cut(row["alert_key"])
     row["since"], row["until"] = _moment(row.pop("since_ms")), _moment(row.pop("until_ms"))
     return row
 

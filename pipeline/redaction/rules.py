@@ -98,7 +98,7 @@ def read_rules(file: Path) -> RedactionRules:
         if file.stat().st_size > RULES_BYTES_MAX:
             raise RulesError(f"{file}: larger than {RULES_BYTES_MAX >> 10} KiB: put names into patterns")
         return RedactionRules.model_validate(yaml.safe_load(file.read_text("utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise RulesError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -279,3 +279,10 @@ def test_keys_and_headers_are_redacted_as_values_are() -> None:
 def test_counts_of_people_stay_numbers_that_mean_what_they_meant() -> None:
     value = {"users": 5, "watchers": 2, "token_count": 7}
     assert redacted(value) == value
+
+
+def test_rules_that_nest_too_deep_are_told_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("people: " + "[" * 5_000)
+    with pytest.raises(RulesError, match="cannot be read"):
+        read_rules(file)
