@@ -95,7 +95,10 @@ class CorrelateAgain(CorrelateRules):
             return
         if incident.episodes_total > APART_MEMBERS_MAX:
             return
-        others = [each for each in self._book.members_of(incident.id) if each.episode_id != episode_id]
+        first, *rest = self._book.members_of(incident.id)
+        if rest and first.episode_id == episode_id:
+            return  # the incident has its name, service and owner from it
+        others = [each for each in (first, *rest) if each.episode_id != episode_id]
         stays = self._stands(member, incident, others)
         match = self._matcher.again(member, incident, self.clock_ms, self._forbids(member))
         verdict = match.verdict

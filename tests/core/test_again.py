@@ -218,3 +218,15 @@ def test_what_moves_away_does_not_delay_that_the_rest_is_resolved(table: Likely)
     room.tick(LOOKED)
     assert grouped(room) == [["EP-a"], ["EP-b", "EP-c"]]
     assert next(iter(room.incidents().values()))["resolve_at_ms"] == LOOKED + 240 * SECOND
+
+
+def test_what_an_incident_has_its_name_from_stays_in_it(table: Likely) -> None:
+    room = Room()
+    open_all(room, "z")
+    table |= {("EP-a", "EP-z"): 0.4, ("EP-b", "EP-a"): 0.95}
+    room.open(alert("a"), T0 + 1)
+    room.open(alert("b"), T0 + 2)
+    assert grouped(room) == [["EP-a", "EP-b"], ["EP-z"]]
+    table["EP-a", "EP-z"] = 0.99
+    room.tick(LOOKED)
+    assert grouped(room) == [["EP-a", "EP-b"], ["EP-z"]]

@@ -68,7 +68,8 @@ def clocks(arena: Arena, seed: int, rounds: int) -> Outcome:
             run.fleet.faults["clock jump"] += 1
             at = member.kill()
             arena.say(f"clocks {seed}: {number + 1} of {rounds}")
-        run.fleet.succeed(at)
+        # Where nothing is left to do, the last would be stopped before it has begun to listen for that.
+        run.fleet.wait_ready(run.fleet.succeed(at))
         return run.finish()
 
 
