@@ -233,8 +233,8 @@ def about_recording(
         UnknownVersionError: the recording goes on under a configuration that was not given.
     """
     watcher = Watcher(Asked.parse(text), configs)
-    for _ in Replay(*configs, watch=watcher, keep=False).steps(recording, run_on_seconds=run_on_seconds):
-        pass  # the watcher keeps what it needs: all events of a million alerts fit into no memory
+    # The watcher keeps what it needs: all events of a million alerts fit into no memory.
+    Replay(*configs, watch=watcher, keep=False).run(recording, run_on_seconds=run_on_seconds)
     told = watcher.told
     if not watcher.seen:
         return about(told, text)

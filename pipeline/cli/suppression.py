@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +16,15 @@ from pipeline.cli.records import environment_settings, line_console, read_record
 from pipeline.cli.replay import read_config
 from pipeline.cli.stats import plain_table, span
 from pipeline.core.record import read_suppression
-from pipeline.core.step import StreamRecord
-from pipeline.models.suppression import What
+from pipeline.core.step import Effects, Processor, StreamRecord
+from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Suppression, What
 from pipeline.recording import RecordingError, read_recording
 from pipeline.records.hidden_report import LATER_MS, Begun, report
 from pipeline.records.store import RecordsStore
 from pipeline.records.suppressions import begun_between, between
-from pipeline.replay import Outcome, Replay, UnknownVersionError
+from pipeline.replay import Replay, UnknownVersionError
 
+INCIDENTS: Final = "incidents"
 WEEK_MS: Final = 7 * 24 * 60 * 60 * 1_000
 ROWS_MAX: Final = 15
 """Conditions, feeds and services in a table; JSON has more."""
@@ -100,33 +100,43 @@ def of_recording(
     Raises:
         click.ClickException: the recording or a configuration cannot be used.
     """
-    machine = Replay(*map(read_config, config_dirs or [environment_settings().config_dir]))
+    told = _Told(from_ms, to_ms)
+    configs = map(read_config, config_dirs or [environment_settings().config_dir])
     try:
         with recording.open("rb") as lines:
-            outcome = machine.run(read_recording(lines, recording.name), run_on_seconds=run_on)
+            Replay(*configs, watch=told, keep=False).run(read_recording(lines, recording.name), run_on_seconds=run_on)
     except (RecordingError, UnknownVersionError) as error:
         raise click.ClickException(str(error)) from error
-    return of_outcome(outcome, from_ms, to_ms)
+    return report(told.hidden, told.begun.values())
 
 
-def of_outcome(outcome: Outcome, from_ms: int = 0, to_ms: int | None = None) -> dict[str, Any]:
-    """The report of a replay."""
-    told = (
-        read_suppression(StreamRecord(*each[:1], 0, 0, each.timestamp_ms, *each[1:3])) for each in outcome.suppressions
-    )
-    chosen = [each for each in told if from_ms <= each.until_ms and (to_ms is None or each.until_ms < to_ms)]
-    snapshots = {event["incident_id"]: event["incident"] for event in map(_value, outcome.events)}
-    begun: Iterable[Begun] = (
-        (name, each["detected_at_ms"], each["entities"])
-        for name, each in snapshots.items()
-        if each["kind"] == "incident"
-    )
-    return report(chosen, begun)
+class _Told:
+    """Looks on while a recording is decided, and keeps what the report needs: all events fit into no memory.
 
+    Attributes:
+        hidden: what was hidden, in the order in which that ended.
+        begun: incidents by id.
+    """
 
-def _value(output: Any) -> dict[str, Any]:
-    event: dict[str, Any] = orjson.loads(output.value)
-    return event
+    def __init__(self, from_ms: int, to_ms: int | None) -> None:
+        self._from_ms, self._to_ms = from_ms, to_ms
+        self.hidden: list[Suppression] = []
+        self.begun: dict[str, Begun] = {}
+
+    def __call__(self, processor: Processor, record: StreamRecord, effects: Effects) -> None:
+        """One record, the processor that handled it, and what came of it."""
+        for output in effects.outputs:
+            if output.topic == SUPPRESSIONS_TOPIC:
+                self._hide(StreamRecord(output.topic, 0, 0, output.timestamp_ms, output.key, output.value))
+            elif output.topic == INCIDENTS:
+                incident = orjson.loads(output.value or b"{}")["incident"]
+                if incident["kind"] == "incident":
+                    self.begun[incident["id"]] = incident["id"], incident["detected_at_ms"], incident["entities"]
+
+    def _hide(self, record: StreamRecord) -> None:
+        told = read_suppression(record)
+        if self._from_ms <= told.until_ms and (self._to_ms is None or told.until_ms < self._to_ms):
+            self.hidden.append(told)
 
 
 def tell(console: Console, document: dict[str, Any]) -> None:

@@ -141,7 +141,7 @@ class Redactor:
 
     def redacted(self, record: StreamRecord) -> StreamRecord:
         """The record without people and secrets. Topic, place, time and what is no text stay."""
-        headers = tuple((name, self._header(name, value)) for name, value in record.headers)
+        headers = tuple((self._field(name), self._header(name, value)) for name, value in record.headers)
         return record._replace(key=self._value(record.key), value=self._value(record.value), headers=headers)
 
     def _header(self, name: str, value: bytes) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.catalog import load_config
+from pipeline.cli.explain_recording import about_recording
 from pipeline.cli.suppression import suppression
 from pipeline.core.incident_event import read_event
 from pipeline.core.record import read_suppression
@@ -163,3 +164,26 @@ def test_the_report_is_told_in_words(company: Path) -> None:
 def test_nothing_hidden_is_said_so(records: RecordsStore, database: str) -> None:
     assert run("--records-url", database).output == "Nothing was hidden.\n"
     assert as_json(run("--records-url", database, "--json"))["all"] is None
+
+
+@pytest.mark.parametrize("module", ["pipeline.cli.suppression", "pipeline.cli.explain_recording"])
+def test_a_recording_is_not_kept_in_memory_to_be_reported_on(
+    company: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    made: list[Replay] = []
+
+    class Seen(Replay):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            made.append(self)
+
+    monkeypatch.setattr(f"{module}.Replay", Seen)
+    monkeypatch.setattr("pipeline.replay.FORGET_STEPS", 1)
+    if module.endswith("suppression"):
+        assert as_json(of_recording(company, "--json")) == whole(company)
+    else:
+        with (company / "fortnight.ndjson").open("rb") as lines:
+            about_recording(read_recording(lines, "fortnight"), [load_config(company / "company")], "x", RUN_ON)
+    (replay,) = made
+    assert replay.take_changes() == []
+    assert replay.outcome == Outcome()

@@ -269,7 +269,7 @@ def test_a_name_is_replaced_as_a_field_and_in_scripts_without_capitals() -> None
 
 
 def test_keys_and_headers_are_redacted_as_values_are() -> None:
-    headers = (("context", b'{"assignee":"marlin1"}'), ("X-Auth-Token", b"marlin1"))
+    headers = (("context", b'{"assignee":"marlin1"}'), ("X-Auth-Token", b"marlin1"), ("marlin1@corp.example", b"x"))
     before = record({"a": 1})._replace(key=b'{"assignee":"marlin1"}', headers=headers)
     after = Redactor(RedactionRules(), KEY).redacted(before)
     assert "marlin1" not in repr(after)
