@@ -126,6 +126,7 @@ class _Watching(Matcher):
     trial: Weights | None
     classes: Mapping[str, str]
     members: Mapping[str, Counter[str]]
+    homes: Labels
     see: See | None
 
     def weigh(
@@ -135,10 +136,13 @@ class _Watching(Matcher):
         measures = measure(episode, tally, age_ms, hot, same_condition=same_condition)
         if measures is None:
             return None
-        members, true = self.members.get(incident.id), self.classes[episode.episode_id]
-        together = members is not None and members.most_common(1)[0][0] == true
-        if members and self.see is not None and GOES_ON not in measures:
-            self.see(measures, together, MIXED_WEIGHT if not together and members[true] else 1.0)
+        true = self.classes[episode.episode_id]
+        members = Counter(self.members.get(incident.id))
+        if self.homes.get(episode.episode_id) == incident.id:
+            members[true] -= 1  # at a second look it is weighed against the others
+        together = members.total() > 0 and members.most_common(1)[0][0] == true
+        if members.total() > 0 and self.see is not None and GOES_ON not in measures:
+            self.see(measures, together, MIXED_WEIGHT if not together and members[true] > 0 else 1.0)
         if self.trial is None:
             return Verdict(float(together), {})
         contributions = self.trial.contributions(measures)
@@ -158,7 +162,7 @@ def decide(day: Watched, trial: Weights | None, see: See | None = None) -> Decid
         raise TypeError(f"{CORRELATE} is decided by {type(processor)}, which is not known here")
     decided, members = Decided(), dict[str, Counter[str]]()
     known = processor._matcher
-    processor._matcher = _Watching(known.desk, known.book, trial, day.classes, members, see)
+    processor._matcher = _Watching(known.desk, known.book, trial, day.classes, members, decided.final, see)
     for record in day.records:
         while (due_ms := processor.next_deadline_ms()) is not None:
             tick_ms = -(-due_ms // SECOND_MS) * SECOND_MS
