@@ -51,11 +51,13 @@ def wait_loaded(worker: Worker, result: str = "loaded", times: int = 1) -> None:
 
 
 def changed_day(version: str) -> list[StreamRecord]:
-    """The day, with the record in it from which on another configuration decides."""
+    """The day, with the record in it from which on another configuration decides; what follows it there is one on."""
     day = list(one_day())
-    at = day[CHANGED_AFTER - 1]
-    named = StreamRecord(FEED, 0, 0, at.timestamp, TICK_KEY, None, ((CONFIG_HEADER, version.encode()),))
-    return [*day[:CHANGED_AFTER], named, *day[CHANGED_AFTER:]]
+    before, after = day[:CHANGED_AFTER], day[CHANGED_AFTER:]
+    offset = sum(record.topic == FEED for record in before)
+    named = StreamRecord(FEED, 0, offset, before[-1].timestamp, TICK_KEY, None, ((CONFIG_HEADER, version.encode()),))
+    moved = [each._replace(offset=each.offset + 1) if each.topic == FEED else each for each in after]
+    return [*before, named, *moved]
 
 
 def change(site: Site) -> Config:
