@@ -5,11 +5,11 @@ A bar whose figures have not been measured is not checked, and says so. Each is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.bar import Bar
 from benchmarks.results import newest, read, say
 
 Row = dict[str, Any]
@@ -55,34 +55,11 @@ class Figures:
         return float(self.row("core", "1,000 rules")["new_alert_us"] / self.row("core", "10 rules")["new_alert_us"])
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar.
-
-    Attributes:
-        text: what is promised, for people.
-        limit: the number.
-        figure: computes it; KeyError where it was not measured.
-        least: the figure must reach the limit; else it must not pass it.
-        goal: a wish that fails no check.
-    """
-
-    text: str
-    limit: float
-    figure: Callable[[Figures], float]
-    least: bool = True
-    goal: bool = False
-
-    def met(self, value: float) -> bool:
-        """Whether a value is good enough."""
-        return value >= self.limit if self.least else value <= self.limit
-
-
 OURS: Final = "spillway"
 STEADY: Final = "2,000 requests/s"
 CORE_POINT: Final = "10,000 open incidents"
 
-BARS: Final = (
+BARS: Final[tuple[Bar[Figures], ...]] = (
     Bar("peer job against Kafka Streams, alerts per CPU-second", 2, lambda f: f.peer(OURS) / f.kafka_streams()),
     Bar("peer job against Quix Streams", 4, lambda f: f.peer(OURS) / f.peer("Quix Streams")),
     Bar("peer job against stock Faust", 25, lambda f: f.peer(OURS) / f.peer("stock Faust")),
@@ -143,7 +120,7 @@ def _restore(figures: Figures) -> Row:
 class Outcome:
     """A bar and what was measured; None where nothing was."""
 
-    bar: Bar
+    bar: Bar[Figures]
     value: float | None
 
     @property
@@ -161,15 +138,15 @@ class Outcome:
         return f"{verdict:13} {bar.text}: {value:,.4g} ({'goal ' if bar.goal else ''}{sign} {bar.limit:,g})"
 
 
-def _factor(bar: Bar, value: float) -> float:
+def _factor(bar: Bar[Figures], value: float) -> float:
     return bar.limit / value if bar.least else value / bar.limit
 
 
-def outcomes(rows: list[Row], bars: tuple[Bar, ...] = BARS) -> list[Outcome]:
+def outcomes(rows: list[Row], bars: tuple[Bar[Figures], ...] = BARS) -> list[Outcome]:
     """Each bar against the newest rows."""
     figures = Figures(newest(rows))
 
-    def value(bar: Bar) -> float | None:
+    def value(bar: Bar[Figures]) -> float | None:
         try:
             return bar.figure(figures)
         except KeyError:

@@ -11,7 +11,8 @@ import pytest
 from benchmarks import bars, recovery, table
 from benchmarks.__main__ import MINUTES, PARTS
 from benchmarks.alerts import Flood, webhook
-from benchmarks.bars import Bar, outcomes
+from benchmarks.bar import Bar
+from benchmarks.bars import Figures, outcomes
 from benchmarks.core import Point, expect, new_records
 from benchmarks.corpus import about_stranger, company, raw, with_rules, write_company
 from benchmarks.latency import Timed
@@ -131,9 +132,9 @@ def test_a_check_fails_below_the_bar_and_names_it(tmp_path: Path, capsys: pytest
 
 def test_a_bar_that_must_not_be_passed_and_a_goal() -> None:
     rows = rows_of(("spillway", 130))
-    above = Bar("cost", 100, lambda figures: figures.peer("spillway"), least=False)
-    wish = Bar("wish", 200, lambda figures: figures.peer("spillway"), goal=True)
-    unknown = Bar("unknown", 1, lambda figures: figures.peer("nobody"))
+    above: Bar[Figures] = Bar("cost", 100, lambda figures: figures.peer("spillway"), least=False)
+    wish: Bar[Figures] = Bar("wish", 200, lambda figures: figures.peer("spillway"), goal=True)
+    unknown: Bar[Figures] = Bar("unknown", 1, lambda figures: figures.peer("nobody"))
     assert [each.passed for each in outcomes(rows, (above, wish, unknown))] == [False, True, True]
 
 

@@ -12,12 +12,10 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import cache
 from inspect import getdoc
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
@@ -27,47 +25,23 @@ from pipeline import settings as settings_module
 from pipeline.catalog.schema_words import attributes
 from pipeline.core import lifecycle
 from pipeline.core.enrich import MATCHING
-from pipeline.examples import config_directory, story
 from pipeline.feeds import DEFAULT_FEEDS
 from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
 from pipeline.gateway.metrics import GatewayMetrics
 from pipeline.models.correlation_rules import LIST_FACTS, NUMBER_FACTS, TEXT_FACTS, CorrelationRule, Window
 from pipeline.models.incident import IncidentChange
-from pipeline.models.policy import Config
-from pipeline.recording import read_recording
-from pipeline.replay import Outcome, Replay, event_line
 from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
 from pipeline.shadow.metrics import ShadowMetrics
-from tools import backtests, explanations, hidden, picture
+from tools import backtests, explanations, hidden, picture, story_parts
 from tools.incident_words import PARTS, WHOLE
+from tools.story_parts import fenced
 
 ROOT: Final = Path(__file__).parent.parent
 PICTURE: Final = ROOT / "docs" / "pictures" / "demo.svg"
 PAGES: Final = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/**/*.md")
 
 _PART: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-
-_SHOWN_OF_SNAPSHOT: Final = (
-    "schema",
-    "id",
-    "state",
-    "revision",
-    "title",
-    "priority",
-    "priority_because",
-    "service",
-    "owner",
-    "runbook",
-    "who_is_affected",
-    "users_affected",
-    "suspects",
-    "detected_at_ms",
-    "clocks",
-)
-"""Fields of the example event that are printed; the rest is left out, which the text says."""
-
-_ENTRIES_SHOWN: Final = 2
 
 
 def pages() -> list[Path]:
@@ -79,10 +53,6 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
-
-
-def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text.rstrip()}\n```\n"
 
 
 # -- from the code
@@ -217,7 +187,7 @@ def flow_diagram() -> str:
             if topic != "dead.letter":
                 edges.append(f"    {stage.name} --> {_node(topic, shown)}")
     lines += [f'    {node}(["{topic}"])' for topic, node in shown.items()]
-    return _fenced("mermaid", "\n".join([*lines, *edges]))
+    return fenced("mermaid", "\n".join([*lines, *edges]))
 
 
 def _node(topic: str, shown: dict[str, str]) -> str:
@@ -264,7 +234,7 @@ def _first_words(path: Path) -> str:
 
 def lifecycle_diagram() -> str:
     """The lifecycle's transition table as a diagram."""
-    return _fenced("mermaid", lifecycle.diagram())
+    return fenced("mermaid", lifecycle.diagram())
 
 
 def transitions_table() -> str:
@@ -293,60 +263,6 @@ def change_words() -> str:
 # -- from a replay of the stories
 
 
-@cache
-def _config() -> Config:
-    from pipeline.catalog import load_config
-
-    return load_config(config_directory())
-
-
-@cache
-def checkout() -> Outcome:
-    """What a replay of the checkout story comes to."""
-    with story("checkout").open("rb") as lines:
-        return Replay(_config()).run(read_recording(lines, "checkout"))
-
-
-def example_event() -> str:
-    """The first event of the checkout story, shortened, with its headers."""
-    event = checkout().events[0]
-    headers = "".join(f"{name}: {value.decode()}\n" for name, value in event.headers)
-    document = orjson.loads(event.value or b"")
-    left_out = len(document["entries"]) - _ENTRIES_SHOWN
-    document["entries"] = document["entries"][:_ENTRIES_SHOWN]
-    snapshot = document["incident"]
-    document["incident"] = {name: snapshot[name] for name in _SHOWN_OF_SNAPSHOT}
-    more = len(snapshot) - len(_SHOWN_OF_SNAPSHOT)
-    shown = _pretty(document).replace(_config().version, explanations.VERSION_SHOWN)
-    return (
-        f"Key `{(event.key or b'').decode()}`, headers:\n\n{_fenced('', headers)}\nValue, shortened by {left_out} "
-        f"entries and {more} fields of the snapshot:\n\n{_fenced('json', shown)}"
-    )
-
-
-def example_decision() -> str:
-    """The third decision of the checkout story, and how it came."""
-    from pipeline.replay import decision_line
-
-    return _fenced("json", _pretty(orjson.loads(decision_line(checkout().decisions[2]))))
-
-
-def example_change() -> str:
-    """The beginning of one line of the changes file."""
-    document = orjson.loads(event_line(checkout().events[0]))
-    document["data"] = {name: document["data"][name] for name in ("schema", "incident_id", "revision", "change")}
-    return _fenced("json", _pretty(document))
-
-
-def _pretty(document: Any) -> str:
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
-
-
-def story_in_words() -> str:
-    """The timeline of the checkout incident, as the demo tells it."""
-    return _fenced("", picture.story_text(checkout()))
-
-
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings_table,
     "matching": matching_table,
@@ -363,18 +279,18 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "transitions": transitions_table,
     "snapshot": snapshot_fields,
     "changes": change_words,
-    "event": example_event,
-    "decision": example_decision,
-    "change-line": example_change,
+    "event": story_parts.example_event,
+    "decision": story_parts.example_decision,
+    "change-line": story_parts.example_change,
     "feeds": lambda: ", ".join(f"`{name}`" for name in DEFAULT_FEEDS) + ".\n",
-    "story": story_in_words,
-    "explain-others": lambda: _fenced("", explanations.not_the_nearest()),
-    "explain-facts": lambda: _fenced("json", explanations.facts_of_the_nearest()),
-    "suppression-record": lambda: _fenced("json", hidden.record()),
-    "suppression": lambda: _fenced("", hidden.report()),
+    "story": story_parts.story_in_words,
+    "explain-others": lambda: fenced("", explanations.not_the_nearest()),
+    "explain-facts": lambda: fenced("json", explanations.facts_of_the_nearest()),
+    "suppression-record": lambda: fenced("json", hidden.record()),
+    "suppression": lambda: fenced("", hidden.report()),
     "backtest": backtests.comparison,
     "redacted-fields": backtests.redacted_fields,
-    "explain-flapping": lambda: _fenced("", explanations.a_flapping_condition()),
+    "explain-flapping": lambda: fenced("", explanations.a_flapping_condition()),
 }
 
 

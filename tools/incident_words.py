@@ -70,6 +70,8 @@ SNAPSHOT: Final[dict[str, str]] = {
     "alerts_total": "Alerts that were decided into it. Their repeats are not counted.",
     "bridge_id": "Bridge incident that it belongs to.",
     "members": "Ids of member incidents; bridge incidents only.",
+    "absorbed": "Ids of the incidents that were merged into it, the newest 100. To acknowledge, assign or link one of "
+    "those, or to put a note on it, does so here.",
     "merged_into": "The incident that took its members in, where `state` is `merged`.",
     "clocks": "Service level clocks by name: `response` and `resolution`.",
     "escalation": "Where it is on its escalation path, and who was called.",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchmarks.bar import Bar
 from benchmarks.quality.days import FINAL, Row
 from benchmarks.quality.large import LEVEL as LARGE
 from benchmarks.quality.major import MajorFigures, Majors, over
@@ -18,36 +19,6 @@ from benchmarks.quality.summary import GAPS, Level, levels, pooled
 Levels = Mapping[str, Level]
 
 SIMULATED: Final = ("calm", "busy", "storm")
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar.
-
-    Attributes:
-        text: what is promised, for people.
-        limit: the number.
-        figure: computes it; KeyError where it was not measured.
-        least: the figure must reach the limit; else it must not pass it.
-        strict: the limit itself is not enough.
-    """
-
-    text: str
-    limit: float
-    figure: Callable[[Levels], float]
-    least: bool = True
-    strict: bool = False
-
-    def met(self, value: float) -> bool:
-        """Whether a value is good enough."""
-        if value == self.limit:
-            return not self.strict
-        return (value > self.limit) == self.least
-
-    @property
-    def sign(self) -> str:
-        """How the limit is to be read."""
-        return (">" if self.least else "<") + ("" if self.strict else "=")
 
 
 def _f1(level: str) -> Callable[[Levels], float]:
@@ -91,7 +62,7 @@ def _above_every_gap(at_once: int) -> Callable[[Levels], float]:
     return figure
 
 
-BARS: Final = (
+BARS: Final[tuple[Bar[Levels], ...]] = (
     Bar("B-cubed F1, calm", 0.93, _f1("calm")),
     Bar("B-cubed F1, busy", 0.88, _f1("busy")),
     Bar("B-cubed F1, storm", 0.80, _f1("storm")),
@@ -133,7 +104,7 @@ BARS: Final = (
 class Outcome:
     """A bar and what was measured; None where it was not."""
 
-    bar: Bar
+    bar: Bar[Levels]
     value: float | None
 
     @property
@@ -144,11 +115,11 @@ class Outcome:
         return "met" if self.bar.met(self.value) else "missed"
 
 
-def outcomes(rows: Iterable[Row], bars: Iterable[Bar] = BARS) -> list[Outcome]:
+def outcomes(rows: Iterable[Row], bars: Iterable[Bar[Levels]] = BARS) -> list[Outcome]:
     """Each bar against rows."""
     found: dict[str, Any] = levels(rows)
 
-    def value(bar: Bar) -> float | None:
+    def value(bar: Bar[Levels]) -> float | None:
         try:
             return bar.figure(found)
         except KeyError:

@@ -14,6 +14,7 @@ import orjson
 from pipeline.cli.cluster import json_option
 from pipeline.cli.explain_recording import about_recording
 from pipeline.cli.explain_view import show
+from pipeline.cli.recorded import recording_options
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.cli.replay import read_config
 from pipeline.recording import RecordingError, read_recording
@@ -24,19 +25,7 @@ from pipeline.replay import UnknownVersionError
 @click.command()
 @click.argument("asked", metavar="ID")
 @records_url_option
-@click.option(
-    "--recording",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Decide this recording again and explain from that, without a records store.",
-)
-@click.option(
-    "--config",
-    "config_dirs",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    multiple=True,
-    help="With --recording: the configuration directory, as for spillway replay.",
-)
-@click.option("--run-on", type=click.IntRange(min=0), default=0, help="With --recording: seconds that follow it.")
+@recording_options("explain from that")
 @json_option
 def explain(
     asked: str,

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pipeline.cli.cluster import json_option
 from pipeline.cli.moments import MOMENT, now_ms
+from pipeline.cli.recorded import recording_options
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.cli.replay import read_config
 from pipeline.cli.stats import plain_table, span
@@ -43,19 +44,7 @@ _WHAT: Final[dict[str, str]] = {
 @click.option("--from", "from_ms", type=MOMENT, help="What ended from then on; default: seven days ago.")
 @click.option("--to", "to_ms", type=MOMENT, help="What ended before then; default: now.")
 @records_url_option
-@click.option(
-    "--recording",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Decide this recording again and report on that, without a records store.",
-)
-@click.option(
-    "--config",
-    "config_dirs",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    multiple=True,
-    help="With --recording: the configuration directory, as for spillway replay.",
-)
-@click.option("--run-on", type=click.IntRange(min=0), default=0, help="With --recording: seconds that follow it.")
+@recording_options("report on that")
 @json_option
 def suppression(
     from_ms: int | None,

@@ -70,6 +70,7 @@ class Book:
         self._records: dict[str, bytes | str] = {}  # the id of the incident where it is folded
         self._folder = Folder()
         self._opened = 0
+        self._absorbed_by: dict[str, str] = {}
         self._newest_ms: dict[str, int] = {}  # when the newest member was opened, last to take one in last
         self.joined = 0
         self._by_condition = Holders()
@@ -85,7 +86,16 @@ class Book:
         case = self._cases[incident.id] = self._open[incident.id] = Case(incident, told)
         self._opened += 1
         self._members.setdefault(incident.id, [])
+        self.absorb(incident)
         return case
+
+    def absorb(self, incident: Incident) -> None:
+        """Let the ids of those that were merged into an incident lead to it."""
+        self._absorbed_by.update(dict.fromkeys(incident.absorbed, incident.id))
+
+    def absorber(self, incident_id: str) -> str | None:
+        """The incident in the book that this one was merged into, directly or not; None where there is none."""
+        return self._absorbed_by.get(incident_id)
 
     def case(self, incident_id: str) -> Case:
         """The case of an incident that is in the book."""
@@ -137,6 +147,9 @@ class Book:
     def forget(self, incident_id: str) -> list[str]:
         """Take an ended incident out, with its members, whose episode ids are returned."""
         members = self.members_of(incident_id)
+        for absorbed in self.case(incident_id).incident.absorbed:
+            if self._absorbed_by.get(absorbed) == incident_id:  # else that is in the one that took this one in
+                del self._absorbed_by[absorbed]
         for member in members:
             self._leave(member)
             del self._records[member.episode_id]

@@ -19,6 +19,13 @@ COMMANDS_REMEMBERED_MAX: Final = 100
 _COMMAND: Final = TypeAdapter(Command)
 
 
+OUTLIVES_A_MERGE: Final = frozenset(
+    {CommandType.ACKNOWLEDGE, CommandType.START, CommandType.ASSIGN, CommandType.NOTE, CommandType.LINK}
+)
+"""What is asked of an incident that was merged meanwhile and is meant for the one that goes on: somebody answers a page
+that has the old id. To end what was merged, as a desk does that hears of the merge, ends nothing else."""
+
+
 def parse_command(value: bytes | None) -> Command:
     """Read a command.
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from pipeline.core import recovery
-from pipeline.core.commands import aimed_at, apply_command, encode_command, parse_command, remember
+from pipeline.core.commands import OUTLIVES_A_MERGE, aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, LOOK, MEMBER, ORDER
 from pipeline.core.correlation_rules import CorrelationRules
@@ -289,6 +289,9 @@ class CorrelateProcessor(CorrelateLate):
             BadRecord: no such incident is open here.
         """
         incident = self._book.find(command.target, self._resolve_name)
+        if incident is None and command.type in OUTLIVES_A_MERGE:
+            goes_on = self._book.absorber(command.target.incident_id or "")
+            incident = None if goes_on is None else self._book.incident(goes_on)
         if incident is None:
             raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no open incident matches the target")
         return incident

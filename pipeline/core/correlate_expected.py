@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Final
 
 from pipeline.core.correlate_hidden import CorrelateHidden
 from pipeline.core.correlate_state import SUPPRESSED
-from pipeline.core.correlation_rules import CorrelationRules
-from pipeline.core.desk import Desk
 from pipeline.core.step import Effects
-from pipeline.core.topology import Topology
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
 from pipeline.models.incident import Incident, Member
@@ -28,16 +24,6 @@ _TURNS: Final = frozenset({EpisodeChange.FLAPPING.value, EpisodeChange.STEADY.va
 
 class CorrelateExpected(CorrelateHidden):
     """The part of correlate that obeys changes which expect alerts."""
-
-    def __init__(
-        self,
-        desk: Desk,
-        topology: Topology,
-        resolve: Callable[[str], str | None],
-        rules: CorrelationRules | None = None,
-    ) -> None:
-        super().__init__(desk, topology, resolve, rules)
-        self._topology = topology
 
     @abstractmethod
     def _opened(self, event: EpisodeEvent, effects: Effects) -> None:

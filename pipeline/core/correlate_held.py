@@ -8,22 +8,18 @@ when it gets worse, or when its time is up. What is over before that is dropped.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.core.correlate_expected import ENDED, OVER, CorrelateExpected
 from pipeline.core.correlate_habits import rule_of
 from pipeline.core.correlate_state import HELD
-from pipeline.core.correlation_rules import CorrelationRules
-from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.desk import MACHINE
 from pipeline.core.draft import Draft
 from pipeline.core.habits import Hold
 from pipeline.core.holding import Held, Wakes
 from pipeline.core.lifecycle import OPEN_STATES
-from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.matcher import Forbids, Match
 from pipeline.core.step import Effects
-from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.command import Target
 from pipeline.models.decision import Disposition, Reason
@@ -52,16 +48,6 @@ _DISPOSITION: Final[dict[str, Disposition]] = {
 
 class CorrelateHeld(CorrelateExpected):
     """The part of correlate that lets episodes wait."""
-
-    def __init__(
-        self,
-        desk: Desk,
-        topology: Topology,
-        resolve: Callable[[str], str | None],
-        rules: CorrelationRules | None = None,
-    ) -> None:
-        super().__init__(desk, topology, resolve, rules)
-        self._maintenance = MaintenanceIndex(desk.config.maintenance, topology)
 
     @abstractmethod
     def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:

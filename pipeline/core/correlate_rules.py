@@ -5,21 +5,17 @@ What rules say is in `pipeline.core.ruling`; here it is applied to the book, the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from pipeline.core.correlate_held import CorrelateHeld
 from pipeline.core.correlate_state import GROUP
 from pipeline.core.correlate_state import HELD as HELD_STATE
-from pipeline.core.correlation_rules import CorrelationRules
-from pipeline.core.desk import Desk
 from pipeline.core.holding import Held, Wakes
-from pipeline.core.matcher import Forbids, Match, Matcher
+from pipeline.core.matcher import Forbids, Match
 from pipeline.core.ruling import Group, Ruled, bound_by
 from pipeline.core.step import Effects
 from pipeline.core.tally import Tally
-from pipeline.core.topology import Topology
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeEvent
 from pipeline.models.incident import Incident, Member
@@ -41,16 +37,6 @@ ACTED: Final = frozenset((JOINED, KEPT_APART, HELD, OPENED))
 
 class CorrelateRules(CorrelateHeld):
     """The part of correlate that obeys rules."""
-
-    def __init__(
-        self,
-        desk: Desk,
-        topology: Topology,
-        resolve: Callable[[str], str | None],
-        rules: CorrelationRules | None = None,
-    ) -> None:
-        super().__init__(desk, topology, resolve, rules)
-        self._matcher = Matcher(desk, self._book)
 
     def restored(self) -> None:
         """Besides, let in what waits for a rule that the configuration has no longer, or that has enough now."""

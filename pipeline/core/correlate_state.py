@@ -21,6 +21,8 @@ from pipeline.core.habits import Habits
 from pipeline.core.holding import Holding
 from pipeline.core.late import UNDER_WAY_MS, Late
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
+from pipeline.core.maintenance import MaintenanceIndex
+from pipeline.core.matcher import Matcher
 from pipeline.core.press import Press
 from pipeline.core.ruling import Ruling
 from pipeline.core.step import Effects, Output, Processor
@@ -81,7 +83,10 @@ class CorrelateState(Processor):
     ) -> None:
         super().__init__()
         self._desk = desk
+        self._topology = topology
         self._book = Book(topology)
+        self._matcher = Matcher(desk, self._book)
+        self._maintenance = MaintenanceIndex(desk.config.maintenance, topology)
         self._changes = ChangeLog(resolve)
         self._assessor = Assessor(desk, topology)
         self._press = Press()

@@ -10,7 +10,7 @@ from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.models.command import Command
 from pipeline.models.decision import Reason
-from pipeline.models.incident import IncidentChange, Member
+from pipeline.models.incident import ABSORBED_MAX, IncidentChange, Member
 
 
 def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command: Command) -> list[str]:
@@ -33,6 +33,8 @@ def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command:
     if not desk.step(draft, Step.MERGE, command.actor, f"merged into {survivor.id} by {command.actor}"):
         return []
     loser.merged_into = survivor.id
+    survivor.absorbed = [*survivor.absorbed, *loser.absorbed, loser.id][-ABSORBED_MAX:]
+    book.absorb(survivor)
     receiver.note("merge", command.actor, f"took in {loser.id}: {loser.title}", IncidentChange.MERGED)
     survivor.tickets.extend(loser.tickets)
     survivor.opened_at_ms = min(survivor.opened_at_ms, loser.opened_at_ms)

@@ -24,6 +24,10 @@ NAMED_MAX: Final = 200
 would make every revision longer, which the next thousands have as well."""
 
 
+ABSORBED_MAX: Final = 100
+"""Incidents merged into one whose ids still find it: a page or a link of yesterday's does not matter any more."""
+
+
 class IncidentKind(StrEnum):
     """An incident, or the bridge incident that links the members of a Major Incident."""
 
@@ -184,6 +188,8 @@ class Incident:
         services: affected services, of more than `NAMED_MAX` those that were hit first; ``entities`` likewise.
         services_total: how many there are; ``entities_total`` likewise.
         alerts_total: alerts that were decided into the incident, their repeats left out.
+        absorbed: ids of the incidents that were merged into it, the newest `ABSORBED_MAX`: what people ask of those is
+            meant for it.
         chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
             incidents, and how seldom that mattered; None: it is not ranked down.
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
@@ -243,6 +249,7 @@ class Incident:
     bridge_id: str | None = None
     members: list[str] = field(default_factory=list)
     merged_into: str | None = None
+    absorbed: list[str] = field(default_factory=list)
     clocks: dict[str, Clock] = field(default_factory=dict)
     escalation: Escalation = field(default_factory=Escalation)
     communications: list[Communication] = field(default_factory=list)
@@ -263,6 +270,7 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     if document.get("schema") != INCIDENT_SCHEMA:
         raise ValueError(f"incident schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
     document.setdefault("chronic", None)  # older releases knew of no such thing
+    document.setdefault("absorbed", [])  # nor of this
     for names in ("services", "entities"):
         document.setdefault(f"{names}_total", len(document[names]))  # and named all of them
     document["suspects"] = [Suspect(**each) for each in document["suspects"]]

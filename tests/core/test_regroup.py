@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.core.correlate import CorrelateProcessor
 from pipeline.models.decision import Disposition
 from pipeline.models.episode import EpisodeChange
-from tests.core.builders import HOUR, T0, WIKI, alert, values
+from tests.core.builders import DB, HOUR, T0, WIKI, alert, values
 from tests.core.rooms import Room, actions, two_incidents
 
 
@@ -94,3 +95,40 @@ def test_regrouping_leaves_no_trace_of_an_ended_incident_in_the_indexes() -> Non
     room.ask("close", T0 + 4, target={"incident_id": first})
     room.open(alert("w", entity=WIKI, service=WIKI), T0 + 5, episode_id="EP-again")
     assert room.decisions[-1].disposition == Disposition.OPENED
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_who_answers_a_page_of_an_incident_that_was_merged_meanwhile_has_the_one_that_goes_on(restarts: bool) -> None:
+    room, first, second = two_incidents()
+    room.ask("merge", T0 + 2, target={"incident_id": second}, into=first)
+    if restarts:
+        room.restart()
+    room.ask("acknowledge", T0 + 3, target={"incident_id": second})
+    assert room.incidents()[first]["state"] == "acknowledged"
+    assert room.incidents()[first]["absorbed"] == [second]
+    assert all(each.topic != "dead.letter" for each in room.effects.outputs)
+
+
+@pytest.mark.parametrize("kind", ["resolve", "close", "reopen"])
+def test_to_end_an_incident_that_was_merged_ends_nothing_else(kind: str) -> None:
+    room, first, second = two_incidents()
+    room.ask("merge", T0 + 2, target={"incident_id": second}, into=first)
+    room.ask(kind, T0 + 3, target={"incident_id": second}, resolution={"code": "x", "summary": "done"})
+    assert room.incidents()[first]["state"] == "logged"
+    (letter,) = (each for each in room.effects.outputs if each.topic == "dead.letter")
+    assert dict(letter.headers)["spillway-reason"] == b"unknown_target"
+
+
+def test_an_id_that_was_merged_twice_leads_to_the_last_and_is_forgotten_with_it() -> None:
+    room, first, second = two_incidents()
+    room.open(alert("d", entity=DB, service=None, space="production"), T0 + 3 * HOUR)
+    third = next(each for each in room.incidents() if each not in (first, second))
+    room.ask("merge", T0 + 3 * HOUR + 1, target={"incident_id": second}, into=first)
+    room.ask("merge", T0 + 3 * HOUR + 2, target={"incident_id": first}, into=third)
+    room.ask("assign", T0 + 3 * HOUR + 3, target={"incident_id": second}, assignee="bob")
+    assert (room.incidents()[third]["assignee"], room.incidents()[third]["absorbed"]) == ("bob", [second, first])
+    assert isinstance(room.processor, CorrelateProcessor)
+    book = room.processor._book
+    assert book.absorber(second) == third
+    book.forget(third)
+    assert book.absorber(second) is None

@@ -22,7 +22,7 @@ from tests.support import wait_until
 SECOND_START_SECONDS_MAX = 10
 
 HOLDER = """
-import sys, threading, time
+import sys, threading
 from pathlib import Path
 from pipeline.kafka.embedded import EmbeddedKafka
 
@@ -34,7 +34,7 @@ def hold():
 thread = threading.Thread(target=hold)  # the broker must outlive the thread that started it
 thread.start()
 thread.join()
-time.sleep(600)
+threading.Event().wait(600)
 """
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.bar import Bar
 from benchmarks.quality import page
-from benchmarks.quality.bars import BARS, Bar, outcomes
+from benchmarks.quality.bars import BARS, outcomes
 from benchmarks.quality.baselines import baselines
 from benchmarks.quality.days import OURS, Row
 from benchmarks.quality.large import LEVEL as LARGE
@@ -108,7 +109,7 @@ def test_real_data_must_be_above_every_gap_not_level_with_it() -> None:
 
 
 def test_a_limit_is_read_in_its_own_direction() -> None:
-    def bar(*, least: bool, strict: bool) -> Bar:
+    def bar(*, least: bool, strict: bool) -> Bar[object]:
         return Bar("", 1, lambda _: 1.0, least=least, strict=strict)
 
     assert [bar(least=True, strict=False).met(value) for value in (0.9, 1, 1.1)] == [False, True, True]
