@@ -89,14 +89,14 @@ class RecordsStore:
         """
         if not rows:
             return
-        rows = [_without_nul(row) for row in rows]
+        # Sorted, so that two workers that write the same rows wait for each other in one order, and not crosswise.
+        rows = sorted(map(_without_nul, rows), key=lambda row: (row.incident_id, row.revision))
         newest: dict[str, IncidentEvent] = {}
         for row in rows:
             known = newest.get(row.incident_id)
             if known is None or known.revision < row.revision:
                 newest[row.incident_id] = row
-        # Sorted, so that two workers that write the same incidents lock them in the same order.
-        incidents = [_incident_row(newest[incident_id]) for incident_id in sorted(newest)]
+        incidents = [_incident_row(row) for row in newest.values()]
         with self._engine.begin() as connection:
             _insert_new(connection, INCIDENT_EVENTS, [_event_row(row) for row in rows])
             _insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])

@@ -106,10 +106,12 @@ def test_workers_that_start_together_set_the_schema_up_once(empty: str) -> None:
 
 
 def test_workers_that_write_the_same_batch_together_do_not_collide(store: RecordsStore, empty: str) -> None:
-    batch = [row(revision, "updated", f"INC-{number}") for number in range(50) for revision in (1, 2)]
     other = RecordsStore(empty)
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(RecordsStore.project, [store, other] * 5, [batch, batch[::-1]] * 5))
+        for turn in range(5):  # rows that are there already make nobody wait, so each turn has others
+            names = [f"INC-{turn}-{number}" for number in range(150)]
+            batch = [row(revision, "updated", name) for name in names for revision in (1, 2)]
+            list(threads.map(RecordsStore.project, (store, other), (batch, batch[::-1])))
     other.close()
     assert {incident["revision"] for incident in store.incidents()} == {2}
 
