@@ -34,7 +34,6 @@ KINDS: Final[Mapping[str, frozenset[str]]] = {
     "time": frozenset({"age", "gap", "burst"}),
     "size": frozenset({"episodes", "entities", "open"}),
     "what else goes on": frozenset({"hot"}),
-    "severity": frozenset({"severity"}),
 }
 """Kind of evidence -> its measures."""
 

@@ -23,7 +23,7 @@ MEASURES: Final = (
     *("needs_1", "needs_2", "needs_3", "needed_1", "needed_2", "needed_3", "common_1", "common_2", "common_3"),
     *("host", "rack", "cluster", "zone", "same_system"),
     *("people_name_it", "business_terms", "same_terms", "people", "names_it", "is_named", "unknown", "similar_text"),
-    *("age", "gap", "episodes", "entities", "strangers", "open", "related", "burst", "hot", "severity"),
+    *("age", "gap", "episodes", "entities", "strangers", "open", "related", "burst", "hot"),
 )
 """All that is measured, in the order of the columns of an example."""
 

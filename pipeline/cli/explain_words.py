@@ -60,7 +60,6 @@ EVIDENCE_WORDS: Final[dict[str, str]] = {
     "open": "how many of its symptoms still fire",
     "burst": "how many came within the last minute",
     "hot": "how many incidents are growing at the moment",
-    "severity": "how severe it is",
     "rest": "all that says little, together",
 }
 BIAS_WORDS: Final = "at first"

@@ -16,7 +16,7 @@ from typing import Final
 
 from pipeline.core import terms
 from pipeline.core.tally import Tally
-from pipeline.models.alert import SEVERITY_RANK, FeedClass
+from pipeline.models.alert import FeedClass
 from pipeline.models.incident import Member
 
 LONE_ENTITIES_MAX: Final = 2
@@ -79,7 +79,6 @@ def measure(episode: Member, tally: Tally, age_ms: int, hot: int, *, same_condit
     found["related"] = log2(1 + related)
     found["burst"] = log2(1 + sum(abs(now_ms - each) <= BURST_MS for each in tally.joined_ms))
     found["hot"] = log2(1 + hot)
-    found["severity"] = SEVERITY_RANK.get(episode.severity, 0)
     return found
 
 
