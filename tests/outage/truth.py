@@ -23,9 +23,9 @@ class Family(NamedTuple):
     incidents_max: int = 1
 
 
-PORTAL_PARTS: Final = 6
+PORTAL_PARTS: Final = 5
 """The customer portal fails for two reasons at once, and what fails half an hour after the database's first sign, or
-minutes after its neighbours, stands apart; the bridge incident holds five of them together."""
+minutes after its neighbours, stands apart; the bridge incident holds them together."""
 
 HALVES: Final = 2
 """The second half shows too late for the first."""
