@@ -12,7 +12,8 @@ from benchmarks.alerts import START_MS, timestamp, webhook
 from pipeline.core.step import StreamRecord
 from pipeline.models.catalog import Catalogue, Entity
 from pipeline.models.correlation_rules import CorrelationRule
-from pipeline.models.policy import Config, Feed, MaintenanceWindow
+from pipeline.models.maintenance import MaintenanceWindow
+from pipeline.models.policy import Config, Feed
 
 SERVICES_IN_A_SYSTEM: Final = 8
 """Services of one application: they depend on each other and on nothing outside but the platform."""

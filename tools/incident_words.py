@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.models.incident import (
+from pipeline.models.incident import Incident
+from pipeline.models.incident_parts import (
     Clock,
     Communication,
     Escalation,
-    Incident,
     Page,
     ProblemReview,
     Suspect,

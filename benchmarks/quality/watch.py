@@ -24,7 +24,8 @@ from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecor
 from pipeline.core.tally import Tally
 from pipeline.flow import SECOND_MS, STAGE_BY_NAME
 from pipeline.models.episode import EpisodeChange
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 from pipeline.models.policy import Config
 from pipeline.replay import Replay, Step
 

@@ -21,7 +21,8 @@ from typing import Final, NamedTuple
 import orjson
 
 from pipeline.models.catalog import Catalogue, Entity, HostingModel
-from pipeline.models.policy import Config, DomainPolicy, Feed, MajorIncidentRule
+from pipeline.models.major import MajorIncidentRule
+from pipeline.models.policy import Config, DomainPolicy, Feed
 
 SERVICES: Final = 400
 EDGE_MISSING_SHARE: Final = 0.15

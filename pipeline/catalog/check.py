@@ -24,7 +24,9 @@ from pipeline.models.alert import SEVERITY_RANK, Severity
 from pipeline.models.catalog import Catalogue
 from pipeline.models.fatigue import LEARNED
 from pipeline.models.feed import Adapter
-from pipeline.models.policy import DEFAULT_DOMAIN, Config, DomainPolicy, Feed, MaintenanceWindow, Rotation
+from pipeline.models.maintenance import MaintenanceWindow
+from pipeline.models.oncall import Rotation
+from pipeline.models.policy import DEFAULT_DOMAIN, Config, DomainPolicy, Feed
 
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ADDRESS: Final = re.compile(r"https?://[^\s/]+(?:/\S*)?")

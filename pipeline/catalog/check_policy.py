@@ -11,8 +11,10 @@ from zoneinfo import available_timezones
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, suggestion
 from pipeline.models.alert import SEVERITY_RANK
+from pipeline.models.clocks import BusinessHours
 from pipeline.models.command import Resolution
-from pipeline.models.policy import BusinessHours, DomainPolicy, ImpactRule, UrgencyRule
+from pipeline.models.policy import DomainPolicy
+from pipeline.models.scales import ImpactRule, UrgencyRule
 
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 NOTIFY_ROLES: Final = ("oncall", "oncall-secondary", "owner", "dependency")

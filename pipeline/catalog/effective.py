@@ -28,7 +28,8 @@ from pipeline.core.names import places_of
 from pipeline.core.oncall import on_call
 from pipeline.models.catalog import Entity
 from pipeline.models.incident import Incident
-from pipeline.models.policy import DomainPolicy, Feed, Rotation
+from pipeline.models.oncall import Rotation
+from pipeline.models.policy import DomainPolicy, Feed
 
 _MINUTE_MS: Final = 60_000
 _HANDOFF_DAYS_MAX: Final = 400  # a turn is a day at least, and rarely longer than a few weeks

@@ -15,8 +15,10 @@ from pipeline.core.prioritise import assess, gather
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.catalog import Entity
-from pipeline.models.incident import Member
-from pipeline.models.policy import BusinessHours, Category, DomainPolicy, ImpactRule, Targets, UrgencyRule
+from pipeline.models.clocks import BusinessHours, Targets
+from pipeline.models.member import Member
+from pipeline.models.policy import DomainPolicy
+from pipeline.models.scales import Category, ImpactRule, UrgencyRule
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SEVERITIES: Final = (Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO)

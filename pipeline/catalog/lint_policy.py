@@ -11,16 +11,11 @@ from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.packs import Source
 from pipeline.core.prioritise import Facts, assess, plain
 from pipeline.models.catalog import Entity
+from pipeline.models.clocks import BusinessHours
+from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.incident import Incident
-from pipeline.models.policy import (
-    BusinessHours,
-    Category,
-    DomainPolicy,
-    EscalationLevel,
-    EscalationPath,
-    ImpactRule,
-    UrgencyRule,
-)
+from pipeline.models.policy import DomainPolicy
+from pipeline.models.scales import Category, ImpactRule, UrgencyRule
 
 _URGENT: Final = ("P1", "P2")
 _DEPENDENCY: Final = "dependency"

@@ -13,15 +13,10 @@ from pipeline.catalog.problems import Findings, Place
 from pipeline.catalog.validate import validated
 from pipeline.catalog.yaml_lines import Document, Path
 from pipeline.models.adapter import AdapterSpec
+from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
-from pipeline.models.policy import (
-    CorrelationSettings,
-    DomainPolicy,
-    Feed,
-    MaintenanceWindow,
-    Rotation,
-    Sink,
-)
+from pipeline.models.oncall import Rotation
+from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -9,15 +9,10 @@ from pydantic import BaseModel
 from pipeline.catalog.schema_descriptor import descriptor_schema
 from pipeline.catalog.schema_words import describe
 from pipeline.models.adapter import AdapterSpec
+from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
-from pipeline.models.policy import (
-    CorrelationSettings,
-    DomainPolicy,
-    Feed,
-    MaintenanceWindow,
-    Rotation,
-    Sink,
-)
+from pipeline.models.oncall import Rotation
+from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _ID_PREFIX: Final = "https://spillway.dev/schemas/"

@@ -10,7 +10,10 @@ from rich.table import Table
 
 from pipeline.catalog.rule_words import asks_for, does
 from pipeline.models.catalog import Entity
-from pipeline.models.policy import Config, DomainPolicy, EscalationPath, Feed, MajorIncidentRule, Targets
+from pipeline.models.clocks import Targets
+from pipeline.models.escalation import EscalationPath
+from pipeline.models.major import MajorIncidentRule
+from pipeline.models.policy import Config, DomainPolicy, Feed
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _KIND_TITLES: Final = {"component": "Components", "resource": "Resources", "system": "Systems"}

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from pipeline.core import calling, communicate, sla
 from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.habits import chronic_words
 from pipeline.core.impacts import Impact, total
-from pipeline.core.lifecycle import OPEN_STATES, Step
+from pipeline.core.lifecycle import ANSWERED_STATES, OPEN_STATES, UNANSWERED_STATES, Step
 from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
 from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.tally import Tally
@@ -20,15 +21,9 @@ from pipeline.core.terms import terms_of
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.episode import EpisodeEvent
-from pipeline.models.incident import (
-    NAMED_MAX,
-    Incident,
-    IncidentChange,
-    IncidentState,
-    Member,
-    Suspect,
-    TicketLink,
-)
+from pipeline.models.incident import NAMED_MAX, Incident, IncidentChange, IncidentState
+from pipeline.models.incident_parts import Suspect, TicketLink
+from pipeline.models.member import Member
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
 from pipeline.models.summary import Summary
 
@@ -107,10 +102,10 @@ class Assessor:
             incident.logged_at_ms = draft.now_ms
         draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
         draft.note("priority", MACHINE, "; ".join(incident.priority_because), priority=incident.priority)
-        self.desk.set_clocks(draft)
+        sla.set_clocks(self.desk, draft)
         incident.escalation.since_ms = draft.now_ms
-        self.desk.begin_escalation(draft)
-        self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
+        calling.begin(self.desk, draft)
+        communicate.tell(self.desk, draft, "investigating", f"We are investigating: {incident.title}")
         self._identify(draft, tally)
 
     def assess(self, draft: Draft, tally: Tally, recent: Recent) -> None:
@@ -124,9 +119,9 @@ class Assessor:
             because = "; ".join(incident.priority_because)
             text = f"priority {before} -> {incident.priority}: {because}"
             draft.note("priority", MACHINE, text, IncidentChange.UPDATED, priority=incident.priority)
-            self.desk.set_clocks(draft)
+            sla.set_clocks(self.desk, draft)
             if incident.state in OPEN_STATES:  # late reports may raise what is restored already
-                self.desk.communicate(draft, "investigating", f"We are investigating: {incident.title}")
+                communicate.tell(self.desk, draft, "investigating", f"We are investigating: {incident.title}")
             self._call_again(draft, before)
         if incident.state != IncidentState.RESOLVED:
             self._identify(draft, tally)
@@ -136,13 +131,13 @@ class Assessor:
         incident = draft.incident
         escalator, policy = self.desk.escalator, self.desk.policy(incident)
         path = escalator.path(policy, incident.priority)
-        answered = incident.state in (IncidentState.ACKNOWLEDGED, IncidentState.IN_PROGRESS)
+        answered = incident.state in ANSWERED_STATES
         if answered and path is not None and path is not escalator.path(policy, before):
             text = f"acknowledged as {before}, it is {incident.priority} now and needs somebody again"
             self.desk.step(draft, Step.UNACKNOWLEDGE, MACHINE, text)
             incident.escalation.since_ms = draft.now_ms
-        if incident.state == IncidentState.LOGGED:
-            self.desk.begin_escalation(draft)
+        if incident.state in UNANSWERED_STATES:
+            calling.begin(self.desk, draft)
 
     def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy) -> None:
         incident = draft.incident
@@ -200,7 +195,7 @@ class Assessor:
             score=suspect.score,
             change_id=suspect.change_id,
         )
-        self.desk.communicate(draft, "identified", f"The probable cause is identified: {title}")
+        communicate.tell(self.desk, draft, "identified", f"The probable cause is identified: {title}")
         self._engage(draft, suspect, title)
 
     def _engage(self, draft: Draft, suspect: Suspect, title: str) -> None:
@@ -213,7 +208,7 @@ class Assessor:
             runbook = f"; runbook {page.runbook}" if page.runbook else ""
             draft.note("inform", MACHINE, f"told {page.person}: {because}{runbook}", person=page.person)
         elif page is not None:
-            self.desk.page(draft, page)
+            calling.page(self.desk, draft, page)
 
     def summary(self, draft: Draft, tally: Tally) -> Summary:
         """What the bridge goes by of the incident; which revision it is and when, is for the caller to add."""

@@ -17,7 +17,8 @@ from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import FeedClass
 from pipeline.models.command import Target
-from pipeline.models.incident import Incident, Member, member_from_wire, member_to_wire, order_of_wire
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member, member_from_wire, member_to_wire, order_of_wire
 
 CANDIDATES_MAX: Final = 10
 """Incidents weighed for one episode, newest news first: bounds its cost."""

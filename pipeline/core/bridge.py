@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
+from pipeline.core import communicate, deadlines, ending
 from pipeline.core.commands import apply_command, encode_command, parse_command, remember
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -27,13 +28,7 @@ from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.command import Command, CommandType, Resolution, Target
 from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.incident import (
-    NAMED_MAX,
-    Incident,
-    IncidentChange,
-    IncidentKind,
-    incident_from_wire,
-)
+from pipeline.models.incident import NAMED_MAX, Incident, IncidentChange, IncidentKind, incident_from_wire
 from pipeline.models.summary import SUMMARY_SCHEMA, Summary
 from pipeline.models.wire import to_json
 
@@ -86,7 +81,7 @@ class BridgeProcessor(Processor):
         """Enter the incidents in the order in which they had come, and set the deadlines again."""
         self._relations.restored()
         for bridge in self._bridges.values():
-            self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
+            self.timers.set(_BRIDGE + bridge.id, deadlines.deadline_ms(self._desk, bridge))
 
     def finish(self, effects: Effects) -> None:
         """Write the compacted twins."""
@@ -116,7 +111,7 @@ class BridgeProcessor(Processor):
     def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
         """A bridge incident needs attention by itself."""
         draft = Draft(self._bridges[key[2:]], self.clock_ms)
-        self._desk.on_deadline(draft)
+        deadlines.on_deadline(self._desk, draft)
         self._publish(draft, effects)
 
     # -- decisions
@@ -199,7 +194,7 @@ class BridgeProcessor(Processor):
         bridge.priority, bridge.priority_because = self._top_priority(lead.domain), because
         if self._desk.step(draft, Step.LOG, MACHINE, f"bridge incident opened: {len(group)} related"):
             bridge.logged_at_ms = now
-        self._desk.communicate(draft, "investigating", f"We are handling a major incident: {lead.title}")
+        communicate.tell(self._desk, draft, "investigating", f"We are handling a major incident: {lead.title}")
         self._tell_cause(draft, lead)
         self._publish(draft, effects)
 
@@ -211,7 +206,7 @@ class BridgeProcessor(Processor):
     def _tell_cause(self, draft: Draft, summary: Summary) -> None:
         if summary.identified is not None and draft.incident.state in OPEN_STATES:
             title = self._topology.title(summary.identified)
-            self._desk.communicate(draft, "identified", f"The probable cause is identified: {title}")
+            communicate.tell(self._desk, draft, "identified", f"The probable cause is identified: {title}")
 
     def _link(self, draft: Draft, summary: Summary, effects: Effects) -> None:
         bridge = draft.incident
@@ -261,7 +256,7 @@ class BridgeProcessor(Processor):
         if self._end_with_members(draft):
             return
         if summary.state in OPEN_STATES and known.state not in OPEN_STATES and bridge.resolved_at_ms is not None:
-            self._desk.reopen(draft, MACHINE, f"reopened: {summary.incident_id} came back")
+            ending.reopen(self._desk, draft, MACHINE, f"reopened: {summary.incident_id} came back")
 
     def _end_with_members(self, draft: Draft) -> bool:
         """Resolve an open bridge none of whose members is open any more; whether it did."""
@@ -270,7 +265,7 @@ class BridgeProcessor(Processor):
         if bridge.state not in OPEN_STATES or any(state in OPEN_STATES for state in states):
             return False
         done = Resolution(code="members_resolved", summary="all member incidents are resolved")
-        self._desk.resolve(draft, MACHINE, done)
+        ending.resolve(self._desk, draft, MACHINE, done)
         return True
 
     def _aggregate(self, draft: Draft) -> None:
@@ -348,7 +343,7 @@ class BridgeProcessor(Processor):
         bridge = draft.incident
         self._press.publish(draft, effects)
         self.touch(_BRIDGE + bridge.id)
-        self.timers.set(_BRIDGE + bridge.id, self._desk.deadline_ms(bridge))
+        self.timers.set(_BRIDGE + bridge.id, deadlines.deadline_ms(self._desk, bridge))
         if bridge.state in ENDED_STATES:
             self._forget(bridge)
 

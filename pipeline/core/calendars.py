@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pipeline.models.policy import BusinessHours
+from pipeline.models.clocks import BusinessHours
 
 DAYS_AHEAD_MAX: Final = 3_660
 """How far ahead business time is searched: ten years, so that a calendar without working days cannot hang."""

@@ -6,11 +6,13 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.core import calling, ending, response, sla
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
+from pipeline.core.lifecycle import UNANSWERED_STATES
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.incident import IncidentChange, IncidentKind, IncidentState
+from pipeline.models.incident import IncidentChange, IncidentKind
 from pipeline.models.wire import to_json
 
 COMMANDS_REMEMBERED_MAX: Final = 100
@@ -72,21 +74,21 @@ def apply_command(desk: Desk, draft: Draft, command: Command) -> None:
     actor, incident = command.actor, draft.incident
     match command.type:
         case CommandType.ACKNOWLEDGE:
-            desk.acknowledge(draft, actor, command.note)
+            response.acknowledge(desk, draft, actor, command.note)
         case CommandType.START:
-            desk.start(draft, actor, command.note)
+            response.start(desk, draft, actor, command.note)
         case CommandType.ASSIGN if command.assignee:
-            desk.assign(draft, actor, command.assignee)
+            response.assign(desk, draft, actor, command.assignee)
         case CommandType.SET_PRIORITY if command.priority:
             _set_priority(desk, draft, actor, command.priority)
         case CommandType.NOTE if command.note:
             draft.note("note", actor, command.note, IncidentChange.NOTED)
         case CommandType.LINK if command.link:
-            desk.link(draft, actor, command.link)
+            response.link(desk, draft, actor, command.link)
         case CommandType.RESOLVE:
-            desk.resolve(draft, actor, command.resolution)
+            ending.resolve(desk, draft, actor, command.resolution)
         case CommandType.REOPEN:
-            desk.reopen(draft, actor, f"reopened by {actor}" + (f": {command.note}" if command.note else ""))
+            ending.reopen(desk, draft, actor, f"reopened by {actor}" + (f": {command.note}" if command.note else ""))
         case CommandType.CLOSE:
             _close(desk, draft, command)
         case CommandType.LINK_BRIDGE if command.bridge_id:
@@ -109,9 +111,9 @@ def _set_priority(desk: Desk, draft: Draft, actor: str, priority: str) -> None:
         return
     before, incident.priority, incident.priority_by = incident.priority, priority, actor
     draft.note("priority", actor, f"priority set from {before} to {priority} by {actor}", IncidentChange.UPDATED)
-    desk.set_clocks(draft)
-    if incident.kind == IncidentKind.INCIDENT and incident.state == IncidentState.LOGGED:
-        desk.begin_escalation(draft)
+    sla.set_clocks(desk, draft)
+    if incident.kind == IncidentKind.INCIDENT and incident.state in UNANSWERED_STATES:
+        calling.begin(desk, draft)
 
 
 def _close(desk: Desk, draft: Draft, command: Command) -> None:
@@ -127,4 +129,6 @@ def _close(desk: Desk, draft: Draft, command: Command) -> None:
         text = f"not closed: the {incident.domain} policy asks for {', '.join(missing)}"
         draft.note("refused_close", command.actor, text, missing=missing)
         return
-    desk.close(draft, command.actor, f"closed by {command.actor}" + (f": {command.note}" if command.note else ""))
+    ending.close(
+        desk, draft, command.actor, f"closed by {command.actor}" + (f": {command.note}" if command.note else "")
+    )

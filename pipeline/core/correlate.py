@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from pipeline.core import recovery
+from pipeline.core import recovery, response
 from pipeline.core.commands import OUTLIVES_A_MERGE, aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, LOOK, MEMBER, ORDER
@@ -27,7 +27,8 @@ from pipeline.models.alert import SEVERITY_RANK, Alert
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent, episode_from_wire
-from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member
+from pipeline.models.incident import Incident, IncidentChange, IncidentState
+from pipeline.models.member import Member
 
 TICKETS_MAX: Final = 1_000
 """Tickets that one incident links by name: bounds its record. More are members, counted as reporters."""
@@ -230,7 +231,7 @@ class CorrelateProcessor(CorrelateLate):
         elif event.change == EpisodeChange.CHANGED:
             self._severity(draft, member, event)
         else:
-            self._desk.acknowledge(draft, f"source {member.feed}")
+            response.acknowledge(self._desk, draft, f"source {member.feed}")
         self._hid_from_members(effects, event, member)
         self.touch(MEMBER + member.episode_id)
         self._decide(effects, event, Disposition.JOINED, reason, incident)

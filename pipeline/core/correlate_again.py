@@ -27,7 +27,8 @@ from pipeline.core.matcher import Match
 from pipeline.core.tally import Tally
 from pipeline.models.command import Command, CommandType, Target
 from pipeline.models.correlation_rules import BOUND
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 
 LOOK_AFTER_MS: Final = 420_000
 """Most of what belongs to a failure has come by then."""

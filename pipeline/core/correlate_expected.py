@@ -10,7 +10,8 @@ from pipeline.core.correlate_state import SUPPRESSED
 from pipeline.core.step import Effects
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 from pipeline.models.suppression import Ended
 
 OVER: Final = frozenset({EpisodeChange.RESOLVED.value, EpisodeChange.EXPIRED.value})

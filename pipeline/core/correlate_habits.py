@@ -17,7 +17,8 @@ from pipeline.core.identity import content_hash
 from pipeline.models.alert import SEVERITY_RANK, Alert, FeedClass
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
-from pipeline.models.incident import Incident, IncidentChange, IncidentState, Member
+from pipeline.models.incident import Incident, IncidentChange, IncidentState
+from pipeline.models.member import Member
 
 CONDITIONS_OF_INCIDENT_MAX: Final = 500
 """Conditions whose habits one incident changes: more in one are a storm, which says nothing of a habit."""

@@ -24,7 +24,8 @@ from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.command import Target
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
-from pipeline.models.incident import Incident, IncidentChange, Member
+from pipeline.models.incident import Incident, IncidentChange
+from pipeline.models.member import Member
 from pipeline.models.suppression import Ended
 
 WHY: Final[dict[str, str]] = {

@@ -14,7 +14,9 @@ from pipeline.core.step import Effects, Output
 from pipeline.core.tally import Tally
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
-from pipeline.models.incident import Incident, Member, Page
+from pipeline.models.incident import Incident
+from pipeline.models.incident_parts import Page
+from pipeline.models.member import Member
 from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Ended, Suppression, What
 from pipeline.models.wire import to_json
 

@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
+from pipeline.core import calling, sla
 from pipeline.core.assessor import Assessor
 from pipeline.core.correlate_again import CorrelateAgain
 from pipeline.core.correlate_state import LATE
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.late import EXAMINED_AT_ONCE, PAUSE_MS, UNEXAMINED
+from pipeline.core.lifecycle import UNANSWERED_STATES
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
-from pipeline.models.incident import IncidentChange, IncidentState, Member
+from pipeline.models.incident import IncidentChange
+from pipeline.models.member import Member
 from pipeline.models.policy import DEFAULT_DOMAIN
 
 UNLISTED: Final = "unlisted:"
@@ -92,9 +95,9 @@ def take_over(draft: Draft, first: Member, desk: Desk, topology: Topology) -> bo
 def call(draft: Draft, desk: Desk, paged_before: int) -> None:
     """Clocks of the domain, and somebody to call where nobody could be."""
     incident = draft.incident
-    desk.set_clocks(draft)
-    if incident.state == IncidentState.LOGGED and not paged_before and not incident.escalation.paged:
-        desk.begin_escalation(draft)
+    sla.set_clocks(desk, draft)
+    if incident.state in UNANSWERED_STATES and not paged_before and not incident.escalation.paged:
+        calling.begin(desk, draft)
 
 
 class CorrelateLate(CorrelateAgain):

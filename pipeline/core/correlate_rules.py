@@ -18,7 +18,8 @@ from pipeline.core.step import Effects
 from pipeline.core.tally import Tally
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeEvent
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 
 MATCHED: Final = "matched"
 JOINED: Final = "joined"

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from pipeline.core import deadlines
 from pipeline.core.assessor import Assessor
 from pipeline.core.book import Book
 from pipeline.core.changes import ChangeLog
@@ -146,7 +147,7 @@ class CorrelateState(Processor):
         incident = incident_from_wire(document["incident"])
         case = self._book.open_incident(incident, document["told"])
         case.counted = self._count(None, incident)
-        self.timers.set(INCIDENT + incident.id, self._desk.deadline_ms(incident))
+        self.timers.set(INCIDENT + incident.id, deadlines.deadline_ms(self._desk, incident))
 
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
@@ -228,7 +229,7 @@ class CorrelateState(Processor):
             self._tell_bridge(draft, effects)
             key = INCIDENT + incident.id
             self.touch(key)
-            self.timers.set(key, self._desk.deadline_ms(incident))
+            self.timers.set(key, deadlines.deadline_ms(self._desk, incident))
             case = self._book.case(incident.id)
             case.counted = self._count(case.counted, incident)
             if incident.state in ENDED_STATES:

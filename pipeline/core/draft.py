@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.models.incident import CHANGE_RANK, Incident, IncidentChange, TimelineEntry
+from pipeline.models.incident import CHANGE_RANK, Incident, IncidentChange
+from pipeline.models.incident_parts import TimelineEntry
 
 
 @dataclass(slots=True)

@@ -7,8 +7,10 @@ from typing import Final
 
 from pipeline.core.oncall import OncallIndex, on_call
 from pipeline.core.topology import Topology
-from pipeline.models.incident import Incident, Page
-from pipeline.models.policy import DomainPolicy, EscalationLevel, EscalationPath
+from pipeline.models.escalation import EscalationLevel, EscalationPath
+from pipeline.models.incident import Incident
+from pipeline.models.incident_parts import Page
+from pipeline.models.policy import DomainPolicy
 
 MINUTE_MS: Final = 60_000
 

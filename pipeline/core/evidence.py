@@ -24,7 +24,7 @@ import orjson
 from pipeline.core.measures import GOES_ON, Measures, measure
 from pipeline.core.tally import Tally
 from pipeline.models.decision import Reason
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 
 WEIGHTS_FORMAT: Final = 1
 

@@ -21,7 +21,8 @@ from pipeline.core.matcher import Forbids, Matcher
 from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.episode import EpisodeEvent, episode_from_wire
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 from pipeline.models.wire import to_json
 
 HELD_SCHEMA: Final = 1

@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from pipeline.models.alert import Alert, Kind
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 from pipeline.models.wire import to_json
 
 LATE_SCHEMA: Final = 1

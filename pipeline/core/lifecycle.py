@@ -1,6 +1,5 @@
 """The life of an incident, as one table. Nothing else changes an incident's state.
 
-detected -> logged -> acknowledged -> in progress -> resolved -> closed, with reopening, and merged as an end.
 A pair that is not in the table changes nothing, and the caller says so on the timeline.
 """
 
@@ -19,33 +18,70 @@ class Step(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"
     START = "start"
+    ESCALATE = "escalate"
+    WAIT_FOR_CUSTOMER = "wait_for_customer"
+    WAIT_FOR_VENDOR = "wait_for_vendor"
+    WAIT_FOR_PROVIDER = "wait_for_provider"
+    RESUME = "resume"
+    MITIGATE = "mitigate"
     RESOLVE = "resolve"
     REOPEN = "reopen"
     CLOSE = "close"
+    CANCEL = "cancel"
     MERGE = "merge"
 
 
-TRANSITIONS: Final[dict[tuple[str, str], S]] = {
-    (S.DETECTED, Step.LOG): S.LOGGED,
-    (S.LOGGED, Step.ACKNOWLEDGE): S.ACKNOWLEDGED,
-    (S.LOGGED, Step.START): S.IN_PROGRESS,
-    (S.LOGGED, Step.RESOLVE): S.RESOLVED,
-    (S.LOGGED, Step.MERGE): S.MERGED,
-    (S.ACKNOWLEDGED, Step.UNACKNOWLEDGE): S.LOGGED,
-    (S.ACKNOWLEDGED, Step.START): S.IN_PROGRESS,
-    (S.ACKNOWLEDGED, Step.RESOLVE): S.RESOLVED,
-    (S.ACKNOWLEDGED, Step.MERGE): S.MERGED,
-    (S.IN_PROGRESS, Step.UNACKNOWLEDGE): S.LOGGED,
-    (S.IN_PROGRESS, Step.RESOLVE): S.RESOLVED,
-    (S.IN_PROGRESS, Step.MERGE): S.MERGED,
-    # A failure that comes back needs somebody again: the incident waits for acknowledgement.
-    (S.RESOLVED, Step.REOPEN): S.LOGGED,
-    (S.RESOLVED, Step.CLOSE): S.CLOSED,
-    (S.RESOLVED, Step.MERGE): S.MERGED,
+WAITING_STATES: Final = (S.WAITING_CUSTOMER, S.WAITING_VENDOR, S.WAITING_PROVIDER)
+"""Somebody has it and waits for somebody outside."""
+
+UNANSWERED_STATES: Final = frozenset({S.DETECTED, S.LOGGED, S.ESCALATED, S.REOPENED})
+"""Nobody has it: escalation goes on."""
+
+ANSWERED_STATES: Final = frozenset({S.ACKNOWLEDGED, S.IN_PROGRESS, S.MITIGATED, *WAITING_STATES})
+"""Somebody has it."""
+
+OPEN_STATES: Final = UNANSWERED_STATES | ANSWERED_STATES
+ENDED_STATES: Final = frozenset({S.CLOSED, S.MERGED, S.CANCELLED})
+
+_WAITS: Final = {
+    Step.WAIT_FOR_CUSTOMER: S.WAITING_CUSTOMER,
+    Step.WAIT_FOR_VENDOR: S.WAITING_VENDOR,
+    Step.WAIT_FOR_PROVIDER: S.WAITING_PROVIDER,
 }
 
-OPEN_STATES: Final = frozenset({S.DETECTED, S.LOGGED, S.ACKNOWLEDGED, S.IN_PROGRESS})
-ENDED_STATES: Final = frozenset({S.CLOSED, S.MERGED})
+
+def _table() -> dict[tuple[str, str], S]:
+    table: dict[tuple[str, str], S] = {(S.DETECTED, Step.LOG): S.LOGGED}
+    unanswered = (S.LOGGED, S.ESCALATED, S.REOPENED)
+    answered = (S.ACKNOWLEDGED, S.IN_PROGRESS, *WAITING_STATES, S.MITIGATED)
+    for state in unanswered:
+        table[state, Step.ACKNOWLEDGE] = S.ACKNOWLEDGED
+    for state in answered:
+        table[state, Step.UNACKNOWLEDGE] = S.LOGGED
+    for state in (*unanswered, S.ACKNOWLEDGED):
+        table[state, Step.START] = S.IN_PROGRESS
+    for state in (S.LOGGED, S.REOPENED, S.ACKNOWLEDGED, S.IN_PROGRESS, *WAITING_STATES):
+        table[state, Step.ESCALATE] = S.ESCALATED
+    for state in (*unanswered, *answered):
+        for step, waiting in _WAITS.items():
+            if state != waiting:
+                table[state, step] = waiting
+    for state in (*WAITING_STATES, S.MITIGATED):
+        table[state, Step.RESUME] = S.IN_PROGRESS
+    for state in (*unanswered, S.ACKNOWLEDGED, S.IN_PROGRESS, *WAITING_STATES):
+        table[state, Step.MITIGATE] = S.MITIGATED
+    for state in (*unanswered, *answered):
+        table[state, Step.RESOLVE] = S.RESOLVED
+        table[state, Step.CANCEL] = S.CANCELLED
+        table[state, Step.MERGE] = S.MERGED
+    # A failure that comes back needs somebody again: the incident waits for acknowledgement.
+    table[S.RESOLVED, Step.REOPEN] = S.REOPENED
+    table[S.RESOLVED, Step.CLOSE] = S.CLOSED
+    table[S.RESOLVED, Step.MERGE] = S.MERGED
+    return table
+
+
+TRANSITIONS: Final = _table()
 
 
 def advance(state: str, step: Step) -> S | None:

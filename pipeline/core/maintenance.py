@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
-from pipeline.models.policy import MaintenanceWindow
+from pipeline.models.maintenance import MaintenanceWindow
 
 MOMENT_MS_MAX: Final = 1 << 63
 """Later than any moment of Kafka's, epoch milliseconds."""

@@ -14,7 +14,8 @@ from pipeline.core.ruling import Ruled
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass
 from pipeline.models.decision import Reason, WhyNot
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 
 OTHERS_MAX: Final = 3
 """Incidents named that an episode did not join when it opened its own: whoever asks has one of the nearest in mind,

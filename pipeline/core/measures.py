@@ -17,7 +17,7 @@ from typing import Final
 from pipeline.core import terms
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 
 LONE_ENTITIES_MAX: Final = 2
 """Where an open incident is about one thing or two and its own condition comes back, the same trouble goes on: two open

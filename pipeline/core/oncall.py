@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pipeline.models.catalog import Catalogue
-from pipeline.models.policy import Rotation
+from pipeline.models.oncall import Rotation
 
 
 def on_call(rotation: Rotation, at_ms: int, *, ahead: int = 0) -> str:

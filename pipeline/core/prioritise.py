@@ -12,8 +12,10 @@ from pipeline.core.names import ASCII_WORDS
 from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
-from pipeline.models.incident import Clock
-from pipeline.models.policy import Category, DomainPolicy, ImpactRule, Targets, UrgencyRule
+from pipeline.models.clocks import Targets
+from pipeline.models.incident_parts import Clock
+from pipeline.models.policy import DomainPolicy
+from pipeline.models.scales import Category, ImpactRule, UrgencyRule
 
 MINUTE_MS: Final = 60_000
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.core import deadlines, ending
 from pipeline.core.book import Book
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass
-from pipeline.models.incident import IncidentChange, IncidentState, Member
+from pipeline.models.incident import IncidentChange, IncidentState
+from pipeline.models.member import Member
 
 
 def cleared(desk: Desk, book: Book, draft: Draft, member: Member, origin: tuple[str, int, int, int] | None) -> None:
@@ -55,22 +57,22 @@ def settle(desk: Desk, book: Book, draft: Draft, *, anew: bool = True) -> None:
     quiet_ms = desk.policy(incident).closure.resolve_quiet_seconds * 1_000
     incident.resolve_at_ms = draft.now_ms + quiet_ms
     if quiet_ms == 0:
-        desk.resolve(draft, MACHINE, None)
+        ending.resolve(desk, draft, MACHINE, None)
 
 
 def due(desk: Desk, book: Book, draft: Draft) -> None:
     """A deadline of the incident has come. Nothing closes silently over what a monitor still reports."""
     firing = book.tally(draft.incident.id).monitors_open
     if draft.incident.state == IncidentState.RESOLVED and firing:
-        desk.reopen(draft, MACHINE, f"reopened instead of closed: {firing} still fire")
+        ending.reopen(desk, draft, MACHINE, f"reopened instead of closed: {firing} still fire")
     else:
-        desk.on_deadline(draft)
+        deadlines.on_deadline(desk, draft)
 
 
 def got_worse(desk: Desk, draft: Draft, member: Member) -> None:
     """An episode got worse. Where a person had resolved over it, the resolution did not hold."""
     if draft.incident.state == IncidentState.RESOLVED and member.resolved_at_ms is None:
-        desk.reopen(draft, MACHINE, f"reopened, it got worse: {member.summary}")
+        ending.reopen(desk, draft, MACHINE, f"reopened, it got worse: {member.summary}")
 
 
 def came_after(desk: Desk, draft: Draft, episode: Member, tally: Tally) -> None:
@@ -81,7 +83,7 @@ def came_after(desk: Desk, draft: Draft, episode: Member, tally: Tally) -> None:
     """
     late_report = episode.feed_class == FeedClass.DESK and tally.monitors > 0
     if not late_report:
-        desk.reopen(draft, MACHINE, f"reopened, it fires again: {episode.summary}")
+        ending.reopen(desk, draft, MACHINE, f"reopened, it fires again: {episode.summary}")
         return
     for ticket in draft.incident.tickets:
         if ticket.episode_id == episode.episode_id:

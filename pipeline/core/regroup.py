@@ -10,7 +10,8 @@ from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.models.command import Command
 from pipeline.models.decision import Reason
-from pipeline.models.incident import ABSORBED_MAX, IncidentChange, Member
+from pipeline.models.incident import ABSORBED_MAX, IncidentChange
+from pipeline.models.member import Member
 
 
 def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command: Command) -> list[str]:

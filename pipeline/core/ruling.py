@@ -21,7 +21,7 @@ from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.correlation_rules import BOUND, CorrelationRule
 from pipeline.models.episode import EpisodeEvent
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 from pipeline.models.wire import to_json
 
 GROUPS_MAX: Final = 50_000

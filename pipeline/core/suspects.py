@@ -12,7 +12,7 @@ from typing import Final
 
 from pipeline.core.tally import CRITICAL_RANK, Tally
 from pipeline.models.command import Change
-from pipeline.models.incident import Suspect
+from pipeline.models.incident_parts import Suspect
 
 SUSPECTS_MAX: Final = 5
 """Listed suspects: more is not read at 3 a.m."""

@@ -16,7 +16,7 @@ from pipeline.core.leaves import Kind, Leaves
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK, FeedClass, Severity
 from pipeline.models.correlation_rules import BOUND
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 
 if TYPE_CHECKING:
     from pipeline.core.prioritise import Facts

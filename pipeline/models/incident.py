@@ -6,17 +6,23 @@ milliseconds, UTC. The field names are the wire's: the snapshot in each event is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from operator import attrgetter
+from functools import partial
 from typing import Any, Final
 
-import orjson
-
-from pipeline.models.wire import to_json
+from pipeline.models.incident_parts import (
+    Clock,
+    Communication,
+    Escalation,
+    Page,
+    ProblemReview,
+    Suspect,
+    TicketLink,
+)
 
 INCIDENT_SCHEMA: Final = 1
-MEMBER_SCHEMA: Final = 3
 
 
 NAMED_MAX: Final = 200
@@ -42,9 +48,16 @@ class IncidentState(StrEnum):
     LOGGED = "logged"
     ACKNOWLEDGED = "acknowledged"
     IN_PROGRESS = "in_progress"
+    ESCALATED = "escalated"
+    WAITING_CUSTOMER = "waiting_customer"
+    WAITING_VENDOR = "waiting_vendor"
+    WAITING_PROVIDER = "waiting_provider"
+    MITIGATED = "mitigated"
     RESOLVED = "resolved"
+    REOPENED = "reopened"
     CLOSED = "closed"
     MERGED = "merged"
+    CANCELLED = "cancelled"
 
 
 class IncidentChange(StrEnum):
@@ -53,9 +66,11 @@ class IncidentChange(StrEnum):
     OPENED = "opened"
     MERGED = "merged"
     SPLIT = "split"
+    CANCELLED = "cancelled"
     CLOSED = "closed"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+    MITIGATED = "mitigated"
     BRIDGED = "bridged"
     ACKNOWLEDGED = "acknowledged"
     ASSIGNED = "assigned"
@@ -68,111 +83,6 @@ class IncidentChange(StrEnum):
 
 
 CHANGE_RANK: Final[dict[str, int]] = {change: rank for rank, change in enumerate(IncidentChange)}
-
-
-@dataclass(slots=True, kw_only=True)
-class TimelineEntry:
-    """One action on the record: when, what, by whom, in words; ``facts`` holds the same for machines."""
-
-    at_ms: int
-    action: str
-    actor: str
-    text: str
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(slots=True, kw_only=True)
-class Suspect:
-    """A probable cause, with the reasons in words.
-
-    Attributes:
-        ref: catalogue reference.
-        score: relative weight; comparable within one incident only.
-        change_id: the change on it that is suspected, if one is.
-    """
-
-    ref: str
-    score: float
-    because: list[str] = field(default_factory=list)
-    change_id: str | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class TicketLink:
-    """A service-desk ticket of the incident and the state that we want it to be in."""
-
-    id: str
-    feed: str
-    state: str
-    summary: str
-    episode_id: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Clock:
-    """One service level clock: when it is due, when it was met, when it was breached.
-
-    Attributes:
-        warn_at_ms: when a warning goes out; None once it has, or when the clock has stopped.
-    """
-
-    due_at_ms: int
-    warn_at_ms: int | None = None
-    met_at_ms: int | None = None
-    breached_at_ms: int | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Page:
-    """Somebody was called: who, for which service, why, and with which runbook.
-
-    Attributes:
-        target: the escalation target that led to the person: ``oncall``, ``dependency``, ``owner``...
-    """
-
-    at_ms: int
-    person: str
-    rotation: str | None
-    service: str | None
-    target: str
-    runbook: str | None
-    because: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Escalation:
-    """Where the incident is on its escalation path.
-
-    Attributes:
-        level: index of the next level to fire.
-        next_at_ms: when it fires; None when stopped.
-        started_at_ms: what ``after_minutes`` counts from.
-        since_ms: when the incident was opened or last reopened: who was called before may be called again.
-    """
-
-    level: int = 0
-    started_at_ms: int = 0
-    since_ms: int = 0
-    next_at_ms: int | None = None
-    paged: list[Page] = field(default_factory=list)
-
-
-@dataclass(slots=True, kw_only=True)
-class Communication:
-    """One update for a status page. ``state``: investigating, identified, resolved."""
-
-    at_ms: int
-    page: str
-    state: str
-    text: str
-
-
-@dataclass(slots=True, kw_only=True)
-class ProblemReview:
-    """A review of the underlying problem, owed on a date (local to the domain)."""
-
-    due_date: str
-    because: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -269,8 +179,9 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     """
     if document.get("schema") != INCIDENT_SCHEMA:
         raise ValueError(f"incident schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
-    document.setdefault("chronic", None)  # older releases knew of no such thing
-    document.setdefault("absorbed", [])  # nor of this
+    for name, make in _SINCE.items():
+        if name not in document:  # an older release knew of no such thing
+            document[name] = make()
     for names in ("services", "entities"):
         document.setdefault(f"{names}_total", len(document[names]))  # and named all of them
     document["suspects"] = [Suspect(**each) for each in document["suspects"]]
@@ -288,78 +199,16 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     return incident
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 _INCIDENT_FIELDS: Final = tuple(each.name for each in fields(Incident))
 
-
-@dataclass(slots=True)
-class Member:
-    """One episode as a member of an incident.
-
-    Why it joined is told in the incident's event and not kept.
-
-    Attributes:
-        opened_at_ms: stream time.
-        event_at_ms: when it happened by the source's clock, else stream time.
-        resolved_at_ms: None while it is open.
-        entity: catalogue reference, where one was found.
-        terms: words of its text, for similarity; sorted.
-        marks: what correlation rules know it by: kept apart from, put together with (`pipeline.core.ruling`).
-        joined_order: rank among the members of its partition, in the order in which they joined their incidents.
-    """
-
-    episode_id: str
-    incident_id: str
-    alert_key: str
-    feed: str
-    feed_class: str
-    summary: str
-    severity: str
-    opened_at_ms: int
-    event_at_ms: int
-    resolved_at_ms: int | None = None
-    entity: str | None = None
-    service: str | None = None
-    host: str | None = None
-    domain: str | None = None
-    category: str | None = None
-    ticket: str | None = None
-    reporter: str | None = None
-    users_affected: int | None = None
-    mentions: list[str] = field(default_factory=list)
-    terms: list[str] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
-    joined_order: int = 0
-
-
-_MEMBER_SCHEMA_UNMARKED: Final = 2
-"""Members of before there were rules: the same without marks, which they have none of."""
-
-_MEMBER_VALUES: Final = attrgetter(*(each.name for each in fields(Member)[1:-1]))
-
-
-def member_to_wire(member: Member) -> bytes:
-    """A member as the value of its state record, whose key is the episode's id.
-
-    The schema version, the order, then the other fields without their names: members are kept in memory so, where
-    each would take three times as much as an object.
-    """
-    return to_json((MEMBER_SCHEMA, member.joined_order, *_MEMBER_VALUES(member)))
-
-
-def member_from_wire(episode_id: str, value: bytes) -> Member:
-    """Read a member back. Trusted: only the schema version is checked.
-
-    Raises:
-        ValueError: the schema version is not one that this release reads.
-    """
-    schema, order, *values = orjson.loads(value)
-    if schema == _MEMBER_SCHEMA_UNMARKED:
-        values.append([])
-    elif schema != MEMBER_SCHEMA:
-        raise ValueError(f"member schema {schema!r}, this release reads {MEMBER_SCHEMA}")
-    return Member(*(episode_id, *values, order))
-
-
-def order_of_wire(value: bytes) -> int:
-    """The order of a member, without reading all of it."""
-    return int(value[value.index(b",") + 1 : value.index(b",", 4)])
+_COUNTED: Final = frozenset({"id", "space", "services_total", "entities_total"})
+_SINCE: Final[dict[str, Callable[[], Any]]] = {
+    each.name: each.default_factory if each.default_factory is not MISSING else partial(_same, each.default)
+    for each in fields(Incident)
+    if each.name not in _COUNTED
+}
+"""What a field is on the record of a release that did not have it: its default."""

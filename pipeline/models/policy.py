@@ -6,158 +6,26 @@ thresholds all belong to a domain. The defaults stand for a domain that has no p
 
 from __future__ import annotations
 
-from datetime import datetime, time
 from typing import Any, Literal
 
 from pydantic import Field
 
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.catalog import Catalogue, Frozen
+from pipeline.models.clocks import BusinessHours, Targets
+from pipeline.models.closure import Closure
+from pipeline.models.communications import CommunicationRules
 from pipeline.models.correlation_rules import CorrelationRule
+from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.fatigue import ChronicRule, HoldSeconds, LearnedHold
 from pipeline.models.gateway import GatewayFeed
+from pipeline.models.maintenance import MaintenanceWindow
+from pipeline.models.major import MajorIncidentRule
 from pipeline.models.matching import MatchingRule
+from pipeline.models.oncall import Rotation
+from pipeline.models.scales import Category, ImpactRule, UrgencyRule
 
 DEFAULT_DOMAIN = "default"
-
-
-class Category(Frozen):
-    """One incident category of a domain; the first that matches an episode wins, in file order.
-
-    Attributes:
-        words: match when the alert's name, summary, description or ticket text holds one, lower case.
-        labels: match when every named label equals one of its values.
-        layers: match when the entity's infrastructure layer is one of them.
-    """
-
-    name: str
-    title: str = ""
-    words: tuple[str, ...] = ()
-    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    layers: tuple[str, ...] = ()
-
-
-class ImpactRule(Frozen):
-    """One line of the impact scale; the first line whose stated conditions all hold gives the level."""
-
-    level: str
-    tier_at_most: int | None = None
-    users_at_least: int | None = None
-    revenue_per_minute_at_least: float | None = None
-    regulatory: tuple[str, ...] = ()
-    because: str = ""
-
-
-class UrgencyRule(Frozen):
-    """One line of the urgency scale; the first line whose stated conditions all hold gives the level.
-
-    Attributes:
-        severity_at_least: the worst open severity reaches this.
-        regulatory: an affected service carries one of these tags.
-        categories: the incident has one of these categories.
-        business_hours: only inside (true) or outside (false) the domain's business hours.
-    """
-
-    level: str
-    severity_at_least: str | None = None
-    regulatory: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    business_hours: bool | None = None
-    because: str = ""
-
-
-class Targets(Frozen):
-    """Service level targets of one priority, in minutes.
-
-    Attributes:
-        calendar: ``always`` runs the clocks day and night; ``business`` in business hours only.
-    """
-
-    respond_minutes: int = Field(gt=0)
-    resolve_minutes: int = Field(gt=0)
-    update_minutes: int | None = Field(default=None, gt=0)
-    calendar: Literal["always", "business"] = "always"
-
-
-class EscalationLevel(Frozen):
-    """One level of an escalation path.
-
-    Attributes:
-        after_minutes: since opening, if nobody has acknowledged.
-        notify: ``oncall`` (the owner's rotation), ``oncall-secondary``, ``owner``, ``dependency`` (the
-            on-call of the next service upstream in the dependency chain), or a rotation's or person's name.
-    """
-
-    after_minutes: float = Field(ge=0)
-    notify: tuple[str, ...]
-
-
-class EscalationPath(Frozen):
-    """Levels for the priorities that it names.
-
-    Attributes:
-        hops_max: how far along the dependency chain ``dependency`` may go.
-    """
-
-    priorities: tuple[str, ...]
-    levels: tuple[EscalationLevel, ...]
-    hops_max: int = Field(default=3, ge=0, le=10)
-
-
-class MajorIncidentRule(Frozen):
-    """Aggregate business impact at which a bridge incident opens; any one stated condition is enough.
-
-    Attributes:
-        users_at_least: people affected, over all related incidents, populations counted once.
-        revenue_per_minute_at_least: money a minute, over all related incidents.
-        regulatory: any of these tags, on an incident whose priority is in ``priorities``.
-        priorities: only incidents of these priorities count at all.
-    """
-
-    users_at_least: int | None = None
-    revenue_per_minute_at_least: float | None = None
-    regulatory: tuple[str, ...] = ()
-    priorities: tuple[str, ...] = ("P1", "P2")
-
-
-class Closure(Frozen):
-    """What closing takes.
-
-    Attributes:
-        resolve_quiet_seconds: how long all episodes must be quiet before the incident counts as resolved.
-        close_after_minutes: from resolved to closed, when nobody objects.
-        reopen_minutes: a new run of a member's condition within this time reopens the resolved incident.
-        require: fields of the resolution that a person's resolve must bring.
-        problem_review: priorities that get a problem review on the next business day.
-    """
-
-    resolve_quiet_seconds: int = Field(default=0, ge=0)
-    close_after_minutes: int = Field(default=24 * 60, gt=0)
-    reopen_minutes: int = Field(default=30, ge=0)
-    require: tuple[str, ...] = ()
-    problem_review: tuple[str, ...] = ("P1",)
-
-
-class Communication(Frozen):
-    """Who hears of what.
-
-    Attributes:
-        status_page: priorities that are shown on the public or internal status page.
-        page_name: which status page.
-    """
-
-    status_page: tuple[str, ...] = ("P1",)
-    page_name: str = "status"
-
-
-class BusinessHours(Frozen):
-    """A weekly calendar in local time. Days: 0 is Monday."""
-
-    timezone: str = "UTC"
-    days: tuple[int, ...] = (0, 1, 2, 3, 4)
-    start: time = time(9, 0)
-    end: time = time(17, 0)
-    holidays: tuple[str, ...] = ()
 
 
 _MATRIX_DEFAULT: dict[str, dict[str, str]] = {
@@ -226,36 +94,9 @@ class DomainPolicy(Frozen):
     )
     major_incident: MajorIncidentRule = MajorIncidentRule(users_at_least=5_000)
     closure: Closure = Closure()
-    communication: Communication = Communication()
+    communication: CommunicationRules = CommunicationRules()
     chronic: ChronicRule = ChronicRule()
     users_per_report: int = Field(default=50, gt=0)
-
-
-class OncallOverride(Frozen):
-    """Somebody stands in."""
-
-    start: datetime
-    end: datetime
-    person: str
-
-
-class Rotation(Frozen):
-    """Who is on call: people take turns of equal length from a first hand-off, in local time.
-
-    Attributes:
-        services: names or references of the services that it covers.
-        people: order of turns for the primary; the secondary is the next in turn.
-        start: first hand-off, aware.
-        turn_days: length of a turn.
-    """
-
-    name: str
-    services: tuple[str, ...] = ()
-    people: tuple[str, ...] = Field(min_length=1)
-    start: datetime
-    timezone: str = "UTC"
-    turn_days: int = Field(default=7, gt=0)
-    overrides: tuple[OncallOverride, ...] = ()
 
 
 class Feed(Frozen):
@@ -300,22 +141,6 @@ class Sink(Frozen):
     priorities: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     timeout_seconds: float = Field(default=10.0, gt=0)
-
-
-class MaintenanceWindow(Frozen):
-    """Expected trouble: alerts on the targets are suppressed, never dropped; their end restores the truth.
-
-    Attributes:
-        targets: what is worked on, in any name that the catalogue knows; includes what runs on it.
-        labels: only alerts that carry all these labels; without targets, any alert that carries them.
-    """
-
-    name: str
-    start: datetime
-    end: datetime
-    targets: tuple[str, ...] = ()
-    labels: dict[str, str] = Field(default_factory=dict)
-    owner: str = ""
 
 
 class CorrelationSettings(Frozen):

@@ -13,11 +13,14 @@ from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecor
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert, FeedClass, Kind, Severity
 from pipeline.models.catalog import Catalogue, Entity, Group
+from pipeline.models.closure import Closure
 from pipeline.models.command import Change
 from pipeline.models.decision import Decision
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
-from pipeline.models.incident import Member
-from pipeline.models.policy import Closure, Config, CorrelationSettings, DomainPolicy, Feed, MajorIncidentRule, Rotation
+from pipeline.models.major import MajorIncidentRule
+from pipeline.models.member import Member
+from pipeline.models.oncall import Rotation
+from pipeline.models.policy import Config, CorrelationSettings, DomainPolicy, Feed
 
 T0: Final = 1_773_136_800_000
 """Tuesday 2026-03-10 10:00:00 UTC, where the clock of most tests begins."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.core import calling, deadlines, sla
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.escalate import Escalator
@@ -33,8 +34,8 @@ def logged(at: Desk, now_ms: int = T0, **fields: Any) -> Draft:
         "logged_at_ms": now_ms,
     }
     draft = Draft(Incident(id="INC-1", space="production", **(given | fields)), now_ms)
-    at.set_clocks(draft)
-    at.begin_escalation(draft)
+    sla.set_clocks(at, draft)
+    calling.begin(at, draft)
     return draft
 
 
@@ -52,12 +53,12 @@ def run_until(at: Desk, draft: Draft, until_ms: int) -> list[str]:
     """Let time pass, deadline by deadline; the actions that it led to. A deadline that stays due is a failure."""
     done: list[str] = []
     for _ in range(100):
-        due_ms = at.deadline_ms(draft.incident)
+        due_ms = deadlines.deadline_ms(at, draft.incident)
         if due_ms is None or due_ms > until_ms:
             return done
         step = later(draft, due_ms)
-        at.on_deadline(step)
+        deadlines.on_deadline(at, step)
         done += [entry.action for entry in step.entries]
-        after_ms = at.deadline_ms(draft.incident)
+        after_ms = deadlines.deadline_ms(at, draft.incident)
         assert after_ms is None or after_ms > due_ms, "a deadline must not stay due"
     raise AssertionError("deadlines without end")

@@ -15,9 +15,9 @@ from pipeline.core.correlate import CorrelateProcessor
 from pipeline.core.correlate_again import LOOK_AFTER_MS
 from pipeline.core.evidence import Verdict
 from pipeline.core.matcher import Matcher
+from pipeline.models.closure import Closure
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange
-from pipeline.models.policy import Closure
 from tests.core.builders import PAY, SECOND, T0, alert, config, policy
 from tests.core.rooms import Room, actions
 

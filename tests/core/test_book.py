@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pipeline.core.book import CANDIDATES_MAX, FOLD_AFTER_MS, FOLDED_MEMBERS_MAX, HOLDERS_ASKED_MAX, HOT_MS, Book
 from pipeline.core.topology import SHARED_FATE
 from pipeline.models.alert import FeedClass
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 from tests.core.builders import DB, HOST, PAY, SHOP, SPACE, T0, WIKI, entity, member, topology
 
 SHELF = "resource:default/shelf"

@@ -7,7 +7,7 @@ from datetime import datetime, time
 import pytest
 
 from pipeline.core.calendars import add_business_time, is_business_time, next_business_day
-from pipeline.models.policy import BusinessHours
+from pipeline.models.clocks import BusinessHours
 from tests.core.builders import HOUR, MINUTE
 
 BERLIN = BusinessHours(timezone="Europe/Berlin", holidays=("2026-04-03", "2026-04-06"))

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from pipeline.models.alert import Alert, Severity
+from pipeline.models.closure import Closure
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange
 from pipeline.models.fatigue import ChronicRule
-from pipeline.models.policy import Closure, Config, UrgencyRule
+from pipeline.models.policy import Config
+from pipeline.models.scales import UrgencyRule
 from tests.core.builders import (
     DB,
     HOUR,

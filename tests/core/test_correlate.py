@@ -96,7 +96,7 @@ def test_what_got_worse_after_a_person_resolved_it_reopens_and_calls() -> None:
     room.ask("resolve", T0 + MINUTE, resolution={"code": "x", "summary": "done"})
     room.news("a", EpisodeChange.CHANGED, T0 + 2 * MINUTE, severity=Severity.CRITICAL)
     incident = room.one()
-    assert (incident["state"], incident["reopened"]) == ("logged", 1)
+    assert (incident["state"], incident["reopened"]) == ("reopened", 1)
 
 
 def test_nothing_closes_over_what_a_monitor_still_reports() -> None:
@@ -105,7 +105,7 @@ def test_nothing_closes_over_what_a_monitor_still_reports() -> None:
     room.ask("resolve", T0 + MINUTE, resolution={"code": "x", "summary": "done"})
     room.tick(T0 + 48 * HOUR)
     incident = room.one()
-    assert (incident["state"], incident["reopened"]) == ("logged", 1)
+    assert (incident["state"], incident["reopened"]) == ("reopened", 1)
     assert "reopened instead of closed: 1 still fire" in [each["text"] for each in incident["timeline"]]
 
 
@@ -252,7 +252,7 @@ def test_a_new_run_inside_the_window_reopens_and_the_record_waits_for_somebody_a
     room = resolved_room()
     room.open(alert("a"), T0 + 31 * MINUTE, episode_id="EP-again")
     incident = room.one()
-    assert (incident["state"], incident["reopened"], incident["resolved_at_ms"]) == ("logged", 1, None)
+    assert (incident["state"], incident["reopened"], incident["resolved_at_ms"]) == ("reopened", 1, None)
     assert incident["resolution"] is None
 
 

@@ -12,7 +12,8 @@ from pipeline.core.condition import Condition
 from pipeline.core.step import TICK_KEY, Effects, Output, StreamRecord
 from pipeline.models.alert import Alert, Kind, Severity
 from pipeline.models.decision import Disposition, Reason
-from pipeline.models.policy import Config, MaintenanceWindow
+from pipeline.models.maintenance import MaintenanceWindow
+from pipeline.models.policy import Config
 from tests.core.builders import (
     DB,
     HOST,

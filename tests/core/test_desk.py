@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.desk import LINKS_MAX, MACHINE
+from pipeline.core import communicate, deadlines, ending, response, sla
+from pipeline.core.desk import MACHINE
+from pipeline.core.response import LINKS_MAX
+from pipeline.models.clocks import BusinessHours
+from pipeline.models.closure import Closure
 from pipeline.models.command import Link, Resolution
-from pipeline.models.incident import TicketLink
-from pipeline.models.policy import BusinessHours, Closure
+from pipeline.models.incident_parts import TicketLink
 from tests.core.builders import HOUR, MINUTE, T0
 from tests.core.desks import desk, later, logged, people, run_until
 
@@ -27,7 +30,7 @@ def test_clocks_warn_once_and_breach_once() -> None:
 def test_a_met_clock_neither_warns_nor_breaches() -> None:
     at = desk()
     draft = logged(at)
-    at.acknowledge(later(draft, T0 + MINUTE), "ann")
+    response.acknowledge(at, later(draft, T0 + MINUTE), "ann")
     assert draft.incident.clocks["response"].met_at_ms == T0 + MINUTE
     assert run_until(at, draft, T0 + 30 * MINUTE) == []
 
@@ -37,7 +40,7 @@ def test_a_missed_clock_stays_missed_when_the_priority_changes() -> None:
     draft = logged(at)
     run_until(at, draft, T0 + 10 * MINUTE)
     draft.incident.priority = "P2"
-    at.set_clocks(later(draft, T0 + 10 * MINUTE))
+    sla.set_clocks(at, later(draft, T0 + 10 * MINUTE))
     clock = draft.incident.clocks["response"]
     assert (clock.breached_at_ms, clock.warn_at_ms) == (T0 + 5 * MINUTE, None)
     assert run_until(at, draft, T0 + 20 * MINUTE).count("sla_breached") == 0
@@ -48,8 +51,8 @@ def test_no_warning_speaks_of_time_that_is_over() -> None:
     draft = logged(at, priority="P4")
     draft.incident.priority = "P1"
     step = later(draft, T0 + 2 * HOUR)
-    at.set_clocks(step)
-    at.run_clocks(step)
+    sla.set_clocks(at, step)
+    sla.run_clocks(at, step)
     assert [entry.action for entry in step.entries] == ["sla_breached", "sla_breached"]
 
 
@@ -57,14 +60,14 @@ def test_the_status_page_says_each_state_once_in_a_row() -> None:
     at, told = desk(), ["investigating", "investigating", "identified", "identified", "resolved"]
     draft = logged(at)
     for state in told:
-        at.communicate(draft, state, "words")
+        communicate.tell(at, draft, state, "words")
     assert [each.state for each in draft.incident.communications] == ["investigating", "identified", "resolved"]
 
 
 def test_a_priority_that_is_not_shown_and_a_member_of_a_bridge_say_nothing() -> None:
     at = desk()
     for draft in (logged(at, priority="P3"), logged(at, bridge_id="MI-1")):
-        at.communicate(draft, "investigating", "words")
+        communicate.tell(at, draft, "investigating", "words")
         assert draft.incident.communications == []
 
 
@@ -76,7 +79,7 @@ def test_resolution_stops_clocks_and_escalation_and_tells_every_ticket_once() ->
         for each, state in enumerate(["open", "resolved", "open"])
     ]
     step = later(draft, T0 + MINUTE)
-    assert at.resolve(step, "ann", DONE)
+    assert ending.resolve(at, step, "ann", DONE)
     assert {each.state for each in draft.incident.tickets} == {"resolved"}
     assert [entry.action for entry in step.entries].count("ticket") == 2
     assert draft.incident.escalation.next_at_ms is None
@@ -86,10 +89,10 @@ def test_resolution_stops_clocks_and_escalation_and_tells_every_ticket_once() ->
 def test_a_second_resolution_changes_nothing_and_says_so() -> None:
     at = desk()
     draft = logged(at)
-    at.resolve(draft, "ann", DONE)
+    ending.resolve(at, draft, "ann", DONE)
     before = (draft.incident.resolution, draft.incident.resolved_at_ms)
     step = later(draft, T0 + HOUR)
-    assert not at.resolve(step, "bob", Resolution(code="other", summary="me too"))
+    assert not ending.resolve(at, step, "bob", Resolution(code="other", summary="me too"))
     assert (draft.incident.resolution, draft.incident.resolved_at_ms) == before
     assert [entry.action for entry in step.entries] == ["refused_resolve"]
 
@@ -97,9 +100,9 @@ def test_a_second_resolution_changes_nothing_and_says_so() -> None:
 def test_a_policy_may_ask_a_person_for_more_and_asks_nothing_of_the_machine() -> None:
     at = desk(closure=Closure(require=("corrective_action",)))
     draft = logged(at)
-    assert not at.resolve(draft, "ann", DONE)
+    assert not ending.resolve(at, draft, "ann", DONE)
     assert draft.entries[-1].facts == {"missing": ["corrective_action"]}
-    assert at.resolve(draft, MACHINE, None)
+    assert ending.resolve(at, draft, MACHINE, None)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,7 @@ def test_a_policy_may_ask_a_person_for_more_and_asks_nothing_of_the_machine() ->
 def test_a_problem_review_is_due_on_the_next_business_day_over_a_weekend_too(at_ms: int, due: str) -> None:
     at = desk()
     draft = logged(at, at_ms)
-    at.resolve(draft, "ann", DONE)
+    ending.resolve(at, draft, "ann", DONE)
     assert draft.incident.problem_review is not None
     assert draft.incident.problem_review.due_date == due
 
@@ -123,7 +126,7 @@ def test_a_problem_review_passes_over_holidays_and_counts_days_locally() -> None
     hours = BusinessHours(timezone="Pacific/Auckland", holidays=("2026-03-12",))
     at = desk(business_hours=hours)
     draft = logged(at, T0 + 2 * HOUR)  # 2026-03-11 01:00 in Auckland
-    at.resolve(draft, "ann", DONE)
+    ending.resolve(at, draft, "ann", DONE)
     assert draft.incident.problem_review is not None
     assert draft.incident.problem_review.due_date == "2026-03-13"
 
@@ -131,12 +134,12 @@ def test_a_problem_review_passes_over_holidays_and_counts_days_locally() -> None
 def test_a_reopened_incident_runs_its_resolution_clock_on_and_owes_one_review() -> None:
     at = desk()
     draft = logged(at)
-    at.resolve(later(draft, T0 + MINUTE), "ann", DONE)
+    ending.resolve(at, later(draft, T0 + MINUTE), "ann", DONE)
     review = draft.incident.problem_review
-    assert at.reopen(later(draft, T0 + 2 * MINUTE), "ann", "again")
+    assert ending.reopen(at, later(draft, T0 + 2 * MINUTE), "ann", "again")
     assert draft.incident.clocks["resolution"].met_at_ms is None
     assert draft.incident.clocks["response"].met_at_ms == T0 + MINUTE
-    at.resolve(later(draft, T0 + 3 * MINUTE), "ann", DONE)
+    ending.resolve(at, later(draft, T0 + 3 * MINUTE), "ann", DONE)
     assert draft.incident.problem_review is review
 
 
@@ -147,9 +150,9 @@ def test_a_reopened_incident_calls_the_on_call_again_and_its_tickets_are_open_ag
     draft.incident.tickets.append(ticket)
     called = people(draft)
     assert called
-    assert at.resolve(later(draft, T0 + MINUTE), MACHINE, None)
+    assert ending.resolve(at, later(draft, T0 + MINUTE), MACHINE, None)
     assert ticket.state == "resolved"
-    assert at.reopen(later(draft, T0 + 2 * MINUTE), MACHINE, "again")
+    assert ending.reopen(at, later(draft, T0 + 2 * MINUTE), MACHINE, "again")
     assert people(draft) == called * 2
     assert ticket.state == "open"
 
@@ -157,31 +160,31 @@ def test_a_reopened_incident_calls_the_on_call_again_and_its_tickets_are_open_ag
 def test_a_person_may_document_what_the_alerts_had_resolved_but_not_what_a_person_had() -> None:
     at = desk()
     draft = logged(at)
-    assert at.resolve(later(draft, T0 + MINUTE), MACHINE, None)
+    assert ending.resolve(at, later(draft, T0 + MINUTE), MACHINE, None)
     said = Resolution(code="fixed", summary="pool enlarged", corrective_action="alarm at 80 %")
     second = later(draft, T0 + 2 * MINUTE)
-    assert at.resolve(second, "ann", said)
+    assert ending.resolve(at, second, "ann", said)
     assert [entry.action for entry in second.entries] == ["resolution", "corrective_action"]
     assert draft.incident.resolution == said.model_dump() | {"by": "ann"}
     assert draft.incident.resolved_at_ms == T0 + MINUTE
-    assert not at.resolve(later(draft, T0 + 3 * MINUTE), "bob", said)
+    assert not ending.resolve(at, later(draft, T0 + 3 * MINUTE), "bob", said)
     assert draft.incident.resolution["by"] == "ann"
 
 
 def test_a_resolved_incident_closes_after_the_policys_time() -> None:
     at = desk(closure=Closure(close_after_minutes=10))
     draft = logged(at)
-    at.resolve(draft, "ann", DONE)
+    ending.resolve(at, draft, "ann", DONE)
     assert run_until(at, draft, T0 + 10 * MINUTE) == ["close"]
-    assert (draft.incident.closed_at_ms, at.deadline_ms(draft.incident)) == (T0 + 10 * MINUTE, None)
+    assert (draft.incident.closed_at_ms, deadlines.deadline_ms(at, draft.incident)) == (T0 + 10 * MINUTE, None)
 
 
 def test_a_link_is_brought_up_to_date_and_links_are_bounded() -> None:
     at = desk()
     draft = logged(at)
     for number in range(LINKS_MAX + 5):
-        at.link(draft, "ann", Link(kind="chat", id=str(number), state="open"))
-    at.link(draft, "ann", Link(kind="chat", id="3", state="closed"))
+        response.link(at, draft, "ann", Link(kind="chat", id=str(number), state="open"))
+    response.link(at, draft, "ann", Link(kind="chat", id="3", state="closed"))
     assert len(draft.incident.links) == LINKS_MAX
     assert draft.incident.links[3] == {"kind": "chat", "id": "3", "url": None, "state": "closed"}
     assert [entry.action for entry in draft.entries].count("refused_link") == 5

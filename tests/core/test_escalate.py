@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.models.incident import Suspect
-from pipeline.models.policy import EscalationLevel, EscalationPath
+from pipeline.core import ending, response
+from pipeline.models.escalation import EscalationLevel, EscalationPath
+from pipeline.models.incident_parts import Suspect
 from tests.core.builders import DB, HOST, HOUR, MINUTE, PAY, SHOP, T0
 from tests.core.desks import desk, later, logged, people, run_until
 
@@ -33,9 +34,9 @@ def test_escalation_stops_when_somebody_has_it(how: str) -> None:
     draft = logged(at)
     step = later(draft, T0 + MINUTE)
     if how == "resolve":
-        at.resolve(step, "ann", None)
+        ending.resolve(at, step, "ann", None)
     else:
-        {"acknowledge": at.acknowledge, "start": at.start}[how](step, "ann")
+        {"acknowledge": response.acknowledge, "start": response.start}[how](at, step, "ann")
     run_until(at, draft, T0 + 3 * HOUR)
     assert people(draft) == ["bob"]
 

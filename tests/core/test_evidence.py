@@ -15,7 +15,7 @@ from pipeline.core.tally import Tally
 from pipeline.core.terms import TERMS_MAX, likeness, terms_of
 from pipeline.models.alert import FeedClass
 from pipeline.models.decision import Reason
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 from tests.core.builders import DB, HOST, MINUTE, PAY, SHOP, T0, WIKI, member, topology
 
 GRAPH = topology()

@@ -11,9 +11,9 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from pipeline.models.alert import Severity
+from pipeline.models.closure import Closure
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange
-from pipeline.models.policy import Closure
 from tests.core import ruled
 from tests.core.builders import (
     DB,

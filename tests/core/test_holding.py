@@ -12,7 +12,7 @@ from pipeline.core.step import Output
 from pipeline.models.alert import Alert, Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange
-from pipeline.models.policy import MaintenanceWindow
+from pipeline.models.maintenance import MaintenanceWindow
 from tests.core.builders import (
     DB,
     HOUR,

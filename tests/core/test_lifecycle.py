@@ -12,20 +12,37 @@ from pipeline.models.incident import Incident, IncidentState
 from tests.core.builders import T0
 from tests.core.desks import desk
 
-# state: log, acknowledge, unacknowledge, start, resolve, reopen, close, merge; "." where a step means nothing.
+COLUMNS = tuple(Step)
+# One column a step, in the order of `Step`; "." where a step means nothing.
 TABLE = {
-    "detected":     "logged . . . . . . .",
-    "logged":       ". acknowledged . in_progress resolved . . merged",
-    "acknowledged": ". . logged in_progress resolved . . merged",
-    "in_progress":  ". . logged . resolved . . merged",
-    "resolved":     ". . . . . logged closed merged",
-    "closed":       ". . . . . . . .",
-    "merged":       ". . . . . . . .",
+    "detected":         "logged . . . . . . . . . . . . . .",
+    "logged":           ". acknowledged . in_progress escalated C V P . M R . . X merged",
+    "acknowledged":     ". . logged in_progress escalated C V P . M R . . X merged",
+    "in_progress":      ". . logged . escalated C V P . M R . . X merged",
+    "escalated":        ". acknowledged . in_progress . C V P . M R . . X merged",
+    "waiting_customer": ". . logged . escalated . V P in_progress M R . . X merged",
+    "waiting_vendor":   ". . logged . escalated C . P in_progress M R . . X merged",
+    "waiting_provider": ". . logged . escalated C V . in_progress M R . . X merged",
+    "mitigated":        ". . logged . . C V P in_progress . R . . X merged",
+    "resolved":         ". . . . . . . . . . . reopened closed . merged",
+    "reopened":         ". acknowledged . in_progress escalated C V P . M R . . X merged",
+    "closed":           ". . . . . . . . . . . . . . .",
+    "merged":           ". . . . . . . . . . . . . . .",
+    "cancelled":        ". . . . . . . . . . . . . . .",
 }  # fmt: skip
+SHORT = {
+    "C": "waiting_customer",
+    "V": "waiting_vendor",
+    "P": "waiting_provider",
+    "M": "mitigated",
+    "R": "resolved",
+    "X": "cancelled",
+    ".": None,
+}
 PAIRS = [
-    (state, step, None if after == "." else after)
+    (state, step, SHORT.get(after, after))
     for state, row in TABLE.items()
-    for step, after in zip(Step, row.split(), strict=True)
+    for step, after in zip(COLUMNS, row.split(), strict=True)
 ]
 
 
@@ -56,4 +73,4 @@ def test_an_ended_incident_stays_ended() -> None:
 def test_the_diagram_shows_every_transition_once() -> None:
     lines = diagram().splitlines()
     assert len(lines) == len(set(lines)) == 2 + len(TRANSITIONS) + len(ENDED_STATES)
-    assert "    resolved --> logged: reopen" in lines
+    assert "    resolved --> reopened: reopen" in lines

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
-from pipeline.models.policy import MaintenanceWindow
+from pipeline.models.maintenance import MaintenanceWindow
 from tests.core.builders import DB, HOST, MINUTE, PAY, SHOP, T0, alert, catalogue, moment
 
 TOPOLOGY = Topology(catalogue())

@@ -11,7 +11,7 @@ from pipeline.core.measures import GOES_ON, Measures, measure
 from pipeline.core.tally import Tally
 from pipeline.core.terms import terms_of
 from pipeline.models.alert import FeedClass
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 from tests.core.builders import DB, HOST, MINUTE, PAY, SHOP, T0, WIKI, entity, member, topology
 
 GRAPH = topology()

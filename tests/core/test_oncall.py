@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.core.oncall import OncallIndex, on_call
 from pipeline.models.catalog import Group
-from pipeline.models.policy import OncallOverride
+from pipeline.models.oncall import OncallOverride
 from tests.core.builders import DB, ROTATIONS, SHOP, WIKI, catalogue, entity, rotation
 
 BERLIN = rotation("b", "ann", "bob", "cem", timezone="Europe/Berlin")  # hands over Mondays, 10:00 in Berlin

@@ -12,8 +12,9 @@ from pipeline.core.impacts import total
 from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, plain
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
-from pipeline.models.incident import Member
-from pipeline.models.policy import Category, ImpactRule, Targets, UrgencyRule
+from pipeline.models.clocks import Targets
+from pipeline.models.member import Member
+from pipeline.models.scales import Category, ImpactRule, UrgencyRule
 from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, T0, WIKI, member, policy, topology
 
 GRAPH = topology()

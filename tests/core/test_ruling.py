@@ -13,7 +13,7 @@ from pipeline.core.tally import Tally
 from pipeline.models.alert import Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange
-from pipeline.models.incident import member_from_wire, member_to_wire
+from pipeline.models.member import member_from_wire, member_to_wire
 from tests.core import builders
 from tests.core.builders import DB, MINUTE, PAY, SECOND, SHOP, T0, WIKI, alert, config
 from tests.core.rooms import Room
@@ -112,7 +112,7 @@ def test_a_group_reopens_its_resolved_incident_as_long_as_the_policy_allows() ->
     room.open(batch("a", domain="shop"))
     room.news("a", EpisodeChange.RESOLVED, T0 + MINUTE)
     room.open(batch("b", domain="shop"), T0 + 10 * MINUTE)
-    assert (room.one()["state"], room.one()["reopened"]) == ("logged", 1)
+    assert (room.one()["state"], room.one()["reopened"]) == ("reopened", 1)
     room.news("b", EpisodeChange.RESOLVED, T0 + 11 * MINUTE)
     room.open(batch("c", domain="shop"), T0 + 60 * MINUTE)
     assert clusters(room) == [["a", "b"], ["c"]]

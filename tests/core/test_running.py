@@ -15,7 +15,7 @@ from pipeline.core.suspects import SUSPECTS_MAX, rank_suspects
 from pipeline.core.tally import Tally
 from pipeline.core.topology import TITLES_MAX
 from pipeline.models.alert import FeedClass, Severity
-from pipeline.models.incident import Member
+from pipeline.models.member import Member
 from tests.core.builders import DB, HOST, PAY, SHOP, T0, WIKI, change, entity, member, policy, topology
 
 SERVICES = [f"component:default/s{number}" for number in range(9)]

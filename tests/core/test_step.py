@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.step import TICK_KEY, Effects, StreamRecord, Timers
 from pipeline.models.alert import Kind, Severity
-from pipeline.models.policy import MaintenanceWindow
+from pipeline.models.maintenance import MaintenanceWindow
 from tests.core.builders import (
     DB,
     HOUR,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pipeline.core.book import FOLD_AFTER_MS, Book
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
-from pipeline.models.incident import Incident, Member
+from pipeline.models.incident import Incident
+from pipeline.models.member import Member
 from tests.core.builders import DB, HOST, PAY, SHOP, SPACE, T0, WIKI, member, topology
 
 GRAPH = topology()
