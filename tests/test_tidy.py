@@ -57,7 +57,18 @@ NARROW: Final = {
     "feeds": ("feeds", "models", "flow", "core.identity", "core.expressions"),
 }
 PURE: Final = ("core", "models")
-PURE_PACKAGES: Final = {"orjson", "pydantic", "cel_expr_python", "re2", "pipeline"}
+PURE_PACKAGES: Final = {
+    "orjson",
+    "pydantic",
+    "cel_expr_python",
+    "re2",
+    "holidays",
+    "dateutil",
+    "icalendar",
+    "recurring_ical_events",
+    "jinja2",
+    "pipeline",
+}
 # What a decision may not ask; and what to do instead.
 IMPURE_MODULES: Final = {
     "time": "take stream time as an argument",
