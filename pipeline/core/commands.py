@@ -6,13 +6,13 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.core import calling, ending, response, sla
+from pipeline.core import answering, closing
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import UNANSWERED_STATES
+from pipeline.core.handlers import Handlers, needs, refuse
 from pipeline.models.command import Command, CommandType
 from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.incident import IncidentChange, IncidentKind
+from pipeline.models.incident import IncidentChange
 from pipeline.models.wire import to_json
 
 COMMANDS_REMEMBERED_MAX: Final = 100
@@ -71,64 +71,29 @@ def remember(draft: Draft, command: Command) -> bool:
 
 def apply_command(desk: Desk, draft: Draft, command: Command) -> None:
     """Apply a command that concerns one incident alone. Merge and split concern several and are correlate's."""
-    actor, incident = command.actor, draft.incident
-    match command.type:
-        case CommandType.ACKNOWLEDGE:
-            response.acknowledge(desk, draft, actor, command.note)
-        case CommandType.START:
-            response.start(desk, draft, actor, command.note)
-        case CommandType.ASSIGN if command.assignee:
-            response.assign(desk, draft, actor, command.assignee)
-        case CommandType.SET_PRIORITY if command.priority:
-            _set_priority(desk, draft, actor, command.priority)
-        case CommandType.NOTE if command.note:
-            draft.note("note", actor, command.note, IncidentChange.NOTED)
-        case CommandType.LINK if command.link:
-            response.link(desk, draft, actor, command.link)
-        case CommandType.RESOLVE:
-            ending.resolve(desk, draft, actor, command.resolution)
-        case CommandType.REOPEN:
-            ending.reopen(desk, draft, actor, f"reopened by {actor}" + (f": {command.note}" if command.note else ""))
-        case CommandType.CLOSE:
-            _close(desk, draft, command)
-        case CommandType.LINK_BRIDGE if command.bridge_id:
-            incident.bridge_id = command.bridge_id
-            text = command.note or "linked"
-            draft.note("bridge", actor, f"bridge incident {command.bridge_id}: {text}", IncidentChange.BRIDGED)
-        case CommandType.UNLINK_BRIDGE:
-            incident.bridge_id = None
-            draft.note("bridge", actor, "no longer linked to a bridge incident", IncidentChange.BRIDGED)
-        case _:
-            draft.note(f"refused_{command.type}", actor, f"{command.type} lacks its argument: nothing was changed")
+    handler = HANDLERS.get(command.type)
+    if handler is None:
+        refuse(draft, command, "it cannot be done to this incident")
+    else:
+        handler(desk, draft, command)
 
 
-def _set_priority(desk: Desk, draft: Draft, actor: str, priority: str) -> None:
-    incident = draft.incident
-    known = sorted({each for row in desk.policy(incident).matrix.values() for each in row.values()})
-    if priority not in known:
-        text = f"priority {priority} is not one of {', '.join(known)}: nothing was changed"
-        draft.note("refused_set_priority", actor, text)
-        return
-    before, incident.priority, incident.priority_by = incident.priority, priority, actor
-    draft.note("priority", actor, f"priority set from {before} to {priority} by {actor}", IncidentChange.UPDATED)
-    sla.set_clocks(desk, draft)
-    if incident.kind == IncidentKind.INCIDENT and incident.state in UNANSWERED_STATES:
-        calling.begin(desk, draft)
+def _link_bridge(desk: Desk, draft: Draft, command: Command) -> None:
+    if needs(draft, command, "bridge_id"):
+        draft.incident.bridge_id = command.bridge_id
+        text = f"bridge incident {command.bridge_id}: {command.note or 'linked'}"
+        draft.note("bridge", command.actor, text, IncidentChange.BRIDGED)
 
 
-def _close(desk: Desk, draft: Draft, command: Command) -> None:
-    """Close; a resolution that comes with it completes the record."""
-    said = command.resolution
-    incident = draft.incident
-    if said is not None and incident.resolution is not None:
-        incident.resolution |= said.model_dump(exclude_none=True)
-        if said.corrective_action:
-            draft.note("corrective_action", command.actor, f"corrective action: {said.corrective_action}")
-    missing = [name for name in desk.policy(incident).closure.require if not (incident.resolution or {}).get(name)]
-    if missing:
-        text = f"not closed: the {incident.domain} policy asks for {', '.join(missing)}"
-        draft.note("refused_close", command.actor, text, missing=missing)
-        return
-    ending.close(
-        desk, draft, command.actor, f"closed by {command.actor}" + (f": {command.note}" if command.note else "")
-    )
+def _unlink_bridge(desk: Desk, draft: Draft, command: Command) -> None:
+    draft.incident.bridge_id = None
+    draft.note("bridge", command.actor, "no longer linked to a bridge incident", IncidentChange.BRIDGED)
+
+
+HANDLERS: Final[Handlers] = {
+    **answering.HANDLERS,
+    **closing.HANDLERS,
+    CommandType.LINK_BRIDGE: _link_bridge,
+    CommandType.UNLINK_BRIDGE: _unlink_bridge,
+}
+"""Every command that concerns one incident alone, by the concern that has it: a new concern is one line here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -14,21 +15,54 @@ class Wire(BaseModel):
 
 
 class CommandType(StrEnum):
-    """What can be asked."""
+    """What can be asked. Each has its handler in a table of its concern, which `pipeline.core.commands` gathers."""
 
+    # The response: `pipeline.core.answering`.
     ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
     START = "start"
     ASSIGN = "assign"
+    UNASSIGN = "unassign"
     SET_PRIORITY = "set_priority"
     NOTE = "note"
     LINK = "link"
+    ESCALATE = "escalate"
+    # Waiting for somebody outside, and the workaround: `pipeline.core.waiting`.
+    WAIT = "wait"
+    RESUME = "resume"
+    MITIGATE = "mitigate"
+    # What keeps it from coming back: `pipeline.core.actions`.
+    ADD_ACTION = "add_action"
+    COMPLETE_ACTION = "complete_action"
+    # The end: `pipeline.core.closing`.
     RESOLVE = "resolve"
     CLOSE = "close"
     REOPEN = "reopen"
+    CANCEL = "cancel"
+    # What belongs together: correlate's, and the bridge's.
     MERGE = "merge"
     SPLIT = "split"
     LINK_BRIDGE = "link_bridge"
     UNLINK_BRIDGE = "unlink_bridge"
+
+
+class Role(StrEnum):
+    """In what role somebody asks. Whoever takes commands in from outside sets it; the pack says what each may do."""
+
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    COMMANDER = "commander"
+    ADMINISTRATOR = "administrator"
+    SOURCE = "source"
+    SYSTEM = "system"
+
+
+class WaitingFor(StrEnum):
+    """Whom an incident can wait for."""
+
+    CUSTOMER = "customer"
+    VENDOR = "vendor"
+    PROVIDER = "provider"
 
 
 class Target(Wire):
@@ -69,6 +103,22 @@ class Link(Wire):
     state: str | None = Field(default=None, max_length=64)
 
 
+class Action(Wire):
+    """A corrective action: what keeps it from coming back.
+
+    Attributes:
+        id: by which it is completed; by default the id of the command that adds it.
+        text: what is to be done; not needed to complete it.
+        owner: who does it: a person or a team.
+        due: the day by which.
+    """
+
+    id: str | None = Field(default=None, min_length=1, max_length=256)
+    text: str | None = Field(default=None, min_length=1, max_length=1_000)
+    owner: str | None = Field(default=None, max_length=256)
+    due: date | None = None
+
+
 class Command(Wire):
     """One request, the record value on ``commands``, keyed by space.
 
@@ -76,8 +126,16 @@ class Command(Wire):
         command_id: the sender's id, for idempotency: a repeated id changes nothing.
         actor: who asks: a person or a system.
         target: the incident or bridge incident.
+        role: in what role; one that does not say counts as a responder.
+        at: when it was asked, by the sender's clock. What was asked before the incident changed to what it contradicts
+            is refused.
+        expected_revision: apply it to this revision of the incident alone; ``if_state`` likewise to this state.
         note: words for the timeline.
-        assignee, priority, link, resolution, into, episodes: arguments, by type.
+        audience: whom a note is for; ``internal`` unless it says otherwise.
+        reason: why: of a cancellation, an escalation, a reopening.
+        assignee, priority, link, resolution, into, episodes, action: arguments, by type.
+        waiting_for: whom a wait is for; its link is their case or ticket. A resume may name either, too.
+        workaround: what restored the service.
         into: the surviving incident of a merge.
         episodes: the episodes that a split moves out.
     """
@@ -86,14 +144,33 @@ class Command(Wire):
     type: CommandType
     actor: str = Field(min_length=1, max_length=256)
     target: Target
+    role: Role | None = None
+    at: AwareDatetime | None = None
+    expected_revision: int | None = Field(default=None, ge=0)
+    if_state: str | None = Field(default=None, max_length=64)
     note: str | None = Field(default=None, max_length=4_000)
+    audience: str | None = Field(default=None, max_length=64)
+    reason: str | None = Field(default=None, max_length=4_000)
     assignee: str | None = Field(default=None, max_length=256)
     priority: str | None = Field(default=None, max_length=16)
     link: Link | None = None
     resolution: Resolution | None = None
+    waiting_for: WaitingFor | None = None
+    workaround: str | None = Field(default=None, max_length=4_000)
+    action: Action | None = None
     into: str | None = None
     episodes: tuple[str, ...] = ()
     bridge_id: str | None = None
+
+    @property
+    def as_role(self) -> Role:
+        """The role that it counts as."""
+        return self.role or Role.RESPONDER
+
+    @property
+    def at_ms(self) -> int | None:
+        """When it was asked by the sender's clock, in epoch milliseconds; None: it does not say."""
+        return None if self.at is None else int(self.at.timestamp() * 1_000)
 
 
 class ChangeKind(StrEnum):
