@@ -64,7 +64,7 @@ class CorrelateProcessor(CorrelateLate):
 
     def process(self, record: Record, effects: Effects) -> None:
         """Decide one record of ``episodes``, ``changes`` or ``commands``."""
-        self._received_at_ms = 0
+        self._received_at_ms, self._event_at_ms = 0, None
         if record.topic == "episodes":
             self._episode(record, effects)
         elif record.topic == "changes":
@@ -85,7 +85,7 @@ class CorrelateProcessor(CorrelateLate):
 
     def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
         """An incident needs attention by itself, or a change is over."""
-        self._received_at_ms = 0
+        self._received_at_ms, self._event_at_ms = 0, None
         kind, name = key[:2], key[2:]
         if kind == LATE:
             self._enrich_again(due_ms)
@@ -116,6 +116,7 @@ class CorrelateProcessor(CorrelateLate):
             raise BadRecord(Reason.UNKNOWN_SCHEMA, f"not an episode that this release reads ({error})") from error
         self.ledger.received += event.counted
         self._received_at_ms = event.alert.received_at_ms if event.counted else 0
+        self._event_at_ms = event.alert.event_at_ms if event.counted else None
         if event.change == EpisodeChange.OPENED:
             self._opened(event, effects)
             return

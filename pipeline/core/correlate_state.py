@@ -102,6 +102,7 @@ class CorrelateState(Processor):
         self._looks: dict[str, Look] = {}
         self._open_incidents: dict[str, int] = {}
         self._received_at_ms = 0
+        self._event_at_ms: int | None = None
         self._dumps: dict[str, Callable[[str], bytes | None]] = {
             MEMBER: self._book.record,
             INCIDENT: self._dump_incident,
@@ -212,7 +213,9 @@ class CorrelateState(Processor):
         """The draft of an incident that the record changes."""
         draft = self._drafts.get(incident.id)
         if draft is None:
-            draft = self._drafts[incident.id] = Draft(incident, self.clock_ms, received_at_ms=self._received_at_ms)
+            draft = self._drafts[incident.id] = Draft(
+                incident, self.clock_ms, received_at_ms=self._received_at_ms, event_at_ms=self._event_at_ms
+            )
         return draft
 
     def _forget_empty(self, draft: Draft) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from pipeline.core.chain import content_of, seal
 from pipeline.core.draft import Draft
 from pipeline.core.step import Effects, Headers, Output
 from pipeline.models.incident import INCIDENT_SCHEMA, Incident
@@ -40,6 +41,10 @@ class Press:
         incident.revision += 1
         incident.updated_at_ms = draft.now_ms
         change = draft.change().value
+        draft.finish()
+        before = incident.chain
+        content = content_of(incident.id, incident.revision, change, draft.now_ms, draft.entries)
+        incident.chain = seal(before, content)
         if len(self._snapshots) >= SNAPSHOTS_KEPT_MAX:
             self._snapshots.clear()
         snapshot = self._snapshots[incident.id] = to_json(incident)
@@ -53,6 +58,7 @@ class Press:
             "entries": draft.entries,
             "joined": draft.joined,
             "left": draft.left,
+            "chain_before": before,
             "incident": orjson.Fragment(snapshot),
         }
         key = incident.id.encode()

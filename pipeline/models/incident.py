@@ -85,6 +85,28 @@ class IncidentChange(StrEnum):
 CHANGE_RANK: Final[dict[str, int]] = {change: rank for rank, change in enumerate(IncidentChange)}
 
 
+AUDITED: Final = (
+    "state",
+    "priority",
+    "urgency",
+    "impact",
+    "severity",
+    "title",
+    "category",
+    "domain",
+    "service",
+    "owner",
+    "assignee",
+    "users_affected",
+    "revenue_per_minute",
+    "identified",
+    "bridge_id",
+    "merged_into",
+    "policy_version",
+)
+"""Fields of which each action on the timeline says what they were before and after: those that people act upon."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Incident:
     """One incident or bridge incident; see ``docs/events.md`` for each field in words.
@@ -102,6 +124,7 @@ class Incident:
             meant for it.
         chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
             incidents, and how seldom that mattered; None: it is not ranked down.
+        chain: seal of the newest revision, which the next one is sealed with (`pipeline.core.chain`).
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
         news_at_ms: when an episode last joined or changed; what the correlation window counts from.
         resolve_at_ms: when a quiet incident will count as resolved.
@@ -168,6 +191,7 @@ class Incident:
     reopened: int = 0
     chronic: dict[str, Any] | None = None
     commands: list[str] = field(default_factory=list)
+    chain: str = ""
     schema: int = INCIDENT_SCHEMA
 
 

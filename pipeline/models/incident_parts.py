@@ -11,13 +11,21 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class TimelineEntry:
-    """One action on the record: when, what, by whom, in words; ``facts`` holds the same for machines."""
+    """One action on the record: when, what, by whom, in words; ``facts`` holds the same for machines.
+
+    Attributes:
+        at_ms: when it went on record: stream time.
+        event_at_ms: when it happened, by the clock of whoever says so; None: then.
+        changed: fields of the incident that it changed -> value before and after; None: none of `AUDITED`.
+    """
 
     at_ms: int
     action: str
     actor: str
     text: str
     facts: dict[str, Any] = field(default_factory=dict)
+    event_at_ms: int | None = None
+    changed: dict[str, tuple[Any, Any]] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
