@@ -53,16 +53,16 @@ def first_break(sealed: Iterable[Sealed], head: str) -> Break | None:
     """Where the chain of an incident does not hold; None where it does.
 
     Args:
-        sealed: its sealed revisions, in order. The first is the incident's first, or the first that a release sealed.
+        sealed: its sealed revisions, in order. The first is sealed with nothing before it.
         head: the newest seal, as the incident itself carries it.
     """
-    before, expected, first = "", None, True
+    before, expected = "", None
     for each in sealed:
         if expected is not None and each.revision != expected:
             return Break(expected, f"revision {expected} is missing")
-        if not (first and each.revision > 1) and seal(before, each.content.encode()) != each.seal:
-            return Break(each.revision, "its actions are not those that were sealed")
-        before, expected, first = each.seal, each.revision + 1, False
+        if seal(before, each.content.encode()) != each.seal:
+            return Break(each.revision, "its actions, or what came before, are not those that were sealed")
+        before, expected = each.seal, each.revision + 1
     if before != head:
         return Break(expected or 1, "the newest seal is not the one that the incident carries")
     return None

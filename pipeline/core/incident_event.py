@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -16,6 +17,9 @@ TIME_MS_MAX: Final = 253_402_214_400_000
 
 # Ids and words of ours are far shorter; what is longer is not ours, and would not fit a header or a body.
 ID_CHARACTERS_MAX: Final = 256
+
+SEAL: Final = re.compile(r"[0-9a-f]{64}")
+"""What a seal looks like: SHA-256, hexadecimal."""
 
 _MISSING: Final = object()
 
@@ -36,6 +40,12 @@ class IncidentEvent(NamedTuple):
     at_ms: int
     entries: list[dict[str, Any]]
     incident: dict[str, Any]
+
+    @property
+    def seal(self) -> str | None:
+        """The seal of this revision; None where an older release wrote it, or it is not one."""
+        found = self.incident.get("chain")
+        return found if isinstance(found, str) and SEAL.fullmatch(found) else None
 
 
 def read_object(record: Record, schema: int) -> dict[str, Any]:

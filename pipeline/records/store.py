@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from pipeline.core.chain import content_of
 from pipeline.core.incident_event import TIME_MS_MAX, IncidentEvent
 from pipeline.models.suppression import Suppression
 from pipeline.records import suppressions
@@ -26,7 +27,7 @@ from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE, migrat
 
 Answer = TypeVar("Answer")
 
-FINAL_STATES: Final = ("closed", "merged")
+FINAL_STATES: Final = ("closed", "merged", "cancelled")
 
 # A database that does not answer a connection attempt by then counts as away, and the attempt is repeated.
 CONNECT_SECONDS_MAX: Final = 5
@@ -90,7 +91,8 @@ class RecordsStore:
         if not rows:
             return
         # Sorted, so that two workers that write the same rows wait for each other in one order, and not crosswise.
-        rows = sorted(map(_without_nul, rows), key=lambda row: (row.incident_id, row.revision))
+        told = sorted(rows, key=lambda row: (row.incident_id, row.revision))
+        rows = list(map(_without_nul, told))
         newest: dict[str, IncidentEvent] = {}
         for row in rows:
             known = newest.get(row.incident_id)
@@ -98,7 +100,7 @@ class RecordsStore:
                 newest[row.incident_id] = row
         incidents = [_incident_row(row) for row in newest.values()]
         with self._engine.begin() as connection:
-            _insert_new(connection, INCIDENT_EVENTS, [_event_row(row) for row in rows])
+            _insert_new(connection, INCIDENT_EVENTS, list(map(_event_row, rows, told)))
             _insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])
             _upsert_incidents(connection, incidents)
 
@@ -146,8 +148,9 @@ class RecordsStore:
             return question(connection)
 
     def timeline(self, incident_id: str) -> list[dict[str, Any]]:
-        """Actions on an incident in order: ``at``, ``action``, ``actor``, ``text`` and ``facts``."""
-        columns = (TIMELINE.c[name] for name in ("revision", "at", "action", "actor", "text", "facts"))
+        """Actions on an incident, in order: what columns `TIMELINE` has of them."""
+        names = ("revision", "at", "action", "actor", "text", "facts", "event_at", "changed")
+        columns = (TIMELINE.c[name] for name in names)
         query = select(*columns).where(TIMELINE.c.incident_id == incident_id)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(TIMELINE.c.revision, TIMELINE.c.position)).mappings()
@@ -195,14 +198,18 @@ def _incident_row(row: IncidentEvent) -> dict[str, Any]:
     return {"id": row.incident_id, "revision": row.revision, "snapshot": incident, **texts, **numbers, **times}
 
 
-def _event_row(row: IncidentEvent) -> dict[str, Any]:
-    body = row.incident
+def _event_row(row: IncidentEvent, told: IncidentEvent) -> dict[str, Any]:
+    """A row and the event as it was told: what is sealed is that, to the letter."""
+    body, seal = row.incident, told.seal
+    content = content_of(told.incident_id, told.revision, told.change, told.at_ms, told.entries) if seal else None
     return {
         "incident_id": row.incident_id,
         "revision": row.revision,
         "change": row.change,
         "at": _moment(row.at_ms),
         "body": body,
+        "sealed": content.decode() if content else None,
+        "seal": seal,
     }
 
 
@@ -217,6 +224,8 @@ def _timeline_rows(row: IncidentEvent) -> list[dict[str, Any]]:
             "actor": _text(entry.get("actor")),
             "text": _text(entry.get("text")),
             "facts": indexable(entry.get("facts") or {}),
+            "event_at": _moment(entry.get("event_at_ms")),
+            "changed": _mapping(entry.get("changed")),
         }
         for position, entry in enumerate(row.entries)
     ]
@@ -225,6 +234,10 @@ def _timeline_rows(row: IncidentEvent) -> list[dict[str, Any]]:
 def _text(value: Any) -> str | None:
     """A value for a text column; the snapshot beside it keeps the original, whatever it is."""
     return value if isinstance(value, str) else None
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
 
 
 def _number(value: Any) -> float | None:

@@ -75,7 +75,9 @@ INCIDENT_EVENTS: Final = Table(
     Column("change", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("body", JSONB, nullable=False),
-    comment="each revision of each incident: the snapshot as it was",
+    Column("sealed", Text),
+    Column("seal", Text),
+    comment="each revision of each incident: the snapshot as it was, and its actions as they were sealed",
 )
 
 TIMELINE: Final = Table(
@@ -89,6 +91,8 @@ TIMELINE: Final = Table(
     Column("actor", Text),
     Column("text", Text),
     Column("facts", JSONB),
+    Column("event_at", DateTime(timezone=True)),
+    Column("changed", JSONB),
     ForeignKeyConstraint(["incident_id", "revision"], ["incident_events.incident_id", "incident_events.revision"]),
     comment="each action on each incident, in order of revision and position",
 )
@@ -159,6 +163,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE INDEX timeline_by_source ON timeline ((facts->>'source_episode_id') text_pattern_ops)
             WHERE facts->>'source_episode_id' IS NOT NULL""",
         "CREATE INDEX suppressions_by_alert_key ON suppressions (alert_key)",
+    ),
+    (  # the timeline as an audit: what each action changed, when it happened, and the chain of seals
+        "ALTER TABLE incident_events ADD COLUMN sealed text, ADD COLUMN seal text",
+        "ALTER TABLE timeline ADD COLUMN event_at timestamptz, ADD COLUMN changed jsonb",
+        "DROP INDEX incidents_open",
+        """CREATE INDEX incidents_open ON incidents (opened_at DESC)
+            WHERE state NOT IN ('closed', 'merged', 'cancelled')""",
     ),
 )
 """Statements of each version, the first version first."""
