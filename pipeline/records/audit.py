@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -99,11 +100,10 @@ def read_trail(store: RecordsStore, incident_id: str) -> Trail | None:
 
 def ids_between(store: RecordsStore, from_ms: int, to_ms: int) -> list[str]:
     """Incidents that were opened in a span of time, in order of opening."""
-    opened = INCIDENTS.c.snapshot["opened_at_ms"].as_integer()
-    query = (
-        select(INCIDENTS.c.id).where(opened >= from_ms, opened < to_ms).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
-    )
-    return store.ask(lambda connection: list(connection.scalars(query)))
+    begin, end = (datetime.fromtimestamp(each / 1_000, UTC) for each in (from_ms, to_ms))
+    query = select(INCIDENTS.c.id).where(INCIDENTS.c.opened_at >= begin, INCIDENTS.c.opened_at < end)
+    ordered = query.order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+    return store.ask(lambda connection: list(connection.scalars(ordered)))
 
 
 def broken_in(document: dict[str, Any]) -> Break | None:
