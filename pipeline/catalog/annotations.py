@@ -91,6 +91,7 @@ ANNOTATIONS: Final[dict[str, Annotation]] = {
         Annotation("users", "users", _count, "people who use it"),
         Annotation("revenue-per-minute", "revenue_per_minute", _money, "money lost a minute when it is down"),
         Annotation("regulatory", "regulatory", _words, "tags, comma-separated: pci-dss, patient-safety"),
+        Annotation("sites", "sites", _words, "places of business where it is used, comma-separated: plants, branches"),
         Annotation("aliases", "aliases", _words, "business terms that users say, comma-separated"),
         Annotation("oncall", "oncall", _text, "rotation that covers it; without: its owner's"),
         Annotation(

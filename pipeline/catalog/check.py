@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
 from pipeline.catalog.check_matching import check_matching
-from pipeline.catalog.check_policy import PRIORITIES, check_known, check_policy, check_timezone
+from pipeline.catalog.check_policy import check_known, check_policy, check_timezone
 from pipeline.catalog.check_rules import check_rules
 from pipeline.catalog.descriptors import Descriptor
 from pipeline.catalog.link import cycles
@@ -27,6 +27,7 @@ from pipeline.models.feed import Adapter
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.oncall import Rotation
 from pipeline.models.policy import DEFAULT_DOMAIN, Config, DomainPolicy, Feed
+from pipeline.models.scales import PRIORITIES_DEFAULT
 
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ADDRESS: Final = re.compile(r"https?://[^\s/]+(?:/\S*)?")
@@ -223,6 +224,12 @@ def _check_adapter(
         findings.problem(source.at("options"), f"options: adapter '{feed.adapter}' has none")
 
 
+def _priorities(packs: Packs) -> list[str]:
+    """Every priority that an incident may have, of any domain."""
+    scales = (PRIORITIES_DEFAULT, *(policy.priorities for policy in packs.domains.values()))
+    return list(dict.fromkeys(priority for scale in scales for priority in scale))
+
+
 def _check_sinks(packs: Packs, descriptors: Mapping[str, Descriptor], findings: Findings) -> None:
     known = packs.names("domain") | {short(ref) for ref, each in descriptors.items() if each.kind == "domain"}
     for name, sink in packs.sinks.items():
@@ -235,7 +242,7 @@ def _check_sinks(packs: Packs, descriptors: Mapping[str, Descriptor], findings: 
             )
         if not _ADDRESS.fullmatch(sink.url):
             findings.problem(source.at("url"), "url: must begin with https:// or http:// and name a host")
-        check_known(sink.priorities, PRIORITIES, "priority", source, findings, "priorities")
+        check_known(sink.priorities, _priorities(packs), "priority", source, findings, "priorities")
         check_known(sink.domains, sorted({*known, DEFAULT_DOMAIN}), "domain", source, findings, "domains")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
@@ -14,11 +15,11 @@ from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.clocks import BusinessHours
 from pipeline.models.command import Resolution
 from pipeline.models.policy import DomainPolicy
-from pipeline.models.scales import ImpactRule, UrgencyRule
+from pipeline.models.scales import ScaleRule
 
-PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 NOTIFY_ROLES: Final = ("oncall", "oncall-secondary", "owner", "dependency")
 NAMES_LISTED_MAX: Final = 6  # more than these do not help who looks for one
+_PRIORITY_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,15}")  # as long as a command may name it
 _DAYS: Final = range(7)
 _UNCONDITIONAL: Final = frozenset(("level", "because"))  # fields of a rule that are no conditions
 
@@ -54,21 +55,49 @@ def _all_of(known: tuple[str, ...]) -> str:
 
 def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: Findings) -> None:
     """Every rule of one pack."""
+    _check_priorities(policy, source, findings)
     _check_categories(policy, source, findings)
     _check_scale("impact", policy.impact, source, findings)
     _check_scale("urgency", policy.urgency, source, findings)
-    _check_urgency(policy, source, findings)
+    _check_conditions("impact", policy.impact, policy, source, findings)
+    _check_conditions("urgency", policy.urgency, policy, source, findings)
     _check_matrix(policy, source, findings)
     _check_targets(policy, source, findings)
     _check_escalation(policy, source, packs, findings)
     _check_hours(policy.business_hours, source, findings)
     check_known(
-        policy.major_incident.priorities, PRIORITIES, "priority", source, findings, "major_incident", "priorities"
+        policy.major_incident.priorities,
+        policy.priorities,
+        "priority",
+        source,
+        findings,
+        "major_incident",
+        "priorities",
     )
     _check_closure(policy, source, findings)
     check_known(
-        policy.communication.status_page, PRIORITIES, "priority", source, findings, "communication", "status_page"
+        policy.communication.status_page,
+        policy.priorities,
+        "priority",
+        source,
+        findings,
+        "communication",
+        "status_page",
     )
+
+
+def _check_priorities(policy: DomainPolicy, source: Source, findings: Findings) -> None:
+    """The scale is a list of different names; each has targets where the pack states the scale."""
+    for index, priority in enumerate(policy.priorities):
+        where = source.at("priorities", index)
+        if priority in policy.priorities[:index]:
+            findings.problem(where, f"priorities: '{priority}' is there twice")
+        elif not _PRIORITY_NAME.fullmatch(priority):
+            findings.problem(
+                where, f"priorities: '{priority}' must be a letter, then letters, digits, '-', '_', 16 at most"
+            )
+        elif "priorities" in policy.model_fields_set and priority not in policy.targets:
+            findings.problem(where, f"priorities: {priority} has no targets")
 
 
 def _check_categories(policy: DomainPolicy, source: Source, findings: Findings) -> None:
@@ -89,9 +118,7 @@ def _check_categories(policy: DomainPolicy, source: Source, findings: Findings) 
                 )
 
 
-def _check_scale(
-    name: str, rules: tuple[ImpactRule, ...] | tuple[UrgencyRule, ...], source: Source, findings: Findings
-) -> None:
+def _check_scale(name: str, rules: tuple[ScaleRule, ...], source: Source, findings: Findings) -> None:
     """The last line, and only the last, must hold for everything, or an incident is left without a level."""
     if not rules:
         findings.problem(source.at(name), f"{name}: needs at least one line such as 'level: low'")
@@ -108,16 +135,18 @@ def _check_scale(
             findings.problem(source.at(name, index + 1), f"{name}: never reached, as the line before has no condition")
 
 
-def _check_urgency(policy: DomainPolicy, source: Source, findings: Findings) -> None:
+def _check_conditions(
+    name: str, rules: tuple[ScaleRule, ...], policy: DomainPolicy, source: Source, findings: Findings
+) -> None:
+    """What the lines of a scale ask for must exist."""
     severities = tuple(SEVERITY_RANK)
     categories = [category.name for category in policy.categories]
-    for index, rule in enumerate(policy.urgency):
+    for index, rule in enumerate(rules):
         if rule.severity_at_least is not None and rule.severity_at_least not in severities:
             near = suggestion(rule.severity_at_least, severities)
-            where = source.at("urgency", index, "severity_at_least")
+            where = source.at(name, index, "severity_at_least")
             findings.problem(where, f"severity_at_least: unknown severity '{rule.severity_at_least}'{near}")
-        path = ("urgency", index, "categories")
-        check_known(rule.categories, categories, "category", source, findings, *path)
+        check_known(rule.categories, categories, "category", source, findings, name, index, "categories")
 
 
 def _check_matrix(policy: DomainPolicy, source: Source, findings: Findings) -> None:
@@ -144,18 +173,18 @@ def _check_matrix_cells(
             if stated and impact not in impacts:
                 near = suggestion(impact, impacts)
                 findings.problem(where, f"matrix: no impact line has level '{impact}'{near}")
-            if priority not in PRIORITIES:
-                findings.problem(where, f"matrix: unknown priority '{priority}'; P1 to P4 are known")
+            if priority not in policy.priorities:
+                near = suggestion(priority, policy.priorities) or _all_of(policy.priorities)
+                findings.problem(where, f"matrix: unknown priority '{priority}'{near}")
             elif priority not in policy.targets:
                 findings.problem(where, f"matrix: priority {priority} has no targets")
 
 
 def _check_targets(policy: DomainPolicy, source: Source, findings: Findings) -> None:
     for priority, targets in policy.targets.items():
-        if priority not in PRIORITIES:
-            findings.problem(
-                source.at("targets", priority), f"targets: unknown priority '{priority}'; P1 to P4 are known"
-            )
+        if priority not in policy.priorities:
+            near = suggestion(priority, policy.priorities) or _all_of(policy.priorities)
+            findings.problem(source.at("targets", priority), f"targets: unknown priority '{priority}'{near}")
         if targets.respond_minutes > targets.resolve_minutes:
             findings.problem(
                 source.at("targets", priority, "respond_minutes"),
@@ -170,7 +199,7 @@ def _check_escalation(policy: DomainPolicy, source: Source, packs: Packs, findin
     owners: dict[str, int] = {}
     for index, path in enumerate(policy.escalation):
         here: tuple[str | int, ...] = ("escalation", index)
-        check_known(path.priorities, PRIORITIES, "priority", source, findings, *here, "priorities")
+        check_known(path.priorities, policy.priorities, "priority", source, findings, *here, "priorities")
         for priority in path.priorities:
             if owners.setdefault(priority, index) != index:
                 where = source.at(*here, "priorities")
@@ -212,4 +241,6 @@ def _check_closure(policy: DomainPolicy, source: Source, findings: Findings) -> 
         policy.closure.require, Resolution.model_fields, "field of a resolution", source, findings,
         "closure", "require",
     )  # fmt: skip
-    check_known(policy.closure.problem_review, PRIORITIES, "priority", source, findings, "closure", "problem_review")
+    check_known(
+        policy.closure.problem_review, policy.priorities, "priority", source, findings, "closure", "problem_review"
+    )

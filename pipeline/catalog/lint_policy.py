@@ -15,11 +15,16 @@ from pipeline.models.clocks import BusinessHours
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.incident import Incident
 from pipeline.models.policy import DomainPolicy
-from pipeline.models.scales import Category, ImpactRule, UrgencyRule
+from pipeline.models.scales import Category, ImpactRule, ScaleRule, UrgencyRule
 
-_URGENT: Final = ("P1", "P2")
+_URGENT_MAX: Final = 2
+"""The most urgent priorities of a scale: for each of these somebody must be called."""
+
 _DEPENDENCY: Final = "dependency"
 _PROBE: Final = "\0"  # no level is called so
+_LEAST_MAX: Final = 10_000
+"""Services or sites that the least of a line is made of: a mistyped number must not fill memory."""
+
 _NOON_MS: Final = 12 * 3_600_000
 _ALWAYS: Final = BusinessHours(days=tuple(range(7)), start=time(0), end=time(23, 59))
 _NEVER: Final = BusinessHours(days=())
@@ -46,8 +51,8 @@ def _shadowed_categories(policy: DomainPolicy, source: Source) -> Iterator[Findi
         earlier = policy.categories[:index]
         taken = {word: taker for word in category.words if (taker := _taker(word, earlier))}
         place = source.at("categories", index)
-        if not (category.words or category.labels or category.layers):
-            message = f"category '{category.name}' never wins: it has no words, labels or layers"
+        if not (category.words or category.labels or _places(category)):
+            message = f"category '{category.name}' never wins: it has no condition"
             yield Finding("shadowed-category", place, message)
         elif len(taken) == len(set(category.words)) and _facts_are_taken(category, earlier):
             takers = ", ".join(dict.fromkeys([*taken.values(), *_takers_of_facts(category, earlier)]))
@@ -76,15 +81,21 @@ def _taker(word: str, earlier: tuple[Category, ...]) -> str | None:
 def _takers_of_facts(category: Category, earlier: tuple[Category, ...]) -> list[str]:
     """Earlier categories that take what a category matches by its labels and layers."""
     by_labels = [each.name for each in earlier if category.labels and _wider(each.labels, category.labels)]
-    by_layers = [each.name for each in earlier if set(each.layers) & set(category.layers)]
-    return [*by_labels[:1], *by_layers]
+    by_places = [each.name for each in earlier if _places(each) & _places(category)]
+    return [*by_labels[:1], *by_places]
 
 
 def _facts_are_taken(category: Category, earlier: tuple[Category, ...]) -> bool:
     """Whether earlier categories take all that a category matches by labels and layers."""
-    layers = {layer for each in earlier for layer in each.layers}
+    places = {place for each in earlier for place in _places(each)}
     labels = not category.labels or any(_wider(each.labels, category.labels) for each in earlier)
-    return labels and set(category.layers) <= layers
+    return labels and _places(category) <= places
+
+
+def _places(category: Category) -> set[tuple[str, str]]:
+    """Conditions of a category that one word fulfils, each with what it is asked of."""
+    asked = {"layer": category.layers, "feed": category.feeds, "hosting model": category.hosting_models}
+    return {(what, word) for what, words in asked.items() for word in words}
 
 
 def _wider(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> bool:
@@ -98,49 +109,43 @@ def _shadowed_lines(policy: DomainPolicy, source: Source) -> Iterator[Finding]:
     Conditions are lower bounds or one of several words, so the least that fulfils a line is what earlier lines hold
     for least. If one of them holds even then, the line never wins.
     """
-    for index, reach in enumerate(policy.impact):
-        if not any(_impact_wins(policy, index, tag) for tag in reach.regulatory or ("",)):
-            message = f"impact line {index + 1} ({reach.level}) never wins: an earlier line holds whenever it does"
-            yield Finding("shadowed-priority-rule", source.at("impact", index), message)
-    for index, haste in enumerate(policy.urgency):
-        tried = product(haste.regulatory or ("",), haste.categories or ("",), (_ALWAYS, _NEVER))
-        if not any(_urgency_wins(policy, index, tag, category, hours) for tag, category, hours in tried):
-            message = f"urgency line {index + 1} ({haste.level}) never wins: an earlier line holds whenever it does"
-            yield Finding("shadowed-priority-rule", source.at("urgency", index), message)
+    for name, rules in (("impact", policy.impact), ("urgency", policy.urgency)):
+        for index, rule in enumerate(rules):
+            asked = (rule.regulatory, rule.categories, rule.layers, rule.hosting_models)
+            words = product(*(each or ("",) for each in asked))
+            tried = product((_facts(rule, *each) for each in words), (_ALWAYS, _NEVER))
+            if not any(_wins(policy, name, index, facts, hours) for facts, hours in tried):
+                message = f"{name} line {index + 1} ({rule.level}) never wins: an earlier line holds whenever it does"
+                yield Finding("shadowed-priority-rule", source.at(name, index), message)
 
 
-def _facts(tag: str, category: str, severity: str | None, rule: ImpactRule | None = None) -> Facts:
+def _facts(rule: ScaleRule, tag: str, category: str, layer: str, hosting: str) -> Facts:
+    """The least that fulfils a line."""
     return Facts(
-        impacts={},
-        users=(rule.users_at_least if rule else None) or 0,
-        revenue_per_minute=(rule.revenue_per_minute_at_least if rule else None) or 0.0,
-        tier=rule.tier_at_most if rule else None,
+        impacts={str(number): ("", 0, 0.0) for number in range(min(rule.services_at_least or 0, _LEAST_MAX))},
+        users=rule.users_at_least or 0,
+        revenue_per_minute=rule.revenue_per_minute_at_least or 0.0,
+        tier=rule.tier_at_most,
         regulatory=[tag] if tag else [],
-        severity=severity or "unknown",
+        severity=rule.severity_at_least or "unknown",
         categories=[category] if category else [],
-        reporters=0,
+        reporters=rule.reporters_at_least or 0,
+        sites=[str(number) for number in range(min(rule.sites_at_least or 0, _LEAST_MAX))],
+        layers=[layer] if layer else [],
+        hosting_models=[hosting] if hosting else [],
     )
 
 
-def _probe(
-    policy: DomainPolicy, impact: tuple[ImpactRule, ...], urgency: tuple[UrgencyRule, ...], hours: BusinessHours
-) -> DomainPolicy:
-    matrix = {haste.level: {reach.level: "P4" for reach in impact} for haste in urgency}
-    return policy.model_copy(update={"impact": impact, "urgency": urgency, "matrix": matrix, "business_hours": hours})
-
-
-def _impact_wins(policy: DomainPolicy, index: int, tag: str) -> bool:
-    marked = policy.impact[index].model_copy(update={"level": _PROBE})
-    rules = (*policy.impact[:index], marked, ImpactRule(level=""))
-    probe = _probe(policy, rules, (UrgencyRule(level=""),), _ALWAYS)
-    return assess(_facts(tag, "", None, marked), probe, _NOON_MS).impact == _PROBE
-
-
-def _urgency_wins(policy: DomainPolicy, index: int, tag: str, category: str, hours: BusinessHours) -> bool:
-    marked = policy.urgency[index].model_copy(update={"level": _PROBE})
-    rules = (*policy.urgency[:index], marked, UrgencyRule(level=""))
-    probe = _probe(policy, (ImpactRule(level=""),), rules, hours)
-    return assess(_facts(tag, category, marked.severity_at_least), probe, _NOON_MS).urgency == _PROBE
+def _wins(policy: DomainPolicy, name: str, index: int, facts: Facts, hours: BusinessHours) -> bool:
+    """Whether a line of a scale is the first that holds for what is known."""
+    calm: dict[str, tuple[ScaleRule, ...]] = {"impact": (ImpactRule(level=""),), "urgency": (UrgencyRule(level=""),)}
+    rules = getattr(policy, name)
+    lines = {**calm, name: (*rules[:index], rules[index].model_copy(update={"level": _PROBE}), *calm[name])}
+    matrix = {
+        haste.level: {reach.level: policy.priorities[-1] for reach in lines["impact"]} for haste in lines["urgency"]
+    }
+    probe = policy.model_copy(update={**lines, "matrix": matrix, "business_hours": hours})
+    return bool(getattr(assess(facts, probe, _NOON_MS), name) == _PROBE)
 
 
 # -- priorities
@@ -169,7 +174,7 @@ def _unused_priorities(policy: DomainPolicy, source: Source) -> Iterator[Finding
 
 def _priorities_without_path(policy: DomainPolicy, source: Source) -> Iterator[Finding]:
     covered = {priority for path in policy.escalation if path.levels for priority in path.priorities}
-    for priority in _URGENT:
+    for priority in policy.priorities[:_URGENT_MAX]:
         if priority in _given(policy) - covered:
             message = f"{priority} has no escalation path with a level: nobody is called"
             yield Finding("priority-without-escalation", source.at("escalation"), message)

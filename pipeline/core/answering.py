@@ -45,7 +45,7 @@ def _set_priority(desk: Desk, draft: Draft, command: Command) -> None:
     if not needs(draft, command, "priority"):
         return
     incident, priority, actor = draft.incident, command.priority or "", command.actor
-    known = sorted({each for row in desk.policy(incident).matrix.values() for each in row.values()})
+    known = desk.policy(incident).priorities
     if priority not in known:
         refuse(draft, command, f"priority {priority} is not one of {', '.join(known)}")
         return

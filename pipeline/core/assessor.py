@@ -33,8 +33,6 @@ TITLE_CHARACTERS_MAX: Final = 160
 SERVICE_LABELS: Final = ("service", "app", "application", "component")
 """Labels by which sources commonly say what an alert is about."""
 
-_PRIORITY_ORDER: Final = {name: rank for rank, name in enumerate(("P1", "P2", "P3", "P4", "P5"))}
-
 
 @dataclass(frozen=True, slots=True)
 class Assessor:
@@ -49,7 +47,7 @@ class Assessor:
         entity = self.topology.entities.get(alert.entity) if alert.entity else None
         policy = self.desk.policy_of(alert.domain)
         text = plain(alert.name, alert.summary, alert.description)
-        layer = entity.infrastructure_layer if entity else None
+        layer, hosting = (entity.infrastructure_layer, entity.hosting_model) if entity else (None, None)
         return Member(
             episode_id=event.episode_id,
             alert_key=event.alert_key,
@@ -64,7 +62,7 @@ class Assessor:
             service=self.topology.name(alert.service),
             host=alert.host,
             domain=alert.domain,
-            category=categorise(policy, text, alert.labels, layer),
+            category=categorise(policy, text, alert.labels, layer, alert.feed, hosting),
             ticket=alert.ticket,
             reporter=alert.reporter,
             users_affected=alert.users_affected,
@@ -164,7 +162,8 @@ class Assessor:
         incident.urgency, incident.impact = assessment.urgency, assessment.impact
         if incident.priority_by is not None:
             return
-        if incident.logged_at_ms is None or not _worse(incident.priority, assessment.priority):
+        # Priorities only rise by themselves; lowering one is a person's decision.
+        if incident.logged_at_ms is None or policy.rank(assessment.priority) <= policy.rank(incident.priority):
             incident.priority, incident.priority_because = assessment.priority, assessment.because
 
     def _apply(self, incident: Incident, facts: Facts) -> None:
@@ -268,9 +267,3 @@ def _categories(incident: Incident, tally: Tally) -> tuple[str | None, list[str]
     own = tally.about.get(incident.suspects[0].ref) if incident.suspects else None
     category = (own.category if own else None) or (found[0] if found else None)
     return category, list(dict.fromkeys([category, *found] if category else found))
-
-
-def _worse(left: str, right: str) -> bool:
-    """Whether a priority is more urgent. Priorities only rise by themselves; lowering one is a person's decision."""
-    order, last = _PRIORITY_ORDER, len(_PRIORITY_ORDER)
-    return order.get(left, last) < order.get(right, last)

@@ -200,8 +200,7 @@ class BridgeProcessor(Processor):
 
     def _top_priority(self, domain: str) -> str:
         """A Major Incident has the highest priority of its domain, whatever its members have."""
-        matrix = self._desk.policy_of(domain).matrix
-        return min(priority for row in matrix.values() for priority in row.values())
+        return self._desk.policy_of(domain).top_priority()
 
     def _tell_cause(self, draft: Draft, summary: Summary) -> None:
         if summary.identified is not None and draft.incident.state in OPEN_STATES:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +16,7 @@ from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.clocks import Targets
 from pipeline.models.incident_parts import Clock
 from pipeline.models.policy import DomainPolicy
-from pipeline.models.scales import Category, ImpactRule, UrgencyRule
+from pipeline.models.scales import ScaleRule
 
 MINUTE_MS: Final = 60_000
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
@@ -33,6 +34,8 @@ class Facts:
         users: people affected, estimated.
         revenue_per_minute: money a minute.
         tier: most critical tier affected, or None.
+        sites: places of business where what is affected is used.
+        layers: infrastructure layers of what is affected; ``hosting_models`` likewise.
         reporters: distinct people who reported.
     """
 
@@ -44,6 +47,9 @@ class Facts:
     severity: str
     categories: list[str]
     reporters: int
+    sites: list[str] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+    hosting_models: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -73,7 +79,14 @@ def _plain_words(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(plain(word).rstrip() for word in words)
 
 
-def categorise(policy: DomainPolicy, text: str, labels: dict[str, str], layer: str | None) -> str | None:
+def categorise(
+    policy: DomainPolicy,
+    text: str,
+    labels: dict[str, str],
+    layer: str | None,
+    feed: str = "",
+    hosting_model: str | None = None,
+) -> str | None:
     """The first category of the policy that matches, in the policy's order; None where none does.
 
     Args:
@@ -81,20 +94,18 @@ def categorise(policy: DomainPolicy, text: str, labels: dict[str, str], layer: s
         text: name, summary and description as `plain` makes them.
         labels: the alert's labels.
         layer: infrastructure layer of what it is about.
+        feed: that it came by.
+        hosting_model: of what it is about.
     """
     for category in policy.categories:
         for word in _plain_words(category.words):  # from a word's beginning: no "lag" in "flagged"
             if word in text:
                 return category.name
-        if _fits(category, labels, layer):
+        if category.labels and all(labels.get(name) in values for name, values in category.labels.items()):
+            return category.name
+        if layer in category.layers or feed in category.feeds or hosting_model in category.hosting_models:
             return category.name
     return None
-
-
-def _fits(category: Category, labels: dict[str, str], layer: str | None) -> bool:
-    if category.labels and all(labels.get(name) in values for name, values in category.labels.items()):
-        return True
-    return layer is not None and layer in category.layers
 
 
 def gather(tally: Tally, policy: DomainPolicy) -> Facts:
@@ -118,6 +129,9 @@ def gather(tally: Tally, policy: DomainPolicy) -> Facts:
             severity=tally.severity,
             categories=list(tally.categories),
             reporters=len(tally.reporters),
+            sites=sorted(tally.sites),
+            layers=sorted(tally.layers),
+            hosting_models=sorted(tally.hosting_models),
         )
     return tally.facts
 
@@ -146,12 +160,12 @@ def assess(facts: Facts, policy: DomainPolicy, now_ms: int, chronic: str | None 
     """
     impact_level, impact_because = policy.impact[-1].level, ""
     for reach in policy.impact:
-        if _impact_holds(reach, facts):
+        if holds(reach, facts, policy, now_ms):
             impact_level, impact_because = reach.level, reach.because
             break
     urgency_level, urgency_because = policy.urgency[-1].level, chronic or ""
     for haste in () if chronic else policy.urgency:
-        if _urgency_holds(haste, facts, policy, now_ms):
+        if holds(haste, facts, policy, now_ms):
             urgency_level, urgency_because = haste.level, haste.because
             break
     priority = policy.matrix[urgency_level][impact_level]
@@ -163,25 +177,44 @@ def assess(facts: Facts, policy: DomainPolicy, now_ms: int, chronic: str | None 
     return Assessment(urgency_level, impact_level, priority, because)
 
 
-def _impact_holds(rule: ImpactRule, facts: Facts) -> bool:
+def holds(rule: ScaleRule, facts: Facts, policy: DomainPolicy, now_ms: int) -> bool:
+    """Whether every condition that a line of a scale states holds."""
+    return _reaches(rule, facts) and _concerns(rule, facts, policy, now_ms)
+
+
+def _reaches(rule: ScaleRule, facts: Facts) -> bool:
+    """Conditions on how much is affected."""
     if rule.tier_at_most is not None and (facts.tier is None or facts.tier > rule.tier_at_most):
         return False
     if rule.users_at_least is not None and facts.users < rule.users_at_least:
         return False
     if rule.revenue_per_minute_at_least is not None and facts.revenue_per_minute < rule.revenue_per_minute_at_least:
         return False
-    return not rule.regulatory or any(tag in facts.regulatory for tag in rule.regulatory)
+    if rule.reporters_at_least is not None and facts.reporters < rule.reporters_at_least:
+        return False
+    if rule.sites_at_least is not None and len(facts.sites) < rule.sites_at_least:
+        return False
+    return rule.services_at_least is None or len(facts.impacts) >= rule.services_at_least
 
 
-def _urgency_holds(rule: UrgencyRule, facts: Facts, policy: DomainPolicy, now_ms: int) -> bool:
+def _concerns(rule: ScaleRule, facts: Facts, policy: DomainPolicy, now_ms: int) -> bool:
+    """Conditions on what is affected, how badly and when."""
     wanted = rule.severity_at_least
     if wanted is not None and SEVERITY_RANK.get(facts.severity, 0) < SEVERITY_RANK[wanted]:
         return False
-    if rule.regulatory and not any(tag in facts.regulatory for tag in rule.regulatory):
+    if rule.regulatory and not _meet(rule.regulatory, facts.regulatory):
         return False
-    if rule.categories and not any(category in facts.categories for category in rule.categories):
+    if rule.categories and not _meet(rule.categories, facts.categories):
+        return False
+    if rule.layers and not _meet(rule.layers, facts.layers):
+        return False
+    if rule.hosting_models and not _meet(rule.hosting_models, facts.hosting_models):
         return False
     return rule.business_hours is None or rule.business_hours == is_business_time(policy.business_hours, now_ms)
+
+
+def _meet(wanted: Iterable[str], found: list[str]) -> bool:
+    return any(each in found for each in wanted)
 
 
 def clocks(policy: DomainPolicy, priority: str, start_ms: int) -> dict[str, Clock]:

@@ -110,7 +110,7 @@ class Tally:
         impacts: what follows from that, but for those that are ``stale``; `pipeline.core.prioritise` keeps it.
         services: catalogue references of services.
         tier: most critical tier of entities and services.
-        regulatory: tags of entities and services.
+        regulatory: tags of entities and services; ``sites``, ``layers`` and ``hosting_models`` are theirs, too.
         severities: members by rank of severity.
         marks: what `join: never` rules know the members by -> how many are known so.
         newest: texts of the newest members; ``newest_ms`` is when the last was opened, in stream time.
@@ -146,6 +146,9 @@ class Tally:
     reporters: set[str] = field(default_factory=set)
     tier: int | None = None
     regulatory: set[str] = field(default_factory=set)
+    sites: set[str] = field(default_factory=set)
+    layers: set[str] = field(default_factory=set)
+    hosting_models: set[str] = field(default_factory=set)
     severities: list[int] = field(default_factory=lambda: [0] * len(_BY_RANK))
     marks: dict[str, int] = field(default_factory=dict)
     newest: deque[Words] = field(default_factory=lambda: deque(maxlen=COMPARED_MEMBERS_MAX))
@@ -378,6 +381,11 @@ class Tally:
         if entity.tier is not None:
             self.tier = entity.tier if self.tier is None else min(self.tier, entity.tier)
         self.regulatory.update(entity.regulatory)
+        self.sites.update(entity.sites)
+        if entity.infrastructure_layer is not None:
+            self.layers.add(entity.infrastructure_layer)
+        if entity.hosting_model is not None:
+            self.hosting_models.add(entity.hosting_model)
 
 
 def _worst(counts: list[int]) -> int:

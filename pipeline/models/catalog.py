@@ -43,6 +43,7 @@ class Entity(Frozen):
         users: people who use it.
         revenue_per_minute: money lost a minute when it is down, in the company's currency.
         regulatory: tags such as ``pci-dss``, ``patient-safety``.
+        sites: places of business where it is used: plants, branches, wards.
         aliases: business terms that users say, lower case.
         runbooks: incident category (or ``default``) -> address.
         oncall: name of the rotation that covers it; None: its owner's.
@@ -67,6 +68,7 @@ class Entity(Frozen):
     users: int | None = Field(default=None, ge=0)
     revenue_per_minute: float | None = Field(default=None, ge=0)
     regulatory: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     runbooks: dict[str, str] = Field(default_factory=dict)
     oncall: str | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.catalog import Catalogue, Frozen
@@ -23,7 +23,9 @@ from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.major import MajorIncidentRule
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
-from pipeline.models.scales import Category, ImpactRule, UrgencyRule
+from pipeline.models.own_scale import by_own_scale
+from pipeline.models.scales import PRIORITIES_DEFAULT, PRIORITIES_MAX, Category, ImpactRule, UrgencyRule
+from pipeline.models.taxonomy import CATEGORIES_DEFAULT
 
 DEFAULT_DOMAIN = "default"
 
@@ -39,28 +41,24 @@ class DomainPolicy(Frozen):
     """The policy pack of one service domain.
 
     Attributes:
+        extends: the pack that it inherits from, or ``built-in``; the loader has merged it in.
+        abstract: nothing but a parent of other packs; no domain works by it.
+        priorities: the scale, most urgent first. Whatever compares two priorities goes by it. What else names
+            priorities and is not written takes the defaults by their place in the scale.
         matrix: urgency level -> impact level -> priority.
         users_per_report: each distinct reporter stands for this many affected users, as most people do not
             report; capped by the service's population.
-        version: recorded on each incident that was opened under it.
+        version: for people; recorded on each incident that was opened under it, with a digest of the content.
     """
 
     domain: str
     title: str = ""
     version: str = "1"
+    extends: str | None = None
+    abstract: bool = False
+    priorities: tuple[str, ...] = Field(default=PRIORITIES_DEFAULT, min_length=1, max_length=PRIORITIES_MAX)
     business_hours: BusinessHours = BusinessHours()
-    categories: tuple[Category, ...] = (
-        Category(name="certificate", words=("certificate", "x509", "tls handshake", "ssl")),
-        Category(
-            name="capacity",
-            words=("connections", "disk", "storage", "memory", "cpu", "queue", "saturation", "lag"),
-        ),
-        Category(name="access", words=("login", "log in", "password", "permission", "sign-in")),
-        Category(name="network", words=("packet loss", "ping", "link down", "bgp", "dns"), layers=("network",)),
-        Category(name="hardware", words=("raid", "fan", "power supply", "disk failure")),
-        Category(name="third_party", words=("provider", "vendor")),
-        Category(name="software", words=("error", "exception", "crash", "latency", "5xx", "timeout")),
-    )
+    categories: tuple[Category, ...] = CATEGORIES_DEFAULT
     impact: tuple[ImpactRule, ...] = (
         ImpactRule(level="high", tier_at_most=1, because="tier 1 service"),
         ImpactRule(level="high", users_at_least=1_000, because="1,000 users or more"),
@@ -97,6 +95,22 @@ class DomainPolicy(Frozen):
     communication: CommunicationRules = CommunicationRules()
     chronic: ChronicRule = ChronicRule()
     users_per_report: int = Field(default=50, gt=0)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _own_scale(cls, written: Any, build: ModelWrapValidatorHandler[DomainPolicy]) -> DomainPolicy:
+        return by_own_scale(cls, written, build)
+
+    def rank(self, priority: str) -> int:
+        """Place of a priority in the scale: 0 is the most urgent; after the last for one that is not of the scale."""
+        try:
+            return self.priorities.index(priority)
+        except ValueError:
+            return len(self.priorities)
+
+    def top_priority(self) -> str:
+        """The most urgent priority that the matrix gives."""
+        return min((each for row in self.matrix.values() for each in row.values()), key=self.rank)
 
 
 class Feed(Frozen):

@@ -54,7 +54,7 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
             """},
         ["domains/retail.yaml:3: shadowed-category: category 'hardware' never wins: all that it matches is taken by "
          "capacity ('disk'), capacity, which come first",
-         "domains/retail.yaml:4: shadowed-category: category 'empty' never wins: it has no words, labels or layers"],
+         "domains/retail.yaml:4: shadowed-category: category 'empty' never wins: it has no condition"],
     ),
     "a category whose labels an earlier one takes": (
         {"domains/retail.yaml": """

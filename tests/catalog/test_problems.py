@@ -154,7 +154,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         ["domains/retail.yaml:8: matrix: no priority for urgency 'high' and impact 'minor'",
          "domains/retail.yaml:9: matrix: no impact line has level 'minr'; did you mean 'minor'?",
          "domains/retail.yaml:9: matrix: no priority for urgency 'low' and impact 'minor'",
-         "domains/retail.yaml:9: matrix: unknown priority 'P5'; P1 to P4 are known",
+         "domains/retail.yaml:9: matrix: unknown priority 'P5'; known: P1, P2, P3, P4",
          "domains/retail.yaml:10: matrix: no urgency line has level 'hihg'; did you mean 'high'?"],
     ),
     "scales that leave gaps": (
@@ -177,7 +177,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
          "domains/retail.yaml:1: matrix: priority P3 has no targets",
          "domains/retail.yaml:1: matrix: priority P4 has no targets",
          "domains/retail.yaml:2: targets: P1 is to be resolved before anybody has to respond",
-         "domains/retail.yaml:3: targets: unknown priority 'P9'; P1 to P4 are known"],
+         "domains/retail.yaml:3: targets: unknown priority 'P9'; known: P1, P2, P3, P4"],
     ),
     "categories twice and words that never match": (
         {"domains/retail.yaml": "categories:\n  - name: database\n    words: [Deadlock]\n  - name: database\n"},
