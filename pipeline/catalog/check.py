@@ -18,6 +18,7 @@ from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import ENTITY_KINDS, NAMESPACE_DEFAULT, full, parse_reference, short
 from pipeline.catalog.validate import validated
 from pipeline.core.enrich import Enricher
+from pipeline.core.recurrence import Recurrence, RecurrenceError
 from pipeline.feeds import ADAPTERS, packaged_adapters
 from pipeline.feeds.packages import ADAPTER_NAME
 from pipeline.models.alert import SEVERITY_RANK, Severity
@@ -250,8 +251,22 @@ def _check_maintenance(packs: Packs, catalogue: Catalogue, findings: Findings) -
     known = _every_name(catalogue)
     for name, window in packs.maintenance.items():
         source = packs.sources["window", name]
-        _check_span(window.start, window.end, source, findings)
+        if window.recurs:
+            _check_recurrence(window, source, findings)
+        elif window.start is not None and window.end is not None:
+            _check_span(window.start, window.end, source, findings)
         _check_window_targets(window, source, known, catalogue, findings)
+
+
+def _check_recurrence(window: MaintenanceWindow, source: Source, findings: Findings) -> None:
+    """It can be made out when a window recurs, and its zone is one."""
+    if window.timezone is not None:
+        check_timezone(window.timezone, source, findings, "timezone")
+    try:
+        Recurrence(window)
+    except RecurrenceError as error:
+        if error.field != "timezone":
+            findings.problem(source.at(error.field), f"{error.field}: {error}")
 
 
 def _check_window_targets(

@@ -12,8 +12,10 @@ from pipeline.catalog.effective_facts import DEFAULT, Fact, at
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
 from pipeline.core.names import HOST_LABELS, bare_host, identifying_labels, phrase_of, terms_of
+from pipeline.core.recurrence import Recurrence
 from pipeline.core.topology import REACH_HOPS_MAX
 from pipeline.models.catalog import Entity
+from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.policy import Feed
 
 NEIGHBOURS_SHOWN_MAX: Final = 50  # a platform has thousands of dependents; nobody reads them here
@@ -151,13 +153,30 @@ def maintenance(context: Context, ref: str, at_ms: int) -> Iterator[Fact]:
         hit = [target for target in window.targets if enricher.resolve(target) in places]
         if not hit and window.targets:
             continue
-        when = "over" if window.end <= moment else "ahead" if moment < window.start else "on now"
         labels = ", ".join(f"{name}={value}" for name, value in window.labels.items())
         whom = f"on {', '.join(hit)}" if hit else ""
         only = f"alerts with {labels}" if labels else ""
-        span = f"{window.start:%Y-%m-%d %H:%M %Z} to {window.end:%Y-%m-%d %H:%M %Z}"
-        words = ", ".join(part for part in (when, span, whom, only) if part)
+        words = ", ".join(part for part in (*when_of(window, moment), whom, only) if part)
         yield Fact(window.name, words, at(context.opened.packs.sources["window", window.name].at()))
+
+
+def when_of(window: MaintenanceWindow, moment: datetime) -> tuple[str, str]:
+    """Whether a window is on at a moment, and when it is: of one that recurs its rule, and the next or present time."""
+    if window.recurs:
+        at_ms = round(moment.timestamp() * 1_000)
+        around = Recurrence(window).around(at_ms)
+        span = next((each for each in around if at_ms < each.end_ms), None)
+        rule = window.every or f"{window.rrule} {window.timezone}"
+        if span is None:
+            return "over", rule
+        begins, ends = (datetime.fromtimestamp(each / 1_000, UTC) for each in span)
+    elif window.start is not None and window.end is not None:
+        rule, begins, ends = "", window.start, window.end
+    else:
+        return "", ""
+    when = "over" if ends <= moment else "ahead" if moment < begins else "on now"
+    told = f"{begins:%Y-%m-%d %H:%M %Z} to {ends:%Y-%m-%d %H:%M %Z}"
+    return when, f"{rule}, {told}" if rule else told
 
 
 def sinks(context: Context, domain: str | None) -> Iterator[Fact]:

@@ -62,6 +62,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule("shadowed-rule", Level.ERROR, "a correlation rule that never wins: an earlier one takes all it matches"),
         Rule("rule-without-index", Level.ADVICE, "a correlation rule that every episode is asked for"),
         Rule("window-past", Level.ADVICE, "a maintenance window that is over"),
+        Rule("window-wide", Level.ADVICE, "a recurring maintenance window that is on for over a quarter of the time"),
         Rule("dependency-circle", Level.ADVICE, "dependencies that run in a circle"),
         Rule("shared-alias", Level.ADVICE, "an alias of two entities: only the first is found by it"),
         Rule("misspelt-kind", Level.ADVICE, "a descriptor whose kind is not read and looks misspelt"),

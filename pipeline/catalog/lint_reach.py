@@ -7,15 +7,24 @@ from typing import Final
 
 from pipeline.catalog.annotations import PREFIX
 from pipeline.catalog.lint_context import Context, Finding
+from pipeline.catalog.problems import Place
 from pipeline.catalog.references import short
 from pipeline.core.enrich import PHRASE_WORDS_MAX, TERM_CHARS_MIN
 from pipeline.core.names import identifying_labels, phrase_of, terms_of
+from pipeline.core.recurrence import Recurrence
+from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.policy import DEFAULT_DOMAIN
 
 _ALIASES: Final = PREFIX + "aliases"
 _ONCALL: Final = PREFIX + "oncall"
 _OWNER: Final = "owner"
 _SECONDARY: Final = "oncall-secondary"
+
+LOOKED_AHEAD_MS: Final = 28 * 24 * 60 * 60 * 1_000
+"""Four weeks: every day of the week and of most rules is in them."""
+
+WINDOW_SHARE_MAX: Final = 0.25
+"""Share of the time over which a window is no maintenance any more: nobody works for a quarter of each day."""
 
 COMMON_WORDS: Final = frozenset(
     """
@@ -143,8 +152,24 @@ def _aliases(context: Context) -> Iterator[Finding]:
 
 def _windows(context: Context) -> Iterator[Finding]:
     for window in context.config.maintenance:
-        if window.end.timestamp() * 1_000 <= context.now_ms:
-            place = context.opened.packs.sources["window", window.name].at()
+        place = context.opened.packs.sources["window", window.name].at()
+        if window.recurs:
+            yield from _recurring(window, place, context.now_ms)
+        elif window.end is not None and window.end.timestamp() * 1_000 <= context.now_ms:
             yield Finding(
                 "window-past", place, f"maintenance '{window.name}' is over since {window.end:%Y-%m-%d %H:%M %Z}"
             )
+
+
+def _recurring(window: MaintenanceWindow, place: Place, now_ms: int) -> Iterator[Finding]:
+    """A window that comes no more, and one that is on for so long that what it covers is hardly watched."""
+    recurs = Recurrence(window)
+    around = recurs.around(now_ms)
+    if not around or around[-1].end_ms <= now_ms:
+        yield Finding("window-past", place, f"maintenance '{window.name}' comes no more")
+        return
+    coming = recurs.between(now_ms, now_ms + LOOKED_AHEAD_MS)
+    share = sum(each.end_ms - each.start_ms for each in coming) / LOOKED_AHEAD_MS
+    if share > WINDOW_SHARE_MAX:
+        hidden = f"{share:.0%} of the next four weeks"
+        yield Finding("window-wide", place, f"maintenance '{window.name}' hides what it covers in {hidden}")

@@ -12,6 +12,7 @@ from pipeline.catalog.rule_words import asks_for, does
 from pipeline.models.catalog import Entity
 from pipeline.models.clocks import Targets
 from pipeline.models.escalation import EscalationPath
+from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.major import MajorIncidentRule
 from pipeline.models.policy import Config, DomainPolicy, Feed
 
@@ -188,8 +189,17 @@ def _maintenance(config: Config) -> Table:
     for each in config.maintenance:
         labels = ", ".join(f"{name}={value}" for name, value in each.labels.items())
         targets = ", ".join(each.targets)
-        table.add_row(each.name, _moment(each.start), _moment(each.end), targets or "-", labels or "-")
+        begins, ends = _when(each)
+        table.add_row(each.name, begins, ends, targets or "-", labels or "-")
     return table
+
+
+def _when(window: MaintenanceWindow) -> tuple[str, str]:
+    if window.start is not None and window.end is not None:
+        return _moment(window.start), _moment(window.end)
+    if window.every is not None:
+        return window.every, "-"
+    return f"{window.start:%Y-%m-%d %H:%M} {window.timezone}, {window.rrule}", f"{window.duration_minutes} minutes"
 
 
 def _correlation_rules(config: Config) -> Table:

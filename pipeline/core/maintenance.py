@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final, NamedTuple
 
+from pipeline.core.recurrence import Recurrence
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.maintenance import MaintenanceWindow
@@ -77,27 +79,32 @@ class MaintenanceIndex:
 
     The windows that are on are looked up by target, host and label, so that the answer costs the same with one
     window as with a thousand. They are gathered anew only when stream time comes to a moment where one begins or ends.
+    Of a window that recurs the last occurrence and the next are looked at.
     """
 
     def __init__(self, windows: Iterable[MaintenanceWindow], topology: Topology) -> None:
         self._topology = topology
         names = _names(topology)
         known = list(windows)
-        self._windows = [_compile(window, names) for window in known]
+        self._windows = [_Planned(window, names) for window in known]
         self._called = [window.name for window in known]
-        self._active = _Active(self._windows, 0)
+        self._active = _Active(self._around(0), 0)
+
+    def _around(self, now_ms: int) -> Iterator[_Window]:
+        for window in self._windows:
+            yield from window.around(now_ms)
 
     def until_ms(self, alert: Alert, now_ms: int) -> int | None:
         """When the maintenance that covers the alert ends; None where none does."""
         active = self._active
         if not active.from_ms <= now_ms < active.until_ms:
-            active = self._active = _Active(self._windows, now_ms)
+            active = self._active = _Active(self._around(now_ms), now_ms)
         return active.until(alert, self._topology)
 
     def covering(self, alert: Alert, now_ms: int) -> list[str]:
         """Names of the windows that cover the alert now, for people who ask: looks at one after another."""
         found = zip(self._called, self._windows, strict=True)
-        return [name for name, each in found if _Active((each,), now_ms).until(alert, self._topology) is not None]
+        return [name for name, each in found if _covered(each, alert, now_ms, self._topology)]
 
 
 def _names(topology: Topology) -> dict[str, str]:
@@ -109,12 +116,34 @@ def _names(topology: Topology) -> dict[str, str]:
     return names
 
 
-def _compile(window: MaintenanceWindow, names: dict[str, str]) -> _Window:
-    wanted = [target.lower() for target in window.targets]
-    return _Window(
-        start_ms=round(window.start.timestamp() * 1_000),
-        end_ms=round(window.end.timestamp() * 1_000),
-        targets=frozenset(names[target] for target in wanted if target in names),
-        names=frozenset(wanted),
-        labels=tuple(sorted(window.labels.items())),
-    )
+class _Planned:
+    """One window of the configuration, with its targets as catalogue references."""
+
+    def __init__(self, window: MaintenanceWindow, names: dict[str, str]) -> None:
+        wanted = [target.lower() for target in window.targets]
+        self._covers = (
+            frozenset(names[target] for target in wanted if target in names),
+            frozenset(wanted),
+            tuple(sorted(window.labels.items())),
+        )
+        self._recurs = Recurrence(window) if window.recurs else None
+        self._once: list[_Window] = []
+        if window.start is not None and window.end is not None:
+            self._once.append(self._at(_ms(window.start), _ms(window.end)))
+
+    def around(self, now_ms: int) -> list[_Window]:
+        """What of it is on at a moment, was last, or comes next."""
+        if self._recurs is None:
+            return self._once
+        return [self._at(*span) for span in self._recurs.around(now_ms)]
+
+    def _at(self, start_ms: int, end_ms: int) -> _Window:
+        return _Window(start_ms, end_ms, *self._covers)
+
+
+def _covered(window: _Planned, alert: Alert, now_ms: int, topology: Topology) -> bool:
+    return _Active(window.around(now_ms), now_ms).until(alert, topology) is not None
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000)

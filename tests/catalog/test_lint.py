@@ -214,6 +214,16 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
          "catalog/more.yaml:6: unspoken-alias: alias 'k' is not looked for in texts: a lone letter, a number, or too "
          "many words"],
     ),
+    "maintenance that comes no more, and one that hardly ends": (
+        {"maintenance.yaml": """
+             done:
+               {rrule: "FREQ=DAILY;COUNT=2", start: 2026-01-01T02:00:00, timezone: UTC, duration_minutes: 60,
+                targets: [checkout]}
+             nights: {every: "day 20:00-06:00 UTC", targets: [checkout]}
+             """},
+        ["maintenance.yaml:1: window-past: maintenance 'done' comes no more",
+         "maintenance.yaml:4: window-wide: maintenance 'nights' hides what it covers in 42% of the next four weeks"],
+    ),
     "maintenance that is over": (
         {"maintenance.yaml": """
             over: {start: 2026-03-10T10:00:00Z, end: 2026-03-10T12:00:00Z, targets: [checkout]}

@@ -277,6 +277,27 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
          "sinks.yaml:3: secret_env: must be the NAME of an environment variable, such as SPILLWAY_SINK_SECRET",
          "sinks.yaml:5: domains: unknown domain 'retial'; did you mean 'retail'?"],
     ),
+    "maintenance that recurs, wrongly": (
+        {"catalog/a.yaml": component("shop"),
+         "maintenance.yaml": """
+             words:
+               every: sundays at two
+               targets: [shop]
+             rule:
+               rrule: FREQ=HOURLY
+               start: 2026-03-01T02:00:00
+               timezone: Europe/Dublim
+               duration_minutes: 60
+               targets: [shop]
+             both:
+               every: sunday 02:00-04:00 UTC
+               duration_minutes: 60
+               targets: [shop]
+             """},
+        ["maintenance.yaml:2: every: expected days, begin-end and zone: 'sunday 02:00-04:00 Europe/Dublin'",
+         "maintenance.yaml:7: unknown time zone 'Europe/Dublim'; did you mean 'Europe/Dublin'?",
+         "maintenance.yaml:10: 'every' says when by itself: leave out start, end, rrule, timezone, duration_minutes"],
+    ),
     "maintenance of the unknown": (
         {"catalog/a.yaml": component("backup-store"),
          "maintenance.yaml": """
