@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
 from pipeline.catalog.check_matching import check_matching
+from pipeline.catalog.check_moments import check_span
 from pipeline.catalog.check_policy import check_known, check_policy, check_timezone
 from pipeline.catalog.check_rules import check_rules
 from pipeline.catalog.descriptors import Descriptor
 from pipeline.catalog.link import cycles
+from pipeline.catalog.oncall import check_rotation
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import ENTITY_KINDS, NAMESPACE_DEFAULT, full, parse_reference, short
@@ -131,10 +132,7 @@ def _check_rotations(packs: Packs, catalogue: Catalogue, findings: Findings) -> 
     covered: dict[str, str] = {}
     for name, rotation in sorted(packs.rotations.items()):
         source = packs.sources["rotation", name]
-        check_timezone(rotation.timezone, source, findings, "timezone")
-        _check_aware(rotation.start, source, findings, "start")
-        for index, override in enumerate(rotation.overrides):
-            _check_span(override.start, override.end, source, findings, "overrides", index)
+        check_rotation(rotation, source, packs, findings)
         for index, service in enumerate(rotation.services):
             ref = resolve_name(service, catalogue)
             if ref is None:
@@ -143,20 +141,6 @@ def _check_rotations(packs: Packs, catalogue: Catalogue, findings: Findings) -> 
             elif covered.setdefault(ref, name) != name:
                 where = source.at("services", index)
                 findings.problem(where, f"services: {ref} is already covered by rotation '{covered[ref]}'")
-
-
-def _check_aware(moment: datetime, source: Source, findings: Findings, *path: str | int) -> bool:
-    if moment.tzinfo is None:
-        findings.problem(source.at(*path), f"{path[-1]}: no time zone; write it as 2026-03-10T10:00:00Z")
-        return False
-    return True
-
-
-def _check_span(start: datetime, end: datetime, source: Source, findings: Findings, *path: str | int) -> None:
-    """Both ends with a time zone, in order."""
-    aware = [_check_aware(moment, source, findings, *path, name) for name, moment in (("start", start), ("end", end))]
-    if all(aware) and start >= end:
-        findings.problem(source.at(*path, "end"), "end: must be after start")
 
 
 def check_packages(findings: Findings) -> None:
@@ -254,7 +238,7 @@ def _check_maintenance(packs: Packs, catalogue: Catalogue, findings: Findings) -
         if window.recurs:
             _check_recurrence(window, source, findings)
         elif window.start is not None and window.end is not None:
-            _check_span(window.start, window.end, source, findings)
+            check_span(window.start, window.end, source, findings)
         _check_window_targets(window, source, known, catalogue, findings)
 
 

@@ -193,7 +193,7 @@ def _check_targets(policy: DomainPolicy, source: Source, findings: Findings) -> 
 
 
 def _check_escalation(policy: DomainPolicy, source: Source, packs: Packs, findings: Findings) -> None:
-    people = {person for rotation in packs.rotations.values() for person in rotation.people}
+    people = {person for rotation in packs.rotations.values() for person in rotation.everybody()}
     known = (*NOTIFY_ROLES, *sorted(packs.names("rotation")), *sorted(people))
     rotations_whole = all(kind != "rotation" for kind, _ in packs.broken)  # else a person may be in a broken one
     owners: dict[str, int] = {}

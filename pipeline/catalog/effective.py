@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from pipeline.catalog.annotations import ANNOTATIONS, PREFIX, RUNBOOK, RUNBOOK_DEFAULT
 from pipeline.catalog.effective_facts import DEFAULT, Fact, Section, at
@@ -21,19 +20,20 @@ from pipeline.catalog.effective_reach import (
 from pipeline.catalog.effective_rules import correlation_rules, thresholds
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
+from pipeline.catalog.packs import Source
 from pipeline.catalog.references import NAMESPACE_DEFAULT, full, short
 from pipeline.core.enrich import SPACE_DEFAULT
 from pipeline.core.names import Place as Follows
 from pipeline.core.names import places_of
-from pipeline.core.oncall import on_call
+from pipeline.core.oncall import OnCall, duty, why_nobody
+from pipeline.core.oncall_schedule import next_change
+from pipeline.core.oncall_turns import from_ms
 from pipeline.models.catalog import Entity
 from pipeline.models.incident import Incident
-from pipeline.models.oncall import Rotation
+from pipeline.models.oncall import POSITIONS, Rotation
 from pipeline.models.policy import DomainPolicy, Feed
 
 _MINUTE_MS: Final = 60_000
-_HANDOFF_DAYS_MAX: Final = 400  # a turn is a day at least, and rarely longer than a few weeks
-_DAY_MS: Final = 86_400_000
 _STATED: Final = (
     "tier",
     "hosting-model",
@@ -179,7 +179,7 @@ def _owner(subject: Subject) -> Iterator[Fact]:
     yield Fact("email", group.email, subject.stated(ref, "spec", "profile", "email"))
 
 
-def _rotation_origin(subject: Subject, rotation: Rotation) -> str:
+def rotation_origin(subject: Subject, rotation: Rotation) -> str:
     """By what a rotation covers the service that answers."""
     answers = subject.answers
     if answers.oncall == rotation.name:
@@ -196,42 +196,36 @@ def _on_call(subject: Subject, at_ms: int) -> Iterator[Fact]:
         yield Fact("rotation", None, DEFAULT)
         return
     source = subject.context.opened.packs.sources["rotation", rotation.name]
-    primary = on_call(rotation, at_ms)
-    yield Fact("rotation", rotation.name, _rotation_origin(subject, rotation))
-    yield Fact("primary", primary, _turn_origin(rotation, at_ms, source.at))
-    yield Fact("secondary", on_call(rotation, at_ms, ahead=1), at(source.at("people")))
-    if (following := _next_change(rotation, at_ms)) is not None:
-        moment, person = following
-        yield Fact("next", f"{person} from {moment:%Y-%m-%d %H:%M %Z}", _turn_origin(rotation, _ms(moment), source.at))
+    yield Fact("rotation", rotation.name, rotation_origin(subject, rotation))
+    people = duty(rotation, at_ms)
+    for each in people:
+        yield Fact(each.position, each.person, _duty_origin(rotation, each, at_ms, source))
+    if not any(each.position == POSITIONS[0] for each in people):
+        yield Fact(POSITIONS[0], f"nobody: {why_nobody(rotation, at_ms)}", at(source.at("on_duty")))
+    if rotation.escalate_to is not None:
+        yield Fact("fall-back", rotation.escalate_to, at(source.at("escalate_to")))
+    if (following := next_change(rotation, at_ms)) is not None:
+        first = next((each for each in following.people if each.position == POSITIONS[0]), None)
+        moment = f"from {from_ms(following.start_ms):%Y-%m-%d %H:%M %Z}"
+        origin = _duty_origin(rotation, first, following.start_ms, source) if first else at(source.at())
+        yield Fact("next", f"{first.person if first else 'nobody'} {moment}", origin)
 
 
-def _turn_origin(rotation: Rotation, at_ms: int, place: Callable[..., Any]) -> str:
-    moment = datetime.fromtimestamp(at_ms / 1_000, UTC)
+def _duty_origin(rotation: Rotation, each: OnCall, at_ms: int, source: Source) -> str:
+    """The line by which somebody is on call: of the override, or of the layer."""
+    moment = from_ms(at_ms)
     for index, override in enumerate(rotation.overrides):
-        if override.start <= moment < override.end:
-            return f"{at(place('overrides', index))} by an override until {override.end:%Y-%m-%d %H:%M %Z}"
-    return at(place("people"))
+        if override.start <= moment < override.end and override.person == each.person:
+            return f"{at(source.at('overrides', index))} by an override until {override.end:%Y-%m-%d %H:%M %Z}"
+    return layer_origin(rotation, each.layer, source)
 
 
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000)
-
-
-def _next_change(rotation: Rotation, at_ms: int) -> tuple[datetime, str] | None:
-    """When somebody else takes over, and who; None where nobody does within a year."""
-    person = on_call(rotation, at_ms)
-    low = at_ms
-    for _ in range(_HANDOFF_DAYS_MAX):
-        # An override may begin and end within a day: its ends are looked at, too.
-        ends = [_ms(end) for each in rotation.overrides for end in (each.start, each.end)]
-        high = min([end for end in ends if low < end <= low + _DAY_MS], default=low + _DAY_MS)
-        if on_call(rotation, high) != person:
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if on_call(rotation, middle) == person else (low, middle)
-            return datetime.fromtimestamp(high / 1_000, UTC), on_call(rotation, high)
-        low = high
-    return None
+def layer_origin(rotation: Rotation, name: str, source: Source) -> str:
+    """Where the people of a layer are written."""
+    index = next((number for number, layer in enumerate(rotation.layers) if layer.name == name), None)
+    path = () if index is None else ("layers", index)
+    what = "calendar" if any(layer.name == name and layer.calendar for layer in rotation.whole()) else "people"
+    return at(source.at(*path, what))
 
 
 def _escalation(subject: Subject, at_ms: int) -> Iterator[Fact]:

@@ -89,7 +89,7 @@ def _rotations(context: Context) -> Iterator[Finding]:
         if not rotation.services and name not in named:
             message = f"rotation '{name}' covers nothing: list services, name it in an {_ONCALL} or an escalation path"
             yield Finding("unused-rotation", source.at(), message)
-        elif secondary and len(rotation.people) == 1:
+        elif secondary and len(rotation.people) == 1 and rotation.escalate_to is None:
             message = f"'{rotation.people[0]}' is alone in rotation '{name}': {_SECONDARY} calls nobody else"
             yield Finding("rotation-of-one", source.at("people"), message)
 

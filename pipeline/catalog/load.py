@@ -12,6 +12,8 @@ from typing import Final
 from pipeline.catalog.check import check_all, check_packages, directory_place, with_references
 from pipeline.catalog.descriptors import Descriptor, read_descriptor
 from pipeline.catalog.link import Linker
+from pipeline.catalog.oncall import SUFFIX as CALENDAR_SUFFIX
+from pipeline.catalog.oncall import attach_calendars, is_calendar
 from pipeline.catalog.packs import FILES, FOLDERS, Packs
 from pipeline.catalog.problems import ConfigError, Findings, Place, Problem, suggestion
 from pipeline.catalog.yaml_lines import FILE_BYTES_MAX, Document, read_documents
@@ -95,7 +97,11 @@ def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None =
     files = _read_files(directory, findings)
     opened.files = {str(file): data for file, data in files}
     described: list[Descriptor] = []
+    calendars: dict[str, bytes] = {}
     for file, data in files:
+        if is_calendar(file):
+            calendars[file.name] = data
+            continue
         documents = read_documents(str(file), data, findings)
         reader = FILES.get(str(file)) or FOLDERS.get(file.parts[0])
         if reader is not None:
@@ -105,6 +111,7 @@ def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None =
             opened.documents[document.at()] = document
             if (descriptor := read_descriptor(document, findings)) is not None:
                 described.append(descriptor)
+    attach_calendars(opened.packs, calendars, findings)
     findings.remark_passed()
     linker = Linker(described, findings)
     opened.descriptors = linker.descriptors
@@ -169,7 +176,7 @@ def _read_files(directory: Path, findings: Findings) -> list[tuple[PurePosixPath
 
 
 def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
-    """YAML files below a directory, hidden ones aside: Kubernetes mounts keep their copies in such."""
+    """YAML files and calendars below a directory, hidden ones aside: Kubernetes mounts keep their copies in such."""
 
     def unreadable(error: OSError) -> None:
         where = Path(error.filename).relative_to(directory).as_posix() if error.filename else "."
@@ -187,7 +194,7 @@ def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
         if not inside.parts and TESTS_FOLDER in names:
             names.remove(TESTS_FOLDER)
         for name in files:
-            if not name.startswith(".") and name.endswith((_SUFFIX, _SUFFIX_OTHER)):
+            if not name.startswith(".") and name.endswith((_SUFFIX, _SUFFIX_OTHER, CALENDAR_SUFFIX)):
                 yield inside / name
 
 
@@ -198,6 +205,8 @@ def _misplaced(file: PurePosixPath) -> str | None:
     if len(file.parts) == 1:
         return None if file.name in FILES else f"not a file that Spillway reads{suggestion(file.name, FILES)}"
     folder = file.parts[0]
+    if file.suffix == CALENDAR_SUFFIX and not is_calendar(file):
+        return "calendars are read in oncall/ alone; move it there"
     known = (CATALOG_FOLDER, *FOLDERS)
     if folder not in known:
         return f"not in a folder that Spillway reads{suggestion(folder, known)}"

@@ -14,6 +14,7 @@ from pipeline.models.clocks import Targets
 from pipeline.models.escalation import EscalationPath
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.major import MajorIncidentRule
+from pipeline.models.oncall import Layer
 from pipeline.models.policy import Config, DomainPolicy, Feed
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -150,10 +151,24 @@ def _rotations(config: Config) -> Table:
     table = _table("Rotations", "Name", "Covers", "People in turn")
     for _, each in sorted(config.rotations.items()):
         covers = ", ".join(ref.rpartition("/")[2] for ref in each.services)
-        turn = f"{each.turn_days} day{'' if each.turn_days == 1 else 's'} each, {each.timezone}"
-        overrides = f", {len(each.overrides)} overridden" if each.overrides else ""
-        table.add_row(each.name, covers or "-", f"{', '.join(each.people)}; {turn}{overrides}")
+        turns = [_turns(layer, named=len(each.layers) > 1) for layer in each.whole()]
+        overrides = [f"{len(each.overrides)} overridden"] if each.overrides else []
+        fall_back = [f"then {each.escalate_to}"] if each.escalate_to else []
+        table.add_row(each.name, covers or "-", ", ".join([*turns, *overrides, *fall_back]))
     return table
+
+
+def _turns(layer: Layer, *, named: bool) -> str:
+    """The turns of one layer in words."""
+    name = f"{layer.name}: " if named else ""
+    hours = ", in its hours" if layer.on_duty else ""
+    if layer.calendar is not None:
+        return f"{name}by calendar, {layer.timezone}{hours}"
+    length = layer.length
+    hours_long = length.total_seconds() / 3_600
+    number, unit = (length.days, "day") if length.seconds == 0 else (round(hours_long), "hour")
+    turn = f"{number} {unit}{'' if number == 1 else 's'} each, {layer.timezone}"
+    return f"{name}{', '.join(layer.people)}; {turn}{hours}"
 
 
 def _feeds(feeds: Mapping[str, Feed]) -> Table:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from pipeline.cli.replay import read_config
+from pipeline.core.oncall_calendar import calendar_people
 from pipeline.models.policy import Config
 from pipeline.redaction.pseudonyms import KEY_BYTES_MAX
 from pipeline.redaction.redact import Redactor
@@ -43,8 +44,8 @@ def people_of(config: Config) -> list[str]:
     """Names of the people who are on call."""
     people: dict[str, None] = {}
     for rotation in config.rotations.values():
-        people |= dict.fromkeys(rotation.people)
-        people |= dict.fromkeys(turn.person for turn in rotation.overrides)
+        people |= dict.fromkeys(rotation.everybody())
+        people |= dict.fromkeys(person for layer in rotation.whole() for person in calendar_people(layer))
     return list(people)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.core.oncall import OncallIndex, on_call
+from pipeline.core.oncall import OncallIndex
 from pipeline.core.topology import Topology
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.incident import Incident
@@ -89,7 +89,9 @@ class Escalator:
             return None
         runbook = self.runbook(incident, incident.service)
         rotation = self.oncall.rotations.get(target)
-        person = incident.owner if target == "owner" else on_call(rotation, at_ms) if rotation else target
+        person = incident.owner if target == "owner" else target
+        if rotation is not None:
+            person = next((each.person for each in self.oncall.answering(rotation, at_ms)), None)
         if person is None:
             return None
         return Page(
@@ -106,12 +108,13 @@ class Escalator:
         self, incident: Incident, ref: str | None, target: str, at_ms: int, because: str, *, ahead: int
     ) -> Page | None:
         rotation = self.oncall.rotation_of(ref)
-        if rotation is None:
+        called = self.oncall.answering(rotation, at_ms, ahead=ahead) if rotation is not None else ()
+        if not called:
             return None
         return Page(
             at_ms=at_ms,
-            person=on_call(rotation, at_ms, ahead=ahead),
-            rotation=rotation.name,
+            person=called[0].person,
+            rotation=called[0].rotation,
             service=ref,
             target=target,
             runbook=self.runbook(incident, ref) or self.runbook(incident, incident.service),
