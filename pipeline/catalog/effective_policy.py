@@ -12,6 +12,7 @@ from pipeline.catalog.lint_context import Context
 from pipeline.core.calendars import is_business_time
 from pipeline.core.names import Place as Follows
 from pipeline.core.prioritise import assess, gather
+from pipeline.core.shelf import stamp_of
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.catalog import Entity
@@ -83,7 +84,7 @@ def _pack(pack: _Pack, domain: str | None) -> Iterator[Fact]:
     name = policy.domain if pack.origin != DEFAULT else "built in"
     whose = "" if policy.domain == domain or pack.origin == DEFAULT else f" as domain '{domain}' has none"
     yield Fact("pack", name, f"{pack.origin}{whose}")
-    yield Fact("version", policy.version, pack.of("version"))
+    yield Fact("version", stamp_of(policy), pack.of("version"))
     yield Fact("users a report stands for", policy.users_per_report, pack.of("users_per_report"))
 
 

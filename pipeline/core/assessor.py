@@ -89,8 +89,8 @@ class Assessor:
         about = first.service or first.entity
         entity = self.topology.entities.get(about) if about else None
         incident.domain = first.domain or DEFAULT_DOMAIN
+        self.desk.adopt(incident)
         policy = self.desk.policy(incident)
-        incident.policy_version = policy.version
         incident.service = about
         incident.owner = entity.owner if entity else None
         what = self.topology.title(about) if about else first.host or first.feed
@@ -106,11 +106,14 @@ class Assessor:
         communicate.tell(self.desk, draft, "investigating", f"We are investigating: {incident.title}")
         self._identify(draft, tally)
 
-    def assess(self, draft: Draft, tally: Tally, recent: Recent) -> None:
-        """Bring a known incident up to date after its members changed."""
+    def assess(self, draft: Draft, tally: Tally, recent: Recent, *, anew: bool = False) -> None:
+        """Bring a known incident up to date after its members changed.
+
+        ``anew`` lets its priority fall as well, because it goes by another pack now.
+        """
         incident = draft.incident
         before, users = incident.priority, incident.users_affected
-        self._derive(draft, tally, recent, self.desk.policy(incident))
+        self._derive(draft, tally, recent, self.desk.policy(incident), anew=anew)
         if incident.users_affected > users:
             draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
         if incident.priority != before:
@@ -137,7 +140,7 @@ class Assessor:
         if incident.state in UNANSWERED_STATES:
             calling.begin(self.desk, draft)
 
-    def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy) -> None:
+    def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy, *, anew: bool = False) -> None:
         incident = draft.incident
         facts = gather(tally, policy)
         incident.entities, incident.entities_total = named(tally.about), len(tally.about)
@@ -163,7 +166,8 @@ class Assessor:
         if incident.priority_by is not None:
             return
         # Priorities only rise by themselves; lowering one is a person's decision.
-        if incident.logged_at_ms is None or policy.rank(assessment.priority) <= policy.rank(incident.priority):
+        may_fall = anew or incident.logged_at_ms is None
+        if may_fall or policy.rank(assessment.priority) <= policy.rank(incident.priority):
             incident.priority, incident.priority_because = assessment.priority, assessment.because
 
     def _apply(self, incident: Incident, facts: Facts) -> None:

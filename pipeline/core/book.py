@@ -130,6 +130,10 @@ class Book:
             case.tally = Tally.of(self.members_of(incident_id), self._topology)
         return case.tally
 
+    def count_again(self, incident_id: str) -> None:
+        """Forget the sums over the members of an incident: they are counted anew when they are asked for."""
+        self.case(incident_id).tally = None
+
     def fold(self, now_ms: int) -> None:
         """Fold what nothing has touched for a while. Nobody may hold one of the incidents meanwhile."""
         at_most, self._opened = max(FOLDS_AT_ONCE_MIN, 2 * self._opened), 0

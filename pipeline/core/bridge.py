@@ -34,6 +34,7 @@ from pipeline.models.wire import to_json
 
 _SUMMARY: Final = "s/"
 _BRIDGE: Final = "b/"
+_PACK: Final = "p/"
 _PLACE: Final = "o/entered"
 
 
@@ -44,7 +45,8 @@ class BridgeProcessor(Processor):
 
     def __init__(self, desk: Desk, topology: Topology) -> None:
         super().__init__()
-        self._desk = desk
+        self._desk = desk.of_partition()
+        self._packs: dict[str, str | None] = {}
         self._topology = topology
         self._relations = Relations()
         self._summaries = self._relations.known
@@ -56,6 +58,9 @@ class BridgeProcessor(Processor):
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back."""
+        if key.startswith(_PACK):
+            self._desk.shelf.load(key.removeprefix(_PACK), value)
+            return
         document = orjson.loads(value)
         if key == _PLACE:
             self._relations.next_place = document
@@ -65,12 +70,15 @@ class BridgeProcessor(Processor):
         else:
             bridge = incident_from_wire(document)
             self._bridges[bridge.id] = bridge
+            self._packs[bridge.id], _ = self._desk.keep(None, bridge)
             self._bridge_of.update((member, bridge.id) for member in bridge.members)
 
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
         if key == _PLACE:
             return to_json(self._relations.next_place)
+        if key.startswith(_PACK):
+            return self._desk.shelf.dump(key.removeprefix(_PACK))
         if key.startswith(_SUMMARY):
             summary = self._summaries.get(key[2:])
             return None if summary is None else to_json((self._relations.places[key[2:]], summary))
@@ -80,6 +88,7 @@ class BridgeProcessor(Processor):
     def restored(self) -> None:
         """Enter the incidents in the order in which they had come, and set the deadlines again."""
         self._relations.restored()
+        self._touch_packs(self._desk.shelf.restored())
         for bridge in self._bridges.values():
             self.timers.set(_BRIDGE + bridge.id, deadlines.deadline_ms(self._desk, bridge))
 
@@ -180,7 +189,7 @@ class BridgeProcessor(Processor):
             title=f"Major Incident: {lead.title}",
             service=lead.service,
             owner=lead.owner,
-            policy_version=self._desk.policy_of(lead.domain).version,
+            policy_version=self._desk.stamp(lead.domain),
             config_version=self._desk.config.version,
         )
         self._bridges[bridge.id] = bridge
@@ -342,12 +351,19 @@ class BridgeProcessor(Processor):
         bridge = draft.incident
         self._press.publish(draft, effects)
         self.touch(_BRIDGE + bridge.id)
+        self._packs[bridge.id], packs = self._desk.keep(self._packs.get(bridge.id), bridge)
+        self._touch_packs(packs)
         self.timers.set(_BRIDGE + bridge.id, deadlines.deadline_ms(self._desk, bridge))
         if bridge.state in ENDED_STATES:
             self._forget(bridge)
 
+    def _touch_packs(self, stamps: list[str]) -> None:
+        for stamp in stamps:
+            self.touch(_PACK + stamp)
+
     def _forget(self, bridge: Incident) -> None:
         del self._bridges[bridge.id]
+        self._packs.pop(bridge.id, None)
         for member in bridge.members:
             self._bridge_of.pop(member, None)
             summary = self._summaries.get(member)

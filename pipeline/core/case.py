@@ -42,21 +42,23 @@ class Case:
         tally: sums over its members; None: to be counted.
         told: digest of what the bridge was told last; empty before.
         counted: the priority that it counts as among the open ones; None: it does not.
+        pack: the stamp of the policy pack that it keeps on the shelf; None: it keeps none.
     """
 
-    __slots__ = ("counted", "incident", "tally", "told")
+    __slots__ = ("counted", "incident", "pack", "tally", "told")
 
     def __init__(self, incident: Incident, told: str = "", tally: Tally | None = None) -> None:
         self.incident = incident
         self.told = told
         self.tally = tally
         self.counted: str | None = None
+        self.pack: str | None = None
 
 
 class Folded:
     """A case folded away with its members: its bytes, and what is asked of it without them."""
 
-    __slots__ = ("content", "counted", "sample", "space", "told", "updated_at_ms")
+    __slots__ = ("content", "counted", "pack", "sample", "space", "told", "updated_at_ms")
 
     def __init__(self, case: Case, lines: bytes, sample: bytes) -> None:
         """Args: ``lines`` are the incident's values and its members' records; ``sample`` is like them, to lean on."""
@@ -64,6 +66,7 @@ class Folded:
         self.updated_at_ms = case.incident.updated_at_ms
         self.told = case.told
         self.counted = case.counted
+        self.pack = case.pack
         self.sample = sample
         press = compressobj(COMPRESSION, DEFLATED, WINDOW_BITS, MEMORY_LEVEL, zdict=sample)
         self.content = press.compress(lines) + press.flush()
@@ -75,6 +78,7 @@ class Folded:
         incident = incident_from_wire(dict(zip(_FIELDS, orjson.loads(values), strict=True)))
         case = Case(incident, self.told)
         case.counted = self.counted
+        case.pack = self.pack
         return case, records
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.core import answering, closing
+from pipeline.core import adopt, answering, closing
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse
@@ -93,6 +93,7 @@ def _unlink_bridge(desk: Desk, draft: Draft, command: Command) -> None:
 HANDLERS: Final[Handlers] = {
     **answering.HANDLERS,
     **closing.HANDLERS,
+    **adopt.HANDLERS,
     CommandType.LINK_BRIDGE: _link_bridge,
     CommandType.UNLINK_BRIDGE: _unlink_bridge,
 }

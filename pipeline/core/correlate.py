@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from pipeline.core import recovery, response
+from pipeline.core import adopt, recovery, response
 from pipeline.core.commands import OUTLIVES_A_MERGE, aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, LOOK, MEMBER, ORDER
@@ -267,8 +267,21 @@ class CorrelateProcessor(CorrelateLate):
             self._merge(draft, command)
         elif command.type == CommandType.SPLIT:
             self._split(draft, command)
+        elif command.type == CommandType.ADOPT_POLICY:
+            self._adopt(draft, command)
         else:
             apply_command(self._desk, draft, command)
+
+    def _adopt(self, draft: Draft, command: Command) -> None:
+        """Go by the pack in force: its members are counted anew, and its priority may fall as well as rise."""
+        incident = draft.incident
+        before = adopt.standing(incident)
+        if not adopt.begin(self._desk, draft, command):
+            return
+        self._book.count_again(incident.id)
+        self._assessor.assess(draft, self._book.tally(incident.id), self._changes.recent(), anew=True)
+        adopt.settle(self._desk, draft)
+        adopt.tell(draft, command, before)
 
     def _new_incident(self, incident_id: str, space: str) -> Incident:
         now = self.clock_ms

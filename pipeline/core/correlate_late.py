@@ -88,7 +88,7 @@ def take_over(draft: Draft, first: Member, desk: Desk, topology: Topology) -> bo
     incident.owner = entity.owner if entity else incident.owner
     if incident.domain == DEFAULT_DOMAIN and first.domain:
         incident.domain = first.domain
-        incident.policy_version = desk.policy(incident).version
+        desk.adopt(incident)
     return True
 
 

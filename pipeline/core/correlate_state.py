@@ -53,6 +53,9 @@ HABIT: Final = "k/"
 LOOK: Final = "r/"
 """Episodes that are to be weighed again; as a deadline: when."""
 
+PACK: Final = "p/"
+"""Policy packs that open incidents go by."""
+
 LATE_TIMES: Final = "o/late"
 """Until when alerts may come that were enriched under the version before, and when those kept are looked at next."""
 
@@ -83,6 +86,7 @@ class CorrelateState(Processor):
         rules: CorrelationRules | None = None,
     ) -> None:
         super().__init__()
+        desk = desk.of_partition()
         self._desk = desk
         self._topology = topology
         self._book = Book(topology)
@@ -112,7 +116,9 @@ class CorrelateState(Processor):
             LATE: self._late.dump,
             GROUP: self._ruling.dump,
             LOOK: self._dump_look,
+            PACK: desk.shelf.dump,
         }
+        self._loaded: list[Incident] = []
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back."""
@@ -131,6 +137,8 @@ class CorrelateState(Processor):
             self._late.load(name, value)
         elif kind == GROUP:
             self._ruling.load(name, value)
+        elif kind == PACK:
+            self._desk.shelf.load(name, value)
         elif kind == LOOK:
             self._looks[name] = look = Look(*orjson.loads(value))
             self.timers.set(key, look.due_ms)
@@ -148,7 +156,8 @@ class CorrelateState(Processor):
         incident = incident_from_wire(document["incident"])
         case = self._book.open_incident(incident, document["told"])
         case.counted = self._count(None, incident)
-        self.timers.set(INCIDENT + incident.id, deadlines.deadline_ms(self._desk, incident))
+        case.pack, _ = self._desk.keep(None, incident)
+        self._loaded.append(incident)  # when it is due follows from its pack, which may come later
 
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
@@ -178,6 +187,11 @@ class CorrelateState(Processor):
 
     def restored(self) -> None:
         """Enter the members and set the deadlines of changes again."""
+        for stamp in self._desk.shelf.restored():
+            self.touch(PACK + stamp)
+        for incident in self._loaded:
+            self.timers.set(INCIDENT + incident.id, deadlines.deadline_ms(self._desk, incident))
+        self._loaded.clear()
         self._book.restored()
         self._late.restored()
         self._habits.restored()
@@ -235,6 +249,9 @@ class CorrelateState(Processor):
             self.timers.set(key, deadlines.deadline_ms(self._desk, incident))
             case = self._book.case(incident.id)
             case.counted = self._count(case.counted, incident)
+            case.pack, packs = self._desk.keep(case.pack, incident)
+            for stamp in packs:
+                self.touch(PACK + stamp)
             if incident.state in ENDED_STATES:
                 self._ended(incident)
                 for episode_id in self._book.forget(incident.id):

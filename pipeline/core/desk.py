@@ -8,13 +8,14 @@ together; that is correlate's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.core import lifecycle
 from pipeline.core.draft import Draft
 from pipeline.core.escalate import Escalator
-from pipeline.core.lifecycle import Step
+from pipeline.core.lifecycle import ENDED_STATES, Step
+from pipeline.core.shelf import Shelf, stamp_of
 from pipeline.core.topology import Topology
 from pipeline.models.incident import Incident, IncidentChange
 from pipeline.models.policy import Config, DomainPolicy
@@ -48,19 +49,57 @@ _STEP_CHANGE: Final[dict[Step, IncidentChange]] = {
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the actions on incidents go by: the configuration, the topology and who is called."""
+    """What the actions on incidents go by: the configuration, the topology, who is called, and packs of before."""
 
     config: Config
     topology: Topology
     escalator: Escalator
+    shelf: Shelf = field(default_factory=Shelf, compare=False)
     _policies: dict[str | None, DomainPolicy] = field(default_factory=dict, repr=False, compare=False)
+    _stamps: dict[str | None, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def of_partition(self) -> Desk:
+        """The desk of one partition: the same configuration, a shelf of its own, which is that partition's state."""
+        return replace(self, shelf=Shelf())
 
     def policy(self, incident: Incident) -> DomainPolicy:
-        """The policy pack of the incident's domain."""
-        return self.policy_of(incident.domain)
+        """The policy pack that the incident was opened under.
+
+        Where nobody has it any more, as of incidents that a release without a shelf opened, it is the pack in force.
+        """
+        return self.shelf.pack(incident.policy_version) or self.policy_of(incident.domain)
+
+    def stamp(self, domain: str | None) -> str:
+        """Version and digest of the pack of a domain in force."""
+        known = self._stamps.get(domain)
+        if known is None:
+            known = stamp_of(self.policy_of(domain))
+            if len(self._stamps) < POLICIES_REMEMBERED_MAX:
+                self._stamps[domain] = known
+        return known
+
+    def adopt(self, incident: Incident) -> None:
+        """Let an incident go by the pack in force from now on: when it is opened, or when somebody decides so."""
+        incident.policy_version = self.stamp(incident.domain)
+
+    def keep(self, before: str | None, incident: Incident) -> tuple[str | None, list[str]]:
+        """Keep the pack of an incident as long as it is open.
+
+        Args:
+            before: the stamp that it counted under; None: it did not.
+            incident: as it is now.
+
+        Returns:
+            The stamp that it counts under now, and the stamps whose state records changed.
+        """
+        now = None if incident.state in ENDED_STATES else incident.policy_version
+        if now == before:
+            return now, []
+        in_force = self.policy_of(incident.domain) if now == self.stamp(incident.domain) else None
+        return now, self.shelf.count(before, now, in_force)
 
     def policy_of(self, domain: str | None) -> DomainPolicy:
-        """The policy pack of a domain. Building the defaults of one that has none costs more than a decision."""
+        """The policy pack of a domain in force. Building the defaults of one without takes long, so it is kept."""
         known = self._policies.get(domain)
         if known is None:
             known = self.config.policy(domain)

@@ -39,6 +39,8 @@ class CommandType(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
     CANCEL = "cancel"
+    # The policy that it goes by: `pipeline.core.adopt`.
+    ADOPT_POLICY = "adopt_policy"
     # What belongs together: correlate's, and the bridge's.
     MERGE = "merge"
     SPLIT = "split"
