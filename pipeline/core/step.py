@@ -166,6 +166,21 @@ class Timers:
         heap = self._heap
         return bool(heap) and heap[0][0] <= now_ms
 
+    def more_due(self, now_ms: int, count: int) -> bool:
+        """Whether more than so many deadlines are due at ``now_ms``; those that moved away meanwhile count as well.
+
+        Looks at no more entries of the heap than that and twice as many: below one that is not due none is.
+        """
+        heap, found, below = self._heap, 0, [0]
+        while below:
+            place = below.pop()
+            if place < len(heap) and heap[place][0] <= now_ms:
+                found += 1
+                if found > count:
+                    return True
+                below += (2 * place + 1, 2 * place + 2)
+        return False
+
     def next_ms(self) -> int | None:
         """The earliest deadline, or None."""
         heap, due = self._heap, self._due
@@ -284,12 +299,20 @@ class Processor(ABC):
 
     def advance(self, now_ms: int, effects: Effects) -> None:
         """Move stream time forward, firing each deadline on the way at its own time, in order."""
-        while (fired := self.timers.pop(now_ms)) is not None:
-            due_ms, key = fired
-            self.clock_ms = max(self.clock_ms, due_ms)
-            self.on_timer(key, self.clock_ms, effects)
-            self._touched = True
+        while self.fire(now_ms, effects):
+            pass
         self.clock_ms = max(self.clock_ms, now_ms)
+
+    def fire(self, now_ms: int, effects: Effects) -> bool:
+        """Fire the earliest deadline that is due at ``now_ms``, at its own time; False where none is."""
+        fired = self.timers.pop(now_ms)
+        if fired is None:
+            return False
+        due_ms, key = fired
+        self.clock_ms = max(self.clock_ms, due_ms)
+        self._touched = True
+        self.on_timer(key, self.clock_ms, effects)
+        return True
 
     def next_deadline_ms(self) -> int | None:
         """When the next deadline is due, or None."""

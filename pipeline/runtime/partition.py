@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from heapq import merge
 from time import monotonic, perf_counter, time
 from typing import Final
 
@@ -26,11 +25,19 @@ from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
 from pipeline.runtime.metrics import FAILED
 from pipeline.runtime.note import Crash, OffsetNote
-from pipeline.runtime.quarantine import CRASHES_MAX, TIMER_ADVICE, Quarantine, set_aside, timer_at_fault
-from pipeline.runtime.renewal import take_over, until_named
+from pipeline.runtime.overdue import FIRED_PER_TRANSACTION_MAX, FIRED_PER_TURN, parts
+from pipeline.runtime.quarantine import (
+    CRASHES_MAX,
+    TIMER_ADVICE,
+    Quarantine,
+    set_aside,
+    tell_quarantined,
+    timer_at_fault,
+)
+from pipeline.runtime.renewal import offsets_are_gone, take_over, until_named
 from pipeline.runtime.restore import RestoreStoppedError
 from pipeline.runtime.transaction import TransactionStep
-from pipeline.runtime.waiting import Waiting
+from pipeline.runtime.waiting import Waiting, in_order
 
 # Everybody else on the event loop waits this long: the transactions of other partitions, which time out, and the
 # sign of life. A record costs from 20 us (dedupe) to milliseconds (correlate in a storm).
@@ -182,7 +189,7 @@ class PartitionTask:
     def _check_offsets(self) -> None:
         """State and offsets are written together: one without the other means that the offsets are lost."""
         if self._restored_ms and self._positioned and not self.next_offsets:
-            gone = RefusedError(_offsets_are_gone(self.context, self.partition))
+            gone = RefusedError(offsets_are_gone(self.context, self.partition))
             refuse(gone, stage=self.context.stage, partition=self.partition)
 
     async def offer(self, topic: str, fetched: Fetched) -> bool:
@@ -237,17 +244,33 @@ class PartitionTask:
         if not fresh:
             self.context.metrics.skipped(self.context.stage)
             return
-        records = self._in_order(fresh)
+        records = in_order(fresh)
         version = self.next_context.config_version if self.next_context else None
         for piece in until_named(records, version):
             for portion in self._quarantine.portions(piece):
-                if self._closing:  # what is left is read again
-                    return
-                last = (run[-1] for run in fresh) if portion is records else portion
-                await self._transact(portion, {wire(record.topic): record.offset + 1 for record in last})
+                async for part in parts(self.processor, portion, self._fire):
+                    if self._closing:  # what is left is read again
+                        return
+                    last = (run[-1] for run in fresh) if part is records else part
+                    await self._transact(part, {wire(record.topic): record.offset + 1 for record in last})
             following = self.next_context
             if following is not None and not self._closing and named_version(piece[-1]) == following.config_version:
                 await self._renew(following)
+
+    async def _fire(self, now_ms: int) -> bool:
+        """Fire what is due, as much as one transaction takes; False where the partition is about to leave us."""
+        context, effects, started = self.context, Effects(), perf_counter()
+        self._quarantine.hold(())
+        fired = 0
+        while fired < FIRED_PER_TRANSACTION_MAX and self.processor.fire(now_ms, effects):
+            fired += 1
+            if not fired % FIRED_PER_TURN:
+                await asyncio.sleep(0)
+        context.on_step(TransactionStep.DECIDED)
+        await self._write((), self.next_offsets, effects)
+        context.metrics.committed(context.stage, 0, effects, perf_counter() - started, time())
+        await context.hooks.after_commit(self.partition, self.processor, effects)
+        return not self._closing
 
     async def _transact(self, records: Sequence[Record], offsets: dict[str, int]) -> None:
         context, effects, quarantine = self.context, Effects(), self._quarantine
@@ -260,20 +283,25 @@ class PartitionTask:
             await self._decide(len(records), effects)
         quarantine.acquit()
         context.on_step(TransactionStep.DECIDED)
-        await context.hooks.before_commit(self.partition, self.processor, records, effects)
-        quarantine.hold(records)
-        self.processor.finish(effects)
-        changes = self.processor.take_changes() if context.stateful else ()
-        quarantine.acquit()
-        await self._writer.commit(
-            effects.outputs, changes, self.processor.clock_ms, offsets, self._offset_texts(offsets)
-        )
-        self._committed(records, offsets)
+        await self._write(records, offsets, effects)
+        self.handled_timestamp_ms = records[-1].timestamp
         context.metrics.committed(context.stage, len(records), effects, perf_counter() - started, time())
         if crash is not None:
-            self._tell_quarantined(records[0], crash)
+            tell_quarantined(context, self.partition, records[0], crash)
         await context.hooks.after_commit(self.partition, self.processor, effects)
         context.on_step(TransactionStep.HANDED_ON)
+
+    async def _write(self, records: Sequence[Record], offsets: dict[str, int], effects: Effects) -> None:
+        """Commit what was decided. ``records``: which one of is to blame for what is raised; none: a deadline."""
+        context, quarantine, processor = self.context, self._quarantine, self.processor
+        await context.hooks.before_commit(self.partition, processor, records, effects)
+        if records:
+            quarantine.hold(records)
+        processor.finish(effects)
+        changes = processor.take_changes() if context.stateful else ()
+        quarantine.acquit()
+        await self._writer.commit(effects.outputs, changes, processor.clock_ms, offsets, self._offset_texts(offsets))
+        self._committed(offsets)
 
     async def _decide(self, count: int, effects: Effects) -> None:
         for start in range(0, count, DECIDE_RECORDS_PER_TURN):
@@ -304,26 +332,13 @@ class PartitionTask:
             offsets=self.next_offsets,
         )
 
-    def _committed(self, records: Sequence[Record], offsets: dict[str, int]) -> None:
+    def _committed(self, offsets: dict[str, int]) -> None:
         self.next_offsets.update(offsets)
-        self.handled_timestamp_ms = records[-1].timestamp
         self.progress_at = monotonic()
         if self._quarantine.crashes:
             prefix = self.context.settings.topic_prefix
             for topic, following in offsets.items():
                 self._quarantine.passed(topic.removeprefix(prefix), following)
-
-    def _tell_quarantined(self, record: Record, crash: Crash) -> None:
-        log_line(
-            "record quarantined",
-            stage=self.context.stage,
-            topic=self.context.settings.wire(record.topic),
-            partition=self.partition,
-            offset=record.offset,
-            crashes=crash.times,
-            error=crash.error,
-            see="spillway dead-letter list --reason quarantined",
-        )
 
     def _offset_texts(self, offsets: Mapping[str, int]) -> Mapping[str, str]:
         """The note of each offset, by wire topic."""
@@ -346,12 +361,6 @@ class PartitionTask:
         if records[0].offset >= following:
             return records
         return [record for record in records if record.offset >= following]
-
-    def _in_order(self, by_topic: list[list[Record]]) -> list[Record]:
-        """Records of several topics by timestamp, each topic's own order kept."""
-        if len(by_topic) < 2:
-            return by_topic[0]
-        return list(merge(*by_topic, key=lambda record: record.timestamp))
 
     # -- trouble
 
@@ -389,12 +398,3 @@ class PartitionTask:
 
     def _guarded(self, what: str) -> AbstractAsyncContextManager[None]:
         return guarded(what, stage=self.context.stage, partition=self.partition)
-
-
-def _offsets_are_gone(context: StageContext, partition: int) -> str:
-    group = context.settings.group(context.stage)
-    return (
-        f"partition {partition} of stage {context.stage} has state, and group {group} has no committed offset for it "
-        "(they go when a group is away for longer than offsets.retention.minutes, or with their topic): reading from "
-        f"the start would count everything twice; set them with kafka-consumer-groups --group {group} --reset-offsets"
-    )

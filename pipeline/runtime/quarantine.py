@@ -20,6 +20,8 @@ from typing import Final
 
 from pipeline.core.step import TICK_KEY, Effects, Processor, Record, StreamRecord
 from pipeline.models.decision import BadRecord, Reason
+from pipeline.runtime.context import StageContext
+from pipeline.runtime.guard import log_line
 from pipeline.runtime.note import ERROR_CHARACTERS_MAX, Crash
 from pipeline.runtime.transaction import OversizedRecordError
 
@@ -140,6 +142,20 @@ def set_aside(processor: Processor, record: Record, crash: Crash, effects: Effec
     processor.handle([tick], effects)
     said = f"crashed {crash.times} workers, the last with {crash.error}"
     processor.refuse(record, BadRecord(Reason.QUARANTINED, said), effects)
+
+
+def tell_quarantined(context: StageContext, partition: int, record: Record, crash: Crash) -> None:
+    """Log that a record was refused unread, and where to find it."""
+    log_line(
+        "record quarantined",
+        stage=context.stage,
+        topic=context.settings.wire(record.topic),
+        partition=partition,
+        offset=record.offset,
+        crashes=crash.times,
+        error=crash.error,
+        see="spillway dead-letter list --reason quarantined",
+    )
 
 
 def timer_at_fault(error: BaseException) -> str | None:

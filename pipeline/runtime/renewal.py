@@ -55,3 +55,13 @@ async def take_over(
         return
     processor.ledger, processor.clock_ms = before, clock_ms
     processor.restored()
+
+
+def offsets_are_gone(context: StageContext, partition: int) -> str:
+    """What to say where a partition has state and no committed offset."""
+    group = context.settings.group(context.stage)
+    return (
+        f"partition {partition} of stage {context.stage} has state, and group {group} has no committed offset for it "
+        "(they go when a group is away for longer than offsets.retention.minutes, or with their topic): reading from "
+        f"the start would count everything twice; set them with kafka-consumer-groups --group {group} --reset-offsets"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from heapq import merge
 from typing import Final
 
 from pipeline.core.step import Record
@@ -111,3 +112,10 @@ def _fitting(records: Sequence[Record], bytes_max: int) -> int:
         if bytes_max < 0:
             return count
     return len(records)
+
+
+def in_order(by_topic: list[list[Record]]) -> list[Record]:
+    """Records of several topics by timestamp, each topic's own order kept."""
+    if len(by_topic) < 2:
+        return by_topic[0]
+    return list(merge(*by_topic, key=lambda record: record.timestamp))

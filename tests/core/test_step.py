@@ -289,3 +289,11 @@ def test_a_dead_letter_says_where_it_came_from_and_keeps_headers_and_bytes() -> 
 def test_state_of_another_schema_is_refused() -> None:
     with pytest.raises(ValueError, match="schema"):
         Bench("dedupe").processor.restore(b"spillway.partition", b'{"schema":99}')
+
+
+@given(st.lists(st.integers(0, 60), max_size=80), st.integers(0, 60), st.integers(0, 20))
+def test_more_are_due_than_so_many_exactly_where_that_is_so(dues: list[int], now_ms: int, count: int) -> None:
+    timers = Timers()
+    for number, due_ms in enumerate(dues):
+        timers.set(str(number), due_ms)
+    assert timers.more_due(now_ms, count) is (sum(due_ms <= now_ms for due_ms in dues) > count)

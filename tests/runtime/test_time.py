@@ -10,11 +10,12 @@ from pipeline.core.step import TICK_KEY
 from pipeline.flow import STAGES
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.host import StageHost
+from pipeline.runtime.overdue import FIRED_PER_TRANSACTION_MAX
 from pipeline.runtime.partition import PartitionTask
 from pipeline.runtime.ticks import TickWriter
 from tests.runtime.inside import context
 from tests.runtime.toy import INPUT, OUTPUT
-from tests.runtime.workers import Bench, stamp_ms
+from tests.runtime.workers import PARTITIONS, Bench, stamp_ms
 
 
 def test_while_a_recording_is_played_its_ticks_alone_move_the_time(bench: Bench) -> None:
@@ -66,3 +67,33 @@ def test_a_tick_is_followed_by_another_once_it_was_read_whatever_time_the_broker
 
     asyncio.run(written())
     assert [message.key() for message in bench.read_all(INPUT)] == [TICK_KEY, TICK_KEY]
+
+
+OVERDUE = 100_000
+OVERDUE_SECONDS_MAX = 60.0
+
+
+def test_a_hundred_thousand_deadlines_due_at_once_after_a_downtime_fire_once_each_in_order(bench: Bench) -> None:
+    """In transactions of bounded size, also where the worker is killed in the midst of them."""
+    before = bench.worker("--clock=recording").wait_ready()
+    sent_ms = stamp_ms()
+    bench.send("a", b"plan %d" % OVERDUE)
+    bench.flush()
+    bench.wait_committed(1)
+    assert before.terminate() == 0
+    victim = bench.worker("--clock=recording").wait_ready()
+    bench.send_tick(sent_ms + 10 * OVERDUE)
+    bench.flush()
+    bench.read(OUTPUT, OVERDUE // 4)
+    victim.kill()
+    after = bench.worker("--clock=recording").wait_ready()
+    bench.read(OUTPUT, OVERDUE, OVERDUE_SECONDS_MAX)
+    assert after.terminate() == 0
+    found = bench.read_all(OUTPUT)
+    fired = [(message.partition(), int((message.key() or b"").removeprefix(b"plan/"))) for message in found]
+    assert sorted(number for _, number in fired) == list(range(OVERDUE))
+    for partition in range(PARTITIONS):
+        inside = [number for where, number in fired if where == partition]
+        assert inside == sorted(inside)
+    commits = [each for worker in (victim, after) for each in worker.events() if each.get("records") == 0]
+    assert len(commits) >= OVERDUE // FIRED_PER_TRANSACTION_MAX - 1

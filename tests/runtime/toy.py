@@ -44,7 +44,8 @@ class Count(Processor):
 
     ``bad`` is refused, ``crash`` raises, ``defect`` raises unless it is mended, ``timer MS`` sets a deadline,
     ``trap MS`` one that raises, ``stick MS`` holds the loop, ``huge BYTES`` writes that much, ``hook NAME`` breaks a
-    hook, and ``wait MS`` keeps a batch from its commit that long.
+    hook, ``wait MS`` keeps a batch from its commit that long, and ``plan COUNT`` sets that many deadlines which
+    survive a restart, a millisecond apart, from the record's time on.
     """
 
     stage = STAGE
@@ -56,6 +57,7 @@ class Count(Processor):
         self.breaks_hook = ""
         self.wait_ms = 0
         self.traps: set[str] = set()
+        self.planned: dict[str, int] = {}
 
     def process(self, record: Record, effects: Effects) -> None:
         word, _, argument = (record.value or b"").decode().partition(" ")
@@ -71,6 +73,10 @@ class Count(Processor):
             time.sleep(int(argument) / 1000)  # the whole event loop, as a defect would
         if word == "huge":
             self.say(record.key.decode(), b"1" * int(argument), record.timestamp, effects)
+            return
+        if word == "plan":
+            for number in range(int(argument)):
+                self.plan(f"plan/{number}", record.timestamp + number)
             return
         if word == "wait":
             self.wait_ms = int(argument)
@@ -90,14 +96,27 @@ class Count(Processor):
         if key in self.traps:
             raise RuntimeError("the toy's deadline is a trap")
         self.say(key, b"fired %d" % due_ms, due_ms, effects)
+        if self.planned.pop(key, None) is not None:
+            self.touch(key)
+
+    def plan(self, key: str, due_ms: int) -> None:
+        self.planned[key] = due_ms
+        self.timers.set(key, due_ms)
+        self.touch(key)
 
     def say(self, key: str, value: bytes, timestamp_ms: int, effects: Effects) -> None:
         effects.outputs.append(Output(OUTPUT, key.encode(), value, timestamp_ms, (("toy", b"yes"),)))
 
     def load(self, key: str, value: bytes) -> None:
-        self.counts[key] = int(value)
+        if key.startswith("plan/"):
+            self.plan(key, int(value))
+            self.forget_changes()
+        else:
+            self.counts[key] = int(value)
 
     def dump(self, key: str) -> bytes | None:
+        if key.startswith("plan/"):
+            return b"%d" % self.planned[key] if key in self.planned else None
         return b"%d" % self.counts[key]
 
     def gauges(self) -> dict[str, dict[str, float]]:

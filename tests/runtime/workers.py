@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 import orjson
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -273,6 +274,8 @@ class Bench:
         await admin.start()
         try:
             found = await admin.list_consumer_group_offsets(f"{app_id(self.prefix)}-{STAGE}")
+        except GroupCoordinatorNotAvailableError:  # a broker that has just started is making its topic of offsets
+            return {}
         finally:
             await admin.close()
         return {topic.partition: each for topic, each in found.items()}
