@@ -1,20 +1,28 @@
-"""Handlers of the response: acknowledge, start, assign, set the priority, note, link, escalate."""
+"""Handlers of the response: acknowledge, hand back, start, assign, set the priority, note, link, escalate."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import calling, response, sla
+from pipeline.core import calling, response, sla, waiting
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
-from pipeline.core.handlers import Handlers, needs, refuse
+from pipeline.core.handlers import Handlers, needs, refuse, said
 from pipeline.core.lifecycle import UNANSWERED_STATES, Step
 from pipeline.models.command import Command, CommandType
 from pipeline.models.incident import IncidentChange, IncidentKind
 
+INTERNAL: Final = "internal"
+"""Whom a note is for that does not say: those who work on the incident."""
+
 
 def _acknowledge(desk: Desk, draft: Draft, command: Command) -> None:
     response.acknowledge(desk, draft, command.actor, command.note)
+
+
+def _hand_back(desk: Desk, draft: Draft, command: Command) -> None:
+    text = f"{command.actor} hands it back{said(command)}"
+    response.hand_back(desk, draft, command.actor, text)
 
 
 def _start(desk: Desk, draft: Draft, command: Command) -> None:
@@ -23,17 +31,26 @@ def _start(desk: Desk, draft: Draft, command: Command) -> None:
 
 def _assign(desk: Desk, draft: Draft, command: Command) -> None:
     if needs(draft, command, "assignee"):
-        response.assign(desk, draft, command.actor, command.assignee or "")
+        response.assign(desk, draft, command.actor, command.assignee)
+
+
+def _unassign(desk: Desk, draft: Draft, command: Command) -> None:
+    if draft.incident.assignee is None:
+        refuse(draft, command, "it is assigned to nobody")
+    else:
+        response.assign(desk, draft, command.actor, None)
 
 
 def _note(desk: Desk, draft: Draft, command: Command) -> None:
     if needs(draft, command, "note"):
-        draft.note("note", command.actor, command.note or "", IncidentChange.NOTED)
+        audience = command.audience or INTERNAL
+        draft.note("note", command.actor, command.note or "", IncidentChange.NOTED, audience=audience)
 
 
 def _link(desk: Desk, draft: Draft, command: Command) -> None:
     if needs(draft, command, "link") and command.link is not None:
         response.link(desk, draft, command.actor, command.link)
+        waiting.heard(desk, draft, command.link)
 
 
 def _escalate(desk: Desk, draft: Draft, command: Command) -> None:
@@ -50,6 +67,7 @@ def _set_priority(desk: Desk, draft: Draft, command: Command) -> None:
         refuse(draft, command, f"priority {priority} is not one of {', '.join(known)}")
         return
     before, incident.priority, incident.priority_by = incident.priority, priority, actor
+    incident.last_step_at_ms[CommandType.SET_PRIORITY.value] = draft.asked_at_ms
     draft.note("priority", actor, f"priority set from {before} to {priority} by {actor}", IncidentChange.UPDATED)
     sla.set_clocks(desk, draft)
     if incident.kind == IncidentKind.INCIDENT and incident.state in UNANSWERED_STATES:
@@ -58,8 +76,10 @@ def _set_priority(desk: Desk, draft: Draft, command: Command) -> None:
 
 HANDLERS: Final[Handlers] = {
     CommandType.ACKNOWLEDGE: _acknowledge,
+    CommandType.UNACKNOWLEDGE: _hand_back,
     CommandType.START: _start,
     CommandType.ASSIGN: _assign,
+    CommandType.UNASSIGN: _unassign,
     CommandType.SET_PRIORITY: _set_priority,
     CommandType.NOTE: _note,
     CommandType.LINK: _link,

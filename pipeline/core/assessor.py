@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Final
 
-from pipeline.core import calling, communicate, sla
+from pipeline.core import calling, communicate, response, sla
 from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -136,6 +136,7 @@ class Assessor:
         if answered and path is not None and path is not escalator.path(policy, before):
             text = f"acknowledged as {before}, it is {incident.priority} now and needs somebody again"
             self.desk.step(draft, Step.UNACKNOWLEDGE, MACHINE, text)
+            response.forget_workaround(draft)
             incident.escalation.since_ms = draft.now_ms
         if incident.state in UNANSWERED_STATES:
             calling.begin(self.desk, draft)
@@ -235,6 +236,7 @@ class Assessor:
             impacts=summed(facts, incident.id),
             tickets=len(incident.tickets),
             merged_into=incident.merged_into,
+            actions=[asdict(each) for each in incident.corrective_actions if each.state == "open"],
         )
 
 

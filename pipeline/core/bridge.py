@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from pipeline.core import communicate, deadlines, ending
-from pipeline.core.commands import apply_command, encode_command, parse_command, remember
+from pipeline.core.commands import apply_command, encode_command, parse_command, passed_on, remember
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.identity import short_id
@@ -26,7 +26,7 @@ from pipeline.core.press import Press
 from pipeline.core.relations import Relations, add_up
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.core.topology import Topology
-from pipeline.models.command import Command, CommandType, Resolution, Target
+from pipeline.models.command import Command, CommandType, Resolution, Role, Target
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.incident import NAMED_MAX, Incident, IncidentChange, IncidentKind, incident_from_wire
 from pipeline.models.summary import SUMMARY_SCHEMA, Summary
@@ -231,6 +231,7 @@ class BridgeProcessor(Processor):
             command_id=f"{bridge.id}/{summary.incident_id}/link",
             type=CommandType.LINK_BRIDGE,
             actor=MACHINE,
+            role=Role.SYSTEM,
             target=Target(incident_id=summary.incident_id),
             bridge_id=bridge.id,
             note=bridge.title,
@@ -311,10 +312,7 @@ class BridgeProcessor(Processor):
         for member in bridge.members:
             summary = self._summaries.get(member)
             if summary is not None and summary.state in OPEN_STATES:
-                onward = command.model_copy(
-                    update={"command_id": f"{command.command_id}/{member}", "target": Target(incident_id=member)}
-                )
-                self._send(summary, onward, effects)
+                self._send(summary, passed_on(command, member), effects)
 
     # -- small things
 

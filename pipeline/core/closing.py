@@ -1,42 +1,85 @@
-"""Handlers of the end: resolve, reopen, close."""
+"""Handlers of the end: resolve, close, reopen, cancel."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from pipeline.core import ending
+from pipeline.core import ending, lifecycle
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
-from pipeline.core.handlers import Handlers, refuse, said
-from pipeline.models.command import Command, CommandType
+from pipeline.core.handlers import Handlers, needs, refuse, said
+from pipeline.core.lifecycle import Step
+from pipeline.models.command import Command, CommandType, Role
+
+_NO_PERSON: Final = frozenset({Role.SYSTEM, Role.SOURCE})
+"""Roles in which no person is there to be asked for more."""
+
+CANCEL_CODES: Final = frozenset({"false_alarm", "duplicate", "test"})
+"""Reasons of a cancellation that are its resolution code as well; any other has `CANCELLED_CODE`."""
+
+CANCELLED_CODE: Final = "cancelled"
 
 
 def _resolve(desk: Desk, draft: Draft, command: Command) -> None:
-    ending.resolve(desk, draft, command.actor, command.resolution)
+    excused = command.as_role == Role.SYSTEM
+    ending.resolve(desk, draft, command.actor, command.resolution, excused=excused)
 
 
 def _reopen(desk: Desk, draft: Draft, command: Command) -> None:
-    ending.reopen(desk, draft, command.actor, f"reopened by {command.actor}{said(command)}")
+    reason = command.reason or command.note
+    if not reason and command.as_role not in _NO_PERSON:
+        refuse(draft, command, "it lacks a reason", missing=["reason"])
+        return
+    ending.reopen(desk, draft, command.actor, f"reopened by {command.actor}" + (f": {reason}" if reason else ""))
 
 
 def _close(desk: Desk, draft: Draft, command: Command) -> None:
     """Close; a resolution that comes with it completes the record."""
-    resolution, incident = command.resolution, draft.incident
-    if resolution is not None and incident.resolution is not None:
-        incident.resolution |= resolution.model_dump(exclude_none=True)
-        if resolution.corrective_action:
-            text = f"corrective action: {resolution.corrective_action}"
-            draft.note("corrective_action", command.actor, text)
-    missing = [name for name in desk.policy(incident).closure.require if not (incident.resolution or {}).get(name)]
-    if missing:
-        refuse(draft, command, f"the {incident.domain} policy asks for {', '.join(missing)}", missing=missing)
+    incident, given = draft.incident, command.resolution
+    if lifecycle.advance(incident.state, Step.CLOSE) is None:
+        refuse(draft, command, f"the incident is {incident.state}")
         return
+    whole: dict[str, Any] = dict(incident.resolution or {})
+    if given is not None:
+        whole |= given.model_dump(exclude_none=True) | {"by": command.actor}
+    if command.as_role != Role.SYSTEM:
+        because = ending.unknown_code(desk, incident, given)
+        missing = ending.missing(desk, incident, whole)
+        if because is not None or missing:
+            refuse(draft, command, because or ending.asks_for(incident, missing), missing=missing)
+            return
+    if given is not None:
+        incident.resolution = whole
+        ending.keep_action(draft, command.actor, given)
     ending.close(desk, draft, command.actor, f"closed by {command.actor}{said(command)}")
+
+
+def _cancel(desk: Desk, draft: Draft, command: Command) -> None:
+    """It was none: a false alarm, a duplicate, a test. Whatever it had opened elsewhere is ended."""
+    if not needs(draft, command, "reason"):
+        return
+    incident, reason = draft.incident, command.reason or ""
+    word = reason.strip().lower().replace(" ", "_")
+    firing = incident.episodes_open
+    still = f"; {firing} alert{'s' if firing > 1 else ''} still on belong to no incident from here on" if firing else ""
+    text = f"cancelled by {command.actor}: {reason}{said(command)}{still}"
+    if not desk.step(draft, Step.CANCEL, command.actor, text):
+        return
+    incident.resolution = {
+        "code": word if word in CANCEL_CODES else CANCELLED_CODE,
+        "summary": reason,
+        "by": command.actor,
+    }
+    incident.closed_at_ms, incident.resolve_at_ms = draft.now_ms, None
+    incident.escalation.next_at_ms, incident.waiting = None, []
+    ending.end_tickets(draft, "told that it is cancelled")
+    ending.tell_restored(desk, draft, f"This was no incident: {reason}")
 
 
 HANDLERS: Final[Handlers] = {
     CommandType.RESOLVE: _resolve,
     CommandType.REOPEN: _reopen,
     CommandType.CLOSE: _close,
+    CommandType.CANCEL: _cancel,
 }
 """Which handler has which command."""

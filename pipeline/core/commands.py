@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice, zip_longest
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.core import adopt, answering, closing
+from pipeline.core import actions, adopt, answering, closing, waiting
+from pipeline.core.admission import admitted
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse
-from pipeline.models.command import Command, CommandType
+from pipeline.models.command import Command, CommandType, Role, Target
 from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.incident import IncidentChange
+from pipeline.models.incident import Incident, IncidentChange
 from pipeline.models.wire import to_json
 
 COMMANDS_REMEMBERED_MAX: Final = 100
@@ -22,7 +24,15 @@ _COMMAND: Final = TypeAdapter(Command)
 
 
 OUTLIVES_A_MERGE: Final = frozenset(
-    {CommandType.ACKNOWLEDGE, CommandType.START, CommandType.ASSIGN, CommandType.NOTE, CommandType.LINK}
+    {
+        CommandType.ACKNOWLEDGE,
+        CommandType.START,
+        CommandType.ASSIGN,
+        CommandType.NOTE,
+        CommandType.LINK,
+        CommandType.ADD_ACTION,
+        CommandType.COMPLETE_ACTION,
+    }
 )
 """What is asked of an incident that was merged meanwhile and is meant for the one that goes on: somebody answers a page
 that has the old id. To end what was merged, as a desk does that hears of the merge, ends nothing else."""
@@ -59,6 +69,25 @@ def aimed_at(command: Command, incident_id: str) -> Command:
     return command.model_copy(update={"target": target})
 
 
+def passed_on(command: Command, incident_id: str) -> Command:
+    """What a person asked of a bridge incident, and may, for one of its members: he is not asked for his role again."""
+    update = {
+        "command_id": f"{command.command_id}/{incident_id}",
+        "target": Target(incident_id=incident_id),
+        "role": Role.SYSTEM,
+        "expected_revision": None,
+        "if_state": None,
+    }
+    return command.model_copy(update=update)
+
+
+def remembered(one: Incident, other: Incident) -> list[str]:
+    """The newest command ids of two incidents, of each as many: for the one in which both go on."""
+    newest = zip_longest(reversed(one.commands), reversed(other.commands))
+    both = dict.fromkeys(each for pair in newest for each in pair if each is not None)
+    return list(islice(both, COMMANDS_REMEMBERED_MAX))[::-1]
+
+
 def remember(draft: Draft, command: Command) -> bool:
     """Note the command's id on the incident; False where it was applied before."""
     known = draft.incident.commands
@@ -69,9 +98,19 @@ def remember(draft: Draft, command: Command) -> bool:
     return True
 
 
-def apply_command(desk: Desk, draft: Draft, command: Command) -> None:
-    """Apply a command that concerns one incident alone. Merge and split concern several and are correlate's."""
-    handler = HANDLERS.get(command.type)
+def apply_command(desk: Desk, draft: Draft, command: Command, own: Handlers | None = None) -> None:
+    """Apply a command to the incident of the draft, or refuse it on the timeline.
+
+    Args:
+        desk: the incident desk.
+        draft: the incident's draft.
+        command: what is asked.
+        own: handlers of the stage that asks, for what concerns several incidents, which are its own.
+    """
+    draft.event_at_ms = command.at_ms
+    if not admitted(desk, draft, command):
+        return
+    handler = (own or HANDLERS).get(command.type) or HANDLERS.get(command.type)
     if handler is None:
         refuse(draft, command, "it cannot be done to this incident")
     else:
@@ -92,6 +131,8 @@ def _unlink_bridge(desk: Desk, draft: Draft, command: Command) -> None:
 
 HANDLERS: Final[Handlers] = {
     **answering.HANDLERS,
+    **waiting.HANDLERS,
+    **actions.HANDLERS,
     **closing.HANDLERS,
     **adopt.HANDLERS,
     CommandType.LINK_BRIDGE: _link_bridge,

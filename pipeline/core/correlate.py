@@ -19,6 +19,7 @@ from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, L
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
+from pipeline.core.handlers import Handlers
 from pipeline.core.identity import short_id
 from pipeline.core.matcher import Match
 from pipeline.core.step import Effects, Output, Record, dead_letter
@@ -59,6 +60,11 @@ class CorrelateProcessor(CorrelateLate):
         super().__init__(desk, topology, resolve, rules)
         self._enrich = enrich
         self._resolve_name = resolve
+        self._own: Handlers = {
+            CommandType.MERGE: lambda _, draft, command: self._merge(draft, command),
+            CommandType.SPLIT: lambda _, draft, command: self._split(draft, command),
+            CommandType.ADOPT_POLICY: lambda _, draft, command: self._adopt(draft, command),
+        }
 
     # -- records
 
@@ -253,6 +259,7 @@ class CorrelateProcessor(CorrelateLate):
     # -- commands
 
     def _command(self, command: Command, effects: Effects) -> None:
+        self._event_at_ms = command.at_ms
         self._named_by_person(command.target, effects)
         incident = self._target(command)
         if command.target.bridge and incident.bridge_id is not None:
@@ -263,14 +270,7 @@ class CorrelateProcessor(CorrelateLate):
         if not remember(draft, command):
             self._forget_empty(draft)
             return
-        if command.type == CommandType.MERGE:
-            self._merge(draft, command)
-        elif command.type == CommandType.SPLIT:
-            self._split(draft, command)
-        elif command.type == CommandType.ADOPT_POLICY:
-            self._adopt(draft, command)
-        else:
-            apply_command(self._desk, draft, command)
+        apply_command(self._desk, draft, command, self._own)
 
     def _adopt(self, draft: Draft, command: Command) -> None:
         """Go by the pack in force: its members are counted anew, and its priority may fall as well as rise."""

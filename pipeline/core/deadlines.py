@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.core import calling, ending, lifecycle, sla
 from pipeline.core.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.draft import Draft
-from pipeline.models.incident import Incident
+from pipeline.models.incident import Incident, IncidentChange
 
 
 def deadline_ms(desk: Desk, incident: Incident) -> int | None:
@@ -13,7 +13,9 @@ def deadline_ms(desk: Desk, incident: Incident) -> int | None:
     if incident.state in lifecycle.ENDED_STATES:
         return None
     if incident.resolved_at_ms is not None:
-        return incident.resolved_at_ms + desk.policy(incident).closure.close_after_minutes * MINUTE_MS
+        window_ms = desk.policy(incident).closure.of("close_after_minutes", incident.priority) * MINUTE_MS
+        ends_ms = incident.resolved_at_ms + window_ms
+        return ends_ms if incident.remind_at_ms is None else incident.remind_at_ms
     dues = [incident.escalation.next_at_ms, incident.resolve_at_ms]
     for clock in incident.clocks.values():
         if clock.met_at_ms is None and clock.breached_at_ms is None:
@@ -25,9 +27,24 @@ def on_deadline(desk: Desk, draft: Draft) -> None:
     """Do what is due."""
     incident = draft.incident
     if incident.resolved_at_ms is not None:
-        ending.close(desk, draft, MACHINE, "closed: nobody objected to the resolution")
+        _close_or_remind(desk, draft)
         return
     calling.escalate(desk, draft)
     sla.run_clocks(desk, draft)
     if incident.resolve_at_ms is not None and incident.resolve_at_ms <= draft.now_ms:
         ending.resolve(desk, draft, MACHINE, None)
+
+
+def _close_or_remind(desk: Desk, draft: Draft) -> None:
+    """The time for objections is over. What must be documented first stays, and its owner is reminded."""
+    incident = draft.incident
+    closure = desk.policy(incident).closure
+    waits = closure.of("close_undocumented", incident.priority) == "never"
+    if not waits or ending.is_documented(desk, incident):
+        ending.close(desk, draft, MACHINE, "closed: nobody objected to the resolution")
+        return
+    incident.remind_at_ms = draft.now_ms + closure.remind_minutes * MINUTE_MS
+    who = incident.assignee or incident.owner or "nobody"
+    lacks = ending.missing(desk, incident, incident.resolution or {}) or ["code", "summary"]
+    text = f"not closed, as nobody has said how it ended: {who} is to record {', '.join(lacks)}"
+    draft.note("remind", MACHINE, text, IncidentChange.UPDATED, owner=incident.assignee or incident.owner)

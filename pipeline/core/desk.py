@@ -114,6 +114,7 @@ class Desk:
         if after is None:
             draft.note(f"refused_{step}", actor, f"{step} changes nothing: the incident is {incident.state}")
             return False
-        incident.state = after
+        asked_ms = draft.now_ms if actor == MACHINE else draft.asked_at_ms
+        lifecycle.move(incident, step, after, draft.now_ms, asked_ms)
         draft.note(step, actor, text, _STEP_CHANGE[step])
         return True

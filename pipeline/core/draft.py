@@ -38,6 +38,11 @@ class Draft:
     def __post_init__(self) -> None:
         self._seen = _audited(self.incident)
 
+    @property
+    def asked_at_ms(self) -> int:
+        """When what the record asks for was asked, by its sender's clock, of which the future is not believed."""
+        return self.now_ms if self.event_at_ms is None else min(self.event_at_ms, self.now_ms)
+
     def note(self, action: str, actor: str, text: str, change: IncidentChange | None = None, **facts: Any) -> None:
         """Put an action on the record, with what it has changed of the incident since the one before."""
         entry = TimelineEntry(

@@ -1,72 +1,133 @@
-"""The end of an incident: resolved, reopened, closed; what each asks for and leads to."""
+"""The end of an incident: resolved, documented, reopened, closed; what each asks for and leads to."""
 
 from __future__ import annotations
 
-from pipeline.core import calling, communicate, sla
+from typing import Any
+
+from pipeline.core import actions, calling, communicate, response, sla
 from pipeline.core.calendars import next_business_day
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import Step
+from pipeline.models.closure import WORKAROUND_OR_FIX
 from pipeline.models.command import Resolution
 from pipeline.models.incident import Incident, IncidentChange, IncidentKind, IncidentState
 from pipeline.models.incident_parts import ProblemReview
 
 
-def resolve(desk: Desk, draft: Draft, actor: str, resolution: Resolution | None) -> bool:
-    """Service is restored: clocks stop, every linked ticket is told, a problem review is owed where policy says."""
+def resolve(desk: Desk, draft: Draft, actor: str, resolution: Resolution | None, *, excused: bool = False) -> bool:
+    """Service is restored: clocks stop, every linked ticket is told, a problem review is owed where policy says.
+
+    Args:
+        desk: the incident desk.
+        draft: the incident's draft.
+        actor: who resolves it.
+        resolution: how; None: nobody knows yet.
+        excused: the policy's demands do not hold, as they do not for what the machine itself finds.
+    """
     incident = draft.incident
-    if incident.state == IncidentState.RESOLVED and actor != MACHINE and resolution is not None:
-        return _complete(desk, draft, actor, resolution)
-    missing = _missing(desk, incident, actor, resolution)
-    if missing:
-        text = f"not resolved: the {incident.domain} policy asks for {', '.join(missing)}"
-        draft.note("refused_resolve", actor, text, missing=missing)
+    documents = incident.state == IncidentState.RESOLVED and actor != MACHINE and resolution is not None
+    if documents and (by := (incident.resolution or {}).get("by")) != MACHINE:
+        draft.note("refused_resolve", actor, f"resolve changes nothing: it was resolved by {by}")
         return False
+    if not (excused or actor == MACHINE) and _refused(desk, draft, actor, resolution):
+        return False
+    if documents and resolution is not None:
+        text = f"resolution recorded by {actor}: {resolution.summary}"
+        draft.note("resolution", actor, text, IncidentChange.UPDATED)
+        _document(draft, actor, resolution)
+        incident.remind_at_ms = None
+        return True
     said = resolution.summary if resolution else "all alerts are clear"
     if not desk.step(draft, Step.RESOLVE, actor, f"resolved by {actor}: {said}"):
         return False
-    incident.resolved_at_ms, incident.resolve_at_ms = draft.now_ms, None
-    _document(desk, draft, actor, resolution or Resolution(code="cleared", summary=said))
+    incident.resolved_at_ms, incident.resolve_at_ms, incident.waiting = draft.now_ms, None, []
+    _document(draft, actor, resolution or Resolution(code="cleared", summary=said))
     sla.meet(draft, "response")
     sla.meet(draft, "resolution")
     incident.escalation.next_at_ms = None
-    for ticket in incident.tickets:
-        if ticket.state != "resolved":
-            ticket.state = "resolved"
-            draft.note("ticket", MACHINE, f"ticket {ticket.id}: told that it is resolved", ticket=ticket.id)
-    communicate.tell(desk, draft, "resolved", f"Service is restored: {said}")
+    end_tickets(draft, "told that it is resolved")
+    tell_restored(desk, draft, f"Service is restored: {said}")
     _owe_review(desk, draft)
     return True
 
 
-def _complete(desk: Desk, draft: Draft, actor: str, resolution: Resolution) -> bool:
-    """A person documents what the alerts had resolved by themselves."""
-    by = (draft.incident.resolution or {}).get("by")
-    if by != MACHINE:
-        draft.note("refused_resolve", actor, f"resolve changes nothing: it was resolved by {by}")
-        return False
-    draft.note("resolution", actor, f"resolution recorded by {actor}: {resolution.summary}", IncidentChange.UPDATED)
-    _document(desk, draft, actor, resolution)
-    return True
+def _refused(desk: Desk, draft: Draft, actor: str, resolution: Resolution | None) -> bool:
+    """Whether a person's resolve lacks what the policy asks for, which is on the timeline then."""
+    incident = draft.incident
+    lacks = missing(desk, incident, resolution.model_dump() if resolution else {})
+    because = unknown_code(desk, incident, resolution) or (asks_for(incident, lacks) if lacks else None)
+    if because is not None:
+        draft.note("refused_resolve", actor, f"resolve changes nothing: {because}", missing=lacks)
+    return because is not None
 
 
-def _document(desk: Desk, draft: Draft, actor: str, resolution: Resolution) -> None:
-    draft.incident.resolution = {
+def missing(desk: Desk, incident: Incident, given: dict[str, Any]) -> list[str]:
+    """What the policy asks of a resolution for this priority, and is neither in it nor on the incident."""
+    known = given | {name: given.get(name) or value for name, value in _known(incident).items()}
+    known[WORKAROUND_OR_FIX] = known.get("workaround") or known.get("fix")
+    required = desk.policy(incident).closure.of("require", incident.priority)
+    return [name for name in required if not known.get(name)]
+
+
+def _known(incident: Incident) -> dict[str, Any]:
+    """Fields of a resolution that the incident has on record already."""
+    found = incident.corrective_actions
+    return {"workaround": incident.workaround, "corrective_action": found[0].text if found else None}
+
+
+def asks_for(incident: Incident, lacks: list[str]) -> str:
+    """The words for what is missing."""
+    return f"the {incident.domain} policy asks for {', '.join(lacks)}"
+
+
+def unknown_code(desk: Desk, incident: Incident, resolution: Resolution | None) -> str | None:
+    """Why the resolution's code is none of the policy's; None: it is, or any will do."""
+    codes = desk.policy(incident).closure.codes
+    if resolution is None or codes is None or resolution.code in codes:
+        return None
+    return f"code {resolution.code} is not one of {', '.join(codes)}"
+
+
+def is_documented(desk: Desk, incident: Incident) -> bool:
+    """Whether a person has said how it ended, and all that the policy asks for."""
+    resolution = incident.resolution or {}
+    return resolution.get("by") != MACHINE and not missing(desk, incident, resolution)
+
+
+def end_tickets(draft: Draft, told: str) -> None:
+    """Tell every linked ticket that is open that it is over."""
+    for ticket in draft.incident.tickets:
+        if ticket.state != "resolved":
+            ticket.state = "resolved"
+            draft.note("ticket", MACHINE, f"ticket {ticket.id}: {told}", ticket=ticket.id)
+
+
+def tell_restored(desk: Desk, draft: Draft, text: str) -> None:
+    """Tell the outside that it is over."""
+    communicate.tell(desk, draft, "resolved", text)
+
+
+def _document(draft: Draft, actor: str, resolution: Resolution) -> None:
+    incident = draft.incident
+    incident.resolution = {
         "code": resolution.code,
         "summary": resolution.summary,
         "by": actor,
         "cause": resolution.cause,
         "corrective_action": resolution.corrective_action,
+        "fix": resolution.fix,
+        "workaround": resolution.workaround or incident.workaround,
     }
-    if resolution.corrective_action:
-        draft.note("corrective_action", actor, f"corrective action: {resolution.corrective_action}")
+    keep_action(draft, actor, resolution)
 
 
-def _missing(desk: Desk, incident: Incident, actor: str, resolution: Resolution | None) -> list[str]:
-    """Fields that a person's resolve must bring and does not."""
-    required = desk.policy(incident).closure.require if actor != MACHINE else ()
-    given = resolution.model_dump() if resolution else {}
-    return [name for name in required if not given.get(name)]
+def keep_action(draft: Draft, actor: str, resolution: Resolution) -> None:
+    """What a resolution promises is an open corrective action, once."""
+    incident, text = draft.incident, resolution.corrective_action
+    if text and all(each.text != text for each in incident.corrective_actions):
+        action_id = f"{incident.id}/{len(incident.corrective_actions) + 1}"
+        actions.open_action(draft, actor, action_id, text, incident.assignee or incident.owner)
 
 
 def _owe_review(desk: Desk, draft: Draft) -> None:
@@ -86,13 +147,12 @@ def reopen(desk: Desk, draft: Draft, actor: str, text: str) -> bool:
         return False
     incident = draft.incident
     incident.reopened += 1
-    incident.resolved_at_ms = incident.resolution = incident.acknowledged_at_ms = None
+    incident.resolved_at_ms = incident.resolution = incident.acknowledged_at_ms = incident.remind_at_ms = None
     incident.escalation.since_ms = draft.now_ms
     for ticket in incident.tickets:
         ticket.state = "open"
-    resolution = incident.clocks.get("resolution")
-    if resolution is not None:
-        resolution.met_at_ms = None
+    response.forget_workaround(draft)
+    sla.run_on(draft, "resolution")
     communicate.tell(desk, draft, "investigating", f"{incident.title}: the problem has come back")
     if incident.kind == IncidentKind.INCIDENT:
         calling.begin(desk, draft)
@@ -103,5 +163,5 @@ def close(desk: Desk, draft: Draft, actor: str, text: str) -> bool:
     """The record is complete."""
     if not desk.step(draft, Step.CLOSE, actor, text):
         return False
-    draft.incident.closed_at_ms = draft.now_ms
+    draft.incident.closed_at_ms, draft.incident.remind_at_ms = draft.now_ms, None
     return True

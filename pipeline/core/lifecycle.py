@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from pipeline.models.incident import Incident
 from pipeline.models.incident import IncidentState as S
 
 
@@ -87,6 +88,28 @@ TRANSITIONS: Final = _table()
 def advance(state: str, step: Step) -> S | None:
     """The state after a step, or None where the step means nothing in this state."""
     return TRANSITIONS.get((state, step))
+
+
+def move(incident: Incident, step: Step, after: S, now_ms: int, asked_ms: int) -> None:
+    """Put an incident into the state that a step leads to, and account for the time that it spent in the one before.
+
+    Args:
+        incident: in the state before.
+        step: taken.
+        after: as `advance` answered.
+        now_ms: stream time.
+        asked_ms: when the step was asked for, by the clock of who asked.
+    """
+    before, since_ms = incident.state, incident.state_since_ms or incident.detected_at_ms
+    incident.time_in[str(before)] = incident.time_in.get(before, 0) + max(0, now_ms - since_ms)
+    incident.state, incident.state_since_ms = after, max(now_ms, since_ms)
+    incident.last_step_at_ms[step.value] = asked_ms
+    if after not in WAITING_STATES:
+        incident.waiting_for = incident.waiting_since_ms = None
+        return
+    incident.waiting_for = after.removeprefix("waiting_")
+    if before not in WAITING_STATES:
+        incident.waiting_since_ms = now_ms
 
 
 def diagram() -> str:

@@ -211,7 +211,7 @@ class Matcher:
         one whose condition comes back, or about which people still report.
         """
         if incident.state not in OPEN_STATES:
-            reopen_ms = self.desk.policy(incident).closure.reopen_minutes * MINUTE_MS
+            reopen_ms = self.desk.policy(incident).closure.of("reopen_minutes", incident.priority) * MINUTE_MS
             recent = incident.resolved_at_ms is not None and now_ms - incident.resolved_at_ms <= reopen_ms
             if not (recent and (same or episode.feed_class == FeedClass.DESK)):
                 return WhyNot.RESOLVED

@@ -19,10 +19,10 @@ from pipeline.models.delivery import ParkReason, delivery_id
 
 OUTBOX_SCHEMA: Final = 1
 
-MILESTONES: Final = frozenset({"opened", "resolved", "reopened", "closed", "merged"})
+MILESTONES: Final = frozenset({"opened", "resolved", "reopened", "closed", "merged", "cancelled"})
 """Changes that a sink must hear of one by one: downstream tickets open and close on them."""
 
-FINAL_STATES: Final = ("closed", "merged")
+FINAL_STATES: Final = ("closed", "merged", "cancelled")
 """States after which an incident says nothing more, so its outbox ends once it is empty."""
 
 # 80 bodies of at most 20 kB, doubled at worst by JSON escapes, stay under a state record's 4 MiB. An incident

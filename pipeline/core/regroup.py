@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.core.actions import CORRECTIVE_ACTIONS_MAX
 from pipeline.core.book import Book
+from pipeline.core.commands import remembered
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
+from pipeline.core.response import LINKS_MAX
+from pipeline.core.waiting import WAITS_MAX
 from pipeline.models.command import Command
 from pipeline.models.decision import Reason
-from pipeline.models.incident import ABSORBED_MAX, IncidentChange
+from pipeline.models.incident import ABSORBED_MAX, Incident, IncidentChange
 from pipeline.models.member import Member
 
 
@@ -38,6 +42,7 @@ def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command:
     book.absorb(survivor)
     receiver.note("merge", command.actor, f"took in {loser.id}: {loser.title}", IncidentChange.MERGED)
     survivor.tickets.extend(loser.tickets)
+    _carry_over(loser, survivor)
     survivor.opened_at_ms = min(survivor.opened_at_ms, loser.opened_at_ms)
     survivor.news_at_ms = max(survivor.news_at_ms, loser.news_at_ms)
     return _move(book, draft, receiver, book.members_of(loser.id))
@@ -63,6 +68,7 @@ def split(book: Book, draft: Draft, receiver: Draft, moving: list[Member], comma
     """
     old, new = draft.incident, receiver.incident
     new.opened_at_ms = min(member.event_at_ms for member in moving)
+    new.commands = list(old.commands)  # of what was asked by ticket or episode some may be repeated
     names = {member.episode_id for member in moving}
     new.tickets = [ticket for ticket in old.tickets if ticket.episode_id in names]
     old.tickets = [ticket for ticket in old.tickets if ticket.episode_id not in names]
@@ -90,6 +96,7 @@ def transfer(book: Book, giver: Draft, receiver: Draft, member: Member, because:
         The episodes whose records changed.
     """
     old, new = giver.incident, receiver.incident
+    new.commands = remembered(old, new)
     new.tickets.extend(ticket for ticket in old.tickets if ticket.episode_id == member.episode_id)
     old.tickets = [ticket for ticket in old.tickets if ticket.episode_id != member.episode_id]
     new.opened_at_ms = min(new.opened_at_ms, member.event_at_ms)
@@ -100,6 +107,18 @@ def transfer(book: Book, giver: Draft, receiver: Draft, member: Member, because:
     text = f"joined from {old.id}, looked at again: {member.summary}"
     receiver.note("join", MACHINE, text, IncidentChange.UPDATED, **facts, **because)
     return _move(book, giver, receiver, [member])
+
+
+def _carry_over(loser: Incident, survivor: Incident) -> None:
+    """What is owed and awaited goes on in the incident that goes on, and what was asked is not done twice there."""
+    survivor.commands = remembered(loser, survivor)
+    linked = {(each["kind"], each["id"]) for each in survivor.links}
+    survivor.links += [each for each in loser.links if (each["kind"], each["id"]) not in linked]
+    survivor.waiting = [*loser.waiting, *survivor.waiting][-WAITS_MAX:]
+    known = {each.id for each in survivor.corrective_actions}
+    survivor.corrective_actions += [each for each in loser.corrective_actions if each.id not in known]
+    del survivor.links[LINKS_MAX:], survivor.corrective_actions[CORRECTIVE_ACTIONS_MAX:]
+    loser.waiting = []
 
 
 def _move(book: Book, giver: Draft, receiver: Draft, moving: list[Member]) -> list[str]:

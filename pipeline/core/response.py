@@ -1,50 +1,79 @@
-"""The response: somebody acknowledges, starts, is assigned, links records elsewhere."""
+"""The response: somebody acknowledges, starts, is assigned, links records elsewhere; or hands the incident back."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import sla
+from pipeline.core import calling, sla
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import Step
-from pipeline.models.command import Link
-from pipeline.models.incident import IncidentChange
+from pipeline.models.command import CommandType, Link
+from pipeline.models.incident import Incident, IncidentChange, IncidentKind
 
 LINKS_MAX: Final = 50
 """Records elsewhere that one incident names: more than any has, and bounds the record."""
 
 
-def acknowledge(desk: Desk, draft: Draft, actor: str, note: str | None = None) -> None:
+def answered(draft: Draft) -> None:
     """Somebody has it: the response clock is met and escalation stops."""
+    incident = draft.incident
+    incident.acknowledged_at_ms = incident.acknowledged_at_ms or draft.now_ms
+    sla.meet(draft, "response")
+    incident.escalation.next_at_ms = None
+
+
+def acknowledge(desk: Desk, draft: Draft, actor: str, note: str | None = None) -> None:
+    """Somebody has it."""
     text = f"{actor} acknowledged" + (f": {note}" if note else "")
     if desk.step(draft, Step.ACKNOWLEDGE, actor, text):
-        incident = draft.incident
-        incident.acknowledged_at_ms = incident.acknowledged_at_ms or draft.now_ms
-        sla.meet(draft, "response")
-        incident.escalation.next_at_ms = None
+        answered(draft)
 
 
 def start(desk: Desk, draft: Draft, actor: str, note: str | None = None) -> None:
     """Work has begun; that acknowledges as well."""
     if desk.step(draft, Step.START, actor, f"{actor} works on it" + (f": {note}" if note else "")):
-        incident = draft.incident
-        incident.acknowledged_at_ms = incident.acknowledged_at_ms or draft.now_ms
-        sla.meet(draft, "response")
-        incident.escalation.next_at_ms = None
+        answered(draft)
 
 
-def assign(desk: Desk, draft: Draft, actor: str, assignee: str) -> None:
-    """Give it to somebody."""
-    draft.incident.assignee = assignee
-    draft.note("assign", actor, f"assigned to {assignee}", IncidentChange.ASSIGNED)
+def forget_workaround(draft: Draft) -> None:
+    """The service is not restored after all: the clock runs on. What the workaround was is on the timeline."""
+    incident = draft.incident
+    if incident.mitigated_at_ms is not None:
+        incident.mitigated_at_ms = incident.workaround = None
+        sla.run_on(draft, "resolution")
+
+
+def hand_back(desk: Desk, draft: Draft, actor: str, text: str) -> None:
+    """Nobody has it any more: people are called again, from the first level."""
+    if not desk.step(draft, Step.UNACKNOWLEDGE, actor, text):
+        return
+    forget_workaround(draft)
+    draft.incident.escalation.since_ms = draft.now_ms
+    if draft.incident.kind == IncidentKind.INCIDENT:
+        calling.begin(desk, draft)
+
+
+def assign(desk: Desk, draft: Draft, actor: str, assignee: str | None) -> None:
+    """Give it to somebody; to nobody, where there is no assignee."""
+    incident = draft.incident
+    before, incident.assignee = incident.assignee, assignee
+    incident.last_step_at_ms[CommandType.ASSIGN.value] = draft.asked_at_ms
+    text = f"assigned to {assignee}" if assignee else f"no longer assigned to {before}"
+    draft.note("assign" if assignee else "unassign", actor, text, IncidentChange.ASSIGNED)
+
+
+def too_many_links(incident: Incident, kind: str, link_id: str) -> bool:
+    """Whether the incident cannot take one more link, and this would be one."""
+    links = incident.links
+    return len(links) >= LINKS_MAX and all((each["kind"], each["id"]) != (kind, link_id) for each in links)
 
 
 def link(desk: Desk, draft: Draft, actor: str, link: Link) -> None:
     """Attach a record elsewhere, or bring its state up to date."""
     links = draft.incident.links
     known = next((each for each in links if (each["kind"], each["id"]) == (link.kind, link.id)), None)
-    if known is None and len(links) >= LINKS_MAX:
+    if too_many_links(draft.incident, link.kind, link.id):
         draft.note("refused_link", actor, f"link changes nothing: the incident has {LINKS_MAX} links already")
         return
     if known is None:

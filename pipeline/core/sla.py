@@ -37,6 +37,13 @@ def run_clocks(desk: Desk, draft: Draft) -> None:
             draft.note("sla_breached", MACHINE, text, IncidentChange.SLA_BREACHED, clock=name)
 
 
+def run_on(draft: Draft, name: str) -> None:
+    """What a clock waits for had happened, and has turned out not to hold."""
+    clock = draft.incident.clocks.get(name)
+    if clock is not None:
+        clock.met_at_ms = None
+
+
 def meet(draft: Draft, name: str) -> None:
     """What a clock waits for has happened."""
     clock = draft.incident.clocks.get(name)

@@ -88,11 +88,21 @@ class Target(Wire):
 
 
 class Resolution(Wire):
-    """How it ended, asked for at resolution and closure."""
+    """How it ended, asked for at resolution and closure.
+
+    Attributes:
+        code: one word for it; a pack may have a list (`pipeline.models.closure`).
+        summary: what was done, in a sentence or two.
+        cause: why it happened, as far as anybody knows.
+        fix, workaround: what removed the cause, or what restored the service without it.
+        corrective_action: what will keep it from coming back; is kept as an open corrective action.
+    """
 
     code: str = Field(max_length=64)
     summary: str = Field(max_length=4_000)
     cause: str | None = Field(default=None, max_length=4_000)
+    fix: str | None = Field(default=None, max_length=4_000)
+    workaround: str | None = Field(default=None, max_length=4_000)
     corrective_action: str | None = Field(default=None, max_length=4_000)
 
 

@@ -15,11 +15,13 @@ from typing import Any, Final
 from pipeline.models.incident_parts import (
     Clock,
     Communication,
+    CorrectiveAction,
     Escalation,
     Page,
     ProblemReview,
     Suspect,
     TicketLink,
+    Waiting,
 )
 
 INCIDENT_SCHEMA: Final = 1
@@ -128,6 +130,18 @@ class Incident:
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
         news_at_ms: when an episode last joined or changed; what the correlation window counts from.
         resolve_at_ms: when a quiet incident will count as resolved.
+        closed_at_ms: when it was closed or cancelled.
+        state_since_ms: since when it is in its state; 0: since it was detected.
+        time_in: state -> milliseconds spent in it before ``state_since_ms``. Of an ended incident they add up to its
+            age, to the millisecond.
+        last_step_at_ms: step of the life of an incident, or command that sets a value -> when it was last taken, by
+            the clock of who asked for it.
+        waiting: whom it waits for, the newest last; several at a time may be.
+        waiting_for: of those the one that its state is about; ``waiting_since_ms``: since when it waits for anybody.
+        mitigated_at_ms: when a workaround restored the service; None: none did, or it did not hold.
+        workaround: what restored it.
+        corrective_actions: what is to be done, and what was, so that it does not come back.
+        remind_at_ms: when its owner is next reminded that it is not documented.
     """
 
     id: str
@@ -192,6 +206,16 @@ class Incident:
     chronic: dict[str, Any] | None = None
     commands: list[str] = field(default_factory=list)
     chain: str = ""
+    state_since_ms: int = 0
+    time_in: dict[str, int] = field(default_factory=dict)
+    last_step_at_ms: dict[str, int] = field(default_factory=dict)
+    waiting: list[Waiting] = field(default_factory=list)
+    waiting_for: str | None = None
+    waiting_since_ms: int | None = None
+    mitigated_at_ms: int | None = None
+    workaround: str | None = None
+    corrective_actions: list[CorrectiveAction] = field(default_factory=list)
+    remind_at_ms: int | None = None
     schema: int = INCIDENT_SCHEMA
 
 
@@ -203,6 +227,7 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     """
     if document.get("schema") != INCIDENT_SCHEMA:
         raise ValueError(f"incident schema {document.get('schema')!r}, this release reads {INCIDENT_SCHEMA}")
+    document.setdefault("state_since_ms", document.get("updated_at_ms", 0))  # what was before is not known
     for name, make in _SINCE.items():
         if name not in document:  # an older release knew of no such thing
             document[name] = make()
@@ -217,6 +242,8 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     document["communications"] = [Communication(**each) for each in document["communications"]]
     if document["problem_review"] is not None:
         document["problem_review"] = ProblemReview(**document["problem_review"])
+    document["waiting"] = [Waiting(**each) for each in document["waiting"]]
+    document["corrective_actions"] = [CorrectiveAction(**each) for each in document["corrective_actions"]]
     incident = Incident.__new__(Incident)  # fifty arguments by name take four times as long
     for name in _INCIDENT_FIELDS:
         setattr(incident, name, document[name])

@@ -56,6 +56,51 @@ class TicketLink:
 
 
 @dataclass(slots=True, kw_only=True)
+class Waiting:
+    """Somebody outside has the ball.
+
+    Attributes:
+        kind: whom the incident waits for: ``customer``, ``vendor``, ``provider``.
+        since_ms: when somebody said so.
+        by: who said so.
+        link_kind: what ``id`` names, as on the incident's links: their case, their ticket.
+        id: of that record; None: there is none.
+        state: of that record there, as last heard; None: never.
+    """
+
+    kind: str
+    since_ms: int
+    by: str
+    link_kind: str | None = None
+    id: str | None = None
+    state: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class CorrectiveAction:
+    """What keeps it from coming back, or fixes what a workaround stands in for.
+
+    Attributes:
+        id: unique on the incident.
+        text: what is to be done.
+        owner: who does it; None: nobody said so.
+        due_date: the day by which; None: none was agreed.
+        state: ``open`` or ``done``.
+        opened_by, opened_at_ms, done_by, done_at_ms: who and when.
+    """
+
+    id: str
+    text: str
+    opened_by: str
+    opened_at_ms: int
+    owner: str | None = None
+    due_date: str | None = None
+    state: str = "open"
+    done_by: str | None = None
+    done_at_ms: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Clock:
     """One service level clock: when it is due, when it was met, when it was breached.
 

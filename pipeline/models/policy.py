@@ -24,6 +24,7 @@ from pipeline.models.major import MajorIncidentRule
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.own_scale import by_own_scale
+from pipeline.models.permissions import Permissions
 from pipeline.models.scales import PRIORITIES_DEFAULT, PRIORITIES_MAX, Category, ImpactRule, UrgencyRule
 from pipeline.models.taxonomy import CATEGORIES_DEFAULT
 
@@ -48,6 +49,7 @@ class DomainPolicy(Frozen):
         matrix: urgency level -> impact level -> priority.
         users_per_report: each distinct reporter stands for this many affected users, as most people do not
             report; capped by the service's population.
+        permissions: who may give which command, where that is another than by default.
         version: for people; recorded on each incident that was opened under it, with a digest of the content.
     """
 
@@ -92,6 +94,7 @@ class DomainPolicy(Frozen):
     )
     major_incident: MajorIncidentRule = MajorIncidentRule(users_at_least=5_000)
     closure: Closure = Closure()
+    permissions: Permissions = Field(default_factory=dict)
     communication: CommunicationRules = CommunicationRules()
     chronic: ChronicRule = ChronicRule()
     users_per_report: int = Field(default=50, gt=0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 SUMMARY_SCHEMA: Final = 2
 
@@ -20,6 +20,7 @@ class Summary:
             than `pipeline.models.incident.NAMED_MAX` the rest is one impact, so that the sum is that of all.
         depends: references within reach of the incident's entities, for relating incidents; likewise.
         suspects: the first, where there is one.
+        actions: corrective actions that are open, as on the incident: of one that ended they are still owed.
         merged_into: the incident that took its members in.
         revision: of the incident; ``at_ms`` and ``received_at_ms`` are its times.
     """
@@ -41,6 +42,7 @@ class Summary:
     impacts: dict[str, tuple[str, int, float]]
     tickets: int
     merged_into: str | None = None
+    actions: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SUMMARY_SCHEMA
     revision: int = 0
     at_ms: int = 0
