@@ -1,4 +1,4 @@
-"""Handlers of the response: acknowledge, hand back, start, assign, set the priority, note, link, escalate."""
+"""Handlers of the response: acknowledge, hand back, start, assign, set the priority, note, link."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.core import calling, response, sla, waiting
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse, said
-from pipeline.core.lifecycle import UNANSWERED_STATES, Step
+from pipeline.core.lifecycle import UNANSWERED_STATES
 from pipeline.models.command import Command, CommandType
 from pipeline.models.incident import IncidentChange, IncidentKind
 
@@ -53,11 +53,6 @@ def _link(desk: Desk, draft: Draft, command: Command) -> None:
         waiting.heard(desk, draft, command.link)
 
 
-def _escalate(desk: Desk, draft: Draft, command: Command) -> None:
-    if desk.step(draft, Step.ESCALATE, command.actor, f"{command.actor} escalated: {command.reason or command.note}"):
-        calling.begin(desk, draft)
-
-
 def _set_priority(desk: Desk, draft: Draft, command: Command) -> None:
     if not needs(draft, command, "priority"):
         return
@@ -71,7 +66,7 @@ def _set_priority(desk: Desk, draft: Draft, command: Command) -> None:
     draft.note("priority", actor, f"priority set from {before} to {priority} by {actor}", IncidentChange.UPDATED)
     sla.set_clocks(desk, draft)
     if incident.kind == IncidentKind.INCIDENT and incident.state in UNANSWERED_STATES:
-        calling.begin(desk, draft)
+        calling.priority_changed(desk, draft, before)
 
 
 HANDLERS: Final[Handlers] = {
@@ -83,6 +78,5 @@ HANDLERS: Final[Handlers] = {
     CommandType.SET_PRIORITY: _set_priority,
     CommandType.NOTE: _note,
     CommandType.LINK: _link,
-    CommandType.ESCALATE: _escalate,
 }
 """Which handler has which command."""

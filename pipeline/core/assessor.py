@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Final
 
-from pipeline.core import calling, communicate, response, sla
+from pipeline.core import calling, communicate, engaging, response, sla
 from pipeline.core.changes import Recent
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.habits import chronic_words
 from pipeline.core.impacts import Impact, total
-from pipeline.core.lifecycle import ANSWERED_STATES, OPEN_STATES, UNANSWERED_STATES, Step
+from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
 from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.tally import Tally
@@ -22,7 +22,7 @@ from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.episode import EpisodeEvent
 from pipeline.models.incident import NAMED_MAX, Incident, IncidentChange, IncidentState
-from pipeline.models.incident_parts import Suspect, TicketLink
+from pipeline.models.incident_parts import TicketLink
 from pipeline.models.member import Member
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
 from pipeline.models.summary import Summary
@@ -123,23 +123,11 @@ class Assessor:
             sla.set_clocks(self.desk, draft)
             if incident.state in OPEN_STATES:  # late reports may raise what is restored already
                 communicate.tell(self.desk, draft, "investigating", f"We are investigating: {incident.title}")
-            self._call_again(draft, before)
+            if calling.priority_changed(self.desk, draft, before):
+                response.forget_workaround(draft)
         if incident.state != IncidentState.RESOLVED:
             self._identify(draft, tally)
-
-    def _call_again(self, draft: Draft, before: str) -> None:
-        """A higher priority escalates anew; one that was acknowledged as something lesser needs somebody again."""
-        incident = draft.incident
-        escalator, policy = self.desk.escalator, self.desk.policy(incident)
-        path = escalator.path(policy, incident.priority)
-        answered = incident.state in ANSWERED_STATES
-        if answered and path is not None and path is not escalator.path(policy, before):
-            text = f"acknowledged as {before}, it is {incident.priority} now and needs somebody again"
-            self.desk.step(draft, Step.UNACKNOWLEDGE, MACHINE, text)
-            response.forget_workaround(draft)
-            incident.escalation.since_ms = draft.now_ms
-        if incident.state in UNANSWERED_STATES:
-            calling.begin(self.desk, draft)
+            engaging.watch_quiet(draft, tally)
 
     def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy, *, anew: bool = False) -> None:
         incident = draft.incident
@@ -151,7 +139,7 @@ class Assessor:
             tally.applied = facts
             self._apply(incident, facts)
         if tally.ranked_for != (tally.about_version, recent.version):
-            incident.suspects = rank_suspects(tally, recent.by_target)
+            incident.suspects = engaging.suspected(incident, rank_suspects(tally, recent.by_target), tally)
             tally.ranked_for = (tally.about_version, recent.version)
         incident.category, incident.categories = _categories(incident, tally)
         about = incident.suspects[0].ref if incident.suspects else incident.service
@@ -200,19 +188,7 @@ class Assessor:
             change_id=suspect.change_id,
         )
         communicate.tell(self.desk, draft, "identified", f"The probable cause is identified: {title}")
-        self._engage(draft, suspect, title)
-
-    def _engage(self, draft: Draft, suspect: Suspect, title: str) -> None:
-        incident = draft.incident
-        if self.desk.escalator.path(self.desk.policy(incident), incident.priority) is None:
-            return
-        because = f"{title} is the probable cause"
-        page, called = self.desk.escalator.engage(incident, suspect.ref, draft.now_ms, because)
-        if page is not None and called:
-            runbook = f"; runbook {page.runbook}" if page.runbook else ""
-            draft.note("inform", MACHINE, f"told {page.person}: {because}{runbook}", person=page.person)
-        elif page is not None:
-            calling.page(self.desk, draft, page)
+        engaging.identified(self.desk, draft, suspect)
 
     def summary(self, draft: Draft, tally: Tally) -> Summary:
         """What the bridge goes by of the incident; which revision it is and when, is for the caller to add."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core import calling, ending, lifecycle, sla
+from pipeline.core import ending, lifecycle, sla, watching
 from pipeline.core.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.draft import Draft
 from pipeline.models.incident import Incident, IncidentChange
@@ -16,7 +16,7 @@ def deadline_ms(desk: Desk, incident: Incident) -> int | None:
         window_ms = desk.policy(incident).closure.of("close_after_minutes", incident.priority) * MINUTE_MS
         ends_ms = incident.resolved_at_ms + window_ms
         return ends_ms if incident.remind_at_ms is None else incident.remind_at_ms
-    dues = [incident.escalation.next_at_ms, incident.resolve_at_ms]
+    dues = [watching.due_ms(incident), incident.resolve_at_ms]
     for clock in incident.clocks.values():
         if clock.met_at_ms is None and clock.breached_at_ms is None:
             dues += (clock.warn_at_ms, clock.due_at_ms)
@@ -29,7 +29,7 @@ def on_deadline(desk: Desk, draft: Draft) -> None:
     if incident.resolved_at_ms is not None:
         _close_or_remind(desk, draft)
         return
-    calling.escalate(desk, draft)
+    watching.on_due(desk, draft)
     sla.run_clocks(desk, draft)
     if incident.resolve_at_ms is not None and incident.resolve_at_ms <= draft.now_ms:
         ending.resolve(desk, draft, MACHINE, None)

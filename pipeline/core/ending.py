@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core import actions, calling, communicate, response, sla
+from pipeline.core import actions, calling, communicate, engaging, response, sla
 from pipeline.core.calendars import next_business_day
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -148,14 +148,14 @@ def reopen(desk: Desk, draft: Draft, actor: str, text: str) -> bool:
     incident = draft.incident
     incident.reopened += 1
     incident.resolved_at_ms = incident.resolution = incident.acknowledged_at_ms = incident.remind_at_ms = None
-    incident.escalation.since_ms = draft.now_ms
     for ticket in incident.tickets:
         ticket.state = "open"
     response.forget_workaround(draft)
     sla.run_on(draft, "resolution")
     communicate.tell(desk, draft, "investigating", f"{incident.title}: the problem has come back")
     if incident.kind == IncidentKind.INCIDENT:
-        calling.begin(desk, draft)
+        calling.begin_again(desk, draft, "reopened")
+        engaging.come_back(desk, draft)
     return True
 
 

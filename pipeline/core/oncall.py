@@ -158,6 +158,7 @@ class OncallIndex:
     def __init__(self, catalogue: Catalogue, rotations: dict[str, Rotation]) -> None:
         self._catalogue = catalogue
         self.rotations = rotations
+        self.groups = catalogue.groups
         self._by_service: dict[str, Rotation] = {}
         for name in sorted(rotations):
             for service in rotations[name].services:

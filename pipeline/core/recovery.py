@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core import deadlines, ending
+from pipeline.core import deadlines, ending, engaging
 from pipeline.core.book import Book
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -38,6 +38,7 @@ def cleared(desk: Desk, book: Book, draft: Draft, member: Member, origin: tuple[
     for ticket in incident.tickets:
         if ticket.episode_id == member.episode_id:
             ticket.state = "resolved"
+    engaging.watch_quiet(draft, book.tally(incident.id))
     settle(desk, book, draft)
 
 

@@ -49,9 +49,8 @@ def hand_back(desk: Desk, draft: Draft, actor: str, text: str) -> None:
     if not desk.step(draft, Step.UNACKNOWLEDGE, actor, text):
         return
     forget_workaround(draft)
-    draft.incident.escalation.since_ms = draft.now_ms
     if draft.incident.kind == IncidentKind.INCIDENT:
-        calling.begin(desk, draft)
+        calling.begin_again(desk, draft, f"handed back by {actor}")
 
 
 def assign(desk: Desk, draft: Draft, actor: str, assignee: str | None) -> None:

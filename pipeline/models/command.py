@@ -26,7 +26,9 @@ class CommandType(StrEnum):
     SET_PRIORITY = "set_priority"
     NOTE = "note"
     LINK = "link"
+    # Escalation: `pipeline.core.escalating`.
     ESCALATE = "escalate"
+    CLEAR_SUSPECT = "clear_suspect"
     # Waiting for somebody outside, and the workaround: `pipeline.core.waiting`.
     WAIT = "wait"
     RESUME = "resume"
@@ -146,6 +148,7 @@ class Command(Wire):
         audience: whom a note is for; ``internal`` unless it says otherwise.
         reason: why: of a cancellation, an escalation, a reopening.
         assignee, priority, link, resolution, into, episodes, action: arguments, by type.
+        ref: the suspect that is cleared, by its catalogue reference.
         waiting_for: whom a wait is for; its link is their case or ticket. A resume may name either, too.
         workaround: what restored the service.
         into: the surviving incident of a merge.
@@ -169,6 +172,7 @@ class Command(Wire):
     resolution: Resolution | None = None
     waiting_for: WaitingFor | None = None
     workaround: str | None = Field(default=None, max_length=4_000)
+    ref: str | None = Field(default=None, max_length=512)
     action: Action | None = None
     into: str | None = None
     episodes: tuple[str, ...] = ()

@@ -13,9 +13,11 @@ from functools import partial
 from typing import Any, Final
 
 from pipeline.models.incident_parts import (
+    CaseOwed,
     Clock,
     Communication,
     CorrectiveAction,
+    Engagement,
     Escalation,
     Page,
     ProblemReview,
@@ -124,6 +126,9 @@ class Incident:
         alerts_total: alerts that were decided into the incident, their repeats left out.
         absorbed: ids of the incidents that were merged into it, the newest `ABSORBED_MAX`: what people ask of those is
             meant for it.
+        engaged: owners of suspects who were brought in, and whether they were let go.
+        cleared: suspects that a person has cleared, by reference: they are not suspected again until it is reopened.
+        cases_owed: provider's cases and vendor's tickets that somebody has to open and link.
         chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
             incidents, and how seldom that mattered; None: it is not ranked down.
         chain: seal of the newest revision, which the next one is sealed with (`pipeline.core.chain`).
@@ -199,6 +204,9 @@ class Incident:
     absorbed: list[str] = field(default_factory=list)
     clocks: dict[str, Clock] = field(default_factory=dict)
     escalation: Escalation = field(default_factory=Escalation)
+    engaged: list[Engagement] = field(default_factory=list)
+    cleared: list[str] = field(default_factory=list)
+    cases_owed: list[CaseOwed] = field(default_factory=list)
     communications: list[Communication] = field(default_factory=list)
     resolution: dict[str, Any] | None = None
     problem_review: ProblemReview | None = None
@@ -239,6 +247,8 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     escalation = document["escalation"]
     escalation["paged"] = [Page(**each) for each in escalation["paged"]]
     document["escalation"] = Escalation(**escalation)
+    document["engaged"] = [Engagement(**each) for each in document["engaged"]]
+    document["cases_owed"] = [CaseOwed(**each) for each in document["cases_owed"]]
     document["communications"] = [Communication(**each) for each in document["communications"]]
     if document["problem_review"] is not None:
         document["problem_review"] = ProblemReview(**document["problem_review"])

@@ -36,12 +36,14 @@ class Suspect:
         ref: catalogue reference.
         score: relative weight; comparable within one incident only.
         change_id: the change on it that is suspected, if one is.
+        evident: it is clear enough to be told and to call somebody for.
     """
 
     ref: str
     score: float
     because: list[str] = field(default_factory=list)
     change_id: str | None = None
+    evident: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,6 +122,9 @@ class Page:
 
     Attributes:
         target: the escalation target that led to the person: ``oncall``, ``dependency``, ``owner``...
+        step: what the call is a part of; the step and the person together are the call's idempotency key. Empty on
+            records of releases that had none.
+        evidence: why the service is suspected, where that is what the person is called for.
     """
 
     at_ms: int
@@ -129,6 +134,8 @@ class Page:
     target: str
     runbook: str | None
     because: str
+    step: str = ""
+    evidence: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,9 +144,24 @@ class Escalation:
 
     Attributes:
         level: index of the next level to fire.
-        next_at_ms: when it fires; None when stopped.
         started_at_ms: what ``after_minutes`` counts from.
-        since_ms: when the incident was opened or last reopened: who was called before may be called again.
+        since_ms: from when on it counts who was called: opened, reopened, resumed, or the last round's beginning.
+        next_at_ms: when the next level fires, the next round begins or the path ends; None when stopped.
+        paged: the newest `PAGES_MAX` calls.
+        called_from: index in ``paged``: who was called before it may be called again.
+        run: how often the path was begun: by the opening, a reopening, another priority, a resumption.
+        run_at_ms: when this run began.
+        repeat: rounds of this run that are over.
+        fired_at_ms: when a level fired last.
+        exhausted_at_ms: when the path had ended without an answer.
+        nobody: why nobody could be called, in words; None: somebody was.
+        answered_by: who acknowledged last, and ``answered_at_ms`` when.
+        progress_at_ms: when somebody last did something about it.
+        stalls_at_ms: when escalation resumes unless somebody does; None: it does not.
+        share_used: it has resumed because of the resolution clock; it does so once.
+        route: the route that was taken, by its name.
+        routed: all routes taken since it was opened or reopened; each calls once.
+        hand_back_at_ms: when the owner of a suspect that is quiet is let go.
     """
 
     level: int = 0
@@ -147,6 +169,63 @@ class Escalation:
     since_ms: int = 0
     next_at_ms: int | None = None
     paged: list[Page] = field(default_factory=list)
+    called_from: int = 0
+    run: int = 0
+    run_at_ms: int | None = None
+    repeat: int = 0
+    fired_at_ms: int | None = None
+    exhausted_at_ms: int | None = None
+    nobody: str | None = None
+    answered_by: str | None = None
+    answered_at_ms: int | None = None
+    progress_at_ms: int | None = None
+    stalls_at_ms: int | None = None
+    share_used: bool = False
+    route: str | None = None
+    routed: list[str] = field(default_factory=list)
+    hand_back_at_ms: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Engagement:
+    """The owner of a suspect was brought in.
+
+    Attributes:
+        ref: the suspect.
+        since_ms: from when on.
+        because: the evidence, as sentences.
+        state: ``engaged``, ``acknowledged`` (the person has done something about the incident), ``handed_back``.
+        ended_ms: when it was handed back, or the incident was restored.
+        quiet_since_ms: since when nothing about the suspect fires; None: something does, or nothing ever did.
+    """
+
+    ref: str
+    person: str
+    rotation: str | None
+    since_ms: int
+    because: list[str] = field(default_factory=list)
+    state: str = "engaged"
+    ended_ms: int | None = None
+    quiet_since_ms: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class CaseOwed:
+    """A case that somebody has to open outside and link.
+
+    Attributes:
+        kind: ``provider_case`` or ``vendor_ticket``.
+        ref: what it is about.
+        because: the route that asks for it.
+        link_id: id of the link that settled it; None while it is owed.
+    """
+
+    kind: str
+    ref: str | None
+    at_ms: int
+    because: str
+    link_id: str | None = None
+    settled_ms: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def test_nothing_closes_over_what_a_monitor_still_reports() -> None:
     room.ask("resolve", T0 + MINUTE, resolution={"code": "x", "summary": "done"})
     room.tick(T0 + 48 * HOUR)
     incident = room.one()
-    assert (incident["state"], incident["reopened"]) == ("reopened", 1)
+    assert (incident["state"], incident["reopened"]) == ("escalated", 1)
     assert "reopened instead of closed: 1 still fire" in [each["text"] for each in incident["timeline"]]
 
 
@@ -188,10 +188,10 @@ def test_an_incident_resolves_when_all_was_quiet_for_the_policys_time() -> None:
     room.open(alert("b"), T0 + 1)
     room.news("a", "resolved", T0 + 2)
     room.tick(T0 + 10 * MINUTE)
-    assert room.one()["state"] == "logged"
+    assert room.one()["state"] == "escalated"
     room.news("b", "resolved", T0 + 10 * MINUTE)
     room.tick(T0 + 11 * MINUTE - 1)
-    assert room.one()["state"] == "logged"
+    assert room.one()["state"] == "escalated"
     room.tick(T0 + 11 * MINUTE)
     assert (room.one()["state"], room.one()["resolved_at_ms"]) == ("resolved", T0 + 11 * MINUTE)
 
@@ -202,7 +202,7 @@ def test_what_fires_in_the_quiet_time_keeps_the_incident_open() -> None:
     room.news("a", "resolved", T0 + 1)
     room.open(alert("b"), T0 + 30 * SECOND)
     room.tick(T0 + HOUR)
-    assert room.one()["state"] == "logged"
+    assert room.one()["state"] == "escalated"
 
 
 def test_a_report_in_the_quiet_time_does_not_keep_a_restored_incident_open() -> None:

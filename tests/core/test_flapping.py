@@ -230,7 +230,7 @@ def test_what_flaps_in_an_open_incident_keeps_it_open_until_it_is_steady() -> No
     flapping(room, "a", T0 + 20 * SECOND, summary="a is out of bounds")
     assert room.decisions[-1][1:3] == (Disposition.JOINED, Reason.SAME_CONDITION)
     room.tick(T0 + HOUR)
-    assert (room.one()["state"], room.one()["episodes_open"]) == ("logged", 1)
+    assert (room.one()["state"], room.one()["episodes_open"]) == ("escalated", 1)
     over(room, "a", T0 + HOUR)
     room.tick(T0 + 2 * HOUR)
     assert room.one()["state"] == "resolved"
@@ -243,7 +243,7 @@ def test_an_incident_shows_that_what_flapped_in_it_fires() -> None:
     room.put("episodes", opened(alert("a"), T0 + 5, change=EpisodeChange.FLAPPING, reason=Reason.FLAPPING), T0 + 5)
     assert room.decisions[-1][1:3] == (Disposition.JOINED, Reason.FLAPPING)
     steady(room, "a", T0 + HOUR)
-    assert (room.one()["state"], room.one()["episodes_open"]) == ("logged", 1)
+    assert (room.one()["state"], room.one()["episodes_open"]) == ("escalated", 1)
     assert "flaps no longer and fires, after 9 alerts that were not told" in texts(room.one())[-1]
 
 

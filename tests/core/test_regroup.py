@@ -33,7 +33,7 @@ def test_an_incident_on_its_way_to_be_resolved_stays_open_when_firing_episodes_a
     room.news("a", "resolved", T0 + 2)
     room.ask("merge", T0 + 3, target={"incident_id": second}, into=first)
     room.tick(T0 + HOUR)
-    assert room.incidents()[first]["state"] == "logged"
+    assert room.incidents()[first]["state"] == "escalated"
 
 
 @pytest.mark.parametrize("into", [None, "INC-NOBODY", "itself"])
@@ -67,7 +67,7 @@ def test_what_is_left_after_a_split_resolves_when_it_is_all_clear() -> None:
     room.news("c", "resolved", T0 + 4)
     room.ask("split", T0 + 5, episodes=["EP-b"], target={"incident_id": old})
     room.tick(T0 + HOUR)
-    assert [each["state"] for each in room.incidents().values()] == ["resolved", "logged"]
+    assert [each["state"] for each in room.incidents().values()] == ["resolved", "escalated"]
 
 
 @pytest.mark.parametrize("episodes", [[], ["EP-nobody"], ["EP-a", "EP-b", "EP-c"]])

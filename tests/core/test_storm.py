@@ -187,7 +187,7 @@ def test_twelve_thousand_conditions_of_one_failure_are_one_incident_and_no_recov
 
     storm.wait(6 * HOUR)
     late = storm.one()
-    assert (late["state"], late["episodes_open"], late["resolve_at_ms"]) == ("logged", 1, None)
+    assert (late["state"], late["episodes_open"], late["resolve_at_ms"]) == ("escalated", 1, None)
     assert storm.changes["resolved"] == 0, "one condition fires still"
 
     storm.send([last], over=True)

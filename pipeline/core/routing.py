@@ -1,0 +1,103 @@
+"""Routing: cloud, on-premises, hybrid and SaaS failures call different people and owe different cases outside.
+
+A path's routes are asked when the path begins and when another cause is identified. Each route calls once, and is on
+the record.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.draft import Draft
+from pipeline.core.paging import page_all
+from pipeline.models.escalation import EscalationPath, EscalationRoute
+from pipeline.models.incident import Incident, IncidentChange
+from pipeline.models.incident_parts import CaseOwed
+
+CASES_MAX: Final = 10
+"""Cases outside that one incident owes by itself: more than it has suspects."""
+
+_CASES: Final = {"provider_case": "a support case at the provider", "vendor_ticket": "a ticket at the vendor"}
+
+_KINDS: Final = {
+    "provider_case": ("provider_case", "provider", "support_case"),
+    "vendor_ticket": ("vendor_ticket", "vendor"),
+}
+"""Kinds of a link that settle a case, as people and tools spell them."""
+
+
+def take_route(desk: Desk, draft: Draft, path: EscalationPath, *, call: bool) -> None:
+    """Take the route that fits what is suspected now. ``call``: at once; else its people come with the first level."""
+    escalation = draft.incident.escalation
+    route = desk.escalator.route(draft.incident, path) if path.routes else None
+    if route is None:
+        if escalation.route is not None:
+            text = f"no longer routed as {escalation.route}: {_what(desk, draft.incident)}"
+            escalation.route = None
+            draft.note("route", MACHINE, text, IncidentChange.UPDATED, route=None)
+        return
+    if route.title == escalation.route:
+        return
+    before, escalation.route = escalation.route, route.title
+    if route.title in escalation.routed:  # back to one whose people were called
+        return
+    escalation.routed.append(route.title)
+    instead = f" instead of {before}" if before else ""
+    text = f"routed as {route.title}{instead}: {_what(desk, draft.incident)}"
+    draft.note("route", MACHINE, text, IncidentChange.UPDATED, route=route.title)
+    if call:
+        _call(desk, draft, path, route)
+    _owe(desk, draft, route)
+
+
+def reroute(desk: Desk, draft: Draft) -> None:
+    """Another cause is identified: its kind may be another's to solve."""
+    path = desk.escalator.path(desk.policy(draft.incident), draft.incident.priority)
+    if path is not None and path.routes:
+        take_route(desk, draft, path, call=True)
+
+
+def settle_cases(draft: Draft) -> None:
+    """Cases that were owed and are linked now."""
+    incident = draft.incident
+    for case in incident.cases_owed:
+        if case.settled_ms is not None:
+            continue
+        taken = {each.link_id for each in incident.cases_owed}
+        for link in incident.links:
+            if link["kind"] in _KINDS[case.kind] and link["id"] not in taken:
+                case.link_id, case.settled_ms = link["id"], draft.now_ms
+                draft.note("case_settled", MACHINE, f"{_CASES[case.kind]} is open: {case.link_id}", link=case.link_id)
+                break
+
+
+def _call(desk: Desk, draft: Draft, path: EscalationPath, route: EscalationRoute) -> None:
+    because = f"routed as {route.title}: {_what(desk, draft.incident)}"
+    targets = (*route.notify, *route.also)
+    found = desk.escalator.find(draft.incident, path.hops_max, targets, draft.now_ms, because)
+    page_all(desk, draft, found.new, f"route:{route.title}")
+
+
+def _owe(desk: Desk, draft: Draft, route: EscalationRoute) -> None:
+    incident = draft.incident
+    if route.case is None or len(incident.cases_owed) >= CASES_MAX:
+        return
+    ref = _about(incident)
+    if any(each.kind == route.case and each.ref == ref for each in incident.cases_owed):
+        return
+    because = f"routed as {route.title}"
+    incident.cases_owed.append(CaseOwed(kind=route.case, ref=ref, at_ms=draft.now_ms, because=because))
+    text = f"{_CASES[route.case]} is owed for {desk.topology.title(ref)}: open it and link it here"
+    draft.note("case_owed", MACHINE, text, IncidentChange.UPDATED, kind=route.case, ref=ref)
+
+
+def _about(incident: Incident) -> str | None:
+    return incident.suspects[0].ref if incident.suspects else incident.service
+
+
+def _what(desk: Desk, incident: Incident) -> str:
+    """What the routes go by, in words."""
+    stated = (incident.hosting_model, incident.infrastructure_layer, incident.category)
+    kind = ", ".join(each for each in stated if each) or "of no known kind"
+    return f"{desk.topology.title(_about(incident))} is {kind}"
