@@ -142,7 +142,7 @@ def _fire(desk: Desk, draft: Draft, path: EscalationPath, because: str | None) -
     if not found.anybody:
         _fall_back(desk, draft, path, why)
     escalation.level += 1
-    escalation.fired_at_ms = draft.now_ms
+    escalation.fired_at_ms, escalation.exhausted_at_ms = draft.now_ms, None
 
 
 def _fall_back(desk: Desk, draft: Draft, path: EscalationPath, why: str) -> None:

@@ -50,7 +50,9 @@ class Escalator:
     def due_ms(self, incident: Incident, path: EscalationPath | None) -> int | None:
         """When the incident's next level fires, its next round begins or its path ends; None after that."""
         escalation = incident.escalation
-        if path is None or escalation.exhausted_at_ms is not None:
+        if path is None:
+            return None
+        if escalation.exhausted_at_ms is not None and escalation.level >= len(path.levels):
             return None
         if escalation.level < len(path.levels):
             return escalation.started_at_ms + round(path.levels[escalation.level].after_minutes * MINUTE_MS)

@@ -35,7 +35,7 @@ class EscalationLevel(Frozen):
     """One level of an escalation path.
 
     Attributes:
-        after_minutes: since the path began, if nobody has acknowledged: the levels before have had so long to answer.
+        after_minutes: since opening, if nobody has acknowledged.
         notify: ``oncall`` (the owner's rotation), ``oncall-secondary``, ``owner``, ``dependency`` (the
             on-call of the next service upstream in the dependency chain), or the name of a rotation, group or person.
     """
