@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import calling, response, sla, waiting
+from pipeline.core import calling, response, sla, telling, waiting
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse, said
@@ -42,7 +42,7 @@ def _unassign(desk: Desk, draft: Draft, command: Command) -> None:
 
 
 def _note(desk: Desk, draft: Draft, command: Command) -> None:
-    if needs(draft, command, "note"):
+    if needs(draft, command, "note") and not telling.note(desk, draft, command):
         audience = command.audience or INTERNAL
         draft.note("note", command.actor, command.note or "", IncidentChange.NOTED, audience=audience)
 

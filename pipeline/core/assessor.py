@@ -13,7 +13,7 @@ from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.habits import chronic_words
 from pipeline.core.impacts import Impact, total
-from pipeline.core.lifecycle import OPEN_STATES, Step
+from pipeline.core.lifecycle import Step
 from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
 from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.tally import Tally
@@ -103,7 +103,7 @@ class Assessor:
         sla.set_clocks(self.desk, draft)
         incident.escalation.since_ms = draft.now_ms
         calling.begin(self.desk, draft)
-        communicate.tell(self.desk, draft, "investigating", f"We are investigating: {incident.title}")
+        communicate.tell(self.desk, draft, "investigating")
         self._identify(draft, tally)
 
     def assess(self, draft: Draft, tally: Tally, recent: Recent, *, anew: bool = False) -> None:
@@ -121,8 +121,6 @@ class Assessor:
             text = f"priority {before} -> {incident.priority}: {because}"
             draft.note("priority", MACHINE, text, IncidentChange.UPDATED, priority=incident.priority)
             sla.set_clocks(self.desk, draft)
-            if incident.state in OPEN_STATES:  # late reports may raise what is restored already
-                communicate.tell(self.desk, draft, "investigating", f"We are investigating: {incident.title}")
             if calling.priority_changed(self.desk, draft, before):
                 response.forget_workaround(draft)
         if incident.state != IncidentState.RESOLVED:
@@ -187,7 +185,7 @@ class Assessor:
             score=suspect.score,
             change_id=suspect.change_id,
         )
-        communicate.tell(self.desk, draft, "identified", f"The probable cause is identified: {title}")
+        communicate.tell(self.desk, draft, "identified")
         engaging.identified(self.desk, draft, suspect)
 
     def summary(self, draft: Draft, tally: Tally) -> Summary:

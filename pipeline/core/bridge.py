@@ -203,7 +203,7 @@ class BridgeProcessor(Processor):
         bridge.priority, bridge.priority_because = self._top_priority(lead.domain), because
         if self._desk.step(draft, Step.LOG, MACHINE, f"bridge incident opened: {len(group)} related"):
             bridge.logged_at_ms = now
-        communicate.tell(self._desk, draft, "investigating", f"We are handling a major incident: {lead.title}")
+        communicate.tell(self._desk, draft, "investigating")
         self._tell_cause(draft, lead)
         self._publish(draft, effects)
 
@@ -213,8 +213,8 @@ class BridgeProcessor(Processor):
 
     def _tell_cause(self, draft: Draft, summary: Summary) -> None:
         if summary.identified is not None and draft.incident.state in OPEN_STATES:
-            title = self._topology.title(summary.identified)
-            communicate.tell(self._desk, draft, "identified", f"The probable cause is identified: {title}")
+            draft.incident.identified = draft.incident.identified or summary.identified
+            communicate.tell(self._desk, draft, "identified")
 
     def _link(self, draft: Draft, summary: Summary, effects: Effects) -> None:
         bridge = draft.incident
@@ -288,6 +288,7 @@ class BridgeProcessor(Processor):
         services = dict.fromkeys(ref for each in members for ref in each.services)
         bridge.entities, bridge.entities_total = list(islice(entities, NAMED_MAX)), len(entities)
         bridge.services, bridge.services_total = list(islice(services, NAMED_MAX)), len(services)
+        bridge.domains = sorted({each.domain for each in members})
         bridge.regulatory = sorted({tag for each in members for tag in each.regulatory})
         bridge.episodes_total = len(members)
         tickets = sum(each.tickets for each in members)
@@ -347,6 +348,7 @@ class BridgeProcessor(Processor):
 
     def _publish(self, draft: Draft, effects: Effects) -> None:
         bridge = draft.incident
+        communicate.keep(self._desk, draft)
         self._press.publish(draft, effects)
         self.touch(_BRIDGE + bridge.id)
         self._packs[bridge.id], packs = self._desk.keep(self._packs.get(bridge.id), bridge)

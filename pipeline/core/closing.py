@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.core import ending, lifecycle
+from pipeline.core import communicate, ending, lifecycle
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse, said
@@ -73,7 +73,7 @@ def _cancel(desk: Desk, draft: Draft, command: Command) -> None:
     incident.closed_at_ms, incident.resolve_at_ms = draft.now_ms, None
     incident.escalation.next_at_ms, incident.waiting = None, []
     ending.end_tickets(draft, "told that it is cancelled")
-    ending.tell_restored(desk, draft, f"This was no incident: {reason}")
+    communicate.tell(desk, draft, "cancelled")
 
 
 HANDLERS: Final[Handlers] = {

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.core import actions, adopt, answering, closing, escalating, waiting
+from pipeline.core import actions, adopt, answering, closing, escalating, telling, waiting
 from pipeline.core.admission import admitted
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
@@ -136,6 +136,7 @@ HANDLERS: Final[Handlers] = {
     **closing.HANDLERS,
     **adopt.HANDLERS,
     **escalating.HANDLERS,
+    **telling.HANDLERS,
     CommandType.LINK_BRIDGE: _link_bridge,
     CommandType.UNLINK_BRIDGE: _unlink_bridge,
 }

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from pipeline.core import deadlines, watching
+from pipeline.core import communicate, deadlines, watching
 from pipeline.core.assessor import Assessor
 from pipeline.core.book import Book
 from pipeline.core.changes import ChangeLog
@@ -242,6 +242,7 @@ class CorrelateState(Processor):
         for draft in self._drafts.values():
             incident = draft.incident
             watching.watch(self._desk, draft)
+            communicate.keep(self._desk, draft)
             self._press.publish(draft, effects)
             self._published(draft, effects)
             self._tell_bridge(draft, effects)

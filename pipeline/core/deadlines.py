@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core import ending, lifecycle, sla, watching
+from pipeline.core import communicate, duties, ending, lifecycle, sla, watching
 from pipeline.core.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.draft import Draft
 from pipeline.models.incident import Incident, IncidentChange
@@ -13,10 +13,9 @@ def deadline_ms(desk: Desk, incident: Incident) -> int | None:
     if incident.state in lifecycle.ENDED_STATES:
         return None
     if incident.resolved_at_ms is not None:
-        window_ms = desk.policy(incident).closure.of("close_after_minutes", incident.priority) * MINUTE_MS
-        ends_ms = incident.resolved_at_ms + window_ms
-        return ends_ms if incident.remind_at_ms is None else incident.remind_at_ms
-    dues = [watching.due_ms(incident), incident.resolve_at_ms]
+        ends_ms = _ends_ms(desk, incident) if incident.remind_at_ms is None else incident.remind_at_ms
+        return min(ends_ms, communicate.next_due_ms(incident) or ends_ms)
+    dues = [watching.due_ms(incident), incident.resolve_at_ms, communicate.next_due_ms(incident)]
     for clock in incident.clocks.values():
         if clock.met_at_ms is None and clock.breached_at_ms is None:
             dues += (clock.warn_at_ms, clock.due_at_ms)
@@ -27,12 +26,21 @@ def on_deadline(desk: Desk, draft: Draft) -> None:
     """Do what is due."""
     incident = draft.incident
     if incident.resolved_at_ms is not None:
-        _close_or_remind(desk, draft)
+        communicate.on_due(desk, draft)
+        if (incident.remind_at_ms or _ends_ms(desk, incident)) <= draft.now_ms:
+            _close_or_remind(desk, draft)
         return
     watching.on_due(desk, draft)
     sla.run_clocks(desk, draft)
     if incident.resolve_at_ms is not None and incident.resolve_at_ms <= draft.now_ms:
         ending.resolve(desk, draft, MACHINE, None)
+    communicate.on_due(desk, draft)
+
+
+def _ends_ms(desk: Desk, incident: Incident) -> int:
+    """When the time for objections to the resolution is over, and no notice is owed any more."""
+    window_ms = desk.policy(incident).closure.of("close_after_minutes", incident.priority) * MINUTE_MS
+    return duties.closes_at_ms(incident, (incident.resolved_at_ms or 0) + window_ms)
 
 
 def _close_or_remind(desk: Desk, draft: Draft) -> None:

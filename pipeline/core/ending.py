@@ -47,7 +47,7 @@ def resolve(desk: Desk, draft: Draft, actor: str, resolution: Resolution | None,
     sla.meet(draft, "resolution")
     incident.escalation.next_at_ms = None
     end_tickets(draft, "told that it is resolved")
-    tell_restored(desk, draft, f"Service is restored: {said}")
+    communicate.tell(desk, draft, "resolved")
     _owe_review(desk, draft)
     return True
 
@@ -103,11 +103,6 @@ def end_tickets(draft: Draft, told: str) -> None:
             draft.note("ticket", MACHINE, f"ticket {ticket.id}: {told}", ticket=ticket.id)
 
 
-def tell_restored(desk: Desk, draft: Draft, text: str) -> None:
-    """Tell the outside that it is over."""
-    communicate.tell(desk, draft, "resolved", text)
-
-
 def _document(draft: Draft, actor: str, resolution: Resolution) -> None:
     incident = draft.incident
     incident.resolution = {
@@ -152,7 +147,7 @@ def reopen(desk: Desk, draft: Draft, actor: str, text: str) -> bool:
         ticket.state = "open"
     response.forget_workaround(draft)
     sla.run_on(draft, "resolution")
-    communicate.tell(desk, draft, "investigating", f"{incident.title}: the problem has come back")
+    communicate.tell(desk, draft, "investigating")
     if incident.kind == IncidentKind.INCIDENT:
         calling.begin_again(desk, draft, "reopened")
         engaging.come_back(desk, draft)

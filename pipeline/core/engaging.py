@@ -93,7 +93,7 @@ def clear_suspect(desk: Desk, draft: Draft, actor: str, ref: str, note: str | No
     draft.note("clear_suspect", actor, text, IncidentChange.UPDATED, ref=ref)
     following = next((each for each in incident.suspects[:1] if each.evident), None)
     if told and following is None:
-        communicate.tell(desk, draft, "investigating", f"We are investigating: {incident.title}")
+        communicate.tell(desk, draft, "investigating")
     because = f"{actor} cleared {title}"
     stay: list[str] = []
     if told and following is not None:

@@ -154,7 +154,7 @@ def _mitigate(desk: Desk, draft: Draft, command: Command) -> None:
     sla.meet(draft, "resolution")
     owed = command.action.text if command.action is not None else None
     actions.owe(draft, command, owed or f"fix what the workaround stands in for: {workaround}")
-    communicate.tell(desk, draft, "monitoring", f"A workaround restored the service: {incident.title}")
+    communicate.tell(desk, draft, "mitigated")
 
 
 def _not_held(desk: Desk, draft: Draft, command: Command) -> None:
@@ -162,7 +162,7 @@ def _not_held(desk: Desk, draft: Draft, command: Command) -> None:
     text = f"the workaround does not hold, {command.actor} works on it{said(command)}"
     if desk.step(draft, Step.RESUME, command.actor, text):
         response.forget_workaround(draft)
-        communicate.tell(desk, draft, "investigating", f"{draft.incident.title}: the problem has come back")
+        communicate.tell(desk, draft, "investigating")
 
 
 HANDLERS: Final[Handlers] = {

@@ -43,6 +43,11 @@ class CommandType(StrEnum):
     CANCEL = "cancel"
     # The policy that it goes by: `pipeline.core.adopt`.
     ADOPT_POLICY = "adopt_policy"
+    # Messages to audiences, and notices that are owed: `pipeline.core.telling`.
+    COMMUNICATE = "communicate"
+    APPROVE_COMMUNICATION = "approve_communication"
+    DISCARD_COMMUNICATION = "discard_communication"
+    FULFIL_DUTY = "fulfil_duty"
     # What belongs together: correlate's, and the bridge's.
     MERGE = "merge"
     SPLIT = "split"
@@ -151,6 +156,9 @@ class Command(Wire):
         ref: the suspect that is cleared, by its catalogue reference.
         waiting_for: whom a wait is for; its link is their case or ticket. A resume may name either, too.
         workaround: what restored the service.
+        text: what a message to the audience says; without it the template of the ``state`` says the newest facts.
+        state: where the incident is for the audience.
+        duty: the notice that was given; the note says how.
         into: the surviving incident of a merge.
         episodes: the episodes that a split moves out.
     """
@@ -174,6 +182,9 @@ class Command(Wire):
     workaround: str | None = Field(default=None, max_length=4_000)
     ref: str | None = Field(default=None, max_length=512)
     action: Action | None = None
+    text: str | None = Field(default=None, max_length=4_000)
+    state: str | None = Field(default=None, max_length=64)
+    duty: str | None = Field(default=None, max_length=64)
     into: str | None = None
     episodes: tuple[str, ...] = ()
     bridge_id: str | None = None

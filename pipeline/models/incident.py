@@ -13,10 +13,12 @@ from functools import partial
 from typing import Any, Final
 
 from pipeline.models.incident_parts import (
+    AudienceStream,
     CaseOwed,
     Clock,
     Communication,
     CorrectiveAction,
+    Duty,
     Engagement,
     Escalation,
     Page,
@@ -132,6 +134,10 @@ class Incident:
         chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
             incidents, and how seldom that mattered; None: it is not ranked down.
         chain: seal of the newest revision, which the next one is sealed with (`pipeline.core.chain`).
+        communications: messages to audiences, oldest first; of many the first ones and the newest.
+        streams: where the messages to each audience are.
+        duties: notices that are owed, and those that were given.
+        domains: service domains of a bridge incident's members, whose audiences are told.
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
         news_at_ms: when an episode last joined or changed; what the correlation window counts from.
         resolve_at_ms: when a quiet incident will count as resolved.
@@ -208,6 +214,9 @@ class Incident:
     cleared: list[str] = field(default_factory=list)
     cases_owed: list[CaseOwed] = field(default_factory=list)
     communications: list[Communication] = field(default_factory=list)
+    streams: dict[str, AudienceStream] = field(default_factory=dict)
+    duties: list[Duty] = field(default_factory=list)
+    domains: list[str] = field(default_factory=list)
     resolution: dict[str, Any] | None = None
     problem_review: ProblemReview | None = None
     reopened: int = 0
@@ -250,6 +259,8 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     document["engaged"] = [Engagement(**each) for each in document["engaged"]]
     document["cases_owed"] = [CaseOwed(**each) for each in document["cases_owed"]]
     document["communications"] = [Communication(**each) for each in document["communications"]]
+    document["streams"] = {name: AudienceStream(**each) for name, each in document["streams"].items()}
+    document["duties"] = [Duty(**each) for each in document["duties"]]
     if document["problem_review"] is not None:
         document["problem_review"] = ProblemReview(**document["problem_review"])
     document["waiting"] = [Waiting(**each) for each in document["waiting"]]

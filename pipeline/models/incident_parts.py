@@ -230,12 +230,72 @@ class CaseOwed:
 
 @dataclass(slots=True, kw_only=True)
 class Communication:
-    """One update for a status page. ``state``: investigating, identified, resolved."""
+    """One message to one audience.
+
+    Attributes:
+        page: where it goes: a status page, a chat, a list.
+        state: ``investigating``, ``identified``, ``waiting``, ``mitigated``, ``resolved``, ``cancelled``, ``moved``.
+        audience: for whom it is.
+        number: which message of its stream it is, from 1; a draft has the number that it will have.
+        kind: ``state``: that is new; ``update``: it was due; ``message``: somebody says so.
+        status: ``published`` or ``draft``.
+        by: who says it; `approved_by`: who approved it, where that was asked for.
+        next_update_ms: when the next message is promised; None: none is.
+        translations: language -> subject and text, for further languages.
+    """
 
     at_ms: int
     page: str
     state: str
     text: str
+    audience: str = "public"
+    subject: str = ""
+    number: int = 0
+    kind: str = "state"
+    status: str = "published"
+    by: str = "spillway"
+    approved_by: str | None = None
+    next_update_ms: int | None = None
+    translations: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class AudienceStream:
+    """Where the messages to one audience at one place are.
+
+    Attributes:
+        state: of the newest message; a draft counts.
+        number: messages so far; a draft counts.
+        published: messages that went out.
+        next_update_ms: when the next message is due; None: none was promised.
+    """
+
+    audience: str
+    page: str
+    state: str = ""
+    number: int = 0
+    published: int = 0
+    next_update_ms: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Duty:
+    """A notice that is owed.
+
+    Attributes:
+        warn_at_ms: when somebody is reminded; None once that is done.
+        done_at_ms: when it was fulfilled, ``done_by`` whom; ``missed_at_ms``: when it was late.
+    """
+
+    name: str
+    notify: str
+    due_at_ms: int
+    because: str
+    text: str = ""
+    warn_at_ms: int | None = None
+    done_at_ms: int | None = None
+    done_by: str | None = None
+    missed_at_ms: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

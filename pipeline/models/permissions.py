@@ -70,6 +70,7 @@ DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.CLOSE: ANY_SOURCE,
     CommandType.REOPEN: ANY_SOURCE,
     CommandType.CANCEL: COMMANDERS,
+    CommandType.APPROVE_COMMUNICATION: COMMANDERS,
 }
 """Of each command that is not here: `ANY_RESPONDER`."""
 

@@ -29,7 +29,7 @@ def room() -> Room:
         ("note", {"note": "hm"}, "note", "noted"),
         ("link", {"link": LINK}, "link", "updated"),
         ("resolve", {"resolution": {"code": "x", "summary": "y"}}, "problem_review", "resolved"),
-        ("link_bridge", {"bridge_id": "MI-1"}, "bridge", "bridged"),
+        ("link_bridge", {"bridge_id": "MI-1"}, "communication", "bridged"),
         ("unlink_bridge", {}, "bridge", "bridged"),
         ("reopen", {}, "refused_reopen", "updated"),
         ("close", {}, "refused_close", "updated"),

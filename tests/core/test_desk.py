@@ -60,14 +60,14 @@ def test_the_status_page_says_each_state_once_in_a_row() -> None:
     at, told = desk(), ["investigating", "investigating", "identified", "identified", "resolved"]
     draft = logged(at)
     for state in told:
-        communicate.tell(at, draft, state, "words")
+        communicate.tell(at, draft, state)
     assert [each.state for each in draft.incident.communications] == ["investigating", "identified", "resolved"]
 
 
 def test_a_priority_that_is_not_shown_and_a_member_of_a_bridge_say_nothing() -> None:
     at = desk()
     for draft in (logged(at, priority="P3"), logged(at, bridge_id="MI-1")):
-        communicate.tell(at, draft, "investigating", "words")
+        communicate.tell(at, draft, "investigating")
         assert draft.incident.communications == []
 
 
