@@ -1,19 +1,22 @@
 """Lint: what a configuration says and nobody can have meant. Each rule has a stable name, and can be silenced in place.
 
 This file holds the table of rules, how they are run and how they are silenced. What each rule looks at is in
-`lint_policy` (packs), `lint_reach` (services, people, names) and `lint_coverage` (alerts of each feed).
+`lint_policy` (packs), `lint_reach` (services, people, names), `lint_oncall` (overrides, runbooks, schedules) and
+`lint_coverage` (alerts of each feed).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.lint_coverage import Coverage, check_coverage
+from pipeline.catalog.lint_oncall import check_cover, check_oncall
 from pipeline.catalog.lint_policy import check_policies
 from pipeline.catalog.lint_reach import check_reach
 from pipeline.catalog.lint_rules import check_rules
@@ -72,6 +75,18 @@ RULES: Final[dict[str, Rule]] = {
         Rule("feed-coverage", Level.ADVICE, "recorded: a feed fewer than half of whose alerts match"),
         Rule("feed-refused", Level.ADVICE, "recorded: a feed some of whose messages cannot be read"),
         Rule("feed-silent", Level.ADVICE, "recorded: a feed of feeds.yaml without a message"),
+        Rule("unknown-person", Level.ADVICE, "an override of somebody who takes turns in no rotation"),
+        Rule("override-past", Level.ADVICE, "an override that is over"),
+        Rule("override-outside-turn", Level.ADVICE, "an override instead of somebody who has no turn then"),
+        Rule("unused-calendar", Level.ADVICE, "a calendar in `oncall/` that no rotation reads"),
+        Rule("event-of-nobody", Level.ADVICE, "an event of a calendar that names no person"),
+        Rule("runbook-missing", Level.ADVICE, "a Component of tier 1 without a runbook"),
+        Rule("runbook-address", Level.ADVICE, "a runbook that is no https:// address"),
+        Rule("oncall-gap-critical", Level.ERROR, "ahead: nobody is on call for a service of tier 1 or 2"),
+        Rule("oncall-gap", Level.ADVICE, "ahead: nobody is on call for other services"),
+        Rule("double-booking", Level.ADVICE, "ahead: one person is primary in two rotations at once"),
+        Rule("primary-is-secondary", Level.ADVICE, "ahead: one person is primary and secondary at once"),
+        Rule("night-hand-off", Level.ADVICE, "ahead: a hand-off between 22:00 and 06:00 of the layer's zone"),
         Rule("unused-allow", Level.ADVICE, "a comment that silences a rule which finds nothing there"),
         Rule("unknown-allow", Level.ERROR, "a comment that silences a rule which does not exist"),
     )
@@ -80,13 +95,21 @@ RULES: Final[dict[str, Rule]] = {
 CHECK_RULES: Final = frozenset(
     (
         "unused-rotation", "unreachable-service", "isolated-service", "service-without-rotation",
-        "owner-without-rotation", "escalation-nowhere",
+        "owner-without-rotation", "escalation-nowhere", "unknown-person", "override-outside-turn",
     )
 )  # fmt: skip
 """Rules whose findings `config check` tells as warnings, too: references that lead nowhere."""
 
 _ALLOW: Final = re.compile(r"(?:^|\s)#\s*spillway-lint:\s*allow\s+([a-z][a-z-]*(?:\s*,\s*[a-z][a-z-]*)*)")
 _RECORDED_ONLY: Final = frozenset(name for name, rule in RULES.items() if rule.finds.startswith("recorded: "))
+
+_AHEAD_ONLY: Final = frozenset(name for name, rule in RULES.items() if rule.finds.startswith("ahead: "))
+ONCALL_RULES: Final = _AHEAD_ONLY | {
+    "rotation-of-one", "service-without-rotation", "owner-without-rotation", "unused-rotation", "unknown-person",
+    "override-past", "override-outside-turn", "unused-calendar", "event-of-nobody", "runbook-missing",
+    "runbook-address",
+}  # fmt: skip
+"""Rules of `spillway oncall lint`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +159,27 @@ def lint(
         if coverage is not None:
             found += check_coverage(Context(opened, opened.checked.config, now_ms), coverage, of_all_feeds=of_all_feeds)
     looked_at_alerts = coverage is not None and of_all_feeds
-    report = _silence(sorted(set(found), key=_order), list(allows(opened)), looked_at_alerts=looked_at_alerts)
+    judged = RULES.keys() - _AHEAD_ONLY - (frozenset() if looked_at_alerts else _RECORDED_ONLY)
+    report = _silence(sorted(set(found), key=_order), list(allows(opened)), judged)
     report.coverage = list(coverage or ())
     return report
+
+
+def lint_oncall(opened: Opened, now_ms: int, start_ms: int, days: int) -> Report:
+    """Run the rules about being on call, schedules included.
+
+    Args:
+        opened: the directory.
+        now_ms: the moment that overrides are judged at, epoch milliseconds.
+        start_ms: the first moment of the schedules that are looked at.
+        days: how many days of them.
+    """
+    found = [Finding("invalid", Place(each.file, each.line), each.message) for each in opened.checked.problems]
+    if (config := opened.checked.config) is not None:
+        found += [Finding(each.rule, Place(each.file, each.line), each.message) for each in opened.checked.warnings]
+        found += [*rule_findings(opened, now_ms), *check_cover(Context(opened, config, now_ms), start_ms, days)]
+        found = [each for each in found if each.rule in ONCALL_RULES]
+    return _silence(sorted(set(found), key=_order), list(allows(opened)), ONCALL_RULES)
 
 
 def rule_findings(opened: Opened, now_ms: int) -> list[Finding]:
@@ -146,7 +187,7 @@ def rule_findings(opened: Opened, now_ms: int) -> list[Finding]:
     if opened.checked.config is None:
         return []
     context = Context(opened, opened.checked.config, now_ms)
-    return [*check_policies(context), *check_reach(context), *check_rules(context)]
+    return [*check_policies(context), *check_reach(context), *check_rules(context), *check_oncall(context)]
 
 
 def without_silenced(opened: Opened, findings: Iterable[Finding]) -> list[Finding]:
@@ -182,8 +223,8 @@ def _speaks_for(lines: Sequence[str], number: int) -> tuple[int, ...]:
     return (number,)
 
 
-def _silence(findings: list[Finding], comments: list[Allow], *, looked_at_alerts: bool) -> Report:
-    """Part what a comment silences from what it does not; comments of no use are findings themselves."""
+def _silence(findings: list[Finding], comments: list[Allow], judged: AbstractSet[str]) -> Report:
+    """Part what a comment silences from what it does not; comments of no use, of rules that ran, are findings."""
     report = Report()
     used: set[tuple[Place, str]] = set()
     for finding in findings:
@@ -203,7 +244,7 @@ def _silence(findings: list[Finding], comments: list[Allow], *, looked_at_alerts
             if name not in RULES:
                 near = suggestion(name, RULES)
                 report.findings.append(Finding("unknown-allow", each.place, f"there is no rule '{name}'{near}"))
-            elif whole and (each.place, name) not in used and (looked_at_alerts or name not in _RECORDED_ONLY):
+            elif whole and (each.place, name) not in used and name in judged:
                 report.findings.append(Finding("unused-allow", each.place, f"'{name}' finds nothing here: remove it"))
     report.findings.sort(key=_order)
     return report

@@ -18,6 +18,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "explain": ("pipeline.cli.explain", "Say why an alert, episode or incident is where it is."),
     "catalog": ("pipeline.cli.catalog", "Bring what other systems know of your services into the catalogue."),
     "config": ("pipeline.cli.config", "Check, lint, test, show and describe a configuration directory."),
+    "oncall": ("pipeline.cli.oncall", "Say who is on call and what if nobody; show schedules, find gaps."),
     "correlation": ("pipeline.cli.correlation", "Learn correlation rules from what people merged and split."),
     "topics": ("pipeline.cli.topics", "Plan and apply the Kafka topics."),
     "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),

@@ -81,3 +81,13 @@ def next_change(rotation: Rotation, at_ms: int, *, primary_only: bool = True) ->
             if concerned(shift.people) != here:
                 return shift
     return None
+
+
+def held_until(rotation: Rotation, at_ms: int, held: OnCall) -> int | None:
+    """When somebody no longer has a place that they have at a moment; None: not within a year."""
+    place = (held.position, held.person)
+    for days in LOOK_AHEAD_DAYS:
+        for shift in schedule(rotation, at_ms, at_ms + days * DAY_MS):
+            if place not in [(each.position, each.person) for each in shift.people]:
+                return shift.start_ms
+    return None
