@@ -279,8 +279,10 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     "an override instead of somebody who has no turn then": (
         {"oncall/shop.yaml": "people: [amara.okafor, jonas.weber, lucia.ferrari]\nstart: 2026-01-05T09:00:00Z\n"
          "overrides:\n"
-         "  - {start: 2026-03-17T00:00:00Z, end: 2026-03-18T00:00:00Z, person: jonas.weber, instead_of: amara.okafor}\n"},
-        ["oncall/shop.yaml:4: override-outside-turn: amara.okafor has no turn in that time: the override changes nothing"],
+         "  - {start: 2026-03-17T00:00:00Z, end: 2026-03-18T00:00:00Z, person: jonas.weber,"
+         " instead_of: amara.okafor}\n"},
+        ["oncall/shop.yaml:4: override-outside-turn: amara.okafor has no turn in that time: the override changes "
+         "nothing"],
     ),
     "calendars of no use": (
         {"oncall/spare.ics": CALENDAR, "oncall/shop.ics": CALENDAR.replace("ATTENDEE:mailto:ann@a.example\n", ""),

@@ -261,7 +261,8 @@ def test_several_rotations_fit_in_one_file(tmp_path: Path) -> None:
 
 def test_the_version_is_the_contents_alone(tmp_path: Path, example: Config) -> None:
     copy = tmp_path / "copy"
-    for file in sorted(EXAMPLE.rglob("*.yaml"), reverse=True):  # written in another order, at another time
+    read = [*EXAMPLE.rglob("*.yaml"), *EXAMPLE.rglob("*.ics")]
+    for file in sorted(read, reverse=True):  # written in another order, at another time
         target = copy / file.relative_to(EXAMPLE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
