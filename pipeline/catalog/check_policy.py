@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import available_timezones
 
+from pipeline.catalog.check_closure import check_closure, check_permissions
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, suggestion
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.clocks import BusinessHours
-from pipeline.models.command import Resolution
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import ScaleRule
 
@@ -74,7 +74,8 @@ def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: F
         "major_incident",
         "priorities",
     )
-    _check_closure(policy, source, findings)
+    check_closure(policy, source, findings)
+    check_permissions(policy, source, findings)
     check_known(
         policy.communication.status_page,
         policy.priorities,
@@ -234,13 +235,3 @@ def _check_hours(hours: BusinessHours, source: Source, findings: Findings) -> No
             findings.problem(
                 source.at(here, "holidays", index), f"holidays: '{holiday}' is not a date such as 2026-12-25"
             )
-
-
-def _check_closure(policy: DomainPolicy, source: Source, findings: Findings) -> None:
-    check_known(
-        policy.closure.require, Resolution.model_fields, "field of a resolution", source, findings,
-        "closure", "require",
-    )  # fmt: skip
-    check_known(
-        policy.closure.problem_review, policy.priorities, "priority", source, findings, "closure", "problem_review"
-    )

@@ -189,3 +189,6 @@ def _closure(pack: _Pack) -> Iterator[Fact]:
         for name, value in model.model_dump(mode="json").items():
             if value is not None:
                 yield Fact(f"{part}.{name}", value if value != [] else None, pack.of(part, name))
+    for command, permission in pack.policy.permissions.items():
+        stated = permission.model_dump(mode="json", exclude_defaults=True)
+        yield Fact(f"permissions.{command}", stated, pack.of("permissions", command))

@@ -50,6 +50,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("priority-without-escalation", Level.ADVICE, "P1 or P2 without a path: nobody is called"),
         Rule("escalation-nowhere", Level.ERROR, "an escalation path that calls nobody for a service"),
         Rule("escalation-loop", Level.ERROR, "a level that calls only whom earlier levels have called"),
+        Rule("reopens-too-late", Level.ADVICE, "a reopen window that is longer than the time until it is closed"),
+        Rule("nobody-may", Level.ERROR, "permissions that leave nobody to acknowledge or resolve"),
         Rule("rotation-of-one", Level.ADVICE, "`oncall-secondary` is the person who is on call already"),
         Rule("service-without-owner", Level.ADVICE, "a Component whose `spec.owner` is not stated"),
         Rule("service-without-rotation", Level.ADVICE, "a Component that no rotation covers and no team owns"),

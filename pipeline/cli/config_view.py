@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -117,13 +117,21 @@ def _rules(policy: DomainPolicy) -> Table:
     closure = policy.closure
     table.add_row(
         "closure",
-        f"resolved after {closure.resolve_quiet_seconds} s of quiet, closed after {closure.close_after_minutes} min; "
-        f"asks for {', '.join(closure.require) or 'nothing'}; "
+        f"resolved after {closure.resolve_quiet_seconds} s of quiet, "
+        f"closed after {_each(closure.close_after_minutes)} min; "
+        f"asks for {_each(closure.require)}; "
         f"problem review for {', '.join(closure.problem_review) or 'none'}",
     )
     shown = ", ".join(policy.communication.status_page) or "none"
     table.add_row("status page", f"{shown} on {policy.communication.page_name}")
     return table
+
+
+def _each(value: Any) -> str:
+    """A setting that is one value, or one for each priority."""
+    if isinstance(value, dict):
+        return ", ".join(f"{priority}: {_each(each)}" for priority, each in value.items())
+    return (", ".join(value) or "nothing") if isinstance(value, tuple) else str(value)
 
 
 def _targets(targets: Targets) -> str:

@@ -91,13 +91,42 @@ def _facts(incident: dict[str, Any]) -> Iterable[tuple[str, str]]:
     for link in incident.get("links") or []:
         parts = (link.get("kind"), link.get("id"), link.get("state"), link.get("url"))
         yield "Link", " ".join(str(part) for part in parts if part)
+    yield from _life(incident)
     for name, clock in (incident.get("clocks") or {}).items():
         if clock:
             yield f"{name.capitalize()} due", _clock(clock)
     resolution = incident.get("resolution") or {}
-    for name in ("code", "summary", "cause", "corrective_action", "by"):
+    for name in ("code", "summary", "cause", "fix", "workaround", "corrective_action", "by"):
         if resolution.get(name):
             yield f"Resolution {name.replace('_', ' ')}", str(resolution[name])
+
+
+def _life(incident: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    """Whom it waits for, what restored it, what is owed, and how long it was in each state."""
+    for wait in incident.get("waiting") or []:
+        record = " ".join(str(wait[name]) for name in ("link_kind", "id", "state") if wait.get(name))
+        yield "Waits for", f"{wait.get('kind')} since {_time(wait.get('since_ms'))}" + (f", {record}" if record else "")
+    if incident.get("mitigated_at_ms"):
+        yield "Mitigated", f"{_time(incident['mitigated_at_ms'])}: {_word(incident.get('workaround'))}"
+    for action in incident.get("corrective_actions") or []:
+        owner = f", {action['owner']}" if action.get("owner") else ""
+        due = f", by {action['due_date']}" if action.get("due_date") else ""
+        yield "Corrective action", f"{action.get('id')} ({action.get('state')}): {action.get('text')}{owner}{due}"
+    spent = dict(incident.get("time_in") or {})
+    since_ms, until_ms = incident.get("state_since_ms"), incident.get("updated_at_ms")
+    if since_ms and until_ms and not incident.get("closed_at_ms") and not incident.get("merged_into"):
+        state = _word(incident.get("state"))
+        spent[state] = spent.get(state, 0) + until_ms - since_ms
+    if spent:
+        yield "Time in states", "; ".join(f"{state} {_duration(ms)}" for state, ms in spent.items() if ms)
+
+
+def _duration(milliseconds: int) -> str:
+    """A duration in its two largest units: ``2 h 5 min``."""
+    seconds = milliseconds // 1_000
+    units = (("d", seconds // 86_400), ("h", seconds // 3_600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
+    words = [f"{count} {unit}" for unit, count in units if count]
+    return " ".join(words[:2]) or "under 1 s"
 
 
 def _clock(clock: dict[str, Any]) -> str:

@@ -58,6 +58,8 @@ def _set_priority(desk: Desk, draft: Draft, command: Command) -> None:
         return
     incident, priority, actor = draft.incident, command.priority or "", command.actor
     known = desk.policy(incident).priorities
+    spelt = {each.upper(): each for each in known}
+    priority = spelt.get(priority.upper(), priority)
     if priority not in known:
         refuse(draft, command, f"priority {priority} is not one of {', '.join(known)}")
         return

@@ -38,7 +38,7 @@ def _from_list(value: Any) -> Any:
     return {"roles": value} if isinstance(value, list | tuple) else value
 
 
-Permissions = dict[CommandType, Annotated[Permission, BeforeValidator(_from_list)]]
+Permissions = dict[str, Annotated[Permission, BeforeValidator(_from_list)]]
 """What a pack says of commands; of those that it does not name the defaults hold."""
 
 _PEOPLE: Final = (Role.RESPONDER, Role.COMMANDER, Role.ADMINISTRATOR)

@@ -137,6 +137,19 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
         ["domains/retail.yaml:2: priority-without-escalation: P2 has no escalation path with a level: nobody is "
          "called"],
     ),
+    "an end that comes too early, and that nobody may bring about": (
+        {"domains/retail.yaml": """
+            closure:
+              close_after_minutes: 60
+              reopen_minutes: {P1: 120}
+            permissions:
+              resolve: {roles: [responder, source], priorities: {P1: [source]}}
+              acknowledge: [responder]
+            """},
+        ["domains/retail.yaml:3: reopens-too-late: P1: closed before reopen_minutes are over; what is closed does not "
+         "reopen",
+         "domains/retail.yaml:5: nobody-may: nobody may resolve a P1 incident: no role of a person is left"],
+    ),
     "levels that call nobody new": (
         {"domains/retail.yaml": """
             escalation:
