@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pydantic import BaseModel
-
 from pipeline.catalog.effective_facts import DEFAULT, Fact, Section, at
+from pipeline.catalog.inherit import parents
 from pipeline.catalog.lint_context import Context
 from pipeline.core.calendars import is_business_time
 from pipeline.core.names import Place as Follows
@@ -19,7 +18,7 @@ from pipeline.models.catalog import Entity
 from pipeline.models.clocks import BusinessHours, Targets
 from pipeline.models.member import Member
 from pipeline.models.policy import DomainPolicy
-from pipeline.models.scales import Category, ImpactRule, UrgencyRule
+from pipeline.models.scales import Category, ScaleRule
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SEVERITIES: Final = (Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -31,24 +30,25 @@ class _Pack:
     def __init__(self, context: Context, policy: DomainPolicy) -> None:
         self.policy = policy
         self._source = context.opened.packs.sources.get(("domain", policy.domain))
+        self._written = context.opened.packs.written
 
     @property
     def origin(self) -> str:
         """Where the pack itself is."""
         return DEFAULT if self._source is None else at(self._source.at())
 
+    @property
+    def parents(self) -> list[str]:
+        """The packs that it inherits from, nearest first."""
+        if self._source is None:
+            return []
+        return list(parents(self._written[self.policy.domain], self._written))
+
     def of(self, *path: str | int) -> str:
-        """Where a part is written; the default where it is not."""
-        model: BaseModel = self.policy
-        for depth, name in enumerate(path):
-            if not isinstance(model, BaseModel) or not isinstance(name, str):
-                break
-            if name not in model.model_fields_set or self._source is None:
-                return DEFAULT
-            model = getattr(model, name)
-            if depth == len(path) - 1:
-                break
-        return DEFAULT if self._source is None else at(self._source.at(*path))
+        """Where a part is written, here or by a pack that it inherits from; the default where it is not."""
+        if self._source is None or (*self._source.path, *path) not in self._source.document.lines:
+            return DEFAULT
+        return at(self._source.at(*path))
 
 
 def policy_sections(
@@ -84,7 +84,9 @@ def _pack(pack: _Pack, domain: str | None) -> Iterator[Fact]:
     name = policy.domain if pack.origin != DEFAULT else "built in"
     whose = "" if policy.domain == domain or pack.origin == DEFAULT else f" as domain '{domain}' has none"
     yield Fact("pack", name, f"{pack.origin}{whose}")
+    yield Fact("inherits from", pack.parents or None, pack.of("extends"))
     yield Fact("version", stamp_of(policy), pack.of("version"))
+    yield Fact("priorities", list(policy.priorities), pack.of("priorities"))
     yield Fact("users a report stands for", policy.users_per_report, pack.of("users_per_report"))
 
 
@@ -96,6 +98,11 @@ def _categories(pack: _Pack, entity: Entity) -> Iterator[Fact]:
 def _category(category: Category, entity: Entity) -> str:
     parts = [f"words: {', '.join(category.words)}"] if category.words else []
     parts += [f"{label} is {' or '.join(values)}" for label, values in category.labels.items()]
+    if category.feeds:
+        parts.append(f"feeds: {', '.join(category.feeds)}")
+    if category.hosting_models:
+        here = " (this one's)" if entity.hosting_model in category.hosting_models else ""
+        parts.append(f"hosting models: {', '.join(category.hosting_models)}{here}")
     if category.layers:
         here = " (this one's)" if entity.infrastructure_layer in category.layers else ""
         parts.append(f"layers: {', '.join(category.layers)}{here}")
@@ -109,7 +116,7 @@ def _scales(pack: _Pack) -> Iterator[Fact]:
         yield Fact(f"urgency {haste.level}", _conditions(haste), pack.of("urgency", index))
 
 
-def _conditions(rule: ImpactRule | UrgencyRule) -> str:
+def _conditions(rule: ScaleRule) -> str:
     stated = rule.model_dump(exclude={"level", "because"}, exclude_defaults=True)
     words = [
         f"{name} {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"

@@ -14,7 +14,7 @@ from pipeline.catalog.descriptors import Descriptor, read_descriptor
 from pipeline.catalog.link import Linker
 from pipeline.catalog.oncall import SUFFIX as CALENDAR_SUFFIX
 from pipeline.catalog.oncall import attach_calendars, is_calendar
-from pipeline.catalog.packs import FILES, FOLDERS, Packs
+from pipeline.catalog.packs import FILES, FOLDERS, Packs, build_domains
 from pipeline.catalog.problems import ConfigError, Findings, Place, Problem, suggestion
 from pipeline.catalog.yaml_lines import FILE_BYTES_MAX, Document, read_documents
 from pipeline.core.identity import content_hash
@@ -111,6 +111,7 @@ def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None =
             opened.documents[document.at()] = document
             if (descriptor := read_descriptor(document, findings)) is not None:
                 described.append(descriptor)
+    build_domains(opened.packs, findings)
     attach_calendars(opened.packs, calendars, findings)
     findings.remark_passed()
     linker = Linker(described, findings)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
+from pipeline.catalog.inherit import inherit, is_abstract
 from pipeline.catalog.problems import Findings, Place
 from pipeline.catalog.validate import validated
 from pipeline.catalog.yaml_lines import Document, Path
@@ -17,6 +18,8 @@ from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
+
+_PARENT: Final = "parent pack"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -37,6 +40,7 @@ class Packs:
     """What the files beside the catalogue say, each with where it stands.
 
     Attributes:
+        written: policy packs as their files have them, parents of others among them, by the file's name.
         sources: file kind and name -> where it stands: ``("domain", "retail")``.
         broken: names of what is written down and not usable, so that references to it are not reported again.
     """
@@ -49,6 +53,7 @@ class Packs:
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
     maintenance: dict[str, MaintenanceWindow] = field(default_factory=dict)
     matching: dict[str, MatchingRule] = field(default_factory=dict)
+    written: dict[str, Document] = field(default_factory=dict)
     sources: dict[tuple[str, str], Source] = field(default_factory=dict)
     broken: set[tuple[str, str]] = field(default_factory=set)
 
@@ -79,17 +84,36 @@ def _add(packs: Packs, findings: Findings, key: tuple[str, str], source: Source,
 
 
 def read_domain(packs: Packs, file: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
-    """A policy pack: one file, named like its domain."""
+    """A policy pack: one file, named like its domain. What it inherits comes when all are read: `build_domains`."""
     document = _single(documents, findings)
-    if document is None:
-        findings.problem(Place(str(file), 1), "empty; a policy pack has at least 'domain'")
+    if document is not None:
+        packs.written[file.stem] = document
         return
-    policy = validated(DomainPolicy, document, findings, defaults={"domain": file.stem})
-    if policy is not None and policy.domain != file.stem:
-        findings.problem(document.at("domain"), f"domain '{policy.domain}' belongs in domains/{policy.domain}.yaml")
-        policy = None
-    if policy := _add(packs, findings, ("domain", file.stem), Source(document), policy):
-        packs.domains[policy.domain] = policy
+    packs.broken.add(("domain", file.stem))
+    findings.problem(Place(str(file), 1), "empty; a policy pack has at least 'domain'")
+
+
+def build_domains(packs: Packs, findings: Findings) -> None:
+    """The policy packs, each with what it inherits. Those that are parents alone are read, and are no domain's."""
+    unreadable = {name for kind, name in packs.broken if kind == "domain"}
+    whole = inherit(packs.written, unreadable, findings)
+    for name, written in packs.written.items():
+        document = whole.get(name)
+        abstract = is_abstract(name, written)
+        if document is None:
+            packs.broken.add((_PARENT if abstract else "domain", name))
+            continue
+        policy = validated(DomainPolicy, document, findings, defaults={"domain": name})
+        if policy is not None and policy.domain != name:
+            findings.problem(document.at("domain"), f"domain '{policy.domain}' belongs in domains/{policy.domain}.yaml")
+            policy = None
+        policy = _add(packs, findings, (_PARENT if abstract else "domain", name), Source(document), policy)
+        if policy is None:
+            continue
+        # What comes from the built-in pack is stated by nobody.
+        policy.model_fields_set.intersection_update(part[0] for part in document.lines if len(part) == 1)
+        if not abstract:
+            packs.domains[policy.domain] = policy
 
 
 def read_rotations(packs: Packs, file: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:

@@ -48,18 +48,20 @@ class Document:
         line: where it begins.
         value: mapping, list or scalar.
         lines: path of each key and list item -> its line.
+        files: path of what another file says, inherited from there -> that file.
     """
 
     file: str
     line: int
     value: Any
     lines: dict[Path, int] = field(default_factory=dict)
+    files: dict[Path, str] = field(default_factory=dict)
 
     def at(self, *path: str | int) -> Place:
         """Place of a path, or of the nearest thing above it that is written down."""
         while path and path not in self.lines:
             path = path[:-1]
-        return Place(self.file, self.lines.get(path, self.line))
+        return Place(self.files.get(path, self.file), self.lines.get(path, self.line))
 
 
 class _RefusedError(Exception):
