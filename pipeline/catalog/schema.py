@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from pipeline.catalog.schema_descriptor import descriptor_schema
+from pipeline.catalog.schema_pack import with_inheritance
 from pipeline.catalog.schema_words import describe
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.maintenance import MaintenanceWindow
@@ -54,7 +55,8 @@ def schema_of(name: str) -> dict[str, Any]:
         return {**head, "title": _CATALOG_TITLE, **descriptor_schema()}
     if name in _FILES:
         model, title = _FILES[name]
-        return {**head, **_written(model), "title": title}
+        written = _written(model)
+        return {**head, **(with_inheritance(written) if name == "domain" else written), "title": title}
     model, title = _NAMED[name]
     entry = _written(model)
     definitions = entry.pop("$defs", {})

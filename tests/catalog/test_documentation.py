@@ -48,7 +48,8 @@ def test_every_example_of_the_page_loads_as_it_stands(tmp_path: Path) -> None:
     ]
     files = {file: first_example(section) for section, file in FILES.items()}
     files["catalog/others.yaml"] = "---\n".join(surroundings)
-    files["domains/retail.yaml"] = (EXAMPLE / "domains" / "retail.yaml").read_text("utf-8")
+    for name in ("_practice", "retail"):
+        files[f"domains/{name}.yaml"] = (EXAMPLE / "domains" / f"{name}.yaml").read_text("utf-8")
 
     checked = check_config(write(tmp_path, files), ADAPTERS)
 

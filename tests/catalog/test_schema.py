@@ -63,7 +63,7 @@ def map_errors(validator: Draft202012Validator, file: str, data: bytes) -> Itera
 REFUSED = {
     "a misspelt field": ("domain", "titel: Shop\n", [""]),
     "a misspelt field deep inside": ("domain", "targets: {P1: {respond_minuts: 5, resolve_minutes: 60}}\n",
-                                     ["targets.P1", "targets.P1"]),
+                                     ["targets.P1"]),
     "a number out of range": ("correlation", "join_at_least: 2\n", ["join_at_least"]),
     "a rotation without people": ("rotation", "start: 2026-01-05T09:00:00Z\n", [""]),
     "a time of day that is none": ("domain", "business_hours: {start: '9'}\n", ["business_hours.start"]),

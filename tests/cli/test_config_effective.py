@@ -213,7 +213,7 @@ def test_people_see_facts_with_their_files() -> None:
     assert output.startswith("component:default/checkout at 2026-03-12T12:00:00.000Z, configuration ")
     line = next(line for line in output.splitlines() if "P1 after 5 min" in line)
     assert "oncall-secondary" in line
-    assert line.rstrip().endswith("config/domains/retail.yaml:62")
+    assert line.rstrip().endswith("config/domains/retail.yaml:60")
 
 
 def test_what_cannot_be_answered_is_one_line(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_an_incident_is_explained_in_words(stories: str) -> None:
     said = words(stories, named("Checkout")["id"])
     for part in (
         "Why P1\n  impact severe: 5,000 a minute or more at stake",
-        "Policy retail 2026.1, configuration ",
+        "Policy retail 2026.1+",
         "one of the two depends on the other",
         "how much of that has to do with it +",
         f", at first {BIAS:+.2f}: log-odds +",
