@@ -18,7 +18,7 @@ from benchmarks.quality.episodes import Episode, Labels
 from benchmarks.quality.faults import DAY_MS, Fault
 from benchmarks.quality.history import Declared
 from benchmarks.quality.world import World
-from pipeline.core.impacts import total
+from pipeline.core.impacts import Impact, total
 from pipeline.core.tally import IMPAIRED_RANK, OUTAGE_RANK
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.catalog import Catalogue
@@ -62,9 +62,9 @@ def crossings(world: World, faults: Iterable[Fault], users_at_least: int) -> dic
         if fault.is_expected:
             continue
         reached = [(each.at_ms, world.services[each.service]) for each in sorted(fault.reached, key=lambda r: r.at_ms)]
-        so_far: list[tuple[str, int, float]] = []
+        so_far: list[Impact] = []
         for at_ms, service in reached:
-            so_far.append((service.application, service.users, 0.0))
+            so_far.append((service.application, service.users, 0.0, service.application))
             if total(so_far)[0] >= users_at_least:
                 found[fault.name] = Crossed(at_ms, max(fault.ended_ms, fault.again_ended_ms))
                 break
@@ -73,7 +73,7 @@ def crossings(world: World, faults: Iterable[Fault], users_at_least: int) -> dic
 
 def by_rule(episodes: Sequence[Episode], labels: Labels, catalogue: Catalogue, users_at_least: int) -> list[Declared]:
     """What a method would declare: each of its groups once, when the product's own rule holds for it."""
-    impacts: dict[str, list[tuple[str, int, float]]] = {}
+    impacts: dict[str, list[Impact]] = {}
     out = set[str]()
     held: dict[str, list[str]] = {}
     declared: dict[str, Declared] = {}
@@ -86,7 +86,8 @@ def by_rule(episodes: Sequence[Episode], labels: Labels, catalogue: Catalogue, u
         rank = 0 if episode.by_people else SEVERITY_RANK.get(episode.severity, 0)
         if entity is None or rank < IMPAIRED_RANK:
             continue
-        impacts.setdefault(group, []).append((entity.system or entity.ref, entity.users or 0, 0.0))
+        system = entity.system or entity.ref
+        impacts.setdefault(group, []).append((system, entity.users or 0, 0.0, system))
         if rank >= OUTAGE_RANK:
             out.add(group)
         if group in out and total(impacts[group])[0] >= users_at_least:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ GENERATED_BY: Final = PREFIX + "generated-by"
 
 RUNBOOK: Final = "runbook"
 RUNBOOK_DEFAULT: Final = "default"
+_POPULATION: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}(/[a-z0-9][a-z0-9._-]{0,62}){0,3}")
 _MONEY_MAX: Final = 1e12  # beyond any company's revenue a minute; catches misplaced digits
 
 
@@ -60,6 +62,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _population(text: str) -> str:
+    name = text.strip().lower()
+    if not _POPULATION.fullmatch(name):
+        raise ValueError(f"expected a name such as staff, or a part of one such as staff/berlin, found '{text}'")
+    return name
+
+
 def _money(text: str) -> float:
     try:
         amount = float(text)
@@ -89,6 +98,12 @@ ANNOTATIONS: Final[dict[str, Annotation]] = {
             "application, database, network, compute, storage, identity, security...",
         ),
         Annotation("users", "users", _count, "people who use it"),
+        Annotation(
+            "population",
+            "population",
+            _population,
+            "who they are, where other systems serve the same people: staff, or a part of them, staff/berlin",
+        ),
         Annotation("revenue-per-minute", "revenue_per_minute", _money, "money lost a minute when it is down"),
         Annotation("regulatory", "regulatory", _words, "tags, comma-separated: pci-dss, patient-safety"),
         Annotation("sites", "sites", _words, "places of business where it is used, comma-separated: plants, branches"),

@@ -39,6 +39,7 @@ _STATED: Final = (
     "hosting-model",
     "infrastructure-layer",
     "users",
+    "population",
     "revenue-per-minute",
     "regulatory",
     "aliases",

@@ -1,4 +1,4 @@
-"""The catalogue put together: references resolved, reverse dependencies turned round, domains inherited."""
+"""The catalogue put together: references resolved, dependencies turned round, domains and populations inherited."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Linker:
                     location=f"{each.place.file}:{each.place.line}",
                     **each.fields,
                 )
-        return Catalogue(entities=_inherit_domains(entities), groups=groups)
+        return Catalogue(entities=_inherit(entities), groups=groups)
 
     def _dependencies(self) -> dict[str, set[str]]:
         """Reference -> what it needs, from both directions in which people write it."""
@@ -153,15 +153,17 @@ class Linker:
         return self._findings.near(name, self._names[kinds])
 
 
-def _inherit_domains(entities: dict[str, Entity]) -> dict[str, Entity]:
-    """An entity without a domain has its system's."""
-    of_system = {short(ref): entity.domain for ref, entity in entities.items() if entity.kind == "system"}
-    return {
-        ref: entity.model_copy(update={"domain": of_system.get(entity.system)})
-        if entity.domain is None and entity.system
-        else entity
-        for ref, entity in entities.items()
-    }
+def _inherit(entities: dict[str, Entity]) -> dict[str, Entity]:
+    """An entity without a domain has its system's; likewise one whose people nobody has named."""
+    systems = {short(ref): entity for ref, entity in entities.items() if entity.kind == "system"}
+    return {ref: _of_system(entity, systems.get(entity.system or "")) for ref, entity in entities.items()}
+
+
+def _of_system(entity: Entity, system: Entity | None) -> Entity:
+    if system is None:
+        return entity
+    theirs = {name: getattr(system, name) for name in ("domain", "population") if getattr(entity, name) is None}
+    return entity.model_copy(update=theirs) if any(theirs.values()) else entity
 
 
 def cycles(catalogue: Catalogue) -> list[tuple[str, ...]]:

@@ -124,7 +124,7 @@ def _shadowed_lines(policy: DomainPolicy, source: Source) -> Iterator[Finding]:
 def _facts(rule: ScaleRule, tag: str, category: str, layer: str, hosting: str) -> Facts:
     """The least that fulfils a line."""
     return Facts(
-        impacts={str(number): ("", 0, 0.0) for number in range(min(rule.services_at_least or 0, _LEAST_MAX))},
+        impacts={str(number): ("", 0, 0.0, "") for number in range(min(rule.services_at_least or 0, _LEAST_MAX))},
         users=rule.users_at_least or 0,
         revenue_per_minute=rule.revenue_per_minute_at_least or 0.0,
         tier=rule.tier_at_most,

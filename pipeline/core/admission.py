@@ -33,6 +33,9 @@ CONTRADICTS: Final[dict[CommandType, tuple[str, ...]]] = {
     CommandType.ASSIGN: (CommandType.ASSIGN,),
     CommandType.UNASSIGN: (CommandType.ASSIGN,),
     CommandType.SET_PRIORITY: (CommandType.SET_PRIORITY,),
+    CommandType.CORRECT_IMPACT: (CommandType.CORRECT_IMPACT,),
+    CommandType.SET_STATUS: (CommandType.SET_STATUS, Step.REOPEN),
+    CommandType.ASSIGN_COMMANDER: (CommandType.ASSIGN_COMMANDER,),
 }
 """What a command would undo. One that was asked before that happened did not know of it, and came late."""
 

@@ -63,7 +63,11 @@ def _set_priority(desk: Desk, draft: Draft, command: Command) -> None:
     if priority not in known:
         refuse(draft, command, f"priority {priority} is not one of {', '.join(known)}")
         return
-    before, incident.priority, incident.priority_by = incident.priority, priority, actor
+    if actor == MACHINE and incident.priority_by is not None:
+        refuse(draft, command, f"{incident.priority_by} has set it")
+        return
+    before, incident.priority = incident.priority, priority
+    incident.priority_by = None if actor == MACHINE else actor
     incident.last_step_at_ms[CommandType.SET_PRIORITY.value] = draft.asked_at_ms
     draft.note("priority", actor, f"priority set from {before} to {priority} by {actor}", IncidentChange.UPDATED)
     sla.set_clocks(desk, draft)

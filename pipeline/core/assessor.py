@@ -14,6 +14,7 @@ from pipeline.core.draft import Draft
 from pipeline.core.habits import chronic_words
 from pipeline.core.impacts import Impact, total
 from pipeline.core.lifecycle import Step
+from pipeline.core.majors import corrected_facts, corrected_impacts, links_told
 from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
 from pipeline.core.suspects import is_identified, rank_suspects
 from pipeline.core.tally import Tally
@@ -129,12 +130,13 @@ class Assessor:
 
     def _derive(self, draft: Draft, tally: Tally, recent: Recent, policy: DomainPolicy, *, anew: bool = False) -> None:
         incident = draft.incident
-        facts = gather(tally, policy)
+        gathered = gather(tally, policy)
+        facts = corrected_facts(incident, gathered)
         incident.entities, incident.entities_total = named(tally.about), len(tally.about)
         incident.services, incident.services_total = named(tally.services), len(tally.services)
         incident.symptoms = list(tally.symptoms)
-        if facts is not tally.applied:
-            tally.applied = facts
+        if gathered is not tally.applied:
+            tally.applied = gathered
             self._apply(incident, facts)
         if tally.ranked_for != (tally.about_version, recent.version):
             incident.suspects = engaging.suspected(incident, rank_suspects(tally, recent.by_target), tally)
@@ -159,8 +161,10 @@ class Assessor:
 
     def _apply(self, incident: Incident, facts: Facts) -> None:
         incident.severity = facts.severity
-        incident.users_affected = max(incident.users_affected, facts.users)
-        incident.revenue_per_minute = max(incident.revenue_per_minute, facts.revenue_per_minute)
+        corrected = incident.corrected is not None
+        incident.users_affected = max(0 if corrected else incident.users_affected, facts.users)
+        incident.revenue_per_minute = max(0.0 if corrected else incident.revenue_per_minute, facts.revenue_per_minute)
+        incident.sites = facts.sites[:NAMED_MAX]
         incident.reporters = facts.reporters
         incident.regulatory = facts.regulatory
         incident.who_is_affected = affected_words(facts, self.topology)
@@ -207,10 +211,16 @@ class Assessor:
             suspects=[suspect.ref for suspect in incident.suspects[:1]],
             identified=incident.identified,
             regulatory=incident.regulatory,
-            impacts=summed(facts, incident.id),
+            impacts=corrected_impacts(summed(facts, incident.id), incident),
             tickets=len(incident.tickets),
             merged_into=incident.merged_into,
             actions=[asdict(each) for each in incident.corrective_actions if each.state == "open"],
+            sites=incident.sites,
+            reporters=incident.reporters,
+            fires=not tally.all_clear(),
+            links=links_told(incident) if incident.links or incident.tickets else [],
+            declared=None if incident.declared is None else asdict(incident.declared),
+            corrected_at_ms=None if incident.corrected is None else incident.corrected.at_ms,
         )
 
 
@@ -226,7 +236,8 @@ def summed(facts: Facts, incident_id: str) -> dict[str, Impact]:
     first = dict(islice(facts.impacts.items(), NAMED_MAX - 1))
     users, revenue = total(first.values())
     rest = f"{incident_id}/others"
-    first[rest] = (rest, max(0, facts.users - users), max(0.0, round(facts.revenue_per_minute - revenue, 2)))
+    more = max(0, facts.users - users), max(0.0, round(facts.revenue_per_minute - revenue, 2))
+    first[rest] = (rest, *more, rest)
     return first
 
 

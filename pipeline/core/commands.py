@@ -7,14 +7,14 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.core import actions, adopt, answering, closing, escalating, telling, waiting
+from pipeline.core import actions, adopt, answering, closing, escalating, majors, telling, waiting
 from pipeline.core.admission import admitted
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
-from pipeline.core.handlers import Handlers, needs, refuse
+from pipeline.core.handlers import Handlers, refuse
 from pipeline.models.command import Command, CommandType, Role, Target
 from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.incident import Incident, IncidentChange
+from pipeline.models.incident import Incident
 from pipeline.models.wire import to_json
 
 COMMANDS_REMEMBERED_MAX: Final = 100
@@ -117,18 +117,6 @@ def apply_command(desk: Desk, draft: Draft, command: Command, own: Handlers | No
         handler(desk, draft, command)
 
 
-def _link_bridge(desk: Desk, draft: Draft, command: Command) -> None:
-    if needs(draft, command, "bridge_id"):
-        draft.incident.bridge_id = command.bridge_id
-        text = f"bridge incident {command.bridge_id}: {command.note or 'linked'}"
-        draft.note("bridge", command.actor, text, IncidentChange.BRIDGED)
-
-
-def _unlink_bridge(desk: Desk, draft: Draft, command: Command) -> None:
-    draft.incident.bridge_id = None
-    draft.note("bridge", command.actor, "no longer linked to a bridge incident", IncidentChange.BRIDGED)
-
-
 HANDLERS: Final[Handlers] = {
     **answering.HANDLERS,
     **waiting.HANDLERS,
@@ -137,7 +125,6 @@ HANDLERS: Final[Handlers] = {
     **adopt.HANDLERS,
     **escalating.HANDLERS,
     **telling.HANDLERS,
-    CommandType.LINK_BRIDGE: _link_bridge,
-    CommandType.UNLINK_BRIDGE: _unlink_bridge,
+    **majors.HANDLERS,
 }
 """Every command that concerns one incident alone, by the concern that has it: a new concern is one line here."""

@@ -19,6 +19,7 @@ from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, WAITING_STATES
 from pipeline.core.templates import tidy
 from pipeline.models.communications import SPOKEN, UPDATE, needs_approval
+from pipeline.models.major import CoordinatedStatus
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
 from pipeline.models.incident_parts import AudienceStream, Communication
 
@@ -100,8 +101,8 @@ def phase(incident: Incident, told: str) -> str:
         return told if kept else _ENDS.get(incident.state, "resolved")
     if incident.bridge_id is not None:
         return "moved"
-    if incident.state in _PHASES:
-        return _PHASES[incident.state]
+    if incident.state in _PHASES or incident.status == CoordinatedStatus.MONITORING:
+        return _PHASES.get(incident.state, "mitigated")
     if told in {"investigating", "identified"}:
         return told
     return "identified" if incident.identified and told != "resolved" else "investigating"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from pipeline.core import adopt, recovery, response
+from pipeline.core import adopt, majors, recovery, response
 from pipeline.core.commands import OUTLIVES_A_MERGE, aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, LOOK, MEMBER, ORDER
@@ -64,6 +64,7 @@ class CorrelateProcessor(CorrelateLate):
             CommandType.MERGE: lambda _, draft, command: self._merge(draft, command),
             CommandType.SPLIT: lambda _, draft, command: self._split(draft, command),
             CommandType.ADOPT_POLICY: lambda _, draft, command: self._adopt(draft, command),
+            CommandType.CORRECT_IMPACT: lambda _, draft, command: self._correct(draft, command),
         }
 
     # -- records
@@ -262,7 +263,7 @@ class CorrelateProcessor(CorrelateLate):
         self._event_at_ms = command.at_ms
         self._named_by_person(command.target, effects)
         incident = self._target(command)
-        if command.target.bridge and incident.bridge_id is not None:
+        if (command.target.bridge or command.type in majors.FOR_THE_BRIDGE) and incident.bridge_id is not None:
             onward = encode_command(aimed_at(command, incident.bridge_id))
             effects.outputs.append(Output("bridge.commands", incident.bridge_id.encode(), onward, self.clock_ms))
             return
@@ -282,6 +283,12 @@ class CorrelateProcessor(CorrelateLate):
         self._assessor.assess(draft, self._book.tally(incident.id), self._changes.recent(), anew=True)
         adopt.settle(self._desk, draft)
         adopt.tell(draft, command, before)
+
+    def _correct(self, draft: Draft, command: Command) -> None:
+        """Put the impact right; what is assessed by it, is assessed again."""
+        if majors.correct(draft, command):
+            self._book.tally(draft.incident.id).applied = None
+            self._assess(draft)
 
     def _new_incident(self, incident_id: str, space: str) -> Incident:
         now = self.clock_ms

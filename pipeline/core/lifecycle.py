@@ -53,6 +53,7 @@ _WAITS: Final = {
 
 def _table() -> dict[tuple[str, str], S]:
     table: dict[tuple[str, str], S] = {(S.DETECTED, Step.LOG): S.LOGGED}
+    table[S.DETECTED, Step.CANCEL] = S.CANCELLED  # the proposal of a Major Incident that none becomes of
     unanswered = (S.LOGGED, S.ESCALATED, S.REOPENED)
     answered = (S.ACKNOWLEDGED, S.IN_PROGRESS, *WAITING_STATES, S.MITIGATED)
     for state in unanswered:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from pipeline.core.calendars import add_business_time, is_business_time
+from pipeline.core.impacts import Impact, population_key
 from pipeline.core.names import ASCII_WORDS
 from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
@@ -29,8 +30,8 @@ class Facts:
     """What is known of an incident's reach.
 
     Attributes:
-        impacts: affected service -> (system, users, revenue a minute), in the order in which they were hit. Users of
-            one system are counted once.
+        impacts: affected service -> its `Impact`, in the order in which they were hit. Users of one population are
+            counted once.
         users: people affected, estimated.
         revenue_per_minute: money a minute.
         tier: most critical tier affected, or None.
@@ -39,7 +40,7 @@ class Facts:
         reporters: distinct people who reported.
     """
 
-    impacts: dict[str, tuple[str, int, float]]
+    impacts: dict[str, Impact]
     users: int
     revenue_per_minute: float
     tier: int | None
@@ -136,17 +137,18 @@ def gather(tally: Tally, policy: DomainPolicy) -> Facts:
     return tally.facts
 
 
-def _impact(ref: str, tally: Tally, policy: DomainPolicy) -> tuple[str, int, float]:
+def _impact(ref: str, tally: Tally, policy: DomainPolicy) -> Impact:
     served, entity = tally.served[ref], tally.topology.entities.get(ref)
     system = (entity.system if entity else None) or ref
     population = entity.users if entity else None
+    who = population_key(entity.population) if entity and entity.population else system
     revenue = (entity.revenue_per_minute if entity else None) or 0.0
     if served.outages or (tally.outages and served.impaired):
-        return (system, population or 0, revenue)
+        return (system, population or 0, revenue, who)
     users = max(len(served.reporters) * policy.users_per_report, served.stated)
     if population is not None:
         users = min(users, population)
-    return (system, users, revenue * users / population if population else 0.0)
+    return (system, users, revenue * users / population if population else 0.0, who)
 
 
 def assess(facts: Facts, policy: DomainPolicy, now_ms: int, chronic: str | None = None) -> Assessment:

@@ -271,6 +271,8 @@ class Tally:
             served = self.served[about] = Served()
             self.stale[about] = None
             self._weigh_in(about)
+        if member.entity is None:
+            self.sites.update(self.topology.sites(about))
         rank = 0 if by_people else SEVERITY_RANK.get(member.severity, 0)
         if rank >= IMPAIRED_RANK:
             if not served.outages:
@@ -308,6 +310,7 @@ class Tally:
             self._reach_out(entity)
             self._need(entity, member.opened_at_ms)
             self._weigh_in(entity)
+            self.sites.update(self.topology.sites(entity))
             if entity in self.needed_by:
                 self.upstream[entity] = None
             self._suspect_for(entity)

@@ -43,6 +43,10 @@ HOSTING_TYPES: Final[dict[str, str]] = {
 only shares a zone."""
 
 
+SITE_TYPES: Final = frozenset({"site", "datacenter"})
+"""Catalogue types of what is a site."""
+
+
 SHARED_FATE: Final = frozenset({"host", "rack"})
 """Places small enough to find candidates by. A cluster or zone holds too much; it only adds to other evidence."""
 
@@ -69,6 +73,7 @@ class Topology:
             if entity.type in HOSTING_TYPES
         }
         self._reach: dict[str, dict[str, int]] = {}
+        self._sites: dict[str, tuple[str, ...]] = {}
         self._shared_fate: dict[str, tuple[str, ...]] = {}
         self._ties: dict[str, tuple[Tie, ...]] = {}
 
@@ -156,6 +161,33 @@ class Topology:
                 if needed not in found and self.hosting(needed) in ("host", "rack", "cluster"):
                     found.add(needed)
                     queue.append(needed)
+        return found
+
+    def sites(self, ref: str) -> tuple[str, ...]:
+        """The sites of an entity: those that it names, else those of what it runs on, directly or not; sorted.
+
+        What it merely needs as a service is elsewhere. A place of type `SITE_TYPES` that says nothing is a site itself.
+        """
+        known = self._sites.get(ref)
+        if known is None:
+            if ref not in self.entities:
+                return ()
+            known = self._sites[ref] = tuple(sorted(self._stands(ref)))
+        return known
+
+    def _stands(self, start: str) -> set[str]:
+        found, seen, queue = set[str](), {start}, [start]
+        while queue:
+            entity = self.entities.get(queue.pop())
+            if entity is None:
+                continue
+            own = entity.sites or ((entity.name,) if entity.type in SITE_TYPES else ())
+            found.update(own)
+            if own:
+                continue
+            places = [each for each in entity.depends_on if each not in seen and self.hosting(each) is not None]
+            seen.update(places)
+            queue += places
         return found
 
     def path(self, start: str, goal: str) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ class Entity(Frozen):
         hosting_model: a `HostingModel`.
         infrastructure_layer: application, database, network, compute, identity...
         users: people who use it.
+        population: who they are, where other systems serve the same people: ``staff``, or a part of them,
+            ``staff/berlin``; own or its system's.
         revenue_per_minute: money lost a minute when it is down, in the company's currency.
         regulatory: tags such as ``pci-dss``, ``patient-safety``.
         sites: places of business where it is used: plants, branches, wards.
@@ -66,6 +68,7 @@ class Entity(Frozen):
     hosting_model: HostingModel | None = None
     infrastructure_layer: str | None = None
     users: int | None = Field(default=None, ge=0)
+    population: str | None = None
     revenue_per_minute: float | None = Field(default=None, ge=0)
     regulatory: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()

@@ -53,6 +53,14 @@ class CommandType(StrEnum):
     SPLIT = "split"
     LINK_BRIDGE = "link_bridge"
     UNLINK_BRIDGE = "unlink_bridge"
+    # Major Incidents: `pipeline.core.majors`, and the bridge's.
+    DECLARE_MAJOR = "declare_major"
+    CORRECT_IMPACT = "correct_impact"
+    DEMOTE_MAJOR = "demote_major"
+    CONFIRM_MAJOR = "confirm_major"
+    REJECT_MAJOR = "reject_major"
+    ASSIGN_COMMANDER = "assign_commander"
+    SET_STATUS = "set_status"
 
 
 class Role(StrEnum):
@@ -161,6 +169,8 @@ class Command(Wire):
         duty: the notice that was given; the note says how.
         into: the surviving incident of a merge.
         episodes: the episodes that a split moves out.
+        users, revenue_per_minute: corrected impact.
+        status: coordinated status of a Major Incident.
     """
 
     command_id: str = Field(min_length=1, max_length=256)
@@ -188,6 +198,9 @@ class Command(Wire):
     into: str | None = None
     episodes: tuple[str, ...] = ()
     bridge_id: str | None = None
+    users: int | None = Field(default=None, ge=0)
+    revenue_per_minute: float | None = Field(default=None, ge=0)
+    status: str | None = Field(default=None, max_length=64)
 
     @property
     def as_role(self) -> Role:

@@ -18,9 +18,12 @@ from pipeline.models.incident_parts import (
     Clock,
     Communication,
     CorrectiveAction,
+    Correction,
+    Declaration,
     Duty,
     Engagement,
     Escalation,
+    MajorIncident,
     Page,
     ProblemReview,
     Suspect,
@@ -70,6 +73,7 @@ class IncidentChange(StrEnum):
     """What a revision was about; ends the CloudEvents type. Where one record did several, the first listed wins."""
 
     OPENED = "opened"
+    PROPOSED = "proposed"
     MERGED = "merged"
     SPLIT = "split"
     CANCELLED = "cancelled"
@@ -109,6 +113,8 @@ AUDITED: Final = (
     "bridge_id",
     "merged_into",
     "policy_version",
+    "commander",
+    "status",
 )
 """Fields of which each action on the timeline says what they were before and after: those that people act upon."""
 
@@ -138,6 +144,16 @@ class Incident:
         streams: where the messages to each audience are.
         duties: notices that are owed, and those that were given.
         domains: service domains of a bridge incident's members, whose audiences are told.
+        sites: where what it is about stands, of more than `NAMED_MAX` those that were hit first.
+        commander: who leads the response to a Major Incident.
+        status: coordinated status of a bridge incident (`pipeline.models.major.CoordinatedStatus`).
+        major: what makes a bridge incident the record of a Major Incident.
+        member_states: of a bridge incident: state -> how many members are in it.
+        linked: of a bridge incident: its own and its members' tickets, provider cases and vendor tickets side by side:
+            ``member``, ``kind``, ``id``, ``state``, ``url``; at most `NAMED_MAX` of ``linked_total``.
+        parted: incidents that were members and are none any more, the newest `ABSORBED_MAX`.
+        declared: that a person declared it a Major Incident.
+        corrected: that a person has put the estimates of its impact right.
         commands: ids of the newest commands applied, so that a repeated one changes nothing.
         news_at_ms: when an episode last joined or changed; what the correlation window counts from.
         resolve_at_ms: when a quiet incident will count as resolved.
@@ -233,6 +249,16 @@ class Incident:
     workaround: str | None = None
     corrective_actions: list[CorrectiveAction] = field(default_factory=list)
     remind_at_ms: int | None = None
+    sites: list[str] = field(default_factory=list)
+    commander: str | None = None
+    status: str = ""
+    major: MajorIncident | None = None
+    member_states: dict[str, int] = field(default_factory=dict)
+    linked: list[dict[str, Any]] = field(default_factory=list)
+    linked_total: int = 0
+    parted: list[str] = field(default_factory=list)
+    declared: Declaration | None = None
+    corrected: Correction | None = None
     schema: int = INCIDENT_SCHEMA
 
 
@@ -261,14 +287,24 @@ def incident_from_wire(document: dict[str, Any]) -> Incident:
     document["communications"] = [Communication(**each) for each in document["communications"]]
     document["streams"] = {name: AudienceStream(**each) for name, each in document["streams"].items()}
     document["duties"] = [Duty(**each) for each in document["duties"]]
-    if document["problem_review"] is not None:
-        document["problem_review"] = ProblemReview(**document["problem_review"])
+    for name, part in _PARTS.items():
+        if document[name] is not None:
+            document[name] = part(**document[name])
     document["waiting"] = [Waiting(**each) for each in document["waiting"]]
     document["corrective_actions"] = [CorrectiveAction(**each) for each in document["corrective_actions"]]
     incident = Incident.__new__(Incident)  # fifty arguments by name take four times as long
     for name in _INCIDENT_FIELDS:
         setattr(incident, name, document[name])
     return incident
+
+
+_PARTS: Final[dict[str, Callable[..., Any]]] = {
+    "problem_review": ProblemReview,
+    "major": MajorIncident,
+    "declared": Declaration,
+    "corrected": Correction,
+}
+"""Parts of which an incident has one or none."""
 
 
 def _same(value: Any) -> Any:

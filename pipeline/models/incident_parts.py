@@ -299,6 +299,66 @@ class Duty:
 
 
 @dataclass(slots=True, kw_only=True)
+class Declaration:
+    """A person has declared an incident a Major Incident; ``command_id`` tells one declaration from the next."""
+
+    by: str
+    because: str
+    at_ms: int
+    command_id: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Correction:
+    """A person has put the estimates of impact right: what holds, whatever is estimated later.
+
+    Attributes:
+        users: people affected; None: as estimated.
+        revenue_per_minute: likewise.
+        estimated_users: what is estimated meanwhile; ``estimated_revenue_per_minute`` likewise.
+    """
+
+    by: str
+    because: str
+    at_ms: int
+    users: int | None = None
+    revenue_per_minute: float | None = None
+    estimated_users: int = 0
+    estimated_revenue_per_minute: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class MajorIncident:
+    """What makes a bridge incident the record of a Major Incident.
+
+    Attributes:
+        phase: a `pipeline.models.major.MajorIncidentPhase`.
+        by: who declared, proposed or ended it.
+        rule: name of the trigger rule; empty where a person declared it, or the rule has no name.
+        held: keys of the thresholds that held.
+        decide_by_ms: when a proposal expires.
+        call_at_ms: when the next manager is called; ``called`` is how many have been.
+        lowered: its impact was put right to less: it was corrected, or a member left or was cancelled.
+        below_since_ms: since when its impact is under all thresholds.
+        promoted: member -> the priority that it had before it was raised.
+    """
+
+    phase: str = "declared"
+    mode: str = "declare"
+    by: str = ""
+    at_ms: int = 0
+    because: list[str] = field(default_factory=list)
+    rule: str = ""
+    held: list[str] = field(default_factory=list)
+    decide_by_ms: int | None = None
+    call_at_ms: int | None = None
+    called: int = 0
+    lowered: bool = False
+    below_since_ms: int | None = None
+    promoted: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
 class ProblemReview:
     """A review of the underlying problem, owed on a date (local to the domain)."""
 

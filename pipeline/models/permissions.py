@@ -71,6 +71,10 @@ DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.REOPEN: ANY_SOURCE,
     CommandType.CANCEL: COMMANDERS,
     CommandType.APPROVE_COMMUNICATION: COMMANDERS,
+    CommandType.DECLARE_MAJOR: COMMANDERS,
+    CommandType.DEMOTE_MAJOR: COMMANDERS,
+    CommandType.CONFIRM_MAJOR: COMMANDERS,
+    CommandType.REJECT_MAJOR: COMMANDERS,
 }
 """Of each command that is not here: `ANY_RESPONDER`."""
 

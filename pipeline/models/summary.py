@@ -7,6 +7,10 @@ from typing import Any, Final
 
 SUMMARY_SCHEMA: Final = 2
 
+LINKS_TOLD_MAX: Final = 40
+"""Records elsewhere that one incident tells the bridge of: cases and vendor tickets first, then tickets. The hundreds
+of a bad morning say no more, and would be sent again with every change of state."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
@@ -16,11 +20,18 @@ class Summary:
 
     Attributes:
         entities: as on the incident; ``services`` likewise.
-        impacts: per affected service: system, users, revenue a minute; populations are counted once over all. Of more
+        impacts: per affected service, a `pipeline.core.impacts.Impact`; populations are counted once over all. Of more
             than `pipeline.models.incident.NAMED_MAX` the rest is one impact, so that the sum is that of all.
         depends: references within reach of the incident's entities, for relating incidents; likewise.
         suspects: the first, where there is one.
         actions: corrective actions that are open, as on the incident: of one that ended they are still owed.
+        sites: where what it is about stands.
+        reporters: distinct people who reported.
+        fires: something in it is not over.
+        links: its provider cases, vendor tickets and service-desk tickets with their states, at most
+            `LINKS_TOLD_MAX`: ``kind``, ``id``, ``state``, ``url``.
+        declared: that a person declared it a Major Incident, as on the incident.
+        corrected_at_ms: when a person put its impact right last; the impacts are the corrected ones.
         merged_into: the incident that took its members in.
         revision: of the incident; ``at_ms`` and ``received_at_ms`` are its times.
     """
@@ -39,10 +50,16 @@ class Summary:
     suspects: list[str]
     identified: str | None
     regulatory: list[str]
-    impacts: dict[str, tuple[str, int, float]]
+    impacts: dict[str, tuple[str, int, float, str]]
     tickets: int
     merged_into: str | None = None
     actions: list[dict[str, Any]] = field(default_factory=list)
+    sites: list[str] = field(default_factory=list)
+    reporters: int = 0
+    fires: bool = False
+    links: list[dict[str, Any]] = field(default_factory=list)
+    declared: dict[str, Any] | None = None
+    corrected_at_ms: int | None = None
     schema: int = SUMMARY_SCHEMA
     revision: int = 0
     at_ms: int = 0

@@ -32,7 +32,7 @@ def summary(incident_id: str, ref: str, *, users: int = 6_000, system: str = "st
         "suspects": [],
         "identified": None,
         "regulatory": [],
-        "impacts": {ref: (system, users, 100.0)},
+        "impacts": {ref: (system, users, 100.0, system)},
         "tickets": 0,
         "at_ms": T0,
     }

@@ -15,7 +15,7 @@ from tests.core.desks import desk
 COLUMNS = tuple(Step)
 # One column a step, in the order of `Step`; "." where a step means nothing.
 TABLE = {
-    "detected":         "logged . . . . . . . . . . . . . .",
+    "detected":         "logged . . . . . . . . . . . . X .",
     "logged":           ". acknowledged . in_progress escalated C V P . M R . . X merged",
     "acknowledged":     ". . logged in_progress escalated C V P . M R . . X merged",
     "in_progress":      ". . logged . escalated C V P . M R . . X merged",

@@ -28,7 +28,7 @@ def said(key: str, **fields: Any) -> Member:
 def test_people_and_money_of_one_system_are_counted_once() -> None:
     facts = gather(Tally.of([member("a"), member("b", entity=PAY, service=PAY)], GRAPH), policy())
     assert (facts.users, facts.revenue_per_minute, facts.tier) == (8_000, 900.0, 1)
-    assert total([("x", 5, 1.0), ("x", 7, 0.5), ("y", 3, 2.0)]) == (10, 3.0)
+    assert total([("x", 5, 1.0, "x"), ("x", 7, 0.5, "x"), ("y", 3, 2.0, "y")]) == (10, 3.0)
 
 
 def test_a_warning_of_a_monitor_stands_for_nobody_and_an_error_for_everybody() -> None:

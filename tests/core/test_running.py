@@ -100,9 +100,9 @@ def test_the_reach_is_that_of_an_incident_counted_anew(
 def test_an_impact_that_falls_leaves_the_largest_of_the_others() -> None:
     impacts = Impacts()
     for ref, users in (("a", 5), ("b", 9), ("c", 7)):
-        impacts.put(ref, ("store", users, users / 10))
-    impacts.put("d", ("d", 1, 0.0))
-    impacts.put("b", ("store", 2, 0.2))
+        impacts.put(ref, ("store", users, users / 10, "store"))
+    impacts.put("d", ("d", 1, 0.0, "d"))
+    impacts.put("b", ("store", 2, 0.2, "store"))
     assert impacts.total() == (7 + 1, 0.7)
 
 
@@ -116,7 +116,7 @@ def test_totals_are_exact_whatever_came_and_went(puts: list[tuple[int, int, int,
     for service, system, users, revenue in puts:
         known = impacts.by_service.get(f"s{service}")
         of = known[0] if known else f"system {system}"  # a service stays in its system
-        impacts.put(f"s{service}", (of, users, revenue))
+        impacts.put(f"s{service}", (of, users, revenue, of))
         assert impacts.total() == total(impacts.by_service.values())
 
 
