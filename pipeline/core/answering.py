@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.core import calling, response, sla, telling, waiting
-from pipeline.core.desk import Desk
+from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse, said
 from pipeline.core.lifecycle import UNANSWERED_STATES

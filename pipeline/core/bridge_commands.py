@@ -10,7 +10,7 @@ from pipeline.core.bridge_members import BridgeMembers
 from pipeline.core.bridge_state import phase_of
 from pipeline.core.commands import apply_command, remember
 from pipeline.core.draft import Draft
-from pipeline.core.handlers import needs, refuse
+from pipeline.core.handlers import Handlers, needs, refuse
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.step import Effects
 from pipeline.models.command import Command, CommandType
@@ -50,12 +50,16 @@ class BridgeCommands(BridgeMembers):
         if phase_of(bridge) == MajorIncidentPhase.PROPOSED and command.type not in OF_A_PROPOSAL:
             refuse(draft, command, "the Major Incident is only proposed: confirm or reject it")
         else:
-            own = {} if deed is None else {command.type: lambda _, *asked: deed(self, *asked, effects)}
-            apply_command(self._desk, draft, command, own)
+            apply_command(self._desk, draft, command, self._own(deed, command, effects))
         if bridge.state != before and deed is None:
             self._moved(draft, command, effects)
         self._show_linked(bridge)
         self._publish(draft, effects)
+
+    def _own(self, deed: Deed | None, command: Command, effects: Effects) -> Handlers:
+        if deed is None:
+            return {}
+        return {command.type: lambda _, draft, asked: deed(self, draft, asked, effects)}
 
     def _moved(self, draft: Draft, command: Command, effects: Effects) -> None:
         """What a person did with the record goes on to the members, where it ends something."""

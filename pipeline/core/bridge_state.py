@@ -173,9 +173,11 @@ class BridgeState(Processor):
         verb = kind.removesuffix("_bridge")
         command_id = f"{bridge.id}/{summary.incident_id}/{verb}/{self.clock_ms}"
         target = Target(incident_id=summary.incident_id)
-        self._order(summary, Command(
-            command_id=command_id, type=kind, actor=MACHINE, role=Role.SYSTEM, target=target, **fields
-        ), effects)
+        self._order(
+            summary,
+            Command(command_id=command_id, type=kind, actor=MACHINE, role=Role.SYSTEM, target=target, **fields),
+            effects,
+        )
 
 
 def summary_from_wire(document: dict[str, Any]) -> Summary:
