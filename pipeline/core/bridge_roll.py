@@ -32,8 +32,8 @@ class Roll:
     """
 
     __slots__ = (
-        "_causes", "_impacts", "_part", "_spaces", "_survivors", "domains", "entities", "links", "members", "regulatory",
-        "reporters", "services", "sites", "states", "tickets",
+        "_causes", "_impacts", "_part", "_spaces", "_survivors", "domains", "entities", "links", "members",
+        "regulatory", "reporters", "services", "sites", "states", "tickets",
     )  # fmt: skip
 
     def __init__(self) -> None:

@@ -19,9 +19,9 @@ from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, WAITING_STATES
 from pipeline.core.templates import tidy
 from pipeline.models.communications import SPOKEN, UPDATE, needs_approval
-from pipeline.models.major import CoordinatedStatus
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
 from pipeline.models.incident_parts import AudienceStream, Communication
+from pipeline.models.major import CoordinatedStatus
 
 COMMUNICATIONS_MAX: Final = 40
 """Messages on the record of an incident: a day of half-hourly ones to one audience. The timeline has all of them."""
