@@ -10,6 +10,7 @@ from typing import Final
 from zoneinfo import available_timezones
 
 from pipeline.catalog.check_closure import check_closure, check_permissions
+from pipeline.catalog.check_templates import check_communication
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, suggestion
 from pipeline.models.alert import SEVERITY_RANK
@@ -76,15 +77,7 @@ def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: F
     )
     check_closure(policy, source, findings)
     check_permissions(policy, source, findings)
-    check_known(
-        policy.communication.status_page,
-        policy.priorities,
-        "priority",
-        source,
-        findings,
-        "communication",
-        "status_page",
-    )
+    check_communication(policy, source, packs, findings)
 
 
 def _check_priorities(policy: DomainPolicy, source: Source, findings: Findings) -> None:

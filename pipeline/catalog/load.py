@@ -16,6 +16,8 @@ from pipeline.catalog.oncall import SUFFIX as CALENDAR_SUFFIX
 from pipeline.catalog.oncall import attach_calendars, is_calendar
 from pipeline.catalog.packs import FILES, FOLDERS, Packs, build_domains
 from pipeline.catalog.problems import ConfigError, Findings, Place, Problem, suggestion
+from pipeline.catalog.template_files import SUFFIX as TEMPLATE_SUFFIX
+from pipeline.catalog.template_files import attach_templates, is_template
 from pipeline.catalog.yaml_lines import FILE_BYTES_MAX, Document, read_documents
 from pipeline.core.identity import content_hash
 from pipeline.models.feed import Adapter
@@ -98,9 +100,13 @@ def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None =
     opened.files = {str(file): data for file, data in files}
     described: list[Descriptor] = []
     calendars: dict[str, bytes] = {}
+    templates: dict[str, bytes] = {}
     for file, data in files:
         if is_calendar(file):
             calendars[file.name] = data
+            continue
+        if is_template(file):
+            templates[file.name] = data
             continue
         documents = read_documents(str(file), data, findings)
         reader = FILES.get(str(file)) or FOLDERS.get(file.parts[0])
@@ -113,6 +119,7 @@ def open_config(directory: Path | None, adapters: Mapping[str, Adapter] | None =
                 described.append(descriptor)
     build_domains(opened.packs, findings)
     attach_calendars(opened.packs, calendars, findings)
+    attach_templates(opened.packs, templates, findings)
     findings.remark_passed()
     linker = Linker(described, findings)
     opened.descriptors = linker.descriptors
@@ -177,7 +184,10 @@ def _read_files(directory: Path, findings: Findings) -> list[tuple[PurePosixPath
 
 
 def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
-    """YAML files and calendars below a directory, hidden ones aside: Kubernetes mounts keep their copies in such."""
+    """YAML files, calendars and templates below a directory.
+
+    Hidden ones are left aside: Kubernetes mounts keep their copies in such.
+    """
 
     def unreadable(error: OSError) -> None:
         where = Path(error.filename).relative_to(directory).as_posix() if error.filename else "."
@@ -195,7 +205,7 @@ def _walk(directory: Path, findings: Findings) -> Iterator[PurePosixPath]:
         if not inside.parts and TESTS_FOLDER in names:
             names.remove(TESTS_FOLDER)
         for name in files:
-            if not name.startswith(".") and name.endswith((_SUFFIX, _SUFFIX_OTHER, CALENDAR_SUFFIX)):
+            if not name.startswith(".") and name.endswith((_SUFFIX, _SUFFIX_OTHER, CALENDAR_SUFFIX, TEMPLATE_SUFFIX)):
                 yield inside / name
 
 
@@ -206,8 +216,10 @@ def _misplaced(file: PurePosixPath) -> str | None:
     if len(file.parts) == 1:
         return None if file.name in FILES else f"not a file that Spillway reads{suggestion(file.name, FILES)}"
     folder = file.parts[0]
-    if file.suffix == CALENDAR_SUFFIX and not is_calendar(file):
-        return "calendars are read in oncall/ alone; move it there"
+    if file.suffix in (CALENDAR_SUFFIX, TEMPLATE_SUFFIX):
+        where = "oncall" if file.suffix == CALENDAR_SUFFIX else "templates"
+        alone = f"*{file.suffix} is read in {where}/ alone; move it there"
+        return None if is_calendar(file) or is_template(file) else alone
     known = (CATALOG_FOLDER, *FOLDERS)
     if folder not in known:
         return f"not in a folder that Spillway reads{suggestion(folder, known)}"

@@ -41,6 +41,7 @@ class Packs:
 
     Attributes:
         written: policy packs as their files have them, parents of others among them, by the file's name.
+        template_files: domain, audience and name of a template -> the file that it stands in.
         sources: file kind and name -> where it stands: ``("domain", "retail")``.
         broken: names of what is written down and not usable, so that references to it are not reported again.
     """
@@ -54,6 +55,7 @@ class Packs:
     maintenance: dict[str, MaintenanceWindow] = field(default_factory=dict)
     matching: dict[str, MatchingRule] = field(default_factory=dict)
     written: dict[str, Document] = field(default_factory=dict)
+    template_files: dict[tuple[str, str, str], str] = field(default_factory=dict)
     sources: dict[tuple[str, str], Source] = field(default_factory=dict)
     broken: set[tuple[str, str]] = field(default_factory=set)
 

@@ -25,6 +25,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "feed": ("pipeline.cli.feed", "Try a source's payload against its adapter."),
     "incident": ("pipeline.cli.incident", "List and show incidents; acknowledge, resolve, merge, split, link."),
     "audit": ("pipeline.cli.audit", "Export what was done to incidents as an audit; verify that nobody changed it."),
+    "communication": ("pipeline.cli.communication", "Preview what each audience reads of an incident."),
     "suppression": ("pipeline.cli.suppression", "What was hidden from people, by what, and who was not called for it."),
     "stats": ("pipeline.cli.stats", "Figures of what came in and what became of it."),
 }

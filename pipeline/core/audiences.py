@@ -37,7 +37,8 @@ class Channel(NamedTuple):
 
     def hears(self, incident: Incident) -> bool:
         """Whether it is told of incidents of this priority."""
-        return incident.priority in self.rule.priorities
+        named = self.rule.priorities
+        return incident.priority in (self.policy.priorities[:1] if named is None else named)
 
     def every_ms(self, priority: str) -> int:
         """How often at least it is told of one that is open; 0: only when its state changes."""

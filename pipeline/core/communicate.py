@@ -65,6 +65,7 @@ class Words:
 def tell(desk: Desk, draft: Draft, state: str) -> None:
     """Tell every audience that hears of this priority a state, once for each state in a row."""
     incident = draft.incident
+    duties.owe(desk, draft)
     if incident.bridge_id is not None:
         return
     for channel in list(audiences.channels(desk, incident)):

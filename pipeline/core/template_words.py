@@ -71,15 +71,16 @@ What is being done: {% if state == "resolved" %}service is restored.
 {% elif state == "mitigated" %}a workaround is in place; the repair is still to come.
 {% elif state == "waiting" %}we are waiting for {{ waiting_for or "somebody" }}.
 {% elif not answered %}people have been called; nobody has answered yet.
-{% elif cause %}{{ "the " ~ team ~ " team" if team else "a team" }} works on it; the probable cause is {{ cause }}.
-{% else %}{{ "the " ~ team ~ " team" if team else "a team" }} works on it; the cause is not known yet.
+{% else %}{{ "the " ~ team ~ " team" if team else "a team" }} works on it.
 {% endif %}
+Probable cause: {{ cause or "not known yet" }}.
 """
 
 _IMPACT: Final = """
 Impact: {{ services | titles if services else service }}
 {%- if users %}; about {{ users | number }} people{% endif %}
-{%- if revenue_per_minute %}; up to {{ revenue_per_minute | money }} a minute, about {{ revenue_so_far | money }} so far
+{%- if revenue_per_minute %}; up to {{ revenue_per_minute | money }} a minute
+{%- if lasted >= 60000 %}, about {{ revenue_so_far | money }} so far{% endif %}
 {%- endif %}.
 {% if regulatory %}
 Regulated: {{ regulatory | titles }}.
@@ -120,7 +121,7 @@ _HEADS: Final[dict[str, str]] = {
 _EXECUTIVES: Final[dict[str, str]] = {
     **{name: f"Subject: {{{{ priority }}}} {{{{ service }}}}: {head}\n{_SUMMARY}" for name, head in _HEADS.items()},
     "resolved": """Subject: {{ priority }} {{ service }}: solved
-{{ service | sentence }} works again.
+The problem with {{ service }} is solved.
 """
     + _IMPACT
     + """

@@ -45,7 +45,7 @@ class AudienceRule(Frozen):
     Attributes:
         sees: what its messages may say: as `responders`, `affected_users`, `executives` or `public` do; by default as
             the audience of its own name, and as `public` where there is none.
-        priorities: incidents of these priorities are told.
+        priorities: incidents of these priorities are told; by default of the highest.
         every_minutes: a message at least so often while it is open, for all priorities or by priority; 0: only when
             the state changes; by default the update target of the priority.
         channel: where the messages go: a status page, a chat, a list. A name, which sinks go by.
@@ -57,7 +57,7 @@ class AudienceRule(Frozen):
     """
 
     sees: Literal["responders", "affected_users", "executives", "public"] | None = None
-    priorities: tuple[str, ...] = ("P1",)
+    priorities: tuple[str, ...] | None = None
     every_minutes: float | dict[str, float] | None = None
     channel: str = Field(default="", max_length=200)
     approval: Literal["none", "required"] | None = None
