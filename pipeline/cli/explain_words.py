@@ -86,6 +86,9 @@ HIDDEN_WORDS: Final[dict[str, str]] = {
     What.MAINTENANCE: "maintenance expected it",
     What.MIN_COUNT: "it waited, as a rule wants more of its kind",
     What.CHRONIC: "it is chronic and ranked lower",
+    What.SILENCED: "somebody silenced it",
+    What.INHIBITED: "what it needs was known to be down",
+    What.SILENCE: "a silence",
 }
 """What hid alerts from people."""
 
@@ -95,5 +98,6 @@ ENDED_WORDS: Final[dict[str, str]] = {
     Ended.LET_IN: "then it was let in",
     Ended.IN_INCIDENT: "its incident had it meanwhile",
     Ended.TOLD: "it was told, with less urgency",
+    Ended.ON: "it is in force",
 }
 """How that ended."""

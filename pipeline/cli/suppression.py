@@ -37,6 +37,8 @@ _WHAT: Final[dict[str, str]] = {
     What.MAINTENANCE: "maintenance",
     What.MIN_COUNT: "a rule's count",
     What.CHRONIC: "chronic, ranked lower",
+    What.SILENCED: "silences",
+    What.INHIBITED: "inhibition",
 }
 
 

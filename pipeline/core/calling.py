@@ -121,7 +121,8 @@ def next_level(desk: Desk, draft: Draft, because: str, *, anew: bool) -> None:
 
 def reschedule(desk: Desk, incident: Incident) -> None:
     """Set when the next level fires: while nobody has it, by the path of the priority that it has now."""
-    path = _path(desk, incident) if incident.state in UNANSWERED_STATES else None
+    calls = incident.state in UNANSWERED_STATES and incident.muted is None
+    path = _path(desk, incident) if calls else None
     incident.escalation.next_at_ms = desk.escalator.due_ms(incident, path)
 
 

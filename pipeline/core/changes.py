@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -32,7 +32,7 @@ class ChangeLog:
     def __init__(self, resolve: Callable[[str], str | None]) -> None:
         self._resolve = resolve
         self._changes: dict[str, Change] = {}
-        self._suppressors: list[Change] | None = []
+        self._suppressors: dict[str, list[Change]] | None = {}
         self._recent = Recent(0, (), {})
         self._recent_is_old = False
 
@@ -96,17 +96,42 @@ class ChangeLog:
         """Whether any change known suppresses, whenever it runs."""
         return bool(self._suppressing())
 
-    def suppressing(self, refs: Iterable[str], now_ms: int) -> str | None:
-        """The id of a running change that expects alerts on any of the references, or None."""
-        wanted = set(refs)
-        for change in self._suppressing():
-            if _runs(change, now_ms) and not wanted.isdisjoint(change.targets):
-                return change.change_id
-        return None
+    def get(self, change_id: str) -> Change | None:
+        """A change that is known."""
+        return self._changes.get(change_id)
 
-    def _suppressing(self) -> list[Change]:
+    def suppressing(
+        self,
+        refs: Iterable[str],
+        now_ms: int,
+        labels: Mapping[str, str] | None = None,
+        begun_at_ms: int | None = None,
+    ) -> str | None:
+        """The id of a running change that expects alerts on any of the references, or None.
+
+        Args:
+            refs: what an alert is about, and runs on.
+            now_ms: the moment.
+            labels: of the alert.
+            begun_at_ms: when the alert began, where that may have been before the change.
+        """
+        known, found, carried = self._suppressing(), None, labels or {}
+        for ref in refs:
+            for change in known.get(ref, ()):
+                if not _runs(change, now_ms) or not change.labels.items() <= carried.items():
+                    continue
+                if begun_at_ms is not None and begun_at_ms < _ms(change.started_at):
+                    continue
+                found = change.change_id if found is None else min(found, change.change_id)
+        return found
+
+    def _suppressing(self) -> dict[str, list[Change]]:
+        """Changes that suppress, by what they are about."""
         if self._suppressors is None:
-            self._suppressors = [change for change in self._changes.values() if change.suppress]
+            self._suppressors = {}
+            for change in self._changes.values():
+                for target in change.targets if change.suppress else ():
+                    self._suppressors.setdefault(target, []).append(change)
         return self._suppressors
 
     def recent(self) -> Recent:

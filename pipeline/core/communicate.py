@@ -70,7 +70,7 @@ def tell(desk: Desk, draft: Draft, state: str) -> None:
         return
     for channel in list(audiences.channels(desk, incident)):
         stream = incident.streams.get(channel.key)
-        begins = stream is None and state not in LAST_WORDS and channel.hears(incident)
+        begins = stream is None and state not in LAST_WORDS and channel.hears(incident) and incident.muted is None
         if begins or (stream is not None and stream.state != state):
             _say(desk, draft, channel, Words(state, state))
 
@@ -83,7 +83,7 @@ def keep(desk: Desk, draft: Draft) -> None:
         state = phase(incident, stream.state)
         if state != stream.state:
             _say(desk, draft, audiences.channel_of(desk, incident, stream), Words(state, state))
-    silent = incident.bridge_id is not None or incident.logged_at_ms is None
+    silent = incident.bridge_id is not None or incident.logged_at_ms is None or incident.muted is not None
     if silent or incident.state not in OPEN_STATES:
         return
     for channel in audiences.channels(desk, incident):

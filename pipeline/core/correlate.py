@@ -15,7 +15,18 @@ import orjson
 from pipeline.core import adopt, majors, recovery, response
 from pipeline.core.commands import OUTLIVES_A_MERGE, aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.correlate_late import CorrelateLate
-from pipeline.core.correlate_state import CHANGE, GROUP, HELD, INCIDENT, LATE, LOOK, MEMBER, ORDER
+from pipeline.core.correlate_state import (
+    CHANGE,
+    GROUP,
+    HELD,
+    INCIDENT,
+    LATE,
+    LOOK,
+    MEMBER,
+    ORDER,
+    SILENCE,
+    SUPPRESSED,
+)
 from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -25,9 +36,9 @@ from pipeline.core.matcher import Match
 from pipeline.core.step import Effects, Output, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK, Alert
-from pipeline.models.command import Command, CommandType
+from pipeline.models.command import SILENCING, Command, CommandType
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
-from pipeline.models.episode import EpisodeChange, EpisodeEvent, episode_from_wire
+from pipeline.models.episode import ANNOUNCED, EpisodeChange, EpisodeEvent, episode_from_wire
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
 from pipeline.models.member import Member
 
@@ -75,12 +86,11 @@ class CorrelateProcessor(CorrelateLate):
         if record.topic == "episodes":
             self._episode(record, effects)
         elif record.topic == "changes":
-            for change_id, due_ms in self._changes.take(record.value, self.clock_ms):
-                self.touch(CHANGE + change_id)
-                self.timers.set(CHANGE + change_id, due_ms)
-            self._release(effects)  # the news may be that it is over
+            self._take_change(record.value, effects)
+        elif (command := parse_command(record.value)).type in SILENCING:
+            self._silence(command, (record.key or b"").decode(errors="replace"), effects)
         else:
-            self._command(parse_command(record.value), effects)
+            self._command(command, effects)
         self._publish(effects)
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
@@ -97,11 +107,16 @@ class CorrelateProcessor(CorrelateLate):
         if kind == LATE:
             self._enrich_again(due_ms)
         elif kind == INCIDENT:
+            self._weigh_muting(self._draft(self._book.case(name).incident))
             recovery.due(self._desk, self._book, self._draft(self._book.case(name).incident))
         elif kind == HELD:
             self._hold_due(name, effects)
         elif kind == LOOK:
             self._look_again(name)
+        elif kind == SUPPRESSED:
+            self._reconsider(name, effects)
+        elif kind == SILENCE:
+            self._silence_due(name, effects)
         elif kind == GROUP:
             self._plan_group(name, self._ruling.due(name, due_ms))
         else:
@@ -112,7 +127,7 @@ class CorrelateProcessor(CorrelateLate):
         """A maintenance ends, or a change is too old to matter."""
         self.timers.set(CHANGE + change_id, self._changes.due(change_id, due_ms))
         self.touch(CHANGE + change_id)
-        self._release(effects)
+        self._maintenance_over(effects)
 
     # -- episodes
 
@@ -139,6 +154,8 @@ class CorrelateProcessor(CorrelateLate):
             self._opened(event, effects)
         elif event.change == EpisodeChange.HIDDEN:
             self._hid_run(effects, event)
+        elif event.change in ANNOUNCED:
+            self._announced(event, effects)
         else:
             self._decide(effects, event, Disposition.CONTROL, Reason.INCIDENT_GONE, None)
 
@@ -171,6 +188,7 @@ class CorrelateProcessor(CorrelateLate):
             outcome = (Disposition.JOINED, match.verdict.reason)
             self._join(self._draft(incident), episode, match, facts)
         self._settle(match, episode, effects)
+        self._note_source(event)
         self._plan_look(episode, match)
         self._hid_before(effects, event, episode)
         incident.alerts_total += event.counted
@@ -232,14 +250,18 @@ class CorrelateProcessor(CorrelateLate):
             self._note_over(event, member.opened_at_ms, incident)
             recovery.cleared(self._desk, self._book, draft, member, origin)
             self._forget_late(member.episode_id)
+            self._source_over(member.episode_id)
         elif event.change in (EpisodeChange.FLAPPING, EpisodeChange.STEADY):
             reason = Reason.FLAPPING
             self._tell_turns(draft, member, event)
             self._severity(draft, member, event)
         elif event.change == EpisodeChange.CHANGED:
             self._severity(draft, member, event)
+            self._source_changed(event)
         else:
             response.acknowledge(self._desk, draft, f"source {member.feed}")
+        if incident.muted is not None:
+            self._weigh_muting(draft)
         self._hid_from_members(effects, event, member)
         self.touch(MEMBER + member.episode_id)
         self._decide(effects, event, Disposition.JOINED, reason, incident)
@@ -323,7 +345,10 @@ class CorrelateProcessor(CorrelateLate):
     def _assess(self, draft: Draft) -> None:
         incident = draft.incident
         self._rank_up(draft)
+        self._weigh_muting(draft)
         self._assessor.assess(draft, self._book.tally(incident.id), self._changes.recent())
+        if incident.muted is not None:
+            self._weigh_muting(draft)  # by the priority that it has now
 
     def _decide(
         self, effects: Effects, event: EpisodeEvent, disposition: Disposition, reason: Reason, incident: Incident | None

@@ -10,8 +10,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Final
 
-from pipeline.core.correlate_expected import ENDED, OVER, CorrelateExpected
+from pipeline.core.correlate_expected import ENDED, OVER
 from pipeline.core.correlate_habits import rule_of
+from pipeline.core.correlate_silences import CorrelateSilences
 from pipeline.core.correlate_state import HELD
 from pipeline.core.desk import MACHINE
 from pipeline.core.draft import Draft
@@ -47,7 +48,7 @@ _DISPOSITION: Final[dict[str, Disposition]] = {
 """Reason to wait -> what an alert counts as; held where it says nothing."""
 
 
-class CorrelateHeld(CorrelateExpected):
+class CorrelateHeld(CorrelateSilences):
     """The part of correlate that lets episodes wait."""
 
     @abstractmethod

@@ -25,6 +25,8 @@ WHAT: Final[dict[str, What]] = {
     Reason.FLAPPING: What.FLAPPING,
     Reason.MAINTENANCE: What.MAINTENANCE,
     Reason.RULE_MIN_COUNT: What.MIN_COUNT,
+    Reason.SILENCED: What.SILENCED,
+    Reason.INHIBITED: What.INHIBITED,
 }
 """Reason to wait or to be suppressed -> what it is called on the record."""
 

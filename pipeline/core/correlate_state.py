@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -20,15 +20,17 @@ from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.habits import Habits
 from pipeline.core.holding import Holding
+from pipeline.core.inhibition import Inhibitor
 from pipeline.core.late import UNDER_WAY_MS, Late
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.matcher import Matcher
 from pipeline.core.press import Press
 from pipeline.core.ruling import Ruling
+from pipeline.core.silences import Silences
 from pipeline.core.step import Effects, Output, Processor
+from pipeline.core.suppressed import SuppressedBook
 from pipeline.core.topology import Topology
-from pipeline.models.episode import EpisodeEvent, episode_from_wire
 from pipeline.models.incident import Incident, incident_from_wire
 from pipeline.models.summary import summary_dated
 from pipeline.models.wire import to_json
@@ -36,6 +38,8 @@ from pipeline.models.wire import to_json
 INCIDENT: Final = "i/"
 MEMBER: Final = "m/"
 SUPPRESSED: Final = "s/"
+"""Episodes that are suppressed; as a deadline: the reason of one is looked at again."""
+
 CHANGE: Final = "c/"
 GROUP: Final = "g/"
 """Groups of correlation rules; as a deadline: the window of one may have ended."""
@@ -55,6 +59,12 @@ LOOK: Final = "r/"
 
 PACK: Final = "p/"
 """Policy packs that open incidents go by."""
+
+SILENCE: Final = "q/"
+"""Silences; as a deadline: the time of one is up."""
+
+SOURCE: Final = "n/"
+"""Episodes that inhibit others."""
 
 LATE_TIMES: Final = "o/late"
 """Until when alerts may come that were enriched under the version before, and when those kept are looked at next."""
@@ -95,7 +105,10 @@ class CorrelateState(Processor):
         self._changes = ChangeLog(resolve)
         self._assessor = Assessor(desk, topology)
         self._press = Press()
-        self._suppressed: dict[str, EpisodeEvent] = {}
+        self._suppressed = SuppressedBook()
+        self._silences = Silences(topology, resolve, desk.config.correlation.silence_days_max)
+        self._inhibitor = Inhibitor(desk.config.correlation.inhibit, resolve, topology)
+        self._muted: set[str] = set()
         self._ruling = Ruling(rules or CorrelationRules({}, resolve), topology)
         self._holding = Holding(desk, topology, self._ruling.marks)
         self._habits = Habits()
@@ -110,7 +123,9 @@ class CorrelateState(Processor):
         self._dumps: dict[str, Callable[[str], bytes | None]] = {
             MEMBER: self._book.record,
             INCIDENT: self._dump_incident,
-            SUPPRESSED: self._dump_suppressed,
+            SUPPRESSED: self._suppressed.dump,
+            SILENCE: self._silences.dump,
+            SOURCE: self._inhibitor.dump,
             HELD: self._holding.dump,
             HABIT: self._habits.dump,
             LATE: self._late.dump,
@@ -119,29 +134,25 @@ class CorrelateState(Processor):
             PACK: desk.shelf.dump,
         }
         self._loaded: list[Incident] = []
+        self._loads: dict[str, Callable[[str, bytes], None]] = {
+            MEMBER: self._book.load_member,
+            INCIDENT: self._load_incident,
+            SUPPRESSED: self._load_suppressed,
+            SILENCE: self._load_silence,
+            SOURCE: self._load_source,
+            HELD: self._load_held,
+            HABIT: self._habits.load,
+            LATE: self._late.load,
+            GROUP: self._ruling.load,
+            LOOK: self._load_look,
+            PACK: desk.shelf.load,
+        }
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back."""
-        kind, name = key[:2], key[2:]
-        if kind == MEMBER:
-            self._book.load_member(name, value)
-        elif kind == INCIDENT:
-            self._load_incident(orjson.loads(value))
-        elif kind == SUPPRESSED:
-            self._suppressed[name] = episode_from_wire(orjson.loads(value))
-        elif kind == HELD:
-            self._holding.load(value)
-        elif kind == HABIT:
-            self._habits.load(name, value)
-        elif kind == LATE:
-            self._late.load(name, value)
-        elif kind == GROUP:
-            self._ruling.load(name, value)
-        elif kind == PACK:
-            self._desk.shelf.load(name, value)
-        elif kind == LOOK:
-            self._looks[name] = look = Look(*orjson.loads(value))
-            self.timers.set(key, look.due_ms)
+        load = self._loads.get(key[:2])
+        if load is not None:
+            load(key[2:], value)
         elif key == ORDER:
             self._book.joined = int(value)
         elif key == LATE_TIMES:
@@ -149,15 +160,36 @@ class CorrelateState(Processor):
         else:
             self._changes.load(value)
 
-    def _load_incident(self, document: dict[str, Any]) -> None:
+    def _load_look(self, name: str, value: bytes) -> None:
+        self._looks[name] = look = Look(*orjson.loads(value))
+        self.timers.set(LOOK + name, look.due_ms)
+
+    def _load_suppressed(self, name: str, value: bytes) -> None:
+        self.timers.set(SUPPRESSED + name, self._suppressed.load(value).due_ms)
+
+    def _load_silence(self, name: str, value: bytes) -> None:
+        self.timers.set(SILENCE + name, self._silences.load(value).until_ms)
+
+    def _load_held(self, _: str, value: bytes) -> None:
+        self._holding.load(value)
+
+    def _load_incident(self, _name: str, value: bytes) -> None:
         """Raises ValueError for a schema version that this release does not read."""
+        document = orjson.loads(value)
         if document["schema"] != CASE_SCHEMA:
             raise ValueError(f"case schema {document['schema']!r}, this release reads {CASE_SCHEMA}")
         incident = incident_from_wire(document["incident"])
         case = self._book.open_incident(incident, document["told"])
         case.counted = self._count(None, incident)
-        case.pack, _ = self._desk.keep(None, incident)
+        case.pack, _packs = self._desk.keep(None, incident)
         self._loaded.append(incident)  # when it is due follows from its pack, which may come later
+        if incident.muted is not None:
+            self._muted.add(incident.id)
+
+    def _load_source(self, name: str, value: bytes) -> None:
+        self._inhibitor.load(value)
+        if self._inhibitor.dump(name) is None:  # no rule asks for it any more
+            self.touch(SOURCE + name)
 
     def dump(self, key: str) -> bytes | None:
         """The state record of a key; None where it is gone."""
@@ -167,10 +199,6 @@ class CorrelateState(Processor):
         if key == LATE_TIMES:
             return to_json((self._fresh_until_ms, self._late_due_ms))
         return b"%d" % self._book.joined if key == ORDER else self._changes.dump(key[2:])
-
-    def _dump_suppressed(self, name: str) -> bytes | None:
-        found = self._suppressed.get(name)
-        return None if found is None else to_json(found)
 
     def _dump_look(self, name: str) -> bytes | None:
         found = self._looks.get(name)
@@ -256,6 +284,7 @@ class CorrelateState(Processor):
                 self.touch(PACK + stamp)
             if incident.state in ENDED_STATES:
                 self._ended(incident)
+                self._muted.discard(incident.id)
                 for episode_id in self._book.forget(incident.id):
                     self.touch(MEMBER + episode_id)
                     self._forget_late(episode_id)

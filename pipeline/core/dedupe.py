@@ -114,6 +114,8 @@ class DedupeProcessor(DedupeState):
         control = _CONTROL.get(alert.kind)
         if control is not None:
             self._decide(effects, alert, Disposition.CONTROL, control, None)
+            if control == Reason.MAINTENANCE_NOTICE:
+                self._announce(effects, alert, body)
         elif alert.kind in _FIRING:
             self._firing(alert, body, effects)
         elif alert.kind in _RECOVERED:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipeline.core.condition import FLAPPING, OPEN, RESOLVED, Condition
+from pipeline.core.condition import FLAPPING, MAINTENANCE, OPEN, RESOLVED, Condition
+from pipeline.core.identity import short_id
 from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.step import Effects, Output, Processor
 from pipeline.core.topology import Topology
-from pipeline.models.alert import Alert
+from pipeline.models.alert import Alert, Kind
 from pipeline.models.decision import Decision, Disposition, Origin, Reason
 from pipeline.models.episode import EpisodeChange, episode_to_wire
 from pipeline.models.policy import Config, Feed
@@ -22,6 +23,12 @@ STATE: Final = "c/"
 
 BODY: Final = "a/"
 """State key of the newest alert of a condition that is held or suppressed: what its release will tell."""
+
+
+HOUR_MS: Final = 3_600_000
+
+MAINTENANCE_HOURS_MAX: Final = 24
+"""How long maintenance mutes that is announced by a feed of which nothing is configured."""
 
 
 class DedupeState(Processor):
@@ -113,6 +120,42 @@ class DedupeState(Processor):
             return self.clock_ms + seconds * 1_000, {"set_seconds": seconds}
         limits = feed.hold_learned
         return self.clock_ms + limits.most_seconds * 1_000, limits.model_dump()
+
+    def _announce(self, effects: Effects, alert: Alert, body: bytes) -> None:
+        """Tell correlate, which alone knows all that is about an entity, of maintenance that a source announces."""
+        feed = self._feeds.get(alert.feed)
+        hours_max = feed.maintenance_hours_max if feed is not None else MAINTENANCE_HOURS_MAX
+        if not hours_max:
+            return
+        begins = alert.kind == Kind.MAINTENANCE_START
+        facts = {}
+        if begins:
+            start_ms = self.clock_ms if alert.event_at_ms is None else alert.event_at_ms
+            longest_ms = start_ms + hours_max * HOUR_MS
+            facts = {"start_ms": start_ms, "end_ms": min(alert.ended_at_ms or longest_ms, longest_ms)}
+        elif alert.ended_at_ms is not None:
+            facts = {"end_ms": min(alert.ended_at_ms, self.clock_ms)}
+        value = episode_to_wire(
+            episode_id=short_id("MW", alert.feed, alert.alert_key),
+            alert_key=alert.alert_key,
+            space=alert.space,
+            change=EpisodeChange.MAINTENANCE_STARTED if begins else EpisodeChange.MAINTENANCE_ENDED,
+            reason=Reason.MAINTENANCE_NOTICE,
+            at_ms=self.clock_ms,
+            repeats=0,
+            alert=body,
+            counted=False,
+            facts=facts,
+        )
+        effects.outputs.append(Output("episodes", alert.space.encode(), value, self.clock_ms))
+
+    def restored(self) -> None:
+        """Look again at what maintenance suppresses, where another configuration has other windows perhaps."""
+        if self.decided_by in (None, self.config_version):
+            return
+        for name in self._bodies:
+            if name in self._conditions and Condition.unpacked(self._conditions[name]).phase == MAINTENANCE:
+                self.timers.set(name, self.clock_ms)
 
     def _note_turn(self, condition: Condition) -> None:
         """Remember one turn between firing and resolved, as far back as flapping looks."""

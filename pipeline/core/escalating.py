@@ -25,6 +25,7 @@ def _escalate(desk: Desk, draft: Draft, command: Command) -> None:
     elif not desk.step(draft, Step.ESCALATE, command.actor, text):
         return
     if incident.kind == IncidentKind.INCIDENT:
+        incident.muted = None  # who escalates wants people called, whatever mutes it
         calling.next_level(desk, draft, because, anew=answered)
 
 

@@ -32,8 +32,10 @@ def page_all(desk: Desk, draft: Draft, calls: Iterable[Page], what: str) -> None
 
 
 def page(desk: Desk, draft: Draft, call: Page, step: str) -> bool:
-    """Call somebody, with the runbook; nobody twice for one step. Whether somebody was called."""
+    """Call somebody, with the runbook; nobody twice for one step, nor while it is muted. Whether one was called."""
     escalation = draft.incident.escalation
+    if draft.incident.muted is not None:
+        return False
     if any(each.step == step and each.person == call.person for each in escalation.paged):
         return False
     call.step = step

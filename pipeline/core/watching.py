@@ -69,7 +69,8 @@ def stalls_at_ms(desk: Desk, incident: Incident) -> int | None:
 
     While it waits for somebody outside, only the policy's time for that counts. What is mitigated does not stall.
     """
-    if incident.state not in ANSWERED_STATES or incident.state == IncidentState.MITIGATED:
+    muted = incident.muted is not None
+    if muted or incident.state not in ANSWERED_STATES or incident.state == IncidentState.MITIGATED:
         return None
     path = desk.escalator.path(desk.policy(incident), incident.priority)
     if path is None or incident.resolve_at_ms is not None:  # all is clear, and it is about to be resolved

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.models.silence import SilenceRequest
 
 
 class Wire(BaseModel):
@@ -61,6 +64,14 @@ class CommandType(StrEnum):
     REJECT_MAJOR = "reject_major"
     ASSIGN_COMMANDER = "assign_commander"
     SET_STATUS = "set_status"
+    # What is muted: `pipeline.core.correlate_silences`.
+    SILENCE = "silence"
+    EXTEND_SILENCE = "extend_silence"
+    UNSILENCE = "unsilence"
+
+
+SILENCING: Final = frozenset({CommandType.SILENCE, CommandType.EXTEND_SILENCE, CommandType.UNSILENCE})
+"""What is about a silence, and no incident."""
 
 
 class Role(StrEnum):
@@ -87,6 +98,7 @@ class Target(Wire):
 
     Attributes:
         bridge: aim at the bridge incident of the incident found, not at the incident itself.
+        silence: a silence, for the commands that are about one.
     """
 
     incident_id: str | None = None
@@ -94,10 +106,11 @@ class Target(Wire):
     episode_id: str | None = None
     service: str | None = None
     bridge: bool = False
+    silence: str | None = None
 
     @model_validator(mode="after")
     def _one_is_named(self) -> Target:
-        if not (self.incident_id or self.ticket or self.episode_id or self.service):
+        if not (self.incident_id or self.ticket or self.episode_id or self.service or self.silence):
             raise ValueError("a target names an incident_id, ticket, episode_id or service")
         return self
 
@@ -171,6 +184,8 @@ class Command(Wire):
         episodes: the episodes that a split moves out.
         users, revenue_per_minute: corrected impact.
         status: coordinated status of a Major Incident.
+        silence: what is to be muted. Such a command needs no target; with an incident, what fires in that is muted.
+        until: when a silence that is extended, or cut short, ends.
     """
 
     command_id: str = Field(min_length=1, max_length=256)
@@ -201,6 +216,16 @@ class Command(Wire):
     users: int | None = Field(default=None, ge=0)
     revenue_per_minute: float | None = Field(default=None, ge=0)
     status: str | None = Field(default=None, max_length=64)
+    silence: SilenceRequest | None = None
+    until: AwareDatetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_itself(cls, given: Any) -> Any:
+        """A new silence is about nothing that is known yet but itself."""
+        if isinstance(given, dict) and given.get("type") == CommandType.SILENCE and not given.get("target"):
+            return {**given, "target": {"silence": given.get("command_id")}}
+        return given
 
     @property
     def as_role(self) -> Role:
@@ -229,6 +254,7 @@ class Change(Wire):
         started_at: when it began.
         ended_at: when it ended, if it has.
         suppress: alerts on the targets are expected between start and end.
+        labels: only those that carry all these labels.
     """
 
     change_id: str = Field(min_length=1, max_length=256)
@@ -240,3 +266,4 @@ class Change(Wire):
     actor: str | None = Field(default=None, max_length=256)
     url: str | None = Field(default=None, max_length=2_000)
     suppress: bool = False
+    labels: dict[str, str] = Field(default_factory=dict)

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     BUSINESS_TERMS = "business_terms"
     SIMILAR_TEXT = "similar_text"
     COMBINED_EVIDENCE = "combined_evidence"
+    SILENCED = "silenced"
+    INHIBITED = "inhibited"
     RULE_JOIN = "rule_join"
     RULE_NEVER = "rule_never"
     RULE_MIN_COUNT = "rule_min_count"

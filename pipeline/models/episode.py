@@ -23,7 +23,8 @@ class EpisodeChange(StrEnum):
 
     ``flapping``: from now on its turns are not told; one that begins so is ``opened`` with that reason. ``steady``: it
     flaps no longer and fires; one that is steady and over is ``resolved``. ``hidden``: a run that was not told because
-    of maintenance is over; told for the record alone.
+    of maintenance is over; told for the record alone. ``maintenance_started`` and ``maintenance_ended`` are no
+    episode's: a source announces work on what the alert is about.
     """
 
     OPENED = "opened"
@@ -34,6 +35,12 @@ class EpisodeChange(StrEnum):
     FLAPPING = "flapping"
     STEADY = "steady"
     HIDDEN = "hidden"
+    MAINTENANCE_STARTED = "maintenance_started"
+    MAINTENANCE_ENDED = "maintenance_ended"
+
+
+ANNOUNCED: Final = frozenset({EpisodeChange.MAINTENANCE_STARTED.value, EpisodeChange.MAINTENANCE_ENDED.value})
+"""Changes that are no episode's."""
 
 
 @dataclass(slots=True, kw_only=True)

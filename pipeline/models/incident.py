@@ -139,6 +139,8 @@ class Incident:
         cases_owed: provider's cases and vendor's tickets that somebody has to open and link.
         chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
             incidents, and how seldom that mattered; None: it is not ranked down.
+        muted: since when nobody is called and nothing published for it, and by what: all of it that fires is expected
+            or silenced; None: it is not muted.
         chain: seal of the newest revision, which the next one is sealed with (`pipeline.core.chain`).
         communications: messages to audiences, oldest first; of many the first ones and the newest.
         streams: where the messages to each audience are.
@@ -237,6 +239,7 @@ class Incident:
     problem_review: ProblemReview | None = None
     reopened: int = 0
     chronic: dict[str, Any] | None = None
+    muted: dict[str, Any] | None = None
     commands: list[str] = field(default_factory=list)
     chain: str = ""
     state_since_ms: int = 0

@@ -19,6 +19,7 @@ from pipeline.models.correlation_rules import CorrelationRule
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.fatigue import ChronicRule, HoldSeconds, LearnedHold
 from pipeline.models.gateway import GatewayFeed
+from pipeline.models.inhibition import InhibitRule
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.major import MajorIncidentRule
 from pipeline.models.matching import MatchingRule
@@ -49,6 +50,8 @@ class DomainPolicy(Frozen):
         matrix: urgency level -> impact level -> priority.
         users_per_report: each distinct reporter stands for this many affected users, as most people do not
             report; capped by the service's population.
+        silence_never: priorities that no silence mutes: an alert that would open an incident of one of them by
+            itself is told.
         permissions: who may give which command, where that is another than by default.
         version: for people; recorded on each incident that was opened under it, with a digest of the content.
     """
@@ -98,6 +101,7 @@ class DomainPolicy(Frozen):
     communication: CommunicationRules = CommunicationRules()
     chronic: ChronicRule = ChronicRule()
     users_per_report: int = Field(default=50, gt=0)
+    silence_never: tuple[str, ...] = ()
 
     @model_validator(mode="wrap")
     @classmethod
@@ -127,6 +131,8 @@ class Feed(Frozen):
             long as such episodes usually take to end by themselves.
         hold_learned: limits of what is learned.
         ttl_seconds: for sources that never resolve.
+        maintenance_hours_max: how long maintenance that the source announces mutes what it is about, at most; 0: it
+            mutes nothing.
         options: what the adapter lets a feed choose; each adapter's page says what.
         gateway: how it takes messages over HTTP; None: it does not.
     """
@@ -137,6 +143,7 @@ class Feed(Frozen):
     hold_seconds: dict[str, HoldSeconds] = Field(default_factory=dict)
     hold_learned: LearnedHold = LearnedHold()
     ttl_seconds: int | None = Field(default=None, gt=0)
+    maintenance_hours_max: int = Field(default=24, ge=0, le=336)
     options: dict[str, Any] = Field(default_factory=dict)
     gateway: GatewayFeed | None = None
 
@@ -171,6 +178,8 @@ class CorrelationSettings(Frozen):
         ttl_seconds: an episode whose source falls silent for this long expires; None: never, for sources
             that report recovery.
         rules: by name, in order: what always joins, never meets, or waits for company.
+        inhibit: by name: what is muted while what it needs is known to be down.
+        silence_days_max: for how many days from now people may silence something.
     """
 
     window_seconds: int = Field(default=900, gt=0)
@@ -180,6 +189,8 @@ class CorrelationSettings(Frozen):
     flap_quiet_seconds: int = Field(default=900, gt=0)
     ttl_seconds: int | None = Field(default=None, gt=0)
     rules: dict[str, CorrelationRule] = Field(default_factory=dict)
+    inhibit: dict[str, InhibitRule] = Field(default_factory=dict)
+    silence_days_max: int = Field(default=7, ge=1, le=90)
 
 
 class Config(Frozen):

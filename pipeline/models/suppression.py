@@ -12,7 +12,10 @@ SUPPRESSIONS_TOPIC: Final = "suppressions"
 
 
 class What(StrEnum):
-    """What hid the alerts; where correlate or dedupe has a `Reason` for it, by the same word."""
+    """What hid the alerts; where correlate or dedupe has a `Reason` for it, by the same word.
+
+    ``silence`` is no alert's: it is the record of a silence itself, written when it begins, changes and ends.
+    """
 
     REPEATS = "repeats"
     FLAPPING = "flapping"
@@ -20,6 +23,9 @@ class What(StrEnum):
     MAINTENANCE = "maintenance"
     MIN_COUNT = "min_count"
     CHRONIC = "chronic"
+    SILENCED = "silenced"
+    INHIBITED = "inhibited"
+    SILENCE = "silence"
 
 
 class Ended(StrEnum):
@@ -27,7 +33,7 @@ class Ended(StrEnum):
 
     ``over``: the condition was over before anybody was told. ``silent``: its source fell silent before. ``let_in``: it
     became part of an incident after all. ``in_incident``: it was part of one meanwhile, and only its details were
-    hidden. ``told``: it was told, with less urgency.
+    hidden. ``told``: it was told, with less urgency. ``on``: of a silence, it is in force.
     """
 
     OVER = "over"
@@ -35,6 +41,7 @@ class Ended(StrEnum):
     LET_IN = "let_in"
     IN_INCIDENT = "in_incident"
     TOLD = "told"
+    ON = "on"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -162,7 +162,7 @@ def test_a_source_whose_clock_runs_backwards_within_a_run_still_resolves_it() ->
 
 def test_control_messages_are_counted_and_change_nothing() -> None:
     desk = bench()
-    for kind in (Kind.HEARTBEAT, Kind.MAINTENANCE_START, Kind.MAINTENANCE_END, Kind.CONTROL, Kind.UNACKNOWLEDGED):
+    for kind in (Kind.HEARTBEAT, Kind.CONTROL, Kind.UNACKNOWLEDGED):
         assert put(desk, alert(kind=kind), T0) == []
         assert desk.decisions[-1].disposition == Disposition.CONTROL
 
