@@ -32,6 +32,9 @@ MARGIN: Final = timedelta(days=2)
 PEOPLE_AT_ONCE_MAX: Final = 10
 """People whom one moment of a calendar may name: who invites the company does not mean that all are called."""
 
+UNFOLDING_ERRORS: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
+"""What the library raises over series that contradict themselves. Found at load for the newest event of a file."""
+
 _NOT_PEOPLE: Final = frozenset({"ROOM", "RESOURCE"})
 
 Key = tuple[str, str, str, tuple[tuple[str, str], ...]]
@@ -92,7 +95,11 @@ def _window(key: Key, number: int) -> tuple[Turn, ...]:
     zone, known = ZoneInfo(zone_name), dict(people)
     start_ms, end_ms = number * WINDOW_MS, (number + 1) * WINDOW_MS
     turns: list[Turn] = []
-    for event in unfolding(text).between(from_ms(start_ms) - MARGIN, from_ms(end_ms) + MARGIN):
+    try:
+        events = unfolding(text).between(from_ms(start_ms) - MARGIN, from_ms(end_ms) + MARGIN)
+    except UNFOLDING_ERRORS:
+        return ()  # a calendar that fails later on calls the fall-back, and does not end the process
+    for event in events:
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
         begins, ends = _moment_ms(event["DTSTART"].dt, zone), _moment_ms(event["DTEND"].dt, zone)

@@ -10,19 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from typing import Any, Final
 
 from dateutil.rrule import rrulestr
 
-from pipeline.core.oncall_calendar import parsed, people_of, unfolding
+from pipeline.core.oncall_calendar import UNFOLDING_ERRORS, parsed, people_of, unfolding
 from pipeline.models.oncall import OncallCalendar
 
 CALENDAR_BYTES_MAX: Final = 1 << 20
 """A feed of two years of daily turns is a tenth of it."""
 
-EVENTS_MAX: Final = 5_000
-"""Thirteen years of daily events that do not recur."""
+EVENTS_MAX: Final = 2_000
+"""Five years of daily events that do not recur."""
 
 RECURRING_MAX: Final = 200
 """Events with a rule. A rotation has one for each person; exceptions have none."""
@@ -43,6 +43,18 @@ YEAR_MIN: Final = 2000
 SEARCH_DAYS: Final = 4 * 366 + 1
 """A rule that is right matches in its first four years; the 29th of February does."""
 
+CYCLE_YEARS: Final = 400
+"""After so many years the Gregorian calendar has the same weekdays."""
+
+YEARS_LEFT_MIN: Final = 8
+OCCURRENCES_MAX: Final = 100_000
+"""Turns that the rules of a file have from their beginnings on: a second's work, once. 27 daily rules of ten years."""
+
+YEARS_AHEAD: Final = 5
+"""For how long after its newest event a file is reckoned to be in use."""
+
+_OF_A_YEAR: Final = {"DAILY": 366, "WEEKLY": 53, "MONTHLY": 12, "YEARLY": 1}
+_NEVER_NEEDED: Final = ("BYYEARDAY", "BYWEEKNO", "BYEASTER")
 _PERIODS: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _PARTS: Final = re.compile(r"([A-Z-]+)=([^;]+)")
 _FINE: Final = ("BYSECOND", "BYMINUTE", "BYHOUR")
@@ -152,7 +164,7 @@ def _rule(line: _Line, of_zone: bool, scan: _Scan) -> None:
         scan.refuse(line.number, "EXRULE is not read; write the exceptions as EXDATE")
     elif of_zone:
         if period != "YEARLY":
-            scan.refuse(line.number, f"a time zone changes yearly, not FREQ={period}")
+            scan.refuse(line.number, f"a zone changes yearly, not FREQ={period}")
     else:
         scan.rules += 1
         if (wrong := _wrong(rule, period)) is not None:
@@ -171,6 +183,10 @@ def _wrong(rule: dict[str, str], period: str) -> str | None:
             return f"RRULE: {name}={number[:20]} is not taken: 1 to {COUNT_MAX:,}"
     if any("," in rule.get(name, "") for name in _FINE):
         return "RRULE: several hours, minutes or seconds in a rule; write one event for each hand-off of the day"
+    if found := [name for name in _NEVER_NEEDED if name in rule]:
+        return f"RRULE: {found[0]} is not taken: turns go by days, weekdays and months"
+    if rule.get("BYSETPOS", "1").lstrip("+-") != "1":
+        return "RRULE: BYSETPOS is taken as 1 or -1, the first or the last"
     return None
 
 
@@ -186,15 +202,37 @@ def _events(events: list[Any], scan: _Scan) -> Iterator[tuple[int, str]]:
 
 
 def _tried(text: str, events: list[Any], lines: list[int]) -> Iterator[tuple[int, str]]:
-    """What the library raises over a file, when it unfolds the day on which each event begins."""
-    number = 1
+    """What the library raises over a file when it unfolds the day of its newest event: every series is asked for it."""
+    days = [event["DTSTART"].dt for event in events]
+    newest = max((day.year, day.month, day.day) for day in days)
+    if (expected := sum(_expected(event, newest[0] + YEARS_AHEAD) for event in events)) > OCCURRENCES_MAX:
+        yield (
+            lines[0],
+            f"the rules have about {expected:,} turns from their beginnings on, and {OCCURRENCES_MAX:,} are taken; "
+            "end old ones with UNTIL, or let them begin later",
+        )
+        return
     try:
-        query = unfolding(text)
-        for number, event in zip(lines, events, strict=False):  # noqa: B007 (told where it is raised)
-            day = event["DTSTART"].dt
-            query.between((day.year, day.month, day.day), timedelta(days=1))
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-        yield number, f"cannot be unfolded: {error}"
+        unfolding(text).between(newest, timedelta(days=1))
+    except UNFOLDING_ERRORS as error:
+        yield 1, f"cannot be unfolded: {error}"
+
+
+def _expected(event: Any, year: int) -> int:
+    """Days that the rules of an event are searched for, at most, until the end of a year."""
+    days = 0
+    for rule in _rules(event):
+        interval = int((rule.get("INTERVAL") or [1])[0])
+        years = year - event["DTSTART"].dt.year + 1
+        period = str((rule.get("FREQ") or [""])[0]).upper()
+        of_a_year = _OF_A_YEAR.get(period, 366)
+        if period != "DAILY":  # a day is asked for once; a week or month may have several days
+            of_a_year *= max(1, len(rule.get("BYDAY") or ()) * (5 if period == "MONTHLY" else 1))
+        found = years * of_a_year // interval
+        if (until := (rule.get("UNTIL") or [None])[0]) is not None:
+            found = found * max(0, until.year - event["DTSTART"].dt.year + 1) // years if until.year < year else found
+        days += min(found, int((rule.get("COUNT") or [found])[0]))
+    return days
 
 
 def _wrong_event(event: Any) -> str | None:
@@ -212,19 +250,28 @@ def _wrong_event(event: Any) -> str | None:
         return f"the end of an event cannot be read: {error}"
     if not timedelta(0) <= length <= timedelta(days=EVENT_DAYS_MAX):
         return f"an event lasts {length.days:,} days; at most {EVENT_DAYS_MAX}, and it ends after its start"
+    written = (rule.to_ical().decode() for rule in _rules(event))
+    return next((wrong for rule in written if (wrong := _never(rule, start)) is not None), None)
+
+
+def _rules(event: Any) -> list[Any]:
     rules = event.get("RRULE")
-    listed = rules if isinstance(rules, list) else [rules] if rules is not None else []
-    return next((wrong for rule in listed if (wrong := _never(rule.to_ical().decode(), start)) is not None), None)
+    return rules if isinstance(rules, list) else [rules] if rules is not None else []
 
 
 def _never(rule: str, start: Any) -> str | None:
-    """Words on a rule that matches nothing in its first years, or that cannot be read."""
-    begin = datetime.combine(date(start.year, start.month, start.day), time(0))  # days are all that is looked at
-    until = begin + timedelta(days=SEARCH_DAYS)
+    """Words on a rule that matches nothing in its first years, or that cannot be read.
+
+    The library searches until the year 9999. Days and weekdays are the same every 400 years, so the search begins in
+    the last of those that it has left.
+    """
+    cycles = (MAXYEAR - YEARS_LEFT_MIN - start.year) // CYCLE_YEARS
+    begin = datetime.combine(date(start.year + cycles * CYCLE_YEARS, start.month, start.day), time(0))
     bare = ";".join(part for part in rule.split(";") if not part.upper().startswith(("UNTIL=", "COUNT=")))
     try:
-        if next(iter(rrulestr(f"{bare};UNTIL={until:%Y%m%dT%H%M%S}", dtstart=begin)), None) is not None:
-            return None
+        first = next(iter(rrulestr(bare, dtstart=begin)), None)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         return f"RRULE cannot be read: {error}"
-    return "RRULE matches no day in its first four years"
+    if first is None or first - begin > timedelta(days=SEARCH_DAYS):
+        return "RRULE matches no day in its first four years"
+    return None
