@@ -43,7 +43,7 @@ def standing(incident: Incident) -> Standing:
         {
             name: clock.due_at_ms
             for name, clock in incident.clocks.items()
-            if clock.met_at_ms is None and clock.breached_at_ms is None
+            if clock.due_at_ms is not None and clock.met_at_ms is None and clock.breached_at_ms is None
         },
         incident.escalation.level,
         incident.escalation.next_at_ms,
@@ -56,6 +56,7 @@ def begin(desk: Desk, draft: Draft, command: Command) -> bool:
     if incident.policy_version == desk.stamp(incident.domain):
         refuse(draft, command, f"the incident goes by the pack in force, {incident.policy_version}")
         return False
+    sla.count(desk, draft)
     switch(desk, incident)
     return True
 

@@ -101,7 +101,6 @@ class Assessor:
             incident.logged_at_ms = draft.now_ms
         draft.note("affected", MACHINE, incident.who_is_affected, users=incident.users_affected)
         draft.note("priority", MACHINE, "; ".join(incident.priority_because), priority=incident.priority)
-        sla.set_clocks(self.desk, draft)
         incident.escalation.since_ms = draft.now_ms
         calling.begin(self.desk, draft)
         communicate.tell(self.desk, draft, "investigating")

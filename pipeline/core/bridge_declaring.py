@@ -140,7 +140,7 @@ class BridgeDeclaring(BridgeState):
         sla.set_clocks(self._desk, draft)
         members = list(self._members(bridge))
         if any(each.state in ANSWERED_STATES for each in members):
-            sla.meet(draft, "response")
+            sla.meet(self._desk, draft, "response")
         coordinate.begin(self._desk, draft)
         lead = members[0] if members else None
         if lead is not None:

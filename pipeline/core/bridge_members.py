@@ -83,7 +83,7 @@ class BridgeMembers(BridgeDeclaring):
                 bridge.status = CoordinatedStatus.INVESTIGATING
             return
         if summary.state in ANSWERED_STATES:
-            sla.meet(draft, "response")
+            sla.meet(self._desk, draft, "response")
         states = self._rolls[bridge.id].states
         if states[IncidentState.MITIGATED] and not any(
             state in OPEN_STATES and state != IncidentState.MITIGATED for state in states

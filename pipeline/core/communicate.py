@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.core import audiences, duties
+from pipeline.core import audiences, duties, sla
 from pipeline.core.audiences import MINUTE_MS, Channel
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -227,6 +227,8 @@ def _write(
     stream.state, stream.number, stream.next_update_ms = words.state, number, due_ms
     stream.published += not held
     _note(draft, message, problem)
+    if not held:
+        sla.informed(desk, draft, channel.audience)
 
 
 def _note(draft: Draft, message: Communication, problem: str) -> None:

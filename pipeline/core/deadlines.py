@@ -35,6 +35,7 @@ def on_deadline(desk: Desk, draft: Draft) -> None:
     if incident.resolve_at_ms is not None and incident.resolve_at_ms <= draft.now_ms:
         ending.resolve(desk, draft, MACHINE, None)
     communicate.on_due(desk, draft)
+    sla.run_update_clock(desk, draft)  # what has just been said is an update
 
 
 def _ends_ms(desk: Desk, incident: Incident) -> int:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pipeline.core import lifecycle
-from pipeline.core.draft import Draft
+from pipeline.core import lifecycle, sla
+from pipeline.core.draft import MACHINE, Draft
 from pipeline.core.escalate import Escalator
 from pipeline.core.lifecycle import ENDED_STATES, Step
 from pipeline.core.shelf import Shelf, stamp_of
@@ -20,8 +20,7 @@ from pipeline.core.topology import Topology
 from pipeline.models.incident import Incident, IncidentChange
 from pipeline.models.policy import Config, DomainPolicy
 
-MACHINE: Final = "spillway"
-"""Actor of what nobody asked for."""
+__all__ = ["MACHINE", "MINUTE_MS", "Desk"]
 
 MINUTE_MS: Final = 60_000
 
@@ -114,7 +113,9 @@ class Desk:
         if after is None:
             draft.note(f"refused_{step}", actor, f"{step} changes nothing: the incident is {incident.state}")
             return False
+        before = incident.state
         asked_ms = draft.now_ms if actor == MACHINE else draft.asked_at_ms
         lifecycle.move(incident, step, after, draft.now_ms, asked_ms)
         draft.note(step, actor, text, _STEP_CHANGE[step])
+        sla.on_state(self, draft, before)
         return True

@@ -9,6 +9,9 @@ from typing import Any, Final
 from pipeline.models.incident import AUDITED, CHANGE_RANK, Incident, IncidentChange
 from pipeline.models.incident_parts import TimelineEntry
 
+MACHINE: Final = "spillway"
+"""Actor of what nobody asked for."""
+
 _audited: Final = attrgetter(*AUDITED)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core import actions, calling, communicate, engaging, response, sla
+from pipeline.core import actions, calling, communicate, engaging, response
 from pipeline.core.calendars import next_business_day
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
@@ -43,8 +43,6 @@ def resolve(desk: Desk, draft: Draft, actor: str, resolution: Resolution | None,
         return False
     incident.resolved_at_ms, incident.resolve_at_ms, incident.waiting = draft.now_ms, None, []
     _document(draft, actor, resolution or Resolution(code="cleared", summary=said))
-    sla.meet(draft, "response")
-    sla.meet(draft, "resolution")
     incident.escalation.next_at_ms = None
     end_tickets(draft, "told that it is resolved")
     communicate.tell(desk, draft, "resolved")
@@ -146,7 +144,6 @@ def reopen(desk: Desk, draft: Draft, actor: str, text: str) -> bool:
     for ticket in incident.tickets:
         ticket.state = "open"
     response.forget_workaround(draft)
-    sla.run_on(draft, "resolution")
     communicate.tell(desk, draft, "investigating")
     if incident.kind == IncidentKind.INCIDENT:
         calling.begin_again(desk, draft, "reopened")

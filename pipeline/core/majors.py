@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
+from pipeline.core import sla
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse
@@ -139,6 +140,7 @@ def _link_bridge(desk: Desk, draft: Draft, command: Command) -> None:
         draft.incident.bridge_id = command.bridge_id
         text = f"bridge incident {command.bridge_id}: {command.note or 'linked'}"
         draft.note("bridge", command.actor, text, IncidentChange.BRIDGED)
+        sla.settle(desk, draft)
 
 
 def _unlink_bridge(desk: Desk, draft: Draft, command: Command) -> None:
@@ -150,6 +152,7 @@ def _unlink_bridge(desk: Desk, draft: Draft, command: Command) -> None:
     incident.bridge_id = None
     why = f": {command.note}" if command.note else ""
     draft.note("bridge", command.actor, f"no longer linked to a bridge incident{why}", IncidentChange.BRIDGED)
+    sla.settle(desk, draft)
 
 
 HANDLERS: Final[Handlers] = {

@@ -1,4 +1,4 @@
-"""Priority: urgency x impact through the domain's own matrix, with the reasons in words, and the clocks it sets."""
+"""Priority: urgency x impact through the domain's own matrix, with the reasons in words."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from pipeline.core.calendars import add_business_time, is_business_time
+from pipeline.core.calendars import is_business_time
 from pipeline.core.impacts import Impact, population_key
 from pipeline.core.names import ASCII_WORDS
 from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
-from pipeline.models.clocks import Targets
-from pipeline.models.incident_parts import Clock
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import ScaleRule
 
-MINUTE_MS: Final = 60_000
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
-WARNING_SHARE: Final = 0.75
-"""Share of a target after which its warning goes out: late enough to be rare, early enough to act."""
 
 
 @dataclass(slots=True)
@@ -217,26 +212,6 @@ def _concerns(rule: ScaleRule, facts: Facts, policy: DomainPolicy, now_ms: int) 
 
 def _meet(wanted: Iterable[str], found: list[str]) -> bool:
     return any(each in found for each in wanted)
-
-
-def clocks(policy: DomainPolicy, priority: str, start_ms: int) -> dict[str, Clock]:
-    """Response and resolution clocks of a priority, from a start; none where the policy sets no target."""
-    targets = policy.targets.get(priority)
-    if targets is None:
-        return {}
-    return {
-        "response": _clock(policy, targets, targets.respond_minutes, start_ms),
-        "resolution": _clock(policy, targets, targets.resolve_minutes, start_ms),
-    }
-
-
-def _clock(policy: DomainPolicy, targets: Targets, minutes: int, start_ms: int) -> Clock:
-    def after(span_ms: int) -> int:
-        if targets.calendar == "always":
-            return start_ms + span_ms
-        return add_business_time(policy.business_hours, start_ms, span_ms)
-
-    return Clock(due_at_ms=after(minutes * MINUTE_MS), warn_at_ms=after(round(minutes * MINUTE_MS * WARNING_SHARE)))
 
 
 def affected_words(facts: Facts, topology: Topology) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import calling, sla
+from pipeline.core import calling
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import Step
@@ -16,10 +16,9 @@ LINKS_MAX: Final = 50
 
 
 def answered(draft: Draft) -> None:
-    """Somebody has it: the response clock is met and escalation stops."""
+    """Somebody has it: escalation stops. The response clock is met by the state."""
     incident = draft.incident
     incident.acknowledged_at_ms = incident.acknowledged_at_ms or draft.now_ms
-    sla.meet(draft, "response")
     incident.escalation.next_at_ms = None
 
 
@@ -41,7 +40,6 @@ def forget_workaround(draft: Draft) -> None:
     incident = draft.incident
     if incident.mitigated_at_ms is not None:
         incident.mitigated_at_ms = incident.workaround = None
-        sla.run_on(draft, "resolution")
 
 
 def hand_back(desk: Desk, draft: Draft, actor: str, text: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import audiences, communicate, duties
+from pipeline.core import audiences, communicate, duties, sla
 from pipeline.core.communicate import Words
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
@@ -88,6 +88,7 @@ def _approve(desk: Desk, draft: Draft, command: Command) -> None:
         return
     for stream, waiting in _drafts(draft, command):
         communicate.publish(draft, stream, waiting, command.actor)
+        sla.informed(desk, draft, stream.audience)
 
 
 def _discard(desk: Desk, draft: Draft, command: Command) -> None:

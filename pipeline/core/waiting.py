@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import actions, communicate, response, sla
+from pipeline.core import actions, communicate, response
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse, said
@@ -151,7 +151,6 @@ def _mitigate(desk: Desk, draft: Draft, command: Command) -> None:
         return
     incident.mitigated_at_ms, incident.workaround = draft.now_ms, workaround
     response.answered(draft)
-    sla.meet(draft, "resolution")
     owed = command.action.text if command.action is not None else None
     actions.owe(draft, command, owed or f"fix what the workaround stands in for: {workaround}")
     communicate.tell(desk, draft, "mitigated")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import calling, engaging
+from pipeline.core import calling, engaging, sla
 from pipeline.core.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import ANSWERED_STATES, OPEN_STATES, UNANSWERED_STATES, WAITING_STATES, Step
 from pipeline.core.paging import span
 from pipeline.core.routing import settle_cases
+from pipeline.models.clocks import RESOLUTION
 from pipeline.models.incident import Incident, IncidentKind, IncidentState
 from pipeline.models.incident_parts import TimelineEntry
 
@@ -78,17 +79,16 @@ def stalls_at_ms(desk: Desk, incident: Incident) -> int | None:
     waits = incident.state in WAITING_STATES
     minutes = path.resume_waiting_after_minutes if waits else path.resume_after_minutes
     dues = [] if minutes is None else [_heard_ms(incident) + round(minutes * MINUTE_MS)]
-    share_ms = None if waits else share_at_ms(incident, path.resume_at_share)
+    share_ms = None if waits else share_at_ms(desk, incident, path.resume_at_share)
     return min([*dues, *([] if share_ms is None else [share_ms])], default=None)
 
 
-def share_at_ms(incident: Incident, share: float | None) -> int | None:
+def share_at_ms(desk: Desk, incident: Incident, share: float | None) -> int | None:
     """When a share of the resolution time is used; None where that was before somebody took it, or did its work."""
-    clock = incident.clocks.get("resolution")
-    if share is None or clock is None or clock.met_at_ms is not None or incident.escalation.share_used:
+    if share is None or incident.escalation.share_used:
         return None
-    at_ms = incident.detected_at_ms + round(share * (clock.due_at_ms - incident.detected_at_ms))
-    return at_ms if at_ms > _answered_ms(incident) else None
+    at_ms = sla.share_at_ms(desk, incident, RESOLUTION, share)
+    return at_ms if at_ms is not None and at_ms > _answered_ms(incident) else None
 
 
 def _resume(desk: Desk, draft: Draft) -> None:
@@ -110,7 +110,7 @@ def _stalled(desk: Desk, draft: Draft) -> str:
     """What was heard last, in words; notes where the resolution clock is what speaks."""
     incident, escalation = draft.incident, draft.incident.escalation
     path = desk.escalator.path(desk.policy(incident), incident.priority)
-    share_ms = share_at_ms(incident, path.resume_at_share if path is not None else None)
+    share_ms = share_at_ms(desk, incident, path.resume_at_share if path is not None else None)
     who = escalation.answered_by or "somebody"
     answered_ms, heard_ms = _answered_ms(incident), _heard_ms(incident)
     since = "nothing since" if heard_ms <= answered_ms else f"last heard of {span(draft.now_ms - heard_ms)} ago"

@@ -12,7 +12,7 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from pipeline.models.adapter import AdapterSpec
 from pipeline.models.catalog import Catalogue, Frozen
-from pipeline.models.clocks import BusinessHours, Targets
+from pipeline.models.clocks import BusinessHours, ClockRules, Targets
 from pipeline.models.closure import Closure
 from pipeline.models.communications import CommunicationRules
 from pipeline.models.correlation_rules import CorrelationRule
@@ -47,7 +47,10 @@ class DomainPolicy(Frozen):
         abstract: nothing but a parent of other packs; no domain works by it.
         priorities: the scale, most urgent first. Whatever compares two priorities goes by it. What else names
             priorities and is not written takes the defaults by their place in the scale.
+        calendars: further calendars by name, for targets that name them; those of ``calendars.yaml`` are known as
+            well, and the pack's own win.
         matrix: urgency level -> impact level -> priority.
+        clocks: by which rules the service level clocks run.
         users_per_report: each distinct reporter stands for this many affected users, as most people do not
             report; capped by the service's population.
         silence_never: priorities that no silence mutes: an alert that would open an incident of one of them by
@@ -63,6 +66,7 @@ class DomainPolicy(Frozen):
     abstract: bool = False
     priorities: tuple[str, ...] = Field(default=PRIORITIES_DEFAULT, min_length=1, max_length=PRIORITIES_MAX)
     business_hours: BusinessHours = BusinessHours()
+    calendars: dict[str, BusinessHours] = Field(default_factory=dict)
     categories: tuple[Category, ...] = CATEGORIES_DEFAULT
     impact: tuple[ImpactRule, ...] = (
         ImpactRule(level="high", tier_at_most=1, because="tier 1 service"),
@@ -85,6 +89,7 @@ class DomainPolicy(Frozen):
             "P4": Targets(respond_minutes=480, resolve_minutes=2_880),
         }
     )
+    clocks: ClockRules = ClockRules()
     escalation: tuple[EscalationPath, ...] = (
         EscalationPath(
             priorities=("P1", "P2"),

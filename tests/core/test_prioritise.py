@@ -1,4 +1,4 @@
-"""Priority: reach from members, populations counted once, the matrix, and the clocks that it sets."""
+"""Priority: reach from members, populations counted once, the matrix, and why."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.impacts import total
-from pipeline.core.prioritise import affected_words, assess, categorise, clocks, gather, plain
+from pipeline.core.prioritise import affected_words, assess, categorise, gather, plain
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
-from pipeline.models.clocks import Targets
 from pipeline.models.member import Member
 from pipeline.models.scales import Category, ImpactRule, UrgencyRule
-from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, T0, WIKI, member, policy, topology
+from tests.core.builders import DB, HOUR, PAY, SHOP, T0, WIKI, member, policy, topology
 
 GRAPH = topology()
 
@@ -117,18 +116,3 @@ def test_the_first_category_that_matches_wins() -> None:
 @given(st.text("abeE -'_.1\n\t", max_size=30))
 def test_a_text_is_the_same_in_plain_words_alone_and_beside_another_script(text: str) -> None:
     assert plain(f"{text} ") + "\u00e9" == plain(f"{text} \u00e9")
-
-
-def test_clocks_run_always_or_in_business_hours() -> None:
-    rule = policy(
-        targets={
-            "P1": Targets(respond_minutes=4, resolve_minutes=60),
-            "P4": Targets(respond_minutes=60, resolve_minutes=960, calendar="business"),
-        }
-    )
-    evening = T0 + 12 * HOUR  # 22:00
-    assert clocks(rule, "P1", evening)["response"].due_at_ms == evening + 4 * MINUTE
-    assert clocks(rule, "P1", evening)["response"].warn_at_ms == evening + 3 * MINUTE
-    assert clocks(rule, "P4", evening)["response"].due_at_ms == T0 + 24 * HOUR
-    assert clocks(rule, "P4", evening)["resolution"].due_at_ms == T0 + 55 * HOUR  # Thursday, 17:00
-    assert clocks(rule, "P9", evening) == {}
