@@ -118,6 +118,8 @@ def informed(desk: Desk, draft: Draft, audience: str) -> None:
         _note_late(draft, UPDATE, clock)
     clockwork.begin(clock, draft.now_ms)
     clockwork.aim(clock, gear)
+    if clock.due_at_ms is not None and _will_be_told(incident, clock.due_at_ms):
+        clock.warn_at_ms = None
 
 
 def run_clocks(desk: Desk, draft: Draft) -> None:
