@@ -102,7 +102,7 @@ class BridgeCommands(BridgeMembers):
         text = f"confirmed by {command.actor}" + (f": {why}" if why else "")
         self._confirm(draft, command.actor, text, effects)
         if command.assignee:
-            coordinate.assign_commander(draft, command.actor, command.assignee)
+            coordinate.assign_commander(self._desk, draft, command.actor, command.assignee)
 
     def _reject_by(self, draft: Draft, command: Command, effects: Effects) -> None:
         because = command.reason or command.note
@@ -117,7 +117,7 @@ class BridgeCommands(BridgeMembers):
 
     def _commander(self, draft: Draft, command: Command, effects: Effects) -> None:
         if needs(draft, command, "assignee"):
-            coordinate.assign_commander(draft, command.actor, command.assignee or "")
+            coordinate.assign_commander(self._desk, draft, command.actor, command.assignee or "")
 
     def _status(self, draft: Draft, command: Command, effects: Effects) -> None:
         if not needs(draft, command, "status"):

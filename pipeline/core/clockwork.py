@@ -10,7 +10,7 @@ from bisect import bisect_right
 from typing import Final, NamedTuple
 
 from pipeline.core.calendars import YEARS_AHEAD_MAX, Calendar
-from pipeline.models.incident_parts import CLOCK_REASONS_MAX, Clock
+from pipeline.models.incident_clock import CLOCK_REASONS_MAX, Clock
 
 FAR_MS: Final = YEARS_AHEAD_MAX * 365 * 86_400_000
 """When a target is due that its calendar has no time for: the pipeline goes on, and `config check` refuses such."""

@@ -49,14 +49,14 @@ def set_status(desk: Desk, draft: Draft, actor: str, status: str, note: str | No
     communicate.tell(desk, draft, _TOLD[Status(status)])
 
 
-def assign_commander(draft: Draft, actor: str, commander: str) -> None:
+def assign_commander(desk: Desk, draft: Draft, actor: str, commander: str) -> None:
     """One person leads the response. That somebody has it answers the response target."""
     bridge = draft.incident
     before, bridge.commander = bridge.commander, commander
     bridge.last_step_at_ms[CommandType.ASSIGN_COMMANDER.value] = draft.asked_at_ms
     text = f"{commander} is the commander" + (f", after {before}" if before else "")
     draft.note("commander", actor, text, IncidentChange.ASSIGNED, commander=commander)
-    sla.meet(draft, "response")
+    sla.meet(desk, draft, "response")
 
 
 def cancel(desk: Desk, draft: Draft, actor: str, text: str) -> None:

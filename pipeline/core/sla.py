@@ -19,7 +19,7 @@ from pipeline.core.lifecycle import ANSWERED_STATES, ENDED_STATES, OPEN_STATES, 
 from pipeline.core.sla_words import late, missed, paused, resumed, rose, waited, warning, whom
 from pipeline.models.clocks import ALWAYS, BUSINESS, RESOLUTION, RESPONSE, UPDATE, Targets
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
-from pipeline.models.incident_parts import Clock
+from pipeline.models.incident_clock import Clock
 from pipeline.models.policy import DomainPolicy
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pipeline.core.clockwork import Gear
 from pipeline.core.lifecycle import WAITING_STATES
 from pipeline.models.clocks import RESOLUTION, RESPONSE, UPDATE
 from pipeline.models.incident import Incident, IncidentState
-from pipeline.models.incident_parts import CLOCK_REASONS_MAX, Clock
+from pipeline.models.incident_clock import CLOCK_REASONS_MAX, Clock
 from pipeline.models.policy import DomainPolicy
 
 PEOPLE_NAMED_MAX: Final = 3

@@ -12,10 +12,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
+from pipeline.models.incident_clock import Clock
 from pipeline.models.incident_parts import (
     AudienceStream,
     CaseOwed,
-    Clock,
     Communication,
     Correction,
     CorrectiveAction,
