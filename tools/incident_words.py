@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.models.incident import Incident
+from pipeline.models.incident_clock import Clock
 from pipeline.models.incident_parts import (
-    Clock,
     Communication,
     Escalation,
     Page,
@@ -73,7 +73,7 @@ SNAPSHOT: Final[dict[str, str]] = {
     "absorbed": "Ids of the incidents that were merged into it, the newest 100. To acknowledge, assign or link one of "
     "those, or to put a note on it, does so here.",
     "merged_into": "The incident that took its members in, where `state` is `merged`.",
-    "clocks": "Service level clocks by name: `response` and `resolution`.",
+    "clocks": "Service level clocks by name: `response`, `update` and `resolution`; see [clocks](clocks.md).",
     "escalation": "Where it is on its escalation path, and who was called.",
     "communications": "Updates for status pages, oldest first.",
     "resolution": "How it ended: `code`, `summary`, `cause`, `corrective_action`, `by`.",
@@ -108,13 +108,25 @@ PARTS: Final[tuple[tuple[str, type, dict[str, str]], ...]] = (
         },
     ),
     (
-        "`clocks.response`, `clocks.resolution`",
+        "`clocks.response`, `clocks.update`, `clocks.resolution`",
         Clock,
         {
-            "due_at_ms": "When it is due. Counted in the domain's business hours where the policy says so.",
-            "warn_at_ms": "When a warning goes out; null once it has, or when the clock has stopped.",
-            "met_at_ms": "When it was met.",
+            "due_at_ms": "When the target will be used up, by its calendar; null while the clock is paused or stopped.",
+            "warn_at_ms": "When the next warning goes out; null when none is left, or while the clock does not run.",
+            "met_at_ms": "When it was met; null again when that did not last.",
             "breached_at_ms": "When it was missed.",
+            "started_at_ms": "What it counts from: detection; for updates the last one.",
+            "target_ms": "Working time that it allows.",
+            "elapsed_ms": "Working time used until `running_since_ms`, or altogether while it does not run.",
+            "running_since_ms": "Until when used time has been counted; null while it does not run.",
+            "held_since_ms": "Since when it is paused, or since when somebody waits though it runs.",
+            "held_for": "Whom somebody waits for meanwhile, such as `vendor CASE-12`.",
+            "paused_ms": "Real time for which it was paused, without the pause that is on.",
+            "warned": "Warnings that have gone out of its target.",
+            "missed": "Earlier periods of the update clock that were missed.",
+            "priority": "The priority whose target it has.",
+            "calendar": "The calendar that it counts on.",
+            "because": "What has cost time, as sentences; of a missed target why.",
         },
     ),
     (
