@@ -19,6 +19,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "catalog": ("pipeline.cli.catalog", "Bring what other systems know of your services into the catalogue."),
     "config": ("pipeline.cli.config", "Check, lint, test, show and describe a configuration directory."),
     "oncall": ("pipeline.cli.oncall", "Say who is on call and what if nobody; show schedules, find gaps."),
+    "policy": ("pipeline.cli.policy", "Show and compare policy packs; preview what a change does to open incidents."),
     "correlation": ("pipeline.cli.correlation", "Learn correlation rules from what people merged and split."),
     "topics": ("pipeline.cli.topics", "Plan and apply the Kafka topics."),
     "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),

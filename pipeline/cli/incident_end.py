@@ -103,5 +103,15 @@ def split(episodes: tuple[str, ...], **asked: Any) -> None:
     ask(CommandType.SPLIT, asked, episodes=episodes)
 
 
-END: Final[tuple[click.Command, ...]] = (resolve, close, reopen, cancel, action, merge, split)
+@click.command()
+@asks
+def adopt(**asked: Any) -> None:
+    """Let an incident go by the policy pack in force instead of the one that it was opened under.
+
+    `spillway policy preview` says beforehand what that changes.
+    """
+    ask(CommandType.ADOPT_POLICY, asked)
+
+
+END: Final[tuple[click.Command, ...]] = (resolve, close, reopen, cancel, action, merge, split, adopt)
 """The commands of this file."""

@@ -52,8 +52,8 @@ def unassign(**asked: Any) -> None:
 @asks
 @click.argument("level", metavar="PRIORITY")
 def priority(level: str, **asked: Any) -> None:
-    """Set an incident's priority, P1 to P4."""
-    ask(CommandType.SET_PRIORITY, asked, priority=level.upper())
+    """Set an incident's priority, one of its domain's scale, such as P2."""
+    ask(CommandType.SET_PRIORITY, asked, priority=level)
 
 
 @click.command()

@@ -17,6 +17,8 @@ from pipeline.core.handlers import Handlers, refuse, said
 from pipeline.models.command import Command, CommandType
 from pipeline.models.incident import Incident, IncidentChange
 
+NOTHING: Final = "nothing else changes"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -93,7 +95,7 @@ def changes(before: Standing, after: Standing) -> list[str]:
             words.append(f"{name} due {moment(was)} -> {moment(becomes)}")
     if before.escalation_next_ms != after.escalation_next_ms:
         words.append(f"escalation next {moment(before.escalation_next_ms)} -> {moment(after.escalation_next_ms)}")
-    return words or ["nothing else changes"]
+    return words or [NOTHING]
 
 
 def moment(at_ms: int | None) -> str:

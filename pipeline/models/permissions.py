@@ -70,6 +70,7 @@ DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.CLOSE: ANY_SOURCE,
     CommandType.REOPEN: ANY_SOURCE,
     CommandType.CANCEL: COMMANDERS,
+    CommandType.ADOPT_POLICY: COMMANDERS,
     CommandType.APPROVE_COMMUNICATION: COMMANDERS,
     CommandType.DECLARE_MAJOR: COMMANDERS,
     CommandType.DEMOTE_MAJOR: COMMANDERS,

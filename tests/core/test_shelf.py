@@ -177,7 +177,7 @@ def test_adopting_moves_an_open_incident_to_the_pack_in_force_with_before_and_af
     here = room()
     here.open(alert("a"))
     reload(here)
-    here.ask("adopt_policy", T0 + MINUTE, note="agreed with the owner")
+    here.ask("adopt_policy", T0 + MINUTE, role="commander", note="agreed with the owner")
 
     incident = here.one()
     assert (incident["priority"], incident["policy_version"]) == ("P3", stamp_of(NEW))
@@ -196,7 +196,7 @@ def test_adopting_the_pack_that_it_goes_by_changes_nothing() -> None:
     here = room()
     here.open(alert("a"))
     before = here.one()
-    here.ask("adopt_policy", T0 + MINUTE)
+    here.ask("adopt_policy", T0 + MINUTE, role="commander")
     after = here.one()
     assert actions(after)[-1] == "refused_adopt_policy"
     assert (after["clocks"], after["priority"]) == (before["clocks"], before["priority"])
@@ -209,7 +209,7 @@ def test_a_priority_that_a_person_fixed_stays_where_the_new_scale_has_it() -> No
         here.ask("set_priority", T0 + 1, priority="P2")
         own = DomainPolicy.model_validate({"domain": "shop", "version": "new", "priorities": scale})
         reload(here, own.model_copy(update={"users_per_report": 7}))
-        here.ask("adopt_policy", T0 + MINUTE)
+        here.ask("adopt_policy", T0 + MINUTE, role="commander")
         assert here.one()["priority"] == expected
 
 
@@ -232,7 +232,7 @@ def test_a_bridge_incident_adopts_a_pack_too() -> None:
     hall.tell("INC-1", SHOP)
     own = DomainPolicy.model_validate({"domain": "shop", "version": "new", "priorities": ["sev1", "sev2"]})
     reload(hall, own)
-    hall.ask("adopt_policy", T0 + MINUTE)
+    hall.ask("adopt_policy", T0 + MINUTE, role="commander")
     assert (hall.one()["priority"], hall.one()["policy_version"]) == ("sev1", stamp_of(own))
 
 
