@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +21,9 @@ from pipeline.cli.config_lint import EXIT_FINDINGS, ends_badly, print_report, re
 from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.cli.oncall_view import answer_document, print_answer, schedule_calendar, schedule_table
 from pipeline.cli.records import line_console
-from pipeline.core.oncall_schedule import DAY_MS, schedule
+from pipeline.core.oncall_schedule import DAY_MS, Shift, schedule
 from pipeline.feeds import ADAPTERS
-from pipeline.models.oncall import Rotation
+from pipeline.models.oncall import POSITIONS, Rotation
 from pipeline.settings import Settings, SettingsError
 
 DAYS_MAX: Final = 800
@@ -83,14 +84,24 @@ def who(service: str, at_ms: int | None, directory: Path, *, as_json: bool) -> N
 @click.argument("rotation")
 @click.option("--from", "from_ms", type=MOMENT, metavar="TIME", help="From this time on; default: now.")
 @click.option("--days", type=_DAYS, default=28, show_default=True, help="How many days.")
+@click.option("--position", type=click.Choice(POSITIONS), help="Of these alone.")
 @click.option("--ics", is_flag=True, help="Print iCalendar, for other calendars.")
 @_config
 @json_option
-def show(rotation: str, from_ms: int | None, days: int, directory: Path, *, ics: bool, as_json: bool) -> None:
+def show(
+    rotation: str,
+    from_ms: int | None,
+    days: int,
+    position: str | None,
+    directory: Path,
+    *,
+    ics: bool,
+    as_json: bool,
+) -> None:
     """The schedule of ROTATION, or of the rotation that covers a service of that name."""
     start_ms = now_ms() if from_ms is None else from_ms
     found = _rotation(_context(directory, start_ms), rotation)
-    shifts = list(schedule(found, start_ms, start_ms + days * DAY_MS))
+    shifts = [_only(each, position) for each in schedule(found, start_ms, start_ms + days * DAY_MS)]
     if ics:
         click.echo(schedule_calendar(found, shifts), nl=False)
     elif as_json:
@@ -98,6 +109,11 @@ def show(rotation: str, from_ms: int | None, days: int, directory: Path, *, ics:
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     else:
         line_console().print(schedule_table(found, shifts))
+
+
+def _only(shift: Shift, position: str | None) -> Shift:
+    """A shift with the people of one position, or of all."""
+    return replace(shift, people=tuple(each for each in shift.people if position in {None, each.position}))
 
 
 @oncall.command("lint")
