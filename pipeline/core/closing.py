@@ -61,7 +61,7 @@ def _cancel(desk: Desk, draft: Draft, command: Command) -> None:
     incident, reason = draft.incident, command.reason or ""
     word = reason.strip().lower().replace(" ", "_")
     firing = incident.episodes_open
-    still = f"; {firing} alert{'s' if firing > 1 else ''} still on belong to no incident from here on" if firing else ""
+    still = f"; what still fires ({firing}) belongs to no incident from here on" if firing else ""
     text = f"cancelled by {command.actor}: {reason}{said(command)}{still}"
     if not desk.step(draft, Step.CANCEL, command.actor, text):
         return

@@ -113,7 +113,7 @@ def _go_on(desk: Desk, draft: Draft, over: list[Waiting], actor: str, text: str)
     """These are waited for no longer; the incident waits for the one before, or goes on."""
     incident = draft.incident
     incident.waiting = [each for each in incident.waiting if each not in over]
-    names = "; ".join(_named(each) for each in over)
+    names = "; ".join(f"the {_named(each)}" for each in over)
     text = f"{text}: no longer waits for {names}" if over else text
     if incident.state not in WAITING_STATES:
         draft.note("wait_over", actor, text, IncidentChange.UPDATED)
