@@ -27,6 +27,13 @@ CLEARED_MAX: Final = 20
 ENGAGED: Final = "engaged"
 ACKNOWLEDGED: Final = "acknowledged"
 HANDED_BACK: Final = "handed_back"
+"""States of an engagement."""
+
+BY_SUSPECT: Final = "suspect"
+BY_QUIET: Final = "quiet"
+BY_PERSON: Final = "person"
+BY_END: Final = "end"
+"""Why an engagement ended: another suspect, quiet about this one, a person's word, the end of the incident."""
 
 
 def suspected(incident: Incident, ranked: list[Suspect], tally: Tally) -> list[Suspect]:
@@ -76,7 +83,7 @@ def hand_back_others(desk: Desk, draft: Draft, ref: str, stay: list[str], becaus
     """Let those go who are engaged for anything but a reference; who stays on for that one is not told."""
     for each in _active(draft.incident):
         if each.ref != ref:
-            _hand_back(desk, draft, each, because, told=each.person not in stay)
+            _hand_back(desk, draft, each, BY_SUSPECT, because, told=each.person not in stay)
 
 
 def clear_suspect(desk: Desk, draft: Draft, actor: str, ref: str, note: str | None) -> None:
@@ -111,7 +118,7 @@ def clear_suspect(desk: Desk, draft: Draft, actor: str, ref: str, note: str | No
         reroute(desk, draft)
     for each in _active(incident):
         if each.ref == ref:
-            _hand_back(desk, draft, each, because, told=each.person not in stay)
+            _hand_back(desk, draft, each, BY_PERSON, because, told=each.person not in stay)
 
 
 def watch_quiet(draft: Draft, tally: Tally) -> None:
@@ -144,12 +151,12 @@ def hand_back_quiet(desk: Desk, draft: Draft) -> None:
     quiet = [each for each in _active(incident) if each.quiet_since_ms is not None and each.quiet_since_ms <= before_ms]
     if not quiet:
         return
-    ruled_out = {each.ref for each in incident.engaged}
+    ruled_out = {each.ref for each in incident.engaged if each.ended_by in (None, BY_QUIET)}
     following = next((each for each in incident.suspects if each.evident and each.ref not in ruled_out), None)
     stay = engage(desk, draft, following) if following is not None else []
     for each in quiet:
         because = f"{desk.topology.title(each.ref)} is quiet and the incident goes on"
-        _hand_back(desk, draft, each, because, told=each.person not in stay)
+        _hand_back(desk, draft, each, BY_QUIET, because, told=each.person not in stay)
 
 
 def heard_of(draft: Draft, actor: str) -> None:
@@ -162,7 +169,7 @@ def heard_of(draft: Draft, actor: str) -> None:
 def end_all(draft: Draft) -> None:
     """Service is restored, or the incident is over otherwise: its end tells everybody, so nobody is told apart."""
     for each in _active(draft.incident):
-        each.state, each.ended_ms, each.quiet_since_ms = HANDED_BACK, draft.now_ms, None
+        each.state, each.ended_by, each.ended_ms, each.quiet_since_ms = HANDED_BACK, BY_END, draft.now_ms, None
 
 
 def come_back(desk: Desk, draft: Draft) -> None:
@@ -201,8 +208,8 @@ def _inform(draft: Draft, page: Page) -> None:
     draft.note("inform", MACHINE, text, person=page.person, evidence=page.evidence)
 
 
-def _hand_back(desk: Desk, draft: Draft, engagement: Engagement, because: str, *, told: bool) -> None:
-    engagement.state, engagement.ended_ms = HANDED_BACK, draft.now_ms
+def _hand_back(desk: Desk, draft: Draft, engagement: Engagement, by: str, because: str, *, told: bool) -> None:
+    engagement.state, engagement.ended_ms, engagement.ended_by = HANDED_BACK, draft.now_ms, by
     engagement.quiet_since_ms = None
     if told:
         title = desk.topology.title(engagement.ref)

@@ -98,13 +98,13 @@ class Escalator:
     def within(self, incident: Incident, ref: str, hops_max: int) -> int | None:
         """Hops to a suspect beyond the budget, or None where it is within.
 
-        A suspect that none of the incident's services needs, as what was changed beside it, is as far as can be.
+        Counted from the incident's service; where that does not need it, from the nearest other one that is affected.
+        What none of them needs, as something that was changed beside them, is as far as can be.
         """
-        if ref == incident.service or ref in incident.services[:SERVICES_ASKED_MAX]:
-            return None
-        starts = dict.fromkeys([*([incident.service] if incident.service else []), *incident.services])
-        distances = [self.topology.distance(start, ref) for start in list(starts)[:SERVICES_ASKED_MAX]]
-        hops = min((each for each in distances if each is not None), default=HOPS_DEFAULT)
+        hops = self.topology.distance(incident.service, ref) if incident.service else None
+        if hops is None:
+            others = [self.topology.distance(each, ref) for each in incident.services[:SERVICES_ASKED_MAX]]
+            hops = min((each for each in others if each is not None), default=HOPS_DEFAULT)
         return hops if hops > hops_max else None
 
     def chain(self, incident: Incident, hops_max: int) -> list[str]:

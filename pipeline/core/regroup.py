@@ -11,6 +11,7 @@ from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES, Step
 from pipeline.core.response import LINKS_MAX
+from pipeline.core.routing import carry_cases
 from pipeline.core.waiting import WAITS_MAX
 from pipeline.models.command import Command
 from pipeline.models.decision import Reason
@@ -119,6 +120,7 @@ def _carry_over(loser: Incident, survivor: Incident) -> None:
     survivor.corrective_actions += [each for each in loser.corrective_actions if each.id not in known]
     del survivor.links[LINKS_MAX:], survivor.corrective_actions[CORRECTIVE_ACTIONS_MAX:]
     loser.waiting = []
+    carry_cases(loser, survivor)
 
 
 def _move(book: Book, giver: Draft, receiver: Draft, moving: list[Member]) -> list[str]:

@@ -72,6 +72,13 @@ def settle_cases(draft: Draft) -> None:
                 break
 
 
+def carry_cases(loser: Incident, survivor: Incident) -> None:
+    """Cases that a merged incident owes are owed by the one that goes on."""
+    known = {(each.kind, each.ref) for each in survivor.cases_owed}
+    owed = [each for each in loser.cases_owed if each.settled_ms is None and (each.kind, each.ref) not in known]
+    survivor.cases_owed = [*survivor.cases_owed, *owed][:CASES_MAX]
+
+
 def _call(desk: Desk, draft: Draft, path: EscalationPath, route: EscalationRoute) -> None:
     because = f"routed as {route.title}: {_what(desk, draft.incident)}"
     targets = (*route.notify, *route.also)

@@ -182,6 +182,8 @@ class Engagement:
         because: the evidence, as sentences.
         state: ``engaged``, ``acknowledged`` (the person has done something about the incident), ``handed_back``.
         ended_ms: when it was handed back, or the incident was restored.
+        ended_by: ``suspect`` (another one is identified), ``quiet``, ``person`` (who cleared it) or ``end``; None: it
+            goes on.
         quiet_since_ms: since when nothing about the suspect fires; None: something does, or nothing ever did.
     """
 
@@ -192,6 +194,7 @@ class Engagement:
     because: list[str] = field(default_factory=list)
     state: str = "engaged"
     ended_ms: int | None = None
+    ended_by: str | None = None
     quiet_since_ms: int | None = None
 
 
