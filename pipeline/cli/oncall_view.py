@@ -57,7 +57,7 @@ def print_answer(found: Answer, console: Console) -> None:
     if not found.duties:
         rows.append(("on call", "nobody: no rotation covers it"))
     for number, each in enumerate(found.duties):
-        name = each.rotation.name
+        name = f"{each.rotation.name} ({each.rotation.timezone})"
         rows.append(("rotation", f"{name}, {found.origin}") if number == 0 else ("if nobody", f"rotation {name}"))
         rows += _duty_rows(each)
     rows += [(f"{name}", called) for name, called in found.escalation]

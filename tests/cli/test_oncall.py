@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.catalog import load_config
+from pipeline.catalog import check_config, load_config
 from pipeline.cli import main
 from pipeline.core.oncall_schedule import schedule
 from pipeline.recording import to_ms
@@ -49,11 +50,11 @@ def test_who_is_on_call_why_until_when_and_what_if_nobody() -> None:
     assert result.exit_code == 0
     assert lines(result)[:6] == [
         "Electronic health records (component:default/electronic-health-records) at 2026-03-10T10:00:00.000Z",
-        "rotation clinical-applications, oncall/clinical-applications.yaml:1 by its list of services",
+        "rotation clinical-applications (Europe/Dublin), oncall/clinical-applications.yaml:1 by its list of services",
         "primary aoife.brennan until Mon 2026-03-16 08:00 GMT: turn in layer 'primary'",
         "secondary samuel.adeyemi until Mon 2026-03-16 08:00 GMT: turn in layer 'secondary'",
         "next ruth.gallagher from Mon 2026-03-16 08:00 GMT",
-        "if nobody rotation hospital-infrastructure",
+        "if nobody rotation hospital-infrastructure (Asia/Kolkata)",
     ]
     assert any(line.startswith("runbook certificate https://") for line in lines(result))
 
@@ -153,3 +154,25 @@ def test_a_directory_that_cannot_be_used_is_refused_with_file_and_line(tmp_path:
     result = run("who", "checkout", directory=alone(tmp_path, NIGHTS + "turn_dayz: 3\n"))
     assert result.exit_code == 1
     assert f"{tmp_path}/oncall/nights.yaml:5: unknown field 'turn_dayz'" in result.output
+
+
+PAGE = (EXAMPLE.parent / "docs" / "on-call.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("who", "checkout", *AT), ("show", "retail-platform", "--from", "2026-03-28T00:00:00Z", "--days", "2")],
+)
+def test_what_the_page_shows_is_what_is_printed(arguments: tuple[str, ...]) -> None:
+    shown = PAGE.partition(f"$ spillway oncall {' '.join(arguments)}\n")[2].partition("```")[0]
+    assert [" ".join(line.split()) for line in shown.splitlines()] == lines(run(*arguments))
+
+
+def test_the_rotations_of_the_page_load(tmp_path: Path) -> None:
+    names = ("payments-api", "payments-db", "card-processor", "orders-api", "search", "corporate-mail", "mail-routing")
+    files = {"catalog/a.yaml": "---\n".join(component(name) for name in names)}
+    blocks = re.findall(r"```yaml\n(services:.*?)```", PAGE, re.DOTALL)
+    files |= {f"oncall/r{number}.yaml": block for number, block in enumerate(blocks)}
+    files["oncall/r2.ics"] = (EXAMPLE / "oncall" / "messaging.ics").read_text("utf-8")
+    files["oncall/workplace.yaml"] = "people: [mia.schuster]\nstart: 2026-01-05T08:00:00+01:00\n"
+    assert (len(blocks), check_config(write(tmp_path, files)).problems) == (3, ())
