@@ -137,10 +137,10 @@ class BridgeDeclaring(BridgeState):
         bridge = draft.incident
         if self._desk.step(draft, Step.LOG, actor, text):
             bridge.logged_at_ms = draft.now_ms
-        sla.set_clocks(self._desk, draft)
         members = list(self._members(bridge))
-        if any(each.state in ANSWERED_STATES for each in members):
+        if actor != MACHINE or any(each.state in ANSWERED_STATES for each in members):
             sla.meet(self._desk, draft, "response")
+        sla.run_clocks(self._desk, draft)  # they count from the proposal, so that something may be due already
         coordinate.begin(self._desk, draft)
         lead = members[0] if members else None
         if lead is not None:

@@ -7,63 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.core.relations import FRESH_MS, HOLDERS_ASKED_MAX
-from pipeline.core.step import Output
-from pipeline.models.major import MajorIncidentRule
-from pipeline.models.summary import Summary
-from tests.core.builders import DB, HOUR, MAJOR, MINUTE, PAY, SHOP, T0, WIKI, Bench, config, policy, topology, values
-
-GRAPH = topology()
-
-
-def summary(incident_id: str, ref: str, *, users: int = 6_000, system: str = "store", **fields: Any) -> Summary:
-    """What the bridge is told of an incident about an entity."""
-    given: dict[str, Any] = {
-        "space": "production",
-        "domain": "shop",
-        "state": "logged",
-        "revision": 1,
-        "title": f"{incident_id} hurts",
-        "priority": "P1",
-        "service": ref,
-        "owner": "team",
-        "entities": [ref],
-        "services": [ref],
-        "depends": [each for each in GRAPH.reach(ref) if GRAPH.hosting(each) is None],
-        "suspects": [],
-        "identified": None,
-        "regulatory": [],
-        "impacts": {ref: (system, users, 100.0, system)},
-        "tickets": 0,
-        "at_ms": T0,
-    }
-    return Summary(incident_id=incident_id, **(given | fields))
-
-
-class Hall(Bench):
-    """The bridge on a bench."""
-
-    def __init__(self, **rule: Any) -> None:
-        major = MajorIncidentRule(**rule) if rule else MAJOR
-        super().__init__("bridge", config(domains={"shop": policy(major_incident=major)}))
-
-    def tell(self, incident_id: str, ref: str, at_ms: int = T0, **fields: Any) -> list[Output]:
-        return self.put("incidents.summaries", summary(incident_id, ref, **fields), at_ms)
-
-    def ask(self, kind: str, at_ms: int, **fields: Any) -> list[Output]:
-        target = {"incident_id": next(iter(self.bridges()), "MI-NONE")}
-        value = {"command_id": f"{kind}-{at_ms}", "type": kind, "actor": "ann", "target": target, **fields}
-        return self.put("bridge.commands", value, at_ms)
-
-    def bridges(self) -> dict[str, dict[str, Any]]:
-        return {each["incident_id"]: each["incident"] for each in values(self.effects.outputs, "incidents")}
-
-    def one(self) -> dict[str, Any]:
-        (bridge,) = self.bridges().values()
-        return bridge
-
-    def sent(self) -> list[tuple[str, str]]:
-        """Commands to members: what and to whom."""
-        return [(each["type"], each["target"]["incident_id"]) for each in values(self.effects.outputs, "commands")]
+from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, T0, WIKI
+from tests.core.halls import Hall
 
 
 def test_a_bridge_opens_at_the_threshold_and_links_back() -> None:

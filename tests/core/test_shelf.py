@@ -13,8 +13,8 @@ from pipeline.models.closure import Closure
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.policy import DomainPolicy
 from tests.core.builders import HOUR, MINUTE, SHOP, T0, alert, config, opened, policy, values
+from tests.core.halls import Hall
 from tests.core.rooms import Room, actions
-from tests.core.test_bridge import Hall
 
 TARGETS = {name: Targets(respond_minutes=10, resolve_minutes=100) for name in ("P1", "P2", "P3", "P4")}
 MATRIX = {urgency: dict.fromkeys(("high", "medium", "low"), "P3") for urgency in ("high", "medium", "low")}

@@ -30,7 +30,7 @@ from tests.core.builders import (
     report,
 )
 from tests.core.builders import settings as thresholds
-from tests.core.test_bridge import summary
+from tests.core.halls import summary
 
 Play = list[tuple[str, bytes | None, int]]
 """Topic, value and milliseconds since the record before; the topic ``tick`` carries only time."""
