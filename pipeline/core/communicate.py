@@ -117,7 +117,10 @@ def next_due_ms(incident: Incident) -> int | None:
 
 
 def on_due(desk: Desk, draft: Draft) -> None:
-    """Say what is due: to each audience once, from the newest facts, however late it has become."""
+    """Say what is due: to each audience once, from the newest facts, however late it has become.
+
+    What was promised is said though the priority is one by now that promises nothing more.
+    """
     incident = draft.incident
     duties.on_due(draft)
     for stream in list(incident.streams.values()):
@@ -126,8 +129,7 @@ def on_due(desk: Desk, draft: Draft) -> None:
         stream.next_update_ms = None
         if incident.state in OPEN_STATES and incident.bridge_id is None:
             channel = audiences.channel_of(desk, incident, stream)
-            if channel.every_ms(incident.priority) and channel.hears(incident):
-                _say(desk, draft, channel, Words(phase(incident, stream.state), UPDATE))
+            _say(desk, draft, channel, Words(phase(incident, stream.state), UPDATE))
 
 
 def speak(desk: Desk, draft: Draft, audience: str, words: Words) -> bool:

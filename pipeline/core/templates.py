@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.core.template_filters import FILTERS
@@ -91,7 +92,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     """The sandbox, with nothing in it: no attribute of any object but a loop's own, and nothing to call."""
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        return attr in _LOOP_FIELDS and type(obj).__name__ == "LoopContext"
+        return attr in _LOOP_FIELDS and isinstance(obj, LoopContext)
+
+    def wrap_str_format(self, value: Any) -> None:
+        """Not even the sandbox's own ``format``: its words would have a place in memory in them."""
 
     def is_safe_callable(self, obj: Any) -> bool:
         return False

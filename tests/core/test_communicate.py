@@ -1,0 +1,446 @@
+"""Streams of messages: who is told what when, what was promised is kept, and nothing follows the last words."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core import communicate, deadlines, duties, ending, response
+from pipeline.core.commands import apply_command
+from pipeline.core.communicate import COMMUNICATIONS_FIRST_KEPT, COMMUNICATIONS_MAX, LAST_WORDS, Words, phase
+from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.draft import Draft
+from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
+from pipeline.models.command import Command
+from pipeline.models.communications import AudienceRule, CommunicationDuty, CommunicationRules
+from pipeline.models.incident import Incident, incident_from_wire
+from pipeline.models.incident_parts import Communication
+from pipeline.models.policy import DomainPolicy
+from pipeline.models.wire import to_json
+from tests.core.builders import HOUR, MINUTE, SECOND, T0, config, policy
+from tests.core.desks import desk, later, logged
+
+PAGE = {"priorities": ("P1",), "approval": "none"}
+
+
+def told_by(**rules: Any) -> CommunicationRules:
+    """Rules of audiences, and no status page beside them."""
+    audiences = {name: AudienceRule(**rule) for name, rule in rules.items()}
+    return CommunicationRules(status_page=(), audiences=audiences)
+
+
+def at_desk(**rules: Any) -> Desk:
+    return desk(communication=told_by(**rules))
+
+
+def begun(at: Desk, **fields: Any) -> Draft:
+    draft = logged(at, **fields)
+    communicate.keep(at, draft)
+    return draft
+
+
+def messages(incident: Incident, audience: str = "public") -> list[Communication]:
+    return [each for each in incident.communications if each.audience == audience]
+
+
+def states(draft: Draft, audience: str = "public") -> list[str]:
+    return [each.state for each in messages(draft.incident, audience)]
+
+
+def ask(at: Desk, draft: Draft, kind: str, now_ms: int, **fields: Any) -> Draft:
+    given_fields = {"command_id": f"{kind}-{now_ms}", "type": kind, "actor": "ann", "target": {"incident_id": "INC-1"}}
+    step = later(draft, now_ms)
+    apply_command(at, step, Command.model_validate(given_fields | fields))
+    communicate.keep(at, step)
+    return step
+
+
+def run(at: Desk, incident: Incident, until_ms: int) -> list[tuple[int, Draft]]:
+    """Let time pass as a processor does: deadline by deadline, each followed by its revision."""
+    done: list[tuple[int, Draft]] = []
+    for _ in range(1_000):
+        due_ms = deadlines.deadline_ms(at, incident)
+        if due_ms is None or due_ms > until_ms:
+            return done
+        draft = Draft(incident, due_ms)
+        deadlines.on_deadline(at, draft)
+        communicate.keep(at, draft)
+        done.append((due_ms, draft))
+    raise AssertionError("deadlines without end")
+
+
+def actions(draft: Draft) -> list[str]:
+    return [each.action for each in draft.entries]
+
+
+def test_each_audience_has_a_stream_of_its_own() -> None:
+    at = at_desk(public=PAGE, executives={"channel": "board"}, responders={"priorities": ("P2",)})
+    incident = begun(at).incident
+    assert [(each.audience, each.page, each.state, each.number) for each in incident.communications] == [
+        ("public", "status", "investigating", 1),
+        ("executives", "board", "investigating", 1),
+    ]
+
+
+def test_an_update_comes_when_it_was_promised_in_whole_minutes_and_promises_the_next() -> None:
+    at = at_desk(public=PAGE | {"every_minutes": 15})
+    draft = begun(at, now_ms=T0 + 17 * SECOND)
+    assert messages(draft.incident)[0].next_update_ms == T0 + 15 * MINUTE
+    assert "Next update: 10:15 UTC." in messages(draft.incident)[0].text
+    run(at, draft.incident, T0 + 50 * MINUTE)
+    assert [(each.kind, each.at_ms - T0) for each in messages(draft.incident)] == [
+        ("state", 17 * SECOND), ("update", 15 * MINUTE), ("update", 30 * MINUTE), ("update", 45 * MINUTE)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("every", "priority", "minutes"),
+    [
+        (20, "P1", 20),
+        ({"P1": 5}, "P1", 5),
+        ({"P2": 5}, "P1", 30),
+        (None, "P1", 30),
+        (None, "P2", 60),
+        (0, "P1", None),
+    ],
+)
+def test_the_cadence_is_the_audiences_or_else_the_prioritys(
+    every: float | dict[str, float] | None, priority: str, minutes: int | None
+) -> None:
+    at = at_desk(public=PAGE | {"every_minutes": every, "priorities": ("P1", "P2")})
+    due_ms = begun(at, priority=priority).incident.streams["public/status"].next_update_ms
+    assert due_ms == (None if minutes is None else T0 + minutes * MINUTE)
+
+
+def test_after_a_long_silence_one_update_is_said_not_all_that_were_missed() -> None:
+    at = at_desk(public=PAGE | {"every_minutes": 5})
+    draft = begun(at)
+    late = later(draft, T0 + 3 * HOUR)
+    communicate.on_due(at, late)
+    communicate.on_due(at, late)
+    assert [each.at_ms for each in messages(draft.incident)] == [T0, T0 + 3 * HOUR]
+    assert draft.incident.streams["public/status"].next_update_ms == T0 + 3 * HOUR + 5 * MINUTE
+
+
+def test_what_somebody_writes_is_the_update_and_moves_the_next_one() -> None:
+    at = at_desk(public=PAGE | {"every_minutes": 30})
+    draft = begun(at)
+    ask(at, draft, "communicate", T0 + 10 * MINUTE, audience="public", text="We have called the provider.")
+    said = messages(draft.incident)[-1]
+    assert (said.by, said.kind, said.next_update_ms) == ("ann", "message", T0 + 40 * MINUTE)
+    assert said.text == "We have called the provider.\n\nNext update: 10:40 UTC."
+    assert [due_ms for due_ms, each in run(at, draft.incident, T0 + 45 * MINUTE) if "communication" in actions(each)] \
+        == [T0 + 40 * MINUTE]  # fmt: skip
+
+
+def test_what_somebody_writes_is_never_a_template() -> None:
+    at = at_desk(public=PAGE)
+    draft = begun(at)
+    ask(at, draft, "communicate", T0 + 1, audience="public", text="{{ title }} {% include 'x' %}")
+    assert messages(draft.incident)[-1].text.startswith("{{ title }} {% include 'x' %}")
+
+
+def test_the_life_of_an_incident_is_told_to_its_end_and_no_further() -> None:
+    at = at_desk(public=PAGE | {"every_minutes": 30})
+    draft = begun(at)
+    ask(at, draft, "wait", T0 + MINUTE, waiting_for="provider", link={"kind": "case", "id": "C-1"})
+    assert messages(draft.incident)[-1].text.startswith("We cannot solve the problem with Shop alone: we are waiting")
+    ask(at, draft, "resume", T0 + 2 * MINUTE)
+    ask(at, draft, "mitigate", T0 + 3 * MINUTE, workaround="traffic goes the other way")
+    ask(at, draft, "resolve", T0 + 4 * MINUTE, resolution={"code": "fixed", "summary": "done"})
+    run(at, draft.incident, T0 + 72 * HOUR)
+    assert draft.incident.state == "closed"
+    assert states(draft) == ["investigating", "waiting", "investigating", "mitigated", "resolved"]
+    assert messages(draft.incident)[-1].next_update_ms is None
+    assert "traffic" not in "".join(each.text for each in messages(draft.incident))
+
+
+def test_a_cancelled_incident_is_told_to_have_been_none() -> None:
+    at = at_desk(public=PAGE)
+    draft = begun(at)
+    ask(at, draft, "cancel", T0 + MINUTE, reason="false alarm", role="commander")
+    assert states(draft) == ["investigating", "cancelled"]
+
+
+def test_an_audience_that_was_told_hears_the_end_though_the_priority_was_lowered() -> None:
+    at = at_desk(public=PAGE | {"every_minutes": 5})
+    draft = begun(at)
+    ask(at, draft, "set_priority", T0 + MINUTE, priority="P3")
+    run(at, draft.incident, T0 + HOUR)
+    ending.resolve(at, later(draft, T0 + HOUR), MACHINE, None)
+    told = [(each.state, each.at_ms - T0, each.next_update_ms) for each in messages(draft.incident)]
+    assert told == [
+        ("investigating", 0, T0 + 5 * MINUTE), ("investigating", 5 * MINUTE, None), ("resolved", HOUR, None)
+    ]  # fmt: skip
+
+
+def test_an_audience_hears_of_an_incident_when_its_priority_has_risen() -> None:
+    at = at_desk(public=PAGE)
+    draft = begun(at, priority="P3")
+    assert states(draft) == []
+    ask(at, draft, "set_priority", T0 + MINUTE, priority="P1")
+    assert states(draft) == ["investigating"]
+
+
+def test_members_of_a_bridge_say_so_once_are_silent_and_speak_again_when_it_lets_them_go() -> None:
+    at = at_desk(public=PAGE | {"every_minutes": 5})
+    draft = begun(at)
+    ask(at, draft, "link_bridge", T0 + MINUTE, bridge_id="MI-1")
+    run(at, draft.incident, T0 + HOUR)
+    assert states(draft) == ["investigating", "moved"]
+    ask(at, draft, "unlink_bridge", T0 + HOUR)
+    assert states(draft) == ["investigating", "moved", "investigating"]
+    ask(at, draft, "link_bridge", T0 + HOUR + 1, bridge_id="MI-2")
+    ending.resolve(at, later(draft, T0 + 2 * HOUR), MACHINE, None)
+    communicate.keep(at, later(draft, T0 + 2 * HOUR))
+    assert states(draft) == ["investigating", "moved", "investigating", "moved"]
+
+
+def test_a_bridge_speaks_to_the_audiences_of_all_its_members_domains() -> None:
+    packs: dict[str, DomainPolicy] = {
+        "shop": policy(communication=told_by(public=PAGE, executives={})),
+        "office": policy("office", communication=told_by(public=PAGE | {"channel": "office"}, affected_users={})),
+    }
+    at = desk(config(domains=packs))
+    draft = begun(at, kind="bridge", domains=["office", "shop"])
+    assert sorted(draft.incident.streams) == [
+        "affected_users/affected_users", "executives/executives", "public/office", "public/status"
+    ]  # fmt: skip
+
+
+# -- approval
+
+
+def test_a_public_message_is_a_draft_until_a_commander_approves_it() -> None:
+    at = at_desk(public={"every_minutes": 10})
+    draft = begun(at)
+    (waiting,) = messages(draft.incident)
+    assert (waiting.status, draft.incident.streams["public/status"].published) == ("draft", 0)
+    refused = ask(at, draft, "approve_communication", T0 + MINUTE, audience="public")
+    assert actions(refused) == ["refused_approve_communication"]
+    ask(at, draft, "approve_communication", T0 + 2 * MINUTE, audience="public", role="commander")
+    assert (waiting.status, waiting.approved_by, waiting.at_ms) == ("published", "ann", T0 + 2 * MINUTE)
+
+
+def test_a_draft_is_brought_up_to_date_and_never_piles_up() -> None:
+    at = at_desk(public={"every_minutes": 10})
+    draft = begun(at)
+    run(at, draft.incident, T0 + 35 * MINUTE)
+    (waiting,) = messages(draft.incident)
+    assert (waiting.number, waiting.kind, waiting.next_update_ms) == (1, "update", T0 + 40 * MINUTE)
+
+
+def test_what_a_person_drafted_is_not_overwritten() -> None:
+    at = at_desk(public={"every_minutes": 10})
+    draft = begun(at)
+    ask(at, draft, "note", T0 + MINUTE, audience="public", note="Please pay by card only.")
+    (waiting,) = messages(draft.incident)
+    done = [action for _, each in run(at, draft.incident, T0 + 35 * MINUTE) for action in actions(each)]
+    assert messages(draft.incident) == [waiting]
+    assert (waiting.by, waiting.status) == ("ann", "draft")
+    assert done.count("communication_draft") == 3
+
+
+def test_what_was_never_published_needs_no_end() -> None:
+    at = at_desk(public={})
+    draft = begun(at)
+    step = later(draft, T0 + MINUTE)
+    ending.resolve(at, step, MACHINE, None)
+    assert messages(draft.incident) == []
+    assert "communication_discarded" in actions(step)
+
+
+def test_a_discarded_draft_is_gone_and_its_number_is_given_again() -> None:
+    at = at_desk(public={})
+    draft = begun(at)
+    ask(at, draft, "discard_communication", T0 + 1, audience="public", note="too early")
+    assert messages(draft.incident) == []
+    assert actions(ask(at, draft, "discard_communication", T0 + 2, audience="public")) == [
+        "refused_discard_communication"
+    ]
+    ask(at, draft, "communicate", T0 + 3, audience="public", text="hello", role="commander")
+    assert [(each.number, each.status) for each in messages(draft.incident)] == [(1, "published")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        ("communicate", {}, "lacks audience"),
+        ("communicate", {"audience": "press", "text": "x"}, "there is no audience press; known: internal, affected_u"),
+        ("communicate", {"audience": "public", "state": "fine"}, "there is no state fine; known: investigating, ident"),
+        ("note", {"audience": "press", "note": "x"}, "there is no audience press"),
+        ("approve_communication", {"audience": "executives", "role": "commander"}, "no message for executives waits"),
+        ("fulfil_duty", {"duty": "gdpr", "note": "told"}, "it owes no notice gdpr; it owes: none"),
+        ("fulfil_duty", {"duty": "gdpr"}, "lacks note"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_in_words_and_changes_nothing(
+    kind: str, fields: dict[str, Any], words: str
+) -> None:
+    at = at_desk(public=PAGE)
+    draft = begun(at)
+    before = to_json(draft.incident)
+    step = ask(at, draft, kind, T0 + 1, **fields)
+    assert (actions(step), to_json(draft.incident)) == ([f"refused_{kind}"], before)
+    assert words in step.entries[0].text
+
+
+@pytest.mark.parametrize("audience", ["affected_users", "executives", "responders"])
+def test_a_note_to_an_audience_is_a_message_to_it_and_an_internal_one_is_none(audience: str) -> None:
+    at = at_desk()
+    draft = begun(at)
+    ask(at, draft, "note", T0 + 1, note="for us alone")
+    ask(at, draft, "note", T0 + 2, note="for us alone", audience="internal")
+    assert draft.incident.communications == []
+    ask(at, draft, "note", T0 + 3, note="please wait", audience=audience)
+    assert [each.text.partition("\n")[0] for each in messages(draft.incident, audience)] == ["please wait"]
+
+
+# -- bounds, languages, old records
+
+
+def test_the_record_keeps_the_first_messages_and_the_newest() -> None:
+    at = at_desk(public=PAGE | {"every_minutes": 1})
+    draft = begun(at)
+    run(at, draft.incident, T0 + 3 * HOUR)
+    numbers = [each.number for each in messages(draft.incident)]
+    assert len(numbers) == COMMUNICATIONS_MAX
+    assert numbers[:COMMUNICATIONS_FIRST_KEPT] == [1, 2, 3, 4]
+    assert numbers[-1] == draft.incident.streams["public/status"].number == 181
+
+
+def test_a_message_has_a_text_in_each_language() -> None:
+    own = {"investigating": "We zoeken het uit.", "investigating.en": "We look into it."}
+    rules = told_by(public=PAGE | {"templates": own}).model_copy(update={"languages": ("nl", "en")})
+    (said,) = messages(begun(desk(communication=rules)).incident)
+    assert (said.text, said.translations) == ("We zoeken het uit.", {"en": {"subject": "", "text": "We look into it."}})
+
+
+def test_a_template_that_fails_at_night_is_replaced_by_the_built_in_words_and_told() -> None:
+    at = at_desk(public=PAGE | {"templates": {"investigating": "{{ nowhere }}"}})
+    draft = begun(at)
+    assert messages(draft.incident)[0].text.startswith("Since 10:00 UTC there is a problem with Shop.")
+    assert "template_failed" in actions(draft)
+
+
+def test_streams_and_duties_survive_a_restart_and_records_of_before_have_none() -> None:
+    at = at_desk(public=PAGE)
+    incident = begun(at).incident
+    document = orjson.loads(to_json(incident))
+    again = incident_from_wire(orjson.loads(to_json(incident)))
+    assert (again.streams, again.communications) == (incident.streams, incident.communications)
+    for name in ("streams", "duties", "domains"):
+        del document[name]
+    document["communications"] = [{"at_ms": 1, "page": "p", "state": "resolved", "text": "x"}]
+    old = incident_from_wire(document)
+    assert (old.streams, old.duties, old.communications[0].audience) == ({}, [], "public")
+
+
+# -- duties
+
+GDPR = CommunicationDuty(
+    name="gdpr", regulatory=("gdpr",), notify="the authority", within_minutes=4_320, text="say what was seen"
+)
+
+
+def owing(**fields: Any) -> tuple[Desk, Draft]:
+    at = desk(communication=CommunicationRules(status_page=(), duties=(GDPR,)))
+    return at, begun(at, **({"regulatory": ["gdpr"], "priority": "P3"} | fields))
+
+
+def test_a_duty_is_owed_reminded_of_once_and_missed_once() -> None:
+    at, draft = owing()
+    assert draft.incident.duties[0].due_at_ms == T0 + 72 * HOUR
+    done = [action for _, each in run(at, draft.incident, T0 + 200 * HOUR) for action in actions(each)]
+    assert (done.count("duty_warning"), done.count("duty_missed")) == (1, 1)
+
+
+def test_a_duty_that_was_fulfilled_is_on_the_record_with_how_and_is_not_reminded_of() -> None:
+    at, draft = owing()
+    step = ask(at, draft, "fulfil_duty", T0 + HOUR, duty="gdpr", note="by their form, case 7")
+    assert step.entries[0].text == "notice to the authority (gdpr) was given: by their form, case 7"
+    done = [action for _, each in run(at, draft.incident, T0 + 200 * HOUR) for action in actions(each)]
+    assert not {"duty_warning", "duty_missed"} & set(done)
+
+
+def test_an_incident_without_the_tag_owes_nothing() -> None:
+    _, draft = owing(regulatory=["pci"])
+    assert draft.incident.duties == []
+
+
+def test_a_resolved_incident_does_not_close_before_its_notice_was_due() -> None:
+    at, draft = owing()
+    ending.resolve(at, later(draft, T0 + HOUR), MACHINE, None)
+    closed = [due_ms for due_ms, each in run(at, draft.incident, T0 + 200 * HOUR) if "close" in actions(each)]
+    assert closed == [T0 + 72 * HOUR]
+
+
+def test_a_bridge_owes_the_notice_for_its_members_and_a_demoted_one_gives_it_back() -> None:
+    at, draft = owing()
+    assert "duty_moved" in actions(ask(at, draft, "link_bridge", T0 + 1, bridge_id="MI-1"))
+    assert draft.incident.duties == []
+    ask(at, draft, "unlink_bridge", T0 + 2)
+    assert draft.incident.duties[0].due_at_ms == T0 + 72 * HOUR
+    assert duties.next_due_ms(draft.incident) is not None
+
+
+# -- invariants
+
+STEPS = st.sampled_from(
+    ["tick", "tick", "ack", "wait", "resume", "mitigate", "resolve", "reopen", "P1", "P3", "say", "bridge", "unbridge"]
+)
+
+
+def act(at: Desk, incident: Incident, what: str, now_ms: int) -> None:
+    draft = Draft(incident, now_ms)
+    match what:
+        case "ack":
+            response.acknowledge(at, draft, "ann")
+        case "wait":
+            at.step(draft, Step.WAIT_FOR_VENDOR, "ann", "waits")
+        case "resume":
+            at.step(draft, Step.RESUME, "ann", "goes on")
+        case "mitigate":
+            at.step(draft, Step.MITIGATE, "ann", "works again")
+        case "resolve":
+            ending.resolve(at, draft, MACHINE, None)
+        case "reopen":
+            ending.reopen(at, draft, "ann", "again")
+        case "P1" | "P3":
+            incident.priority = what
+        case "say":
+            state = incident.streams["public/status"].state
+            communicate.speak(at, draft, "public", Words(phase(incident, state), "message", "ann", "hello"))
+        case "bridge":
+            incident.bridge_id = "MI-1"
+        case "unbridge":
+            incident.bridge_id = None
+    communicate.keep(at, draft)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(STEPS, st.integers(1, 40 * MINUTE)), max_size=25), st.sampled_from([None, 1, 7, 30]))
+def test_what_was_promised_is_kept_once_and_nothing_follows_the_end(
+    steps: list[tuple[str, int]], every: float | None
+) -> None:
+    at = at_desk(public=PAGE | {"every_minutes": every})
+    incident = begun(at).incident
+    stream, now_ms = incident.streams["public/status"], T0
+    for what, span_ms in steps:
+        now_ms += span_ms
+        run(at, incident, now_ms)
+        if incident.state not in ENDED_STATES:
+            act(at, incident, what, now_ms)
+        assert stream.next_update_ms is None or stream.next_update_ms > now_ms
+        assert incident.state in OPEN_STATES or (stream.state in LAST_WORDS and stream.next_update_ms is None)
+    for before, after in pairwise(messages(incident)):
+        if after.number == before.number + 1:  # those between the first and the newest are not kept
+            assert before.next_update_ms is None or after.at_ms <= before.next_update_ms, "a promise was missed"
+            assert after.kind != "update" or after.at_ms == before.next_update_ms, "an update that nothing made due"
+            assert after.kind != "state" or after.state != before.state, "the same was told twice"
+            assert before.state not in LAST_WORDS or after.kind != "update", "an update after the end"
