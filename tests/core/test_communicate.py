@@ -3,79 +3,23 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core import communicate, deadlines, duties, ending, response
-from pipeline.core.commands import apply_command
+from pipeline.core import communicate, ending, response
 from pipeline.core.communicate import COMMUNICATIONS_FIRST_KEPT, COMMUNICATIONS_MAX, LAST_WORDS, Words, phase
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
-from pipeline.models.command import Command
-from pipeline.models.communications import AudienceRule, CommunicationDuty, CommunicationRules
 from pipeline.models.incident import Incident, incident_from_wire
-from pipeline.models.incident_parts import Communication
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.wire import to_json
 from tests.core.builders import HOUR, MINUTE, SECOND, T0, config, policy
-from tests.core.desks import desk, later, logged
-
-PAGE = {"priorities": ("P1",), "approval": "none"}
-
-
-def told_by(**rules: Any) -> CommunicationRules:
-    """Rules of audiences, and no status page beside them."""
-    audiences = {name: AudienceRule(**rule) for name, rule in rules.items()}
-    return CommunicationRules(status_page=(), audiences=audiences)
-
-
-def at_desk(**rules: Any) -> Desk:
-    return desk(communication=told_by(**rules))
-
-
-def begun(at: Desk, **fields: Any) -> Draft:
-    draft = logged(at, **fields)
-    communicate.keep(at, draft)
-    return draft
-
-
-def messages(incident: Incident, audience: str = "public") -> list[Communication]:
-    return [each for each in incident.communications if each.audience == audience]
-
-
-def states(draft: Draft, audience: str = "public") -> list[str]:
-    return [each.state for each in messages(draft.incident, audience)]
-
-
-def ask(at: Desk, draft: Draft, kind: str, now_ms: int, **fields: Any) -> Draft:
-    given_fields = {"command_id": f"{kind}-{now_ms}", "type": kind, "actor": "ann", "target": {"incident_id": "INC-1"}}
-    step = later(draft, now_ms)
-    apply_command(at, step, Command.model_validate(given_fields | fields))
-    communicate.keep(at, step)
-    return step
-
-
-def run(at: Desk, incident: Incident, until_ms: int) -> list[tuple[int, Draft]]:
-    """Let time pass as a processor does: deadline by deadline, each followed by its revision."""
-    done: list[tuple[int, Draft]] = []
-    for _ in range(1_000):
-        due_ms = deadlines.deadline_ms(at, incident)
-        if due_ms is None or due_ms > until_ms:
-            return done
-        draft = Draft(incident, due_ms)
-        deadlines.on_deadline(at, draft)
-        communicate.keep(at, draft)
-        done.append((due_ms, draft))
-    raise AssertionError("deadlines without end")
-
-
-def actions(draft: Draft) -> list[str]:
-    return [each.action for each in draft.entries]
+from tests.core.desks import desk, later
+from tests.core.telling import PAGE, actions, ask, at_desk, begun, messages, run, states, told_by
 
 
 def test_each_audience_has_a_stream_of_its_own() -> None:
@@ -213,94 +157,6 @@ def test_a_bridge_speaks_to_the_audiences_of_all_its_members_domains() -> None:
     ]  # fmt: skip
 
 
-# -- approval
-
-
-def test_a_public_message_is_a_draft_until_a_commander_approves_it() -> None:
-    at = at_desk(public={"every_minutes": 10})
-    draft = begun(at)
-    (waiting,) = messages(draft.incident)
-    assert (waiting.status, draft.incident.streams["public/status"].published) == ("draft", 0)
-    refused = ask(at, draft, "approve_communication", T0 + MINUTE, audience="public")
-    assert actions(refused) == ["refused_approve_communication"]
-    ask(at, draft, "approve_communication", T0 + 2 * MINUTE, audience="public", role="commander")
-    assert (waiting.status, waiting.approved_by, waiting.at_ms) == ("published", "ann", T0 + 2 * MINUTE)
-
-
-def test_a_draft_is_brought_up_to_date_and_never_piles_up() -> None:
-    at = at_desk(public={"every_minutes": 10})
-    draft = begun(at)
-    run(at, draft.incident, T0 + 35 * MINUTE)
-    (waiting,) = messages(draft.incident)
-    assert (waiting.number, waiting.kind, waiting.next_update_ms) == (1, "update", T0 + 40 * MINUTE)
-
-
-def test_what_a_person_drafted_is_not_overwritten() -> None:
-    at = at_desk(public={"every_minutes": 10})
-    draft = begun(at)
-    ask(at, draft, "note", T0 + MINUTE, audience="public", note="Please pay by card only.")
-    (waiting,) = messages(draft.incident)
-    done = [action for _, each in run(at, draft.incident, T0 + 35 * MINUTE) for action in actions(each)]
-    assert messages(draft.incident) == [waiting]
-    assert (waiting.by, waiting.status) == ("ann", "draft")
-    assert done.count("communication_draft") == 3
-
-
-def test_what_was_never_published_needs_no_end() -> None:
-    at = at_desk(public={})
-    draft = begun(at)
-    step = later(draft, T0 + MINUTE)
-    ending.resolve(at, step, MACHINE, None)
-    assert messages(draft.incident) == []
-    assert "communication_discarded" in actions(step)
-
-
-def test_a_discarded_draft_is_gone_and_its_number_is_given_again() -> None:
-    at = at_desk(public={})
-    draft = begun(at)
-    ask(at, draft, "discard_communication", T0 + 1, audience="public", note="too early")
-    assert messages(draft.incident) == []
-    assert actions(ask(at, draft, "discard_communication", T0 + 2, audience="public")) == [
-        "refused_discard_communication"
-    ]
-    ask(at, draft, "communicate", T0 + 3, audience="public", text="hello", role="commander")
-    assert [(each.number, each.status) for each in messages(draft.incident)] == [(1, "published")]
-
-
-@pytest.mark.parametrize(
-    ("kind", "fields", "words"),
-    [
-        ("communicate", {}, "lacks audience"),
-        ("communicate", {"audience": "press", "text": "x"}, "there is no audience press; known: internal, affected_u"),
-        ("communicate", {"audience": "public", "state": "fine"}, "there is no state fine; known: investigating, ident"),
-        ("note", {"audience": "press", "note": "x"}, "there is no audience press"),
-        ("approve_communication", {"audience": "executives", "role": "commander"}, "no message for executives waits"),
-        ("fulfil_duty", {"duty": "gdpr", "note": "told"}, "it owes no notice gdpr; it owes: none"),
-        ("fulfil_duty", {"duty": "gdpr"}, "lacks note"),
-    ],
-)
-def test_what_cannot_be_said_is_refused_in_words_and_changes_nothing(
-    kind: str, fields: dict[str, Any], words: str
-) -> None:
-    at = at_desk(public=PAGE)
-    draft = begun(at)
-    before = to_json(draft.incident)
-    step = ask(at, draft, kind, T0 + 1, **fields)
-    assert (actions(step), to_json(draft.incident)) == ([f"refused_{kind}"], before)
-    assert words in step.entries[0].text
-
-
-@pytest.mark.parametrize("audience", ["affected_users", "executives", "responders"])
-def test_a_note_to_an_audience_is_a_message_to_it_and_an_internal_one_is_none(audience: str) -> None:
-    at = at_desk()
-    draft = begun(at)
-    ask(at, draft, "note", T0 + 1, note="for us alone")
-    ask(at, draft, "note", T0 + 2, note="for us alone", audience="internal")
-    assert draft.incident.communications == []
-    ask(at, draft, "note", T0 + 3, note="please wait", audience=audience)
-    assert [each.text.partition("\n")[0] for each in messages(draft.incident, audience)] == ["please wait"]
-
-
 # -- bounds, languages, old records
 
 
@@ -339,54 +195,6 @@ def test_streams_and_duties_survive_a_restart_and_records_of_before_have_none() 
     document["communications"] = [{"at_ms": 1, "page": "p", "state": "resolved", "text": "x"}]
     old = incident_from_wire(document)
     assert (old.streams, old.duties, old.communications[0].audience) == ({}, [], "public")
-
-
-# -- duties
-
-GDPR = CommunicationDuty(
-    name="gdpr", regulatory=("gdpr",), notify="the authority", within_minutes=4_320, text="say what was seen"
-)
-
-
-def owing(**fields: Any) -> tuple[Desk, Draft]:
-    at = desk(communication=CommunicationRules(status_page=(), duties=(GDPR,)))
-    return at, begun(at, **({"regulatory": ["gdpr"], "priority": "P3"} | fields))
-
-
-def test_a_duty_is_owed_reminded_of_once_and_missed_once() -> None:
-    at, draft = owing()
-    assert draft.incident.duties[0].due_at_ms == T0 + 72 * HOUR
-    done = [action for _, each in run(at, draft.incident, T0 + 200 * HOUR) for action in actions(each)]
-    assert (done.count("duty_warning"), done.count("duty_missed")) == (1, 1)
-
-
-def test_a_duty_that_was_fulfilled_is_on_the_record_with_how_and_is_not_reminded_of() -> None:
-    at, draft = owing()
-    step = ask(at, draft, "fulfil_duty", T0 + HOUR, duty="gdpr", note="by their form, case 7")
-    assert step.entries[0].text == "notice to the authority (gdpr) was given: by their form, case 7"
-    done = [action for _, each in run(at, draft.incident, T0 + 200 * HOUR) for action in actions(each)]
-    assert not {"duty_warning", "duty_missed"} & set(done)
-
-
-def test_an_incident_without_the_tag_owes_nothing() -> None:
-    _, draft = owing(regulatory=["pci"])
-    assert draft.incident.duties == []
-
-
-def test_a_resolved_incident_does_not_close_before_its_notice_was_due() -> None:
-    at, draft = owing()
-    ending.resolve(at, later(draft, T0 + HOUR), MACHINE, None)
-    closed = [due_ms for due_ms, each in run(at, draft.incident, T0 + 200 * HOUR) if "close" in actions(each)]
-    assert closed == [T0 + 72 * HOUR]
-
-
-def test_a_bridge_owes_the_notice_for_its_members_and_a_demoted_one_gives_it_back() -> None:
-    at, draft = owing()
-    assert "duty_moved" in actions(ask(at, draft, "link_bridge", T0 + 1, bridge_id="MI-1"))
-    assert draft.incident.duties == []
-    ask(at, draft, "unlink_bridge", T0 + 2)
-    assert draft.incident.duties[0].due_at_ms == T0 + 72 * HOUR
-    assert duties.next_due_ms(draft.incident) is not None
 
 
 # -- invariants
