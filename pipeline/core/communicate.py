@@ -152,7 +152,6 @@ def publish(draft: Draft, stream: AudienceStream, message: Communication, by: st
     """A draft goes out as it is; what it promises counts from here."""
     message.status, message.approved_by, message.at_ms = PUBLISHED, by, draft.now_ms
     stream.published += 1
-    sla.meet(draft, UPDATE)
     text = f"{by} approved for {_reader(message)}: {message.text}"
     draft.note("communication", by, text, IncidentChange.NOTED, **_facts(message))
 
@@ -229,8 +228,6 @@ def _write(
     _keep(incident, message)
     stream.state, stream.number, stream.next_update_ms = words.state, number, due_ms
     stream.published += not held
-    if not held:
-        sla.meet(draft, UPDATE)
     _note(draft, message, problem)
     if not held:
         sla.informed(desk, draft, channel.audience)

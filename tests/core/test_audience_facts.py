@@ -26,8 +26,8 @@ from pipeline.models.communications import (
     CommunicationRules,
 )
 from pipeline.models.incident import Incident, IncidentState
+from pipeline.models.incident_clock import Clock
 from pipeline.models.incident_parts import (
-    Clock,
     Communication,
     Duty,
     Escalation,
