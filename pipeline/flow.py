@@ -118,6 +118,14 @@ STAGES: Final[tuple[Stage, ...]] = (
         purpose="Open one bridge incident where the aggregate business impact is major.",
     ),
     Stage(
+        name="problem",
+        reads=("incidents.summaries", "problem.commands"),
+        writes=("problems", "commands", DEAD_LETTER_TOPIC),
+        stateful=True,
+        timers=True,
+        purpose="Find incidents of one cause; track problems, known errors and corrective actions to their end.",
+    ),
+    Stage(
         name="deliver",
         # Its own outcomes come back as records. They stand first because ticks go to the first topic, and
         # `incidents` is read by others, who expect events alone there.
@@ -130,11 +138,11 @@ STAGES: Final[tuple[Stage, ...]] = (
     ),
     Stage(
         name="record",
-        reads=("incidents", "suppressions"),
+        reads=("incidents", "suppressions", "problems"),
         writes=(DEAD_LETTER_TOPIC,),
         stateful=False,
         timers=False,
-        purpose="Project incident changes, and what was hidden, into the records store.",
+        purpose="Project incident changes, what was hidden, and problems into the records store.",
     ),
 )
 
@@ -150,8 +158,10 @@ _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
     # One partition each: the bridge weighs the incidents of all spaces together.
     Topic(name="incidents.summaries", key="incident id", partitions=1),
     Topic(name="bridge.commands", key="bridge id", partitions=1, retention_ms=30 * DAY_MS),
-    # As many partitions as `incidents`: record reads both.
+    Topic(name="problem.commands", key="problem id", partitions=1, retention_ms=30 * DAY_MS),
+    # As many partitions as `incidents`: record reads them all.
     Topic(name="suppressions", key="alert key", retention_ms=90 * DAY_MS),
+    Topic(name="problems", key="problem id", retention_ms=90 * DAY_MS),
     # As many partitions as `incidents`: deliver reads both and finds an incident's outcomes beside its events.
     Topic(name="deliveries", key="incident id", retention_ms=30 * DAY_MS),
     Topic(

@@ -24,14 +24,17 @@ from pipeline.flow import RAW_TOPIC_PREFIX, SECOND_MS, STAGE_BY_NAME
 from pipeline.models.decision import Decision
 from pipeline.models.policy import Config
 
-STAGES: Final = ("ingest", "dedupe", "correlate", "bridge")
+STAGES: Final = ("ingest", "dedupe", "correlate", "bridge", "problem")
 """What decides. Deliver and record carry outwards what was decided."""
 
 FORGET_STEPS: Final = 1_000
 """Between two times at which what nobody asks for is forgotten: a batch of a stage, live."""
 
-_STAGE_OF: Final[dict[str, str]] = {
-    topic: stage for stage in STAGES for topic in STAGE_BY_NAME[stage].reads if not topic.startswith(RAW_TOPIC_PREFIX)
+_STAGES_OF: Final[dict[str, tuple[str, ...]]] = {
+    topic: tuple(stage for stage in STAGES if topic in STAGE_BY_NAME[stage].reads)
+    for name in STAGES
+    for topic in STAGE_BY_NAME[name].reads
+    if not topic.startswith(RAW_TOPIC_PREFIX)
 }
 
 
@@ -63,12 +66,14 @@ class Outcome:
         events: incident events, in order.
         dead_letters: records that could not be processed.
         suppressions: what was hidden from people, in the order in which that ended.
+        problems: problem events, in order.
     """
 
     decisions: list[Decision] = field(default_factory=list)
     events: list[Output] = field(default_factory=list)
     dead_letters: list[Output] = field(default_factory=list)
     suppressions: list[Output] = field(default_factory=list)
+    problems: list[Output] = field(default_factory=list)
 
 
 Watch = Callable[[Processor, StreamRecord, Effects], None]
@@ -178,8 +183,8 @@ class Replay:
                 f"{record.topic}, partition {record.partition}, offset {record.offset}: from here on configuration "
                 f"{version} decided, and no --config has that version (spillway config check DIR tells a version)"
             )
-        for stage in STAGES:
-            topic = record.topic if stage == STAGES[0] else STAGE_BY_NAME[stage].reads[0]
+        firsts = [record.topic, *(STAGE_BY_NAME[stage].reads[0] for stage in STAGES[1:])]
+        for topic in dict.fromkeys(firsts):
             named = StreamRecord(topic, 0, record.offset, record.timestamp, TICK_KEY, None, record.headers)
             yield self._settle(named, is_tick=True)
         fresh = _processors(config)
@@ -215,11 +220,11 @@ class Replay:
 
     def _settle(self, record: StreamRecord, *, is_tick: bool) -> Step:
         """Handle a record and everything that it leads to, in the order of writing."""
-        queue, decisions, events = deque([record]), list[Decision](), list[Output]()
+        queue, decisions, events = deque(self._readers(record)), list[Decision](), list[Output]()
         while queue:
-            current = queue.popleft()
+            stage, current = queue.popleft()
             effects = Effects()
-            processor = self.processors[_STAGE_OF.get(current.topic, "ingest")]
+            processor = self.processors[stage]
             processor.handle_one(current, effects)
             processor.finish(effects)
             if self._watch is not None:
@@ -229,12 +234,14 @@ class Replay:
             decisions += effects.decisions
             for output in effects.outputs:
                 self._written[output.topic] += 1
-                if output.topic in _STAGE_OF:
-                    queue.append(self._record(output))
+                if output.topic in _STAGES_OF:
+                    queue += self._readers(self._record(output))
                 elif output.topic == "incidents":
                     events.append(output)
                 elif output.topic == "suppressions" and self._keep:
                     self.outcome.suppressions.append(output)
+                elif output.topic == "problems" and self._keep:
+                    self.outcome.problems.append(output)
                 elif output.topic == "dead.letter":
                     self.dead_letters += 1
                     if self._keep:
@@ -245,6 +252,10 @@ class Replay:
             self.outcome.decisions += decisions
             self.outcome.events += events
         return Step(record, is_tick, dict(self._written) if self._keep else {}, decisions, events)
+
+    def _readers(self, record: StreamRecord) -> list[tuple[str, StreamRecord]]:
+        """Who handles a record, in the order of the flow."""
+        return [(stage, record) for stage in _STAGES_OF.get(record.topic, ("ingest",))]
 
     def _record(self, output: Output) -> StreamRecord:
         offset = self._written[output.topic] - 1

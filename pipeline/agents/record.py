@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from pipeline.agents.shared import Shared
-from pipeline.core.incident_event import IncidentEvent
+from pipeline.core.incident_event import IncidentEvent, ProblemEvent
 from pipeline.core.record import RecordProcessor
 from pipeline.core.step import Effects, Processor, Record
 from pipeline.models.policy import Config
@@ -83,9 +83,9 @@ class RecordHooks(StageHooks):
             SQLAlchemyError: the database stayed away, or refused.
         """
         if isinstance(processor, RecordProcessor):
-            rows, hidden = processor.take_rows(), processor.take_hidden()
-            if rows or hidden:
-                await self._persist(lambda: self._write(rows, hidden))
+            rows, hidden, problems = processor.take_rows(), processor.take_hidden(), processor.take_problems()
+            if rows or hidden or problems:
+                await self._persist(lambda: self._write(rows, hidden, problems))
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -105,6 +105,9 @@ class RecordHooks(StageHooks):
     def _migrate(self) -> None:
         self._store.migrate()
 
-    def _write(self, rows: Sequence[IncidentEvent], hidden: Sequence[Suppression]) -> None:
+    def _write(
+        self, rows: Sequence[IncidentEvent], hidden: Sequence[Suppression], problems: Sequence[ProblemEvent]
+    ) -> None:
         self._store.project(rows)
         self._store.keep(hidden)
+        self._store.follow(problems)

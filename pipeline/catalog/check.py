@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
+from pipeline.catalog.check_known_errors import check_known_errors
 from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_moments import check_span
 from pipeline.catalog.check_policy import check_known, check_policy, check_timezone
@@ -71,8 +72,10 @@ def check_all(
         check_matching(
             packs, feeds, lambda name: name.lower() in names or bool(resolve_name(name, catalogue)), findings
         )
-    if packs.correlation.rules:
-        check_rules(packs, feeds, Enricher(Config(catalogue=catalogue)).resolve, findings)
+    if packs.correlation.rules or packs.known_errors:
+        resolve = Enricher(Config(catalogue=catalogue)).resolve
+        check_rules(packs, feeds, resolve, findings)
+        check_known_errors(packs, resolve, findings)
 
 
 def with_references(rotation: Rotation, catalogue: Catalogue) -> Rotation:

@@ -148,6 +148,7 @@ def _assemble(
         sinks=packs.sinks,
         correlation=packs.correlation,
         maintenance=tuple(packs.maintenance.values()),
+        known_errors=packs.known_errors,
         matching=tuple(packs.matching.values()),
     )
 

@@ -18,6 +18,7 @@ from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
+from pipeline.models.problem import KnownError
 
 _PARENT: Final = "parent pack"
 
@@ -53,6 +54,7 @@ class Packs:
     sinks: dict[str, Sink] = field(default_factory=dict)
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
     maintenance: dict[str, MaintenanceWindow] = field(default_factory=dict)
+    known_errors: dict[str, KnownError] = field(default_factory=dict)
     matching: dict[str, MatchingRule] = field(default_factory=dict)
     written: dict[str, Document] = field(default_factory=dict)
     template_files: dict[tuple[str, str, str], str] = field(default_factory=dict)
@@ -191,6 +193,11 @@ def read_maintenance(packs: Packs, _: PurePosixPath, documents: Sequence[Documen
     packs.maintenance.update(_read_named(packs, documents, findings, "window", MaintenanceWindow))
 
 
+def read_known_errors(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Known errors by name, in order."""
+    packs.known_errors.update(_read_named(packs, documents, findings, "known error", KnownError))
+
+
 def read_matching(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
     """Matching rules by name, in order."""
     packs.matching.update(_read_named(packs, documents, findings, "matching rule", MatchingRule))
@@ -213,5 +220,6 @@ FILES: Final[dict[str, Reader]] = {
     "sinks.yaml": read_sinks,
     "correlation.yaml": read_correlation,
     "maintenance.yaml": read_maintenance,
+    "known-errors.yaml": read_known_errors,
     "matching.yaml": read_matching,
 }

@@ -14,6 +14,7 @@ from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
+from pipeline.models.problem import KnownError
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _ID_PREFIX: Final = "https://spillway.dev/schemas/"
@@ -32,6 +33,7 @@ _NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "feeds": (Feed, "Feeds by name: feeds.yaml"),
     "sinks": (Sink, "Sinks by name: sinks.yaml"),
     "maintenance": (MaintenanceWindow, "Maintenance windows by name: maintenance.yaml"),
+    "known-errors": (KnownError, "Known errors by name: known-errors.yaml"),
     "matching": (MatchingRule, "Matching rules by name, in order: matching.yaml"),
 }
 

@@ -25,6 +25,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),
     "feed": ("pipeline.cli.feed", "Try a source's payload against its adapter."),
     "incident": ("pipeline.cli.incident", "List and show incidents; acknowledge, resolve, merge, split, link."),
+    "problem": ("pipeline.cli.problem", "What lies behind incidents that come back, and what is done about it."),
     "audit": ("pipeline.cli.audit", "Export what was done to incidents as an audit; verify that nobody changed it."),
     "communication": ("pipeline.cli.communication", "Preview what each audience reads of an incident."),
     "suppression": ("pipeline.cli.suppression", "What was hidden from people, by what, and who was not called for it."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
@@ -10,6 +9,7 @@ from uuid import uuid4
 import click
 from pydantic import BaseModel, ValidationError
 
+from pipeline.cli.actor import user_name
 from pipeline.cli.incident_send import BRIDGE_COMMANDS_TOPIC, COMMANDS_TOPIC, send_command
 from pipeline.cli.records import environment_settings, read_records, records_url_option
 from pipeline.models.command import Action, Command, CommandType, Link, Resolution, Role, Target
@@ -57,7 +57,7 @@ def _command(kind: CommandType, asked: dict[str, Any], arguments: dict[str, Any]
     fields: dict[str, Any] = {
         "command_id": f"cli-{uuid4().hex}",
         "type": kind,
-        "actor": asked["actor"] or _user(),
+        "actor": asked["actor"] or user_name(),
         "target": Target(incident_id=asked["incident_id"]),
         **{name: asked[name] for name in _COMMON},
     }
@@ -92,10 +92,3 @@ def _address(settings: Settings, asked: dict[str, Any]) -> tuple[str, str]:
     if snapshot.get("kind") == BRIDGE_KIND:
         return BRIDGE_COMMANDS_TOPIC, incident_id
     return COMMANDS_TOPIC, str(snapshot["space"])
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        raise click.ClickException("your user has no name here: give --actor") from None

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.core.identity import partition_of
 from pipeline.models.command import Command
+from pipeline.models.problem import ProblemCommand
 from pipeline.settings import Settings
 
 COMMANDS_TOPIC: Final = "commands"
@@ -18,14 +19,14 @@ BRIDGE_COMMANDS_TOPIC: Final = "bridge.commands"
 ANSWER_SECONDS_MAX: Final = 15.0
 
 
-def send_command(settings: Settings, command: Command, *, topic: str, key: str) -> None:
+def send_command(settings: Settings, command: Command | ProblemCommand, *, topic: str, key: str) -> None:
     """Write one command and wait until the brokers have it.
 
     Args:
         settings: brokers and names.
         command: what is asked.
-        topic: logical name, `COMMANDS_TOPIC` or `BRIDGE_COMMANDS_TOPIC`.
-        key: the incident's space, or the bridge incident's id.
+        topic: logical name: `COMMANDS_TOPIC`, `BRIDGE_COMMANDS_TOPIC` or that of commands on problems.
+        key: the incident's space, or the id of the bridge incident or problem.
 
     Raises:
         click.ClickException: no broker answers, the topic is missing, or the brokers refuse.

@@ -23,7 +23,7 @@ from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.episode import EpisodeEvent
 from pipeline.models.incident import NAMED_MAX, Incident, IncidentChange, IncidentState
-from pipeline.models.incident_parts import TicketLink
+from pipeline.models.incident_parts import Suspect, TicketLink
 from pipeline.models.member import Member
 from pipeline.models.policy import DEFAULT_DOMAIN, DomainPolicy
 from pipeline.models.summary import Summary
@@ -195,6 +195,7 @@ class Assessor:
         """What the bridge goes by of the incident; which revision it is and when, is for the caller to add."""
         incident = draft.incident
         facts = gather(tally, self.desk.policy(incident))
+        cause = _cause(incident)
         return Summary(
             incident_id=incident.id,
             space=incident.space,
@@ -213,14 +214,28 @@ class Assessor:
             impacts=corrected_impacts(summed(facts, incident.id), incident),
             tickets=len(incident.tickets),
             merged_into=incident.merged_into,
-            actions=[asdict(each) for each in incident.corrective_actions if each.state == "open"],
             sites=incident.sites,
             reporters=incident.reporters,
             fires=not tally.all_clear(),
             links=links_told(incident) if incident.links or incident.tickets else [],
             declared=None if incident.declared is None else asdict(incident.declared),
             corrected_at_ms=None if incident.corrected is None else incident.corrected.at_ms,
+            actions=[asdict(each) for each in incident.corrective_actions],
+            cause=cause.ref if cause else None,
+            category=incident.category,
+            change_id=cause.change_id if cause else None,
+            opened_at_ms=incident.opened_at_ms,
+            resolved_at_ms=incident.resolved_at_ms,
+            bridge_id=incident.bridge_id,
+            stated_cause=(incident.resolution or {}).get("cause"),
+            review_due=incident.problem_review.due_date if incident.problem_review else None,
         )
+
+
+def _cause(incident: Incident) -> Suspect | None:
+    """The suspect that was told to people, else the first."""
+    told = (each for each in incident.suspects if each.ref == incident.identified)
+    return next(told, None) or next(iter(incident.suspects), None)
 
 
 def named(refs: Iterable[str]) -> list[str]:

@@ -14,11 +14,12 @@ import orjson
 
 from pipeline.core import deadlines
 from pipeline.core.bridge_commands import BridgeCommands
-from pipeline.core.bridge_state import BRIDGE, summary_from_wire
+from pipeline.core.bridge_state import BRIDGE
 from pipeline.core.commands import parse_command
 from pipeline.core.step import Effects, Record, dead_letter
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.incident import IncidentState
+from pipeline.models.summary import summary_from_wire
 
 
 class BridgeProcessor(BridgeCommands):

@@ -25,7 +25,7 @@ from pipeline.models.command import Command, CommandType, Role, Target
 from pipeline.models.incident import Incident, incident_from_wire
 from pipeline.models.incident_parts import MajorIncident
 from pipeline.models.major import MajorIncidentPhase, MajorIncidentRule
-from pipeline.models.summary import SUMMARY_SCHEMA, Summary
+from pipeline.models.summary import Summary, summary_from_wire
 from pipeline.models.wire import to_json
 
 SUMMARY: Final = "s/"
@@ -178,23 +178,6 @@ class BridgeState(Processor):
             Command(command_id=command_id, type=kind, actor=MACHINE, role=Role.SYSTEM, target=target, **fields),
             effects,
         )
-
-
-def summary_from_wire(document: dict[str, Any]) -> Summary:
-    """Read a summary.
-
-    Raises:
-        ValueError: the schema version is not one that this release reads.
-        TypeError: it is no summary.
-    """
-    if not isinstance(document, dict):
-        raise TypeError("a summary is a JSON object")
-    if document.get("schema") != SUMMARY_SCHEMA:
-        raise ValueError(f"summary schema {document.get('schema')!r}, this release reads {SUMMARY_SCHEMA}")
-    summary = Summary(**document)
-    # An older release named no populations: that of a system was its own.
-    summary.impacts = {ref: (*each, each[0])[:4] for ref, each in summary.impacts.items()}
-    return summary
 
 
 def phase_of(bridge: Incident) -> str:

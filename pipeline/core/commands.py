@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.core import actions, adopt, answering, closing, escalating, majors, telling, waiting
+from pipeline.core import actions, adopt, answering, closing, escalating, majors, offering, telling, waiting
 from pipeline.core.admission import admitted
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
@@ -126,5 +126,6 @@ HANDLERS: Final[Handlers] = {
     **escalating.HANDLERS,
     **telling.HANDLERS,
     **majors.HANDLERS,
+    **offering.HANDLERS,
 }
 """Every command that concerns one incident alone, by the concern that has it: a new concern is one line here."""

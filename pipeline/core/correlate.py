@@ -36,7 +36,7 @@ from pipeline.core.matcher import Match
 from pipeline.core.step import Effects, Output, Record, dead_letter
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK, Alert
-from pipeline.models.command import SILENCING, Command, CommandType
+from pipeline.models.command import SILENCING, Command, CommandType, Role
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.episode import ANNOUNCED, EpisodeChange, EpisodeEvent, episode_from_wire
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
@@ -285,6 +285,8 @@ class CorrelateProcessor(CorrelateLate):
         self._event_at_ms = command.at_ms
         self._named_by_person(command.target, effects)
         incident = self._target(command)
+        if incident is None:  # it has ended while another stage asked
+            return
         if (command.target.bridge or command.type in majors.FOR_THE_BRIDGE) and incident.bridge_id is not None:
             onward = encode_command(aimed_at(command, incident.bridge_id))
             effects.outputs.append(Output("bridge.commands", incident.bridge_id.encode(), onward, self.clock_ms))
@@ -326,8 +328,8 @@ class CorrelateProcessor(CorrelateLate):
         self._book.open_incident(incident)
         return incident
 
-    def _target(self, command: Command) -> Incident:
-        """The incident that a command is about.
+    def _target(self, command: Command) -> Incident | None:
+        """The incident that a command is about; None where the pipeline itself asks and it is gone.
 
         Raises:
             BadRecord: no such incident is open here.
@@ -336,7 +338,7 @@ class CorrelateProcessor(CorrelateLate):
         if incident is None and command.type in OUTLIVES_A_MERGE:
             goes_on = self._book.absorber(command.target.incident_id or "")
             incident = None if goes_on is None else self._book.incident(goes_on)
-        if incident is None:
+        if incident is None and command.as_role != Role.SYSTEM:
             raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no open incident matches the target")
         return incident
 

@@ -1,4 +1,4 @@
-"""Reads the events on ``incidents`` for the stages after correlate, and refuses what is not one."""
+"""Reads the events on ``incidents`` and ``problems`` for the stages that carry them on, and refuses what is not one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import orjson
 
 from pipeline.core.step import Record
 from pipeline.models.decision import BadRecord, Reason
+from pipeline.models.problem import PROBLEM_SCHEMA
 
 INCIDENT_EVENT_SCHEMA: Final = 1
 
@@ -44,8 +45,28 @@ class IncidentEvent(NamedTuple):
     @property
     def seal(self) -> str | None:
         """The seal of this revision; None where an older release wrote it, or it is not one."""
-        found = self.incident.get("chain")
-        return found if isinstance(found, str) and SEAL.fullmatch(found) else None
+        return _seal(self.incident)
+
+
+class ProblemEvent(NamedTuple):
+    """One revision of one problem; fields as those of `IncidentEvent`."""
+
+    problem_id: str
+    revision: int
+    change: str
+    at_ms: int
+    entries: list[dict[str, Any]]
+    problem: dict[str, Any]
+
+    @property
+    def seal(self) -> str | None:
+        """The seal of this revision; None where it is not one."""
+        return _seal(self.problem)
+
+
+def _seal(snapshot: dict[str, Any]) -> str | None:
+    found = snapshot.get("chain")
+    return found if isinstance(found, str) and SEAL.fullmatch(found) else None
 
 
 def read_object(record: Record, schema: int) -> dict[str, Any]:
@@ -101,19 +122,29 @@ def read_event(record: Record) -> IncidentEvent:
     Raises:
         BadRecord: it is not an incident event of this schema.
     """
-    document = read_object(record, INCIDENT_EVENT_SCHEMA)
-    incident_id: str = need(document, "incident_id", str)
+    return IncidentEvent(*_read(record, INCIDENT_EVENT_SCHEMA, "incident_id", "incident"))
+
+
+def read_problem_event(record: Record) -> ProblemEvent:
+    """The event that a record of ``problems`` holds.
+
+    Raises:
+        BadRecord: it is not a problem event of this schema.
+    """
+    return ProblemEvent(*_read(record, PROBLEM_SCHEMA, "problem_id", "problem"))
+
+
+def _read(
+    record: Record, schema: int, id_name: str, snapshot_name: str
+) -> tuple[str, int, str, int, list[dict[str, Any]], dict[str, Any]]:
+    document = read_object(record, schema)
+    own_id: str = need(document, id_name, str)
     change: str = need(document, "change", str)
     entries: list[Any] = need(document, "entries", list)
     if not all(isinstance(entry, dict) for entry in entries):
         raise BadRecord(Reason.WRONG_TYPE, "entries: expected objects")
-    if not (0 < len(incident_id) <= ID_CHARACTERS_MAX and 0 < len(change) <= ID_CHARACTERS_MAX):
-        raise BadRecord(Reason.WRONG_TYPE, f"incident_id and change: 1 to {ID_CHARACTERS_MAX} characters")
-    return IncidentEvent(
-        incident_id,
-        need(document, "revision", int),
-        change,
-        read_time_ms(document, "at_ms"),
-        entries,
-        need(document, "incident", dict),
-    )
+    if not (0 < len(own_id) <= ID_CHARACTERS_MAX and 0 < len(change) <= ID_CHARACTERS_MAX):
+        raise BadRecord(Reason.WRONG_TYPE, f"{id_name} and change: 1 to {ID_CHARACTERS_MAX} characters")
+    revision: int = need(document, "revision", int)
+    snapshot: dict[str, Any] = need(document, snapshot_name, dict)
+    return own_id, revision, change, read_time_ms(document, "at_ms"), entries, snapshot

@@ -18,7 +18,7 @@ from pipeline.core.step import PARTITION_KEY
 
 FIRST_SCHEMA: Final = 1
 
-STATE_SCHEMAS: Final[dict[str, int]] = {"dedupe": 2, "correlate": 1, "bridge": 1, "deliver": 1}
+STATE_SCHEMAS: Final[dict[str, int]] = {"dedupe": 2, "correlate": 1, "bridge": 1, "problem": 1, "deliver": 1}
 """Stage -> form of the state records that it writes."""
 
 Migration = Callable[[str, Any], Any]

@@ -1,4 +1,4 @@
-"""Record: reads incident events and suppressions and collects them as rows; `pipeline.records` writes them.
+"""Record: reads events and suppressions and collects them as rows; `pipeline.records` writes them.
 
 Stateless: what the rows say is all in the records, and writing a row twice changes nothing.
 """
@@ -8,9 +8,19 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Final
 
-from pipeline.core.incident_event import ID_CHARACTERS_MAX, IncidentEvent, need, read_event, read_object, read_time_ms
+from pipeline.core.incident_event import (
+    ID_CHARACTERS_MAX,
+    IncidentEvent,
+    ProblemEvent,
+    need,
+    read_event,
+    read_object,
+    read_problem_event,
+    read_time_ms,
+)
 from pipeline.core.step import Effects, Processor, Record, dead_letter
 from pipeline.models.decision import BadRecord, Reason
+from pipeline.models.problem import PROBLEMS_TOPIC
 from pipeline.models.suppression import SUPPRESSION_SCHEMA, SUPPRESSIONS_TOPIC, Ended, Suppression, What
 
 COUNT_MAX: Final = (1 << 63) - 1
@@ -29,11 +39,14 @@ class RecordProcessor(Processor):
         super().__init__()
         self._rows: list[IncidentEvent] = []
         self._hidden: list[Suppression] = []
+        self._problems: list[ProblemEvent] = []
 
     def process(self, record: Record, effects: Effects) -> None:
-        """Collect one event, or one suppression."""
+        """Collect one event of an incident or a problem, or one suppression."""
         if record.topic == SUPPRESSIONS_TOPIC:
             self._hidden.append(read_suppression(record))
+        elif record.topic == PROBLEMS_TOPIC:
+            self._problems.append(read_problem_event(record))
         else:
             self._rows.append(read_event(record))
 
@@ -45,6 +58,11 @@ class RecordProcessor(Processor):
         """Events collected since the last call, in order."""
         rows, self._rows = self._rows, []
         return rows
+
+    def take_problems(self) -> list[ProblemEvent]:
+        """Problem events collected since the last call, in order."""
+        problems, self._problems = self._problems, []
+        return problems
 
     def take_hidden(self) -> list[Suppression]:
         """Suppressions collected since the last call, in order."""

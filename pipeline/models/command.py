@@ -44,6 +44,8 @@ class CommandType(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
     CANCEL = "cancel"
+    # What is known of its cause already: `pipeline.core.offering`.
+    OFFER_KNOWN_ERROR = "offer_known_error"
     # The policy that it goes by: `pipeline.core.adopt`.
     ADOPT_POLICY = "adopt_policy"
     # Messages to audiences, and notices that are owed: `pipeline.core.telling`.

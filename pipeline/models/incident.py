@@ -169,6 +169,7 @@ class Incident:
         waiting_for: of those the one that its state is about; ``waiting_since_ms``: since when it waits for anybody.
         mitigated_at_ms: when a workaround restored the service; None: none did, or it did not hold.
         workaround: what restored it.
+        known_errors: known errors that fit, each with its workaround.
         corrective_actions: what is to be done, and what was, so that it does not come back.
         remind_at_ms: when its owner is next reminded that it is not documented.
     """
@@ -250,6 +251,7 @@ class Incident:
     waiting_since_ms: int | None = None
     mitigated_at_ms: int | None = None
     workaround: str | None = None
+    known_errors: list[dict[str, Any]] = field(default_factory=list)
     corrective_actions: list[CorrectiveAction] = field(default_factory=list)
     remind_at_ms: int | None = None
     sites: list[str] = field(default_factory=list)

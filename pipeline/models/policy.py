@@ -26,6 +26,7 @@ from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.own_scale import by_own_scale
 from pipeline.models.permissions import Permissions
+from pipeline.models.problem import KnownError, ProblemRule
 from pipeline.models.scales import PRIORITIES_DEFAULT, PRIORITIES_MAX, Category, ImpactRule, UrgencyRule
 from pipeline.models.taxonomy import CATEGORIES_DEFAULT
 
@@ -105,6 +106,7 @@ class DomainPolicy(Frozen):
     permissions: Permissions = Field(default_factory=dict)
     communication: CommunicationRules = CommunicationRules()
     chronic: ChronicRule = ChronicRule()
+    problem: ProblemRule = ProblemRule()
     users_per_report: int = Field(default=50, gt=0)
     silence_never: tuple[str, ...] = ()
 
@@ -210,6 +212,7 @@ class Config(Frozen):
     sinks: dict[str, Sink] = Field(default_factory=dict)
     correlation: CorrelationSettings = CorrelationSettings()
     maintenance: tuple[MaintenanceWindow, ...] = ()
+    known_errors: dict[str, KnownError] = Field(default_factory=dict)
     matching: tuple[MatchingRule, ...] = ()
 
     def policy(self, domain: str | None) -> DomainPolicy:

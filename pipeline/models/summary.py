@@ -1,4 +1,4 @@
-"""The summary of an incident: what correlate tells the bridge, on a topic of our own."""
+"""The summary of an incident: what correlate tells the bridge and problem, on a topic of our own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ of a bad morning say no more, and would be sent again with every change of state
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What the bridge needs to know of an incident; the value on ``incidents.summaries``.
+    """What the bridge and problem need to know of an incident; the value on ``incidents.summaries``.
 
     Sent when anything but the last three fields is new.
 
@@ -24,7 +24,7 @@ class Summary:
             than `pipeline.models.incident.NAMED_MAX` the rest is one impact, so that the sum is that of all.
         depends: references within reach of the incident's entities, for relating incidents; likewise.
         suspects: the first, where there is one.
-        actions: corrective actions that are open, as on the incident: of one that ended they are still owed.
+        actions: corrective actions, as on the incident: of one that ended they are still owed.
         sites: where what it is about stands.
         reporters: distinct people who reported.
         fires: something in it is not over.
@@ -33,6 +33,10 @@ class Summary:
         declared: that a person declared it a Major Incident, as on the incident.
         corrected_at_ms: when a person put its impact right last; the impacts are the corrected ones.
         merged_into: the incident that took its members in.
+        cause: what is suspected most, identified or not; None: nothing is.
+        change_id: the change on it that is suspected.
+        stated_cause: the cause as its resolution says.
+        review_due: the day by which a problem review is owed.
         revision: of the incident; ``at_ms`` and ``received_at_ms`` are its times.
     """
 
@@ -60,6 +64,14 @@ class Summary:
     links: list[dict[str, Any]] = field(default_factory=list)
     declared: dict[str, Any] | None = None
     corrected_at_ms: int | None = None
+    cause: str | None = None
+    category: str | None = None
+    change_id: str | None = None
+    opened_at_ms: int = 0
+    resolved_at_ms: int | None = None
+    bridge_id: str | None = None
+    stated_cause: str | None = None
+    review_due: str | None = None
     schema: int = SUMMARY_SCHEMA
     revision: int = 0
     at_ms: int = 0
@@ -74,3 +86,20 @@ def summary_dated(content: bytes, revision: int, at_ms: int, received_at_ms: int
     """The JSON of a summary whose last three fields are 0, with these in their place: without building it anew."""
     dated = b'"revision":%d,"at_ms":%d,"received_at_ms":%d}' % (revision, at_ms, received_at_ms)
     return content.removesuffix(_UNDATED) + dated
+
+
+def summary_from_wire(document: Any) -> Summary:
+    """Read a summary back.
+
+    Raises:
+        ValueError: the schema version is not one that this release reads.
+        TypeError: it is no summary.
+    """
+    if not isinstance(document, dict):
+        raise TypeError("a summary is a JSON object")
+    if document.get("schema") != SUMMARY_SCHEMA:
+        raise ValueError(f"summary schema {document.get('schema')!r}, this release reads {SUMMARY_SCHEMA}")
+    summary = Summary(**document)
+    # An older release named no populations: that of a system was its own.
+    summary.impacts = {ref: (*each, each[0])[:4] for ref, each in summary.impacts.items()}
+    return summary

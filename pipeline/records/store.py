@@ -8,22 +8,21 @@ store.incidents(open_only=True)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipeline.core.chain import content_of
-from pipeline.core.incident_event import TIME_MS_MAX, IncidentEvent
+from pipeline.core.incident_event import IncidentEvent, ProblemEvent
 from pipeline.models.suppression import Suppression
-from pipeline.records import suppressions
+from pipeline.records import problems, suppressions
 from pipeline.records.indexed import indexable
 from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE, migrate
+from pipeline.records.values import insert_new, mapping_of, moment_of, number_of, text_of, upsert_newest, without_nul
 
 Answer = TypeVar("Answer")
 
@@ -31,11 +30,8 @@ FINAL_STATES: Final = ("closed", "merged", "cancelled")
 
 # A database that does not answer a connection attempt by then counts as away, and the attempt is repeated.
 CONNECT_SECONDS_MAX: Final = 5
-# Rows of one statement: PostgreSQL takes 65,535 parameters in one, and an incident has 26 columns.
-ROWS_MAX: Final = 1_000
 LIST_MAX: Final = 1_000
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXTS: Final = (
     "kind",
     "space",
@@ -100,9 +96,9 @@ class RecordsStore:
                 newest[row.incident_id] = row
         incidents = [_incident_row(row) for row in newest.values()]
         with self._engine.begin() as connection:
-            _insert_new(connection, INCIDENT_EVENTS, list(map(_event_row, rows, told)))
-            _insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])
-            _upsert_incidents(connection, incidents)
+            insert_new(connection, INCIDENT_EVENTS, list(map(_event_row, rows, told)))
+            insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])
+            upsert_newest(connection, INCIDENTS, incidents)
 
     def keep(self, hidden: Sequence[Suppression]) -> None:
         """Write what was hidden, all or nothing; what is there already changes nothing.
@@ -113,6 +109,16 @@ class RecordsStore:
         if hidden:
             with self._engine.begin() as connection:
                 suppressions.write(connection, hidden)
+
+    def follow(self, events: Sequence[ProblemEvent]) -> None:
+        """Write events of problems, all or nothing; what is there already changes nothing.
+
+        Raises:
+            SQLAlchemyError: the database is away or refused; nothing was written.
+        """
+        if events:
+            with self._engine.begin() as connection:
+                problems.write(connection, events)
 
     def incidents(self, *, open_only: bool = False, limit: int = LIST_MAX) -> list[dict[str, Any]]:
         """Snapshots, the most recently opened first.
@@ -173,28 +179,11 @@ def _engine(url: str) -> Engine:
     )
 
 
-def _insert_new(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
-    for chunk in _chunks(rows):
-        connection.execute(insert(table).values(chunk).on_conflict_do_nothing())
-
-
-def _upsert_incidents(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    for chunk in _chunks(rows):
-        statement = insert(INCIDENTS).values(chunk)
-        changes = {name: statement.excluded[name] for name in INCIDENTS.c.keys() if name != "id"}  # noqa: SIM118
-        is_newer = INCIDENTS.c.revision < statement.excluded.revision
-        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes, where=is_newer))
-
-
-def _chunks(rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    return (rows[start : start + ROWS_MAX] for start in range(0, len(rows), ROWS_MAX))
-
-
 def _incident_row(row: IncidentEvent) -> dict[str, Any]:
     incident = row.incident
-    texts = {name: _text(incident.get(name)) for name in _TEXTS}
-    numbers = {name: _number(incident.get(name)) for name in _NUMBERS}
-    times = {f"{name}_at": _moment(incident.get(f"{name}_at_ms")) for name in _TIMES}
+    texts = {name: text_of(incident.get(name)) for name in _TEXTS}
+    numbers = {name: number_of(incident.get(name)) for name in _NUMBERS}
+    times = {f"{name}_at": moment_of(incident.get(f"{name}_at_ms")) for name in _TIMES}
     return {"id": row.incident_id, "revision": row.revision, "snapshot": incident, **texts, **numbers, **times}
 
 
@@ -206,7 +195,7 @@ def _event_row(row: IncidentEvent, told: IncidentEvent) -> dict[str, Any]:
         "incident_id": row.incident_id,
         "revision": row.revision,
         "change": row.change,
-        "at": _moment(row.at_ms),
+        "at": moment_of(row.at_ms),
         "body": body,
         "sealed": content.decode() if content else None,
         "seal": seal,
@@ -219,50 +208,20 @@ def _timeline_rows(row: IncidentEvent) -> list[dict[str, Any]]:
             "incident_id": row.incident_id,
             "revision": row.revision,
             "position": position,
-            "at": _moment(entry.get("at_ms")),
-            "action": _text(entry.get("action")),
-            "actor": _text(entry.get("actor")),
-            "text": _text(entry.get("text")),
+            "at": moment_of(entry.get("at_ms")),
+            "action": text_of(entry.get("action")),
+            "actor": text_of(entry.get("actor")),
+            "text": text_of(entry.get("text")),
             "facts": indexable(entry.get("facts") or {}),
-            "event_at": _moment(entry.get("event_at_ms")),
-            "changed": _mapping(entry.get("changed")),
+            "event_at": moment_of(entry.get("event_at_ms")),
+            "changed": mapping_of(entry.get("changed")),
         }
         for position, entry in enumerate(row.entries)
     ]
-
-
-def _text(value: Any) -> str | None:
-    """A value for a text column; the snapshot beside it keeps the original, whatever it is."""
-    return value if isinstance(value, str) else None
-
-
-def _mapping(value: Any) -> dict[str, Any] | None:
-    return value if isinstance(value, dict) else None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _moment(value: Any) -> datetime | None:
-    """Epoch milliseconds as a moment; None where it is no time that PostgreSQL can hold."""
-    if not isinstance(value, int) or not 0 <= value <= TIME_MS_MAX:
-        return None
-    return _EPOCH + timedelta(milliseconds=value)
 
 
 def _without_nul(row: IncidentEvent) -> IncidentEvent:
     """The row without NUL characters, which PostgreSQL cannot store and a monitored program may well print."""
     if b"\\u0000" not in orjson.dumps([row.entries, row.incident]):
         return row
-    return row._replace(entries=_replace_nul(row.entries), incident=_replace_nul(row.incident))
-
-
-def _replace_nul(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, list):
-        return [_replace_nul(member) for member in value]
-    if isinstance(value, dict):
-        return {_replace_nul(name): _replace_nul(member) for name, member in value.items()}
-    return value
+    return row._replace(entries=without_nul(row.entries), incident=without_nul(row.incident))

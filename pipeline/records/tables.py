@@ -123,6 +123,42 @@ SUPPRESSIONS: Final = Table(
     comment="what was hidden from people, or told later, by what, and who was not called for it",
 )
 
+PROBLEMS: Final = Table(
+    "problems",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("state", Text),
+    Column("title", Text),
+    Column("reason", Text),
+    Column("domain", Text),
+    Column("service", Text),
+    Column("owner", Text),
+    Column("assignee", Text),
+    Column("cause_ref", Text),
+    Column("category", Text),
+    Column("occurrences_total", Double),
+    Column("opened_at", DateTime(timezone=True)),
+    Column("resolved_at", DateTime(timezone=True)),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+    Column("snapshot", JSONB, nullable=False),
+    comment="each problem as its newest revision says",
+)
+
+PROBLEM_EVENTS: Final = Table(
+    "problem_events",
+    METADATA,
+    Column("problem_id", Text, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),
+    Column("change", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("entries", JSONB, nullable=False),
+    Column("sealed", Text),
+    Column("seal", Text),
+    comment="each revision of each problem: its actions, as they were sealed",
+)
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """CREATE TABLE incidents (
@@ -170,6 +206,15 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "DROP INDEX incidents_open",
         """CREATE INDEX incidents_open ON incidents (opened_at DESC)
             WHERE state NOT IN ('closed', 'merged', 'cancelled')""",
+        """CREATE TABLE problems (
+            id text PRIMARY KEY, revision bigint NOT NULL, state text, title text, reason text, domain text,
+            service text, owner text, assignee text, cause_ref text, category text,
+            occurrences_total double precision, opened_at timestamptz, resolved_at timestamptz,
+            closed_at timestamptz, updated_at timestamptz, snapshot jsonb NOT NULL)""",
+        "CREATE INDEX problems_by_opening ON problems (opened_at DESC)",
+        """CREATE TABLE problem_events (
+            problem_id text, revision bigint, change text NOT NULL, at timestamptz NOT NULL, entries jsonb NOT NULL,
+            sealed text, seal text, PRIMARY KEY (problem_id, revision))""",
     ),
 )
 """Statements of each version, the first version first."""
