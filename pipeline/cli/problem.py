@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.actor import user_name
 from pipeline.cli.cluster import json_option
 from pipeline.cli.incident_send import send_command
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
@@ -67,7 +68,7 @@ def _simple(kind: ProblemCommandType, help_text: str, *, needs_text: bool) -> cl
 
     @click.argument("problem_id")
     @click.argument("text", required=needs_text)
-    @click.option("--as", "actor", metavar="WHO", help="Who asks; default: the user of this machine.")
+    @click.option("--actor", help="Who asks; default: your user name.")
     def send(problem_id: str, text: str | None, actor: str | None) -> None:
         _send(kind, problem_id, actor, text=text)
 
@@ -90,7 +91,7 @@ for _kind, _help, _needs in (
 @problem.command()
 @click.argument("problem_id")
 @click.argument("assignee")
-@click.option("--as", "actor", metavar="WHO", help="Who asks; default: the user of this machine.")
+@click.option("--actor", help="Who asks; default: your user name.")
 def assign(problem_id: str, assignee: str, actor: str | None) -> None:
     """Give it to ASSIGNEE."""
     _send(ProblemCommandType.ASSIGN, problem_id, actor, assignee=assignee)
@@ -101,7 +102,7 @@ def assign(problem_id: str, assignee: str, actor: str | None) -> None:
 @click.argument("text")
 @click.option("--owner", help="Who does it.")
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), help="The day by which: 2026-04-01.")
-@click.option("--as", "actor", metavar="WHO", help="Who asks; default: the user of this machine.")
+@click.option("--actor", help="Who asks; default: your user name.")
 def add_action(problem_id: str, text: str, owner: str | None, due: datetime | None, actor: str | None) -> None:
     """TEXT is a corrective action; it is followed up until it is done."""
     day: date | None = due.date() if due else None
@@ -111,14 +112,14 @@ def add_action(problem_id: str, text: str, owner: str | None, due: datetime | No
 @problem.command("complete-action")
 @click.argument("problem_id")
 @click.argument("action_id")
-@click.option("--as", "actor", metavar="WHO", help="Who asks; default: the user of this machine.")
+@click.option("--actor", help="Who asks; default: your user name.")
 def complete_action(problem_id: str, action_id: str, actor: str | None) -> None:
     """Corrective action ACTION_ID is done."""
     _send(ProblemCommandType.COMPLETE_ACTION, problem_id, actor, action_id=action_id)
 
 
 def _send(kind: ProblemCommandType, problem_id: str, actor: str | None, **arguments: Any) -> None:
-    who = actor or os.environ.get("USER") or "cli"
+    who = actor or user_name()
     given = {name: value for name, value in arguments.items() if value is not None}
     own_id = f"cli-{uuid4().hex}"
     command = ProblemCommand(command_id=own_id, type=kind, actor=who, problem_id=problem_id, **given)

@@ -138,8 +138,9 @@ class Assessor:
             tally.applied = gathered
             self._apply(incident, facts)
         if tally.ranked_for != (tally.about_version, recent.version):
-            incident.suspects = engaging.suspected(incident, rank_suspects(tally, recent.by_target), tally)
+            incident.suspects = engaging.suspected(incident, rank_suspects(tally, recent.by_target))
             tally.ranked_for = (tally.about_version, recent.version)
+        engaging.mark_evident(incident, tally)
         incident.category, incident.categories = _categories(incident, tally)
         about = incident.suspects[0].ref if incident.suspects else incident.service
         entity = self.topology.entities.get(about) if about else None

@@ -36,11 +36,15 @@ BY_END: Final = "end"
 """Why an engagement ended: another suspect, quiet about this one, a person's word, the end of the incident."""
 
 
-def suspected(incident: Incident, ranked: list[Suspect], tally: Tally) -> list[Suspect]:
-    """Suspects without those that a person has cleared; each is marked where it is clear enough to be told."""
-    for suspect in ranked:
-        suspect.evident = is_identified(suspect, tally)
+def suspected(incident: Incident, ranked: list[Suspect]) -> list[Suspect]:
+    """Suspects without those that a person has cleared."""
     return [each for each in ranked if each.ref not in incident.cleared]
+
+
+def mark_evident(incident: Incident, tally: Tally) -> None:
+    """Mark which suspects are clear enough to be told: one more condition may make them so without another rank."""
+    for suspect in incident.suspects:
+        suspect.evident = is_identified(suspect, tally)
 
 
 def identified(desk: Desk, draft: Draft, suspect: Suspect) -> None:
