@@ -8,12 +8,14 @@ from pipeline.models.incident import Incident
 from pipeline.models.incident_clock import Clock
 from pipeline.models.incident_parts import (
     Communication,
+    CorrectiveAction,
     Escalation,
     Page,
     ProblemReview,
     Suspect,
     TicketLink,
     TimelineEntry,
+    Waiting,
 )
 
 SNAPSHOT: Final[dict[str, str]] = {
@@ -21,8 +23,7 @@ SNAPSHOT: Final[dict[str, str]] = {
     "id": "`INC-` or `MI-` (bridge incident) and 12 letters or digits. A hash of content, so a replay gives the same.",
     "kind": "`incident`, or `bridge`: the record of a Major Incident that links its members.",
     "space": "Correlation space: only what shares it may meet. By default the environment, such as `production`.",
-    "state": "`detected`, `logged`, `acknowledged`, `in_progress`, `resolved`, `closed` or `merged`;"
-    " see [lifecycle](lifecycle.md).",
+    "state": "See [the life of an incident](lifecycle.md).",
     "revision": "Counts from 1. Each event is one revision, without gaps.",
     "title": "One line: the service and the leading symptom.",
     "priority": "`P1` (highest) to `P4`.",
@@ -83,6 +84,16 @@ SNAPSHOT: Final[dict[str, str]] = {
     "condition, in how many `incidents` on how many `days` that was lately, and how many of those `mattered`. "
     "See [alert fatigue](alert-fatigue.md).",
     "commands": "Ids of the newest commands applied, so that a repeated one changes nothing.",
+    "state_since_ms": "Since when it is in its state.",
+    "time_in": "State -> milliseconds spent in it before `state_since_ms`. Once it ended they are its age.",
+    "last_step_at_ms": "Step or command -> when it was last taken, by the clock of whoever asked.",
+    "waiting": "Whom it waits for, the newest last.",
+    "waiting_for": "Of those the one that its state is about: `customer`, `vendor` or `provider`.",
+    "waiting_since_ms": "Since when it waits for anybody; null while it does not.",
+    "mitigated_at_ms": "When a workaround restored the service; null: none did, or it did not hold.",
+    "workaround": "What restored it.",
+    "corrective_actions": "What is to be done, and what was, so that it does not come back.",
+    "remind_at_ms": "When its owner is next reminded that it is resolved and not documented.",
 }
 
 PARTS: Final[tuple[tuple[str, type, dict[str, str]], ...]] = (
@@ -105,6 +116,33 @@ PARTS: Final[tuple[tuple[str, type, dict[str, str]], ...]] = (
             "state": "The state that it should be in.",
             "summary": "Its subject.",
             "episode_id": "Its episode here.",
+        },
+    ),
+    (
+        "`waiting[]`",
+        Waiting,
+        {
+            "kind": "`customer`, `vendor` or `provider`.",
+            "since_ms": "When somebody said that it waits for them.",
+            "by": "Who said so.",
+            "link_kind": "What `id` names, as in `links`.",
+            "id": "Their case or ticket.",
+            "state": "Its state there, as last heard.",
+        },
+    ),
+    (
+        "`corrective_actions[]`",
+        CorrectiveAction,
+        {
+            "id": "By which it is completed.",
+            "text": "What is to be done.",
+            "owner": "Who does it.",
+            "due_date": "The day by which.",
+            "state": "`open` or `done`.",
+            "opened_by": "Who added it.",
+            "opened_at_ms": "When.",
+            "done_by": "Who completed it.",
+            "done_at_ms": "When.",
         },
     ),
     (

@@ -130,7 +130,7 @@ def _duration(milliseconds: int) -> str:
 
 
 def _clock(clock: dict[str, Any]) -> str:
-    words = [_time(clock.get("due_at_ms"))]
+    words = [_time(clock.get("due_at_ms")) or "not running"]
     if clock.get("met_at_ms"):
         words.append(f"met at {_time(clock['met_at_ms'])}")
     if clock.get("breached_at_ms"):
