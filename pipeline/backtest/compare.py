@@ -13,6 +13,7 @@ from pipeline.backtest.reasons import reason_of
 from pipeline.backtest.relate import Relations, relate
 from pipeline.backtest.side import IncidentFact, Place, Side
 from pipeline.models.incident import IncidentKind
+from pipeline.models.scales import PRIORITIES_MAX
 
 KIND_WEIGHTS: Final[dict[str, float]] = {
     "major_lost": 64,
@@ -30,8 +31,8 @@ KIND_WEIGHTS: Final[dict[str, float]] = {
 }
 """What a reader must see first: what would have gone unseen, then what would have called people for nothing."""
 
-PRIORITY_WEIGHTS: Final[dict[str, float]] = {"P1": 16, "P2": 8, "P3": 2}
-"""Priorities that are not named weigh 1."""
+PRIORITY_WEIGHTS: Final[tuple[float, ...]] = (16, 8, 2)
+"""Of the most urgent priorities of a scale; others weigh 1."""
 
 DETECTED_SECONDS_MIN: Final = 1
 """What is nearer is the same moment: timers of stages go by whole seconds."""
@@ -61,10 +62,11 @@ class Difference:
     first: list[Place] = field(default_factory=list)
     why: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    priority_place: int = PRIORITIES_MAX
 
     def weight(self) -> float:
         """How much it matters."""
-        return KIND_WEIGHTS[self.kind] * PRIORITY_WEIGHTS.get(self.priority, 1) * (1 + log2(1 + self.alerts))
+        return KIND_WEIGHTS[self.kind] * _weight_of(self.priority_place) * (1 + log2(1 + self.alerts))
 
     def document(self) -> dict[str, Any]:
         """For machines."""
@@ -242,7 +244,7 @@ class _Differences:
                 made.append(self._difference("detected", [one], [other], text, [], seconds_later=later))
             if was.priority != now.priority:
                 text = f"{was.priority} becomes {now.priority}: {now.title}"
-                lowered = now.priority > was.priority
+                lowered = now.place > was.place
                 made.append(self._difference("priority", [one], [other], text, [], lowered=lowered))
         return made
 
@@ -268,13 +270,16 @@ class _Differences:
     ) -> Difference:
         was: list[IncidentFact] = [self._old.incidents[each] for each in olds]
         now: list[IncidentFact] = [self._new.incidents[each] for each in news]
+        place, first_priority = min(
+            ((each.place, each.priority) for each in (*was, *now) if each.priority), default=(PRIORITIES_MAX, "")
+        )
         first = [pair for shared in moved for pair in shared.named][:ALERTS_NAMED_MAX]
         return Difference(
             kind,
             [each.id for each in was],
             [each.id for each in now],
             text,
-            min((each.priority for each in (*was, *now) if each.priority), default=""),
+            first_priority,
             sum(each.alerts for each in moved),
             [self._old.place(one) if one >= 0 else self._new.place(other) for one, other in first],
             {
@@ -283,7 +288,13 @@ class _Differences:
                 if first and (reason := reason_of(told, first[0][at]))
             },
             facts,
+            place,
         )
+
+
+def _weight_of(place: int) -> float:
+    """Weight of a priority by its place in its scale; 1 for what comes after those that have one."""
+    return PRIORITY_WEIGHTS[place] if place < len(PRIORITY_WEIGHTS) else 1
 
 
 def _majors(side: Side, names: dict[str, int]) -> dict[int, set[int]]:

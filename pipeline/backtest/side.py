@@ -16,6 +16,7 @@ import orjson
 from pipeline.core.step import Output
 from pipeline.models.decision import Decision
 from pipeline.models.incident import IncidentKind
+from pipeline.models.scales import place_of
 from pipeline.replay import Step
 
 NONE: Final = -1
@@ -51,7 +52,7 @@ class IncidentFact:
 
     Attributes:
         kind: an `IncidentKind`.
-        priority: the highest that it had.
+        priority: the most urgent that it had; ``priority_rank``: its place in the scale, where that is told.
         members: incidents of a bridge incident.
     """
 
@@ -63,12 +64,20 @@ class IncidentFact:
     detected_at_ms: int = 0
     members: tuple[str, ...] = ()
     pages: list[PageFact] = field(default_factory=list)
+    priority_rank: int | None = None
+
+    @property
+    def place(self) -> int:
+        """Place of the priority in its scale, 0 the most urgent."""
+        return place_of(self.priority, self.priority_rank)
 
     def note(self, event: dict[str, Any]) -> None:
         """Take what an event on the incident says."""
         incident = event["incident"]
         self.title, self.service = incident["title"], incident["service"]
-        self.priority = min(self.priority, incident["priority"])
+        priority, rank = incident["priority"], incident.get("priority_rank")
+        if (place_of(priority, rank), priority) <= (self.place, self.priority):
+            self.priority, self.priority_rank = priority, rank
         self.detected_at_ms = incident["detected_at_ms"]
         if self.kind == IncidentKind.BRIDGE:
             self.members = tuple(incident["members"])

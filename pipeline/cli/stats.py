@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -85,7 +86,8 @@ def _table_of_states(document: dict[str, Any]) -> Table:
     counted: dict[str, dict[str, int]] = document["states"]
     shown = [state for state in STATES if any(state in each for each in counted.values())]
     table = plain_table("Incidents", [state.replace("_", " ") for state in shown])
-    for priority, by_state in sorted(counted.items()):
+    for priority in sorted(counted, key=_place(document)):
+        by_state = counted[priority]
         table.add_row(_priority(priority), *(str(by_state.get(state) or "") for state in shown))
     sums = (sum(each.get(state, 0) for each in counted.values()) for state in shown)
     table.add_row("all", *map(str, sums))
@@ -94,11 +96,17 @@ def _table_of_states(document: dict[str, Any]) -> Table:
 
 def _table_of_figures(document: dict[str, Any]) -> Table:
     table = plain_table("", [heading for heading, _ in (*_SPANS, *_COLUMNS)])
-    named = [(_priority(name), row) for name, row in sorted(document["by_priority"].items())]
+    named = [(_priority(name), row) for name, row in document["by_priority"].items()]
     for name, row in [*named, (Text("all"), document["all"])]:
         spans = (span(row[field]) for _, field in _SPANS)
         table.add_row(name, *spans, *(_number(row[field]) for _, field in _COLUMNS))
     return table
+
+
+def _place(document: dict[str, Any]) -> Callable[[str], int]:
+    """Most urgent first: the order in which the figures of priorities come; those of bridge incidents alone last."""
+    order = list(document["by_priority"])
+    return lambda priority: order.index(priority) if priority in order else len(order)
 
 
 def plain_table(first: str, headings: list[str]) -> Table:

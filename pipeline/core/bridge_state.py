@@ -125,6 +125,7 @@ class BridgeState(Processor):
     def _publish(self, draft: Draft, effects: Effects) -> None:
         bridge = draft.incident
         communicate.keep(self._desk, draft)
+        bridge.priority_rank = self._desk.policy(bridge).rank(bridge.priority)
         self._press.publish(draft, effects)
         self.touch(BRIDGE + bridge.id)
         self._packs[bridge.id], packs = self._desk.keep(self._packs.get(bridge.id), bridge)

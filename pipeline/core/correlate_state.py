@@ -271,6 +271,7 @@ class CorrelateState(Processor):
             incident = draft.incident
             watching.watch(self._desk, draft)
             communicate.keep(self._desk, draft)
+            incident.priority_rank = self._desk.policy(incident).rank(incident.priority)
             self._press.publish(draft, effects)
             self._published(draft, effects)
             self._tell_bridge(draft, effects)

@@ -96,7 +96,8 @@ def _outlook(desk: Desk, incident: Incident, policy: DomainPolicy, because: list
         sorted(
             name
             for name, clock in incident.clocks.items()
-            if clock.met_at_ms is None and (clock.breached_at_ms is not None or clock.due_at_ms <= now_ms)
+            if clock.met_at_ms is None
+            and (clock.breached_at_ms is not None or (clock.due_at_ms or now_ms + 1) <= now_ms)
         ),
         _calls_next(desk, incident, policy, now_ms),
     )

@@ -127,6 +127,8 @@ class Incident:
     grow with the incident's history.
 
     Attributes:
+        priority_rank: place of the priority in the scale of its domain, 0 the most urgent: what compares priorities of
+            several domains goes by it; None on records of a release that did not say.
         priority_by: who fixed the priority; None while the policy's matrix decides it.
         categories: categories of all episodes, the incident's own first.
         services: affected services, of more than `NAMED_MAX` those that were hit first; ``entities`` likewise.
@@ -181,6 +183,7 @@ class Incident:
     revision: int = 0
     title: str = ""
     priority: str = "P4"
+    priority_rank: int | None = None
     priority_by: str | None = None
     priority_because: list[str] = field(default_factory=list)
     urgency: str = ""

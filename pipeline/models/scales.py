@@ -15,6 +15,13 @@ PRIORITIES_MAX: Final = 10
 """Priorities of one scale: nobody can tell more of them apart, and each is a label of metrics."""
 
 
+def place_of(priority: str, rank: int | None) -> int:
+    """Place of a priority in its scale, 0 the most urgent, where perhaps an older release did not say."""
+    if rank is not None:
+        return rank
+    return PRIORITIES_DEFAULT.index(priority) if priority in PRIORITIES_DEFAULT else PRIORITIES_MAX
+
+
 class Category(Frozen):
     """One incident category of a domain; the first that matches an episode wins, in file order.
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 _FIGURES: Final = """
 WITH facts AS (
     SELECT priority, state, alerts_total,
+        CASE WHEN jsonb_typeof(snapshot->'priority_rank') = 'number' THEN (snapshot->>'priority_rank')::int END AS rank,
         CASE WHEN jsonb_typeof(snapshot->'reopened') = 'number' THEN (snapshot->>'reopened')::numeric END AS reopened,
         snapshot #>> '{clocks,response,breached_at_ms}' IS NOT NULL AS response_missed,
         snapshot #>> '{clocks,resolution,breached_at_ms}' IS NOT NULL AS resolution_missed,
@@ -44,7 +45,7 @@ SELECT grouping(priority) AS is_all, priority,
     coalesce(sum(alerts_total), 0)::bigint AS alerts,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY alerts_total) AS alerts_median,
     max(alerts_total) AS alerts_max
-FROM facts GROUP BY GROUPING SETS ((priority), ()) ORDER BY is_all, priority
+FROM facts GROUP BY GROUPING SETS ((priority), ()) ORDER BY is_all, min(rank), priority
 """
 
 _STATES: Final = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -277,6 +277,4 @@ class Window:
 def _since(fact: IncidentFact, since_ms: int) -> IncidentFact:
     """The incident without calls from before the comparison began."""
     pages = [page for page in fact.pages if page.at_ms >= since_ms]
-    return IncidentFact(
-        fact.id, fact.kind, fact.title, fact.service, fact.priority, fact.detected_at_ms, fact.members, pages
-    )
+    return replace(fact, pages=pages)

@@ -141,7 +141,7 @@ def test_a_missing_topic_and_a_missing_broker_are_one_line(kafka: str, prefix: s
     [
         (["ack", "INC-1", "--note", "on it"], CommandType.ACKNOWLEDGE, {"note": "on it"}),
         (["assign", "INC-1", "kim"], CommandType.ASSIGN, {"assignee": "kim"}),
-        (["priority", "INC-1", "p2"], CommandType.SET_PRIORITY, {"priority": "P2"}),
+        (["priority", "INC-1", "p2"], CommandType.SET_PRIORITY, {"priority": "p2"}),
         (["note", "INC-1", "called the vendor"], CommandType.NOTE, {"note": "called the vendor"}),
         (["reopen", "INC-1", "--reason", "slow again"], CommandType.REOPEN, {"reason": "slow again"}),
         (["start", "INC-1", "--if-state", "acknowledged"], CommandType.START, {"if_state": "acknowledged"}),
