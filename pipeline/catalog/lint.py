@@ -77,7 +77,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule("feed-coverage", Level.ADVICE, "recorded: a feed fewer than half of whose alerts match"),
         Rule("feed-refused", Level.ADVICE, "recorded: a feed some of whose messages cannot be read"),
         Rule("feed-silent", Level.ADVICE, "recorded: a feed of feeds.yaml without a message"),
-        Rule("unknown-person", Level.ADVICE, "an override of somebody who takes turns in no rotation"),
+        Rule("unknown-person", Level.ADVICE, "an override or a calendar that names somebody who is not known"),
         Rule("override-past", Level.ADVICE, "an override that is over"),
         Rule("override-outside-turn", Level.ADVICE, "an override instead of somebody who has no turn then"),
         Rule("unused-calendar", Level.ADVICE, "a calendar in `oncall/` that no rotation reads"),

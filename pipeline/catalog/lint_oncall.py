@@ -43,6 +43,7 @@ def check_oncall(context: Context) -> Iterator[Finding]:
         for index, override in enumerate(rotation.overrides):
             place = context.opened.packs.sources["rotation", name].at("overrides", index)
             yield from _override(context, rotation, override, place, takers[name], everybody)
+        yield from _unmapped(context, rotation)
     yield from _runbooks(context)
 
 
@@ -50,6 +51,17 @@ def _takers(rotation: Rotation) -> tuple[str, ...]:
     """Everybody who takes turns, those of calendars included."""
     listed = (person for layer in rotation.whole() for person in calendar_people(layer))
     return tuple(dict.fromkeys((*rotation.takers(), *listed)))
+
+
+def _unmapped(context: Context, rotation: Rotation) -> Iterator[Finding]:
+    """People of a calendar whom its mapping does not know: somebody new, or a second address."""
+    for index, layer in enumerate(rotation.whole()):
+        known = set(layer.calendar.people.values()) if layer.calendar is not None else set()
+        if strange := [each for each in calendar_people(layer) if known and each not in known]:
+            path = ("layers", index, "calendar", "people") if rotation.layers else ("calendar", "people")
+            place = context.opened.packs.sources["rotation", rotation.name].at(*path)
+            message = f"the calendar names {', '.join(strange[:5])}, whom 'people' does not list: they are called so"
+            yield Finding("unknown-person", place, message)
 
 
 def _override(

@@ -304,6 +304,10 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
          "oncall/spare.ics:1: unused-calendar: no rotation reads this calendar: write 'calendar: {file: spare.ics}' in "
          "oncall/spare.yaml"],
     ),
+    "a calendar that names somebody whom its mapping does not know": (
+        {"oncall/shop.ics": CALENDAR, "oncall/shop.yaml": "calendar:\n  people: {bob@a.example: bob}\n"},
+        ["oncall/shop.yaml:2: unknown-person: the calendar names ann, whom 'people' does not list: they are called so"],
+    ),
     "runbooks": (
         {"catalog/more.yaml": documents(
             component("a", annotations="spillway.dev/tier: '1'", spec="owner: shop-team\ndependsOn: [checkout]"),

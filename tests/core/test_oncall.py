@@ -12,7 +12,8 @@ from pipeline.core.oncall import OncallIndex, duty, on_call, scheduled, why_nobo
 from pipeline.core.oncall_schedule import held_until, next_change, schedule
 from pipeline.models.catalog import Group
 from pipeline.models.oncall import OncallOverride, Rotation
-from tests.core.builders import DB, ROTATIONS, SHOP, WIKI, catalogue, entity, rotation
+from tests.core.builders import DB, ROTATIONS, SHOP, WIKI, catalogue, config, entity, rotation
+from tests.core.desks import desk, logged
 
 BERLIN = rotation("b", "ann", "bob", "cem", timezone="Europe/Berlin")  # hands over Mondays, 10:00 in Berlin
 
@@ -180,6 +181,33 @@ def test_the_next_change_and_how_long_somebody_has_a_place() -> None:
     alone = rotation("a", "ann")
     assert next_change(alone, moment) is None
     assert held_until(alone, moment, duty(alone, moment)[0]) is None
+
+
+def paged(given: Rotation, *others: Rotation) -> list[tuple[str, str | None]]:
+    """Whom an incident of the shop calls when it begins, and of which rotation."""
+    rotations = {each.name: each for each in (given, *others)}
+    return [
+        (each.person, each.rotation) for each in logged(desk(config(rotations=rotations))).incident.escalation.paged
+    ]
+
+
+def test_all_who_are_on_call_together_are_called_together() -> None:
+    assert paged(rotation("shop", "ann", "bob", "cem", services=("shop",), at_once=2)) == [
+        ("ann", "shop"),
+        ("bob", "shop"),
+    ]
+
+
+def test_the_fall_back_is_called_in_a_gap_and_without_one_the_record_says_why_nobody_is() -> None:
+    hours = ({"days": [0], "start": "09:00", "end": "10:00"},)  # T0 is a Tuesday
+    weekly = Rotation.model_validate(
+        {"name": "shop", "services": ["shop"], "people": ["ann"], "start": "2026-01-05T09:00:00Z", "on_duty": hours}
+    )
+    desk_rotation = rotation("desk", "eve")
+    assert paged(weekly.model_copy(update={"escalate_to": "desk"}), desk_rotation) == [("eve", "desk")]
+    draft = logged(desk(config(rotations={"shop": weekly})))
+    assert draft.incident.escalation.paged == []
+    assert any("layer 'primary' is not on duty at Tuesday 10:00 in UTC" in each.text for each in draft.entries)
 
 
 REFUSED: dict[str, dict[str, Any]] = {
