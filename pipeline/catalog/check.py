@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
+from pipeline.catalog.check_calendars import check_timezone
 from pipeline.catalog.check_known_errors import check_known_errors
 from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_moments import check_span
-from pipeline.catalog.check_policy import check_known, check_policy, check_timezone
+from pipeline.catalog.check_policy import check_known, check_policy
 from pipeline.catalog.check_rules import check_rules
 from pipeline.catalog.descriptors import Descriptor
 from pipeline.catalog.link import cycles

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date
-from functools import lru_cache
 from typing import Final
-from zoneinfo import available_timezones
 
+from pipeline.catalog.check_calendars import check_calendars
 from pipeline.catalog.check_closure import check_closure, check_permissions
 from pipeline.catalog.check_templates import check_communication
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, suggestion
 from pipeline.models.alert import SEVERITY_RANK
-from pipeline.models.clocks import BusinessHours
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import ScaleRule
 
@@ -23,18 +20,6 @@ NAMES_LISTED_MAX: Final = 6  # more than these do not help who looks for one
 _PRIORITY_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,15}")  # as long as a command may name it
 _DAYS: Final = range(7)
 _UNCONDITIONAL: Final = frozenset(("level", "because"))  # fields of a rule that are no conditions
-
-
-@lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def check_timezone(name: str, source: Source, findings: Findings, *path: str | int) -> None:
-    """The zone must be in the time zone database."""
-    if name not in _timezones():
-        near = suggestion(name, _timezones())
-        findings.problem(source.at(*path), f"unknown time zone '{name}'{near}")
 
 
 def check_known(
@@ -65,7 +50,7 @@ def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: F
     _check_matrix(policy, source, findings)
     _check_targets(policy, source, findings)
     _check_escalation(policy, source, packs, findings)
-    _check_hours(policy.business_hours, source, findings)
+    check_calendars(policy, source, findings)
     check_known(
         policy.major_incident.priorities,
         policy.priorities,
@@ -209,22 +194,3 @@ def _check_escalation(policy: DomainPolicy, source: Source, packs: Packs, findin
             there = (*here, "levels", number, "notify")
             if rotations_whole:
                 check_known(level.notify, known, "role, rotation or person", source, findings, *there)
-
-
-def _check_hours(hours: BusinessHours, source: Source, findings: Findings) -> None:
-    here = "business_hours"
-    check_timezone(hours.timezone, source, findings, here, "timezone")
-    if hours.start >= hours.end:
-        findings.problem(source.at(here, "start"), "business_hours: start must be before end, as in '09:00', '17:00'")
-    if not hours.days:
-        findings.problem(source.at(here, "days"), "business_hours: no day at all; days are 0 (Monday) to 6")
-    for index, day in enumerate(hours.days):
-        if day not in _DAYS:
-            findings.problem(source.at(here, "days", index), f"business_hours: day {day}; 0 is Monday, 6 is Sunday")
-    for index, holiday in enumerate(hours.holidays):
-        try:
-            date.fromisoformat(holiday)
-        except ValueError:
-            findings.problem(
-                source.at(here, "holidays", index), f"holidays: '{holiday}' is not a date such as 2026-12-25"
-            )

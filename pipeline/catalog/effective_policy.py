@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from pipeline.catalog.clock_words import hours_words, public_words, shares_words, targets_words, week_words
 from pipeline.catalog.effective_facts import DEFAULT, Fact, Section, at
 from pipeline.catalog.inherit import parents
 from pipeline.catalog.lint_context import Context
@@ -15,12 +16,11 @@ from pipeline.core.shelf import stamp_of
 from pipeline.core.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.catalog import Entity
-from pipeline.models.clocks import BusinessHours, Targets
+from pipeline.models.clocks import BusinessHours
 from pipeline.models.member import Member
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import Category, ScaleRule
 
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SEVERITIES: Final = (Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
@@ -72,7 +72,7 @@ def policy_sections(
         Section("priority of its alerts", list(_priorities(context, pack, entity, follows, at_ms))),
         Section(
             "targets",
-            [Fact(each, _targets(targets), pack.of("targets", each)) for each, targets in policy.targets.items()],
+            [Fact(each, targets_words(targets), pack.of("targets", each)) for each, targets in policy.targets.items()],
         ),
         Section("calendar", list(_calendar(pack, at_ms))),
         Section("Major Incident and closure", list(_closure(pack))),
@@ -170,18 +170,21 @@ def _priority(
     return result.priority, "; ".join(result.because[:2])
 
 
-def _targets(targets: Targets) -> str:
-    update = f", update every {targets.update_minutes} min" if targets.update_minutes else ""
-    hours = "in business hours" if targets.calendar == "business" else "day and night"
-    return f"respond in {targets.respond_minutes} min, resolve in {targets.resolve_minutes} min{update}; {hours}"
-
-
 def _calendar(pack: _Pack, at_ms: int) -> Iterator[Fact]:
     hours: BusinessHours = pack.policy.business_hours
-    days = ", ".join(_DAYS[day] for day in hours.days)
-    yield Fact("business hours", f"{days} {hours.start:%H:%M} to {hours.end:%H:%M}", pack.of("business_hours"))
+    yield Fact("business hours", week_words(hours), pack.of("business_hours"))
     yield Fact("time zone", hours.timezone, pack.of("business_hours", "timezone"))
+    yield Fact("public holidays", public_words(hours) or None, pack.of("business_hours", "public_holidays"))
     yield Fact("holidays", list(hours.holidays) or None, pack.of("business_hours", "holidays"))
+    yield Fact("extra working days", list(hours.working_days) or None, pack.of("business_hours", "working_days"))
+    for name, other in pack.policy.calendars.items():
+        yield Fact(f"calendar {name}", hours_words(other), pack.of("calendars", name))
+    rules = pack.policy.clocks
+    yield Fact("warnings at", shares_words(rules.warn_at), pack.of("clocks", "warn_at"))
+    for clock, states in rules.pause_in.items():
+        yield Fact(f"{clock} clock pauses in", ", ".join(states) or "no state", pack.of("clocks", "pause_in"))
+    yield Fact("resolution is met by", ", ".join(rules.met_by), pack.of("clocks", "met_by"))
+    yield Fact("after a reopening", f"clocks {rules.on_reopen}", pack.of("clocks", "on_reopen"))
     inside = "inside business hours" if is_business_time(hours, at_ms) else "outside business hours"
     yield Fact("at this time", inside, pack.of("business_hours"))
 

@@ -7,6 +7,7 @@ from datetime import time
 from itertools import product
 from typing import Final
 
+from pipeline.catalog.lint_clocks import check_clocks
 from pipeline.catalog.lint_closure import check_the_end
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.packs import Source
@@ -42,6 +43,7 @@ def check_policies(context: Context) -> Iterator[Finding]:
         yield from _loops(policy, source)
         yield from _priorities_without_path(policy, source)
         yield from check_the_end(policy, source)
+        yield from check_clocks(policy, source, context.now_ms)
     yield from _paths_to_nobody(context)
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, time
 from pathlib import PurePosixPath
 from typing import Final
 
+from pipeline.catalog.check_calendars import check_timezone
 from pipeline.catalog.check_moments import check_span
-from pipeline.catalog.check_policy import check_timezone
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.core.oncall_untrusted import CALENDAR_BYTES_MAX, check_calendar, nameless

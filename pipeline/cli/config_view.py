@@ -8,16 +8,15 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from pipeline.catalog.clock_words import hours_words, rules_words, targets_words
 from pipeline.catalog.rule_words import asks_for, does
 from pipeline.models.catalog import Entity
-from pipeline.models.clocks import Targets
 from pipeline.models.escalation import EscalationPath
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.major import MajorIncidentRule
 from pipeline.models.oncall import Layer
 from pipeline.models.policy import Config, DomainPolicy, Feed
 
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _KIND_TITLES: Final = {"component": "Components", "resource": "Resources", "system": "Systems"}
 
 
@@ -107,13 +106,14 @@ def _rules(policy: DomainPolicy) -> Table:
     table.show_header = False
     table.add_row("categories", ", ".join(category.name for category in policy.categories))
     for priority, targets in policy.targets.items():
-        table.add_row(f"targets {priority}", _targets(targets))
+        table.add_row(f"targets {priority}", targets_words(targets))
     for path in policy.escalation:
         table.add_row(f"escalation {', '.join(path.priorities)}", _escalation(path))
     table.add_row("Major Incident", _major(policy.major_incident))
-    hours = policy.business_hours
-    days = ", ".join(_DAYS[day] for day in hours.days)
-    table.add_row("business hours", f"{days} {hours.start:%H:%M}-{hours.end:%H:%M} {hours.timezone}")
+    table.add_row("business hours", hours_words(policy.business_hours))
+    for name, hours in policy.calendars.items():
+        table.add_row(f"calendar {name}", hours_words(hours))
+    table.add_row("clocks", rules_words(policy.clocks))
     closure = policy.closure
     table.add_row(
         "closure",
@@ -132,12 +132,6 @@ def _each(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{priority}: {_each(each)}" for priority, each in value.items())
     return (", ".join(value) or "nothing") if isinstance(value, tuple) else str(value)
-
-
-def _targets(targets: Targets) -> str:
-    update = f", update every {targets.update_minutes}" if targets.update_minutes else ""
-    calendar = "business hours" if targets.calendar == "business" else "day and night"
-    return f"respond in {targets.respond_minutes} min, resolve in {targets.resolve_minutes}{update}; {calendar}"
 
 
 def _escalation(path: EscalationPath) -> str:

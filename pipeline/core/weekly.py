@@ -21,6 +21,9 @@ STRETCH_DAYS_MAX: Final = 366
 PUBLIC_YEARS: Final = range(1970, 2_101)
 """Years whose public holidays are asked: the library's own bounds for most countries, within which it is tested."""
 
+NAMES_LOOKED_FOR_IN: Final = range(2_024, 2_034)
+"""Years in which a holiday's name must occur, so that an exception is not of a day that never comes."""
+
 LANGUAGE: Final = "en_US"
 """Of holidays' names, where the library has it; a day's name must not depend on a machine's locale."""
 
@@ -28,6 +31,7 @@ Span = tuple[int, int]
 """Minutes from midnight; the end may be over 24 hours."""
 
 _SPAN: Final = re.compile(r"(\d\d):(\d\d)\s*-\s*(\d\d):(\d\d)")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _YEARLY: Final = re.compile(r"(\d\d)-(\d\d)")
 _LEAP_YEAR: Final = 2_000
 
@@ -151,15 +155,10 @@ def _date(text: str, *path: str | int, said: str | None = None) -> date:
 
 
 def public_names(rule: PublicHolidays, year: int) -> dict[date, str]:
-    """Public holidays of a year, with their names.
-
-    Raises:
-        WrongCalendar: the library does not know the country, its subdivision or the category.
-    """
+    """Public holidays of a year, with their names. What it is asked for was checked (`check_public`)."""
     if year not in PUBLIC_YEARS:
         return {}
     found = _found(rule, year)
-    # A name says that a day was moved: "Christmas Day (observed)" is Christmas Day all the same.
     return {
         day: name
         for day, name in found.items()
@@ -167,14 +166,41 @@ def public_names(rule: PublicHolidays, year: int) -> dict[date, str]:
     }
 
 
-def _found(rule: PublicHolidays, year: int) -> dict[date, str]:
+def check_public(rule: PublicHolidays) -> None:
+    """See that the country, its subdivision, the categories and the exceptions exist.
+
+    Raises:
+        WrongCalendar: one does not.
+    """
+    here = "public_holidays"
     try:
-        known = country_holidays(rule.country, rule.subdivision, categories=rule.categories)
-        language = LANGUAGE if LANGUAGE in known.supported_languages else None
-        known = country_holidays(
-            rule.country, rule.subdivision, years=year, categories=rule.categories, language=language
-        )
-    except (RuntimeError, ValueError) as error:  # what it does not know it calls not implemented
-        where = f"{rule.country}{f', {rule.subdivision}' if rule.subdivision else ''}"
-        raise WrongCalendar(f"public_holidays: {where}: {error}", "public_holidays") from None
-    return dict(known.items())
+        known = country_holidays(rule.country)
+    except (RuntimeError, ValueError):  # a country that it does not know it calls not implemented
+        message = f"{here}: no country '{rule.country}' is known; codes are of ISO 3166-1, as DE"
+        raise WrongCalendar(message, here, "country") from None
+    if rule.subdivision is not None and rule.subdivision not in {*known.subdivisions, *known.subdivisions_aliases}:
+        parts = ", ".join(known.subdivisions) or "none"
+        raise WrongCalendar(f"{here}: {rule.country} has no '{rule.subdivision}'; it has {parts}", here, "subdivision")
+    for index, category in enumerate(rule.categories):
+        if category not in known.supported_categories:
+            kinds = ", ".join(known.supported_categories)
+            message = f"{here}: no category '{category}'; {rule.country} has {kinds}"
+            raise WrongCalendar(message, here, "categories", index)
+    plain = rule.model_copy(update={"except_days": ()})
+    names = {name for year in NAMES_LOOKED_FOR_IN for name in _found(plain, year).values()}
+    for index, text in enumerate(rule.except_days):
+        if not _DATE.fullmatch(text) and text not in names:
+            known_names = ", ".join(sorted(names))
+            raise WrongCalendar(f"{here}: no holiday '{text}'; there are {known_names}", here, "except_days", index)
+
+
+def _found(rule: PublicHolidays, year: int) -> dict[date, str]:
+    known = country_holidays(rule.country)
+    found = country_holidays(
+        rule.country,
+        rule.subdivision,
+        years=year,
+        categories=rule.categories,
+        language=LANGUAGE if LANGUAGE in known.supported_languages else None,
+    )
+    return dict(found.items())

@@ -210,7 +210,8 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             """},
         ["domains/retail.yaml:2: unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
          "domains/retail.yaml:3: business_hours: day 7; 0 is Monday, 6 is Sunday",
-         "domains/retail.yaml:4: business_hours: start must be before end, as in '09:00', '17:00'",
+         "domains/retail.yaml:4: business_hours: start must be before end, as in '09:00', '17:00'"
+         "; spans over midnight are for 'week'",
          "domains/retail.yaml:6: holidays: '25.12.2026' is not a date such as 2026-12-25"],
     ),
     "closure and communication of the unknown": (
