@@ -6,18 +6,19 @@ The file is somebody else's: `check_calendar` refuses what could cost without en
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
-
-import recurring_ical_events
-from icalendar import Calendar, Component
-from icalendar.timezone import tzp
 
 from pipeline.core.oncall_turns import Turn, from_ms, to_ms, wall_ms
 from pipeline.models.oncall import Layer, OncallCalendar
+
+if TYPE_CHECKING:
+    from icalendar import Calendar, Component
+    from recurring_ical_events import CalendarQuery
 
 WINDOW_MS: Final = 28 * 86_400_000
 """Events are unfolded for so long at a time: most questions are about now, and schedules about a few months."""
@@ -47,16 +48,23 @@ def parsed(text: str) -> Calendar:
     Raises:
         ValueError: it is none.
     """
+    from icalendar import Calendar  # a quarter of a second, for those whose rotations are in calendars
+    from icalendar.timezone import tzp
+
     tzp.use_default()  # forgets the zones that other files defined under the same name
-    found = Calendar.from_ical(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a zone that is known by the end of its name is what was meant
+        found = Calendar.from_ical(text)
     if isinstance(found, Calendar):
         return found
     raise ValueError("expected one BEGIN:VCALENDAR ... END:VCALENDAR")
 
 
 @lru_cache(maxsize=CALENDARS_REMEMBERED_MAX)
-def unfolding(text: str) -> recurring_ical_events.CalendarQuery:
+def unfolding(text: str) -> CalendarQuery:
     """The recurring events of a file, ready to be asked. What raises here or when asked is refused at load."""
+    import recurring_ical_events
+
     return recurring_ical_events.of(parsed(text))
 
 

@@ -219,6 +219,14 @@ def test_two_files_may_define_a_zone_of_one_name_each_its_own_way() -> None:
     assert [called(each, "2026-03-03T04:00:00Z") for each in (east, west)] == [[], ["ann"]]
 
 
+@pytest.mark.parametrize(
+    "zone", ["/freeassociation.sourceforge.net/Europe/Berlin", "W. Europe Standard Time", "Europe/Berlin"]
+)
+def test_a_zone_is_known_by_the_names_that_other_tools_give_it(zone: str) -> None:
+    text = calendar(f"DTSTART;TZID={zone}:20260310T090000\nDURATION:PT8H\nATTENDEE:mailto:ann@a.example")
+    assert [called(rotation(text), f"2026-03-10T0{hour}:59:59Z") for hour in (7, 8)] == [[], ["ann"]]
+
+
 def test_a_schedule_of_a_calendar_has_its_gaps() -> None:
     shifts = schedule(rotation(PAGERDUTY), ms("2026-03-01T00:00:00Z"), ms("2026-04-01T00:00:00Z"))
     assert [[each.person for each in shift.people] for shift in shifts] == [
