@@ -51,7 +51,7 @@ OF_TIMELINE = frozenset({"revision", "updated_at_ms", "chain", "commands", "time
 def setup() -> Any:
     closure = Closure(
         resolve_quiet_seconds=60, close_after_minutes={"P1": 90}, close_undocumented={"P1": "never"},
-        remind_minutes=60, require={"P1": ["cause"]},
+        remind_minutes=60, require={"P1": ("cause",)},
     )  # fmt: skip
     return config(domains={"shop": policy(closure=closure)})
 

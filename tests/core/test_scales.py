@@ -13,8 +13,8 @@ from pipeline.core.tally import Tally
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import PRIORITIES_MAX, ScaleRule
 from tests.core.builders import MINUTE, SHOP, T0, WIKI, alert, catalogue, config, entity, member, policy, topology
+from tests.core.halls import Hall
 from tests.core.rooms import Room
-from tests.core.test_bridge import Hall
 
 FACTS = Facts(
     impacts={"a": ("a", 0, 0.0, "a"), "b": ("b", 0, 0.0, "b")},
