@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import product
 
+import orjson
 import pytest
 
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, TRANSITIONS, Step, advance, diagram
-from pipeline.models.incident import Incident, IncidentState
+from pipeline.models.incident import Incident, IncidentState, incident_from_wire
+from pipeline.models.wire import to_json
 from tests.core.builders import T0
 from tests.core.desks import desk
 
@@ -63,6 +65,23 @@ def test_a_step_that_means_nothing_changes_nothing_and_says_so(state: str, step:
     (entry,) = draft.entries
     assert entry.action == (step if after else f"refused_{step}")
     assert (draft.changes == []) is (after is None)
+
+
+def test_the_time_in_each_state_is_exact_and_adds_up_over_repeated_states() -> None:
+    incident, at = Incident(id="INC-1", space="s", state="logged", detected_at_ms=T0), desk()
+    steps = (Step.ACKNOWLEDGE, Step.UNACKNOWLEDGE, Step.START, Step.RESOLVE, Step.CLOSE)
+    for number, step in enumerate(steps, 1):
+        assert at.step(Draft(incident, T0 + 10**number), step, "ann", "did it")
+    assert incident.time_in == {"logged": 10 + 900, "acknowledged": 90, "in_progress": 9_000, "resolved": 90_000}
+    assert sum(incident.time_in.values()) == incident.state_since_ms - T0
+
+
+def test_of_an_older_releases_record_the_time_counts_from_its_last_revision() -> None:
+    document = orjson.loads(to_json(Incident(id="INC-1", space="s", detected_at_ms=T0, updated_at_ms=T0 + 5)))
+    for name in ("state_since_ms", "time_in", "last_step_at_ms", "waiting", "corrective_actions"):
+        del document[name]
+    restored = incident_from_wire(document)
+    assert (restored.state_since_ms, restored.time_in, restored.waiting) == (T0 + 5, {}, [])
 
 
 def test_an_ended_incident_stays_ended() -> None:
