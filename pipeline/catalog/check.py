@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
 from pipeline.catalog.check_calendars import check_timezone
+from pipeline.catalog.check_escalation import check_escalation
 from pipeline.catalog.check_known_errors import check_known_errors
 from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_moments import check_span
@@ -57,6 +58,7 @@ def check_all(
     """
     for name, policy in packs.domains.items():
         check_policy(policy, packs.sources["domain", name], packs, findings)
+        check_escalation(policy, packs.sources["domain", name], packs, catalogue.groups, findings)
     _check_entities(packs, catalogue, descriptors, findings)
     _check_aliases(catalogue, descriptors, findings)
     for circle in cycles(catalogue):

@@ -49,7 +49,6 @@ def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: F
     _check_conditions("urgency", policy.urgency, policy, source, findings)
     _check_matrix(policy, source, findings)
     _check_targets(policy, source, findings)
-    _check_escalation(policy, source, packs, findings)
     check_calendars(policy, source, findings)
     check_known(
         policy.major_incident.priorities,
@@ -169,28 +168,3 @@ def _check_targets(policy: DomainPolicy, source: Source, findings: Findings) -> 
                 source.at("targets", priority, "respond_minutes"),
                 f"targets: {priority} is to be resolved before anybody has to respond",
             )
-
-
-def _check_escalation(policy: DomainPolicy, source: Source, packs: Packs, findings: Findings) -> None:
-    people = {person for rotation in packs.rotations.values() for person in rotation.everybody()}
-    known = (*NOTIFY_ROLES, *sorted(packs.names("rotation")), *sorted(people))
-    rotations_whole = all(kind != "rotation" for kind, _ in packs.broken)  # else a person may be in a broken one
-    owners: dict[str, int] = {}
-    for index, path in enumerate(policy.escalation):
-        here: tuple[str | int, ...] = ("escalation", index)
-        check_known(path.priorities, policy.priorities, "priority", source, findings, *here, "priorities")
-        for priority in path.priorities:
-            if owners.setdefault(priority, index) != index:
-                where = source.at(*here, "priorities")
-                findings.problem(where, f"escalation: priority {priority} has a path already; it takes the first")
-        earlier = -1.0
-        for number, level in enumerate(path.levels):
-            if level.after_minutes <= earlier:
-                findings.problem(
-                    source.at(*here, "levels", number, "after_minutes"),
-                    "escalation: a level must come later than the one before",
-                )
-            earlier = level.after_minutes
-            there = (*here, "levels", number, "notify")
-            if rotations_whole:
-                check_known(level.notify, known, "role, rotation or person", source, findings, *there)

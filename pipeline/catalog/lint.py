@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.lint_coverage import Coverage, check_coverage
+from pipeline.catalog.lint_escalation import check_paths
 from pipeline.catalog.lint_oncall import check_cover, check_oncall
 from pipeline.catalog.lint_policy import check_policies
 from pipeline.catalog.lint_reach import check_reach
@@ -53,6 +54,10 @@ RULES: Final[dict[str, Rule]] = {
         Rule("update-after-target", Level.ADVICE, "people are told no earlier than it should be over"),
         Rule("holidays-past", Level.ADVICE, "a calendar whose own holidays are all in the past"),
         Rule("escalation-loop", Level.ERROR, "a level that calls only whom earlier levels have called"),
+        Rule("level-finds-nobody", Level.ADVICE, "a level that finds nobody at some hour of a week, and no fall-back"),
+        Rule("repeat-without-interval", Level.ADVICE, "a path that repeats and does not say how soon"),
+        Rule("dependency-without-hops", Level.ERROR, "a path that notifies `dependency` with a hop budget of 0"),
+        Rule("shadowed-route", Level.ERROR, "a route that is never taken: an earlier one takes all that fits it"),
         Rule("reopens-too-late", Level.ADVICE, "a reopen window that is longer than the time until it is closed"),
         Rule("nobody-may", Level.ERROR, "permissions that leave nobody to acknowledge or resolve"),
         Rule("rotation-of-one", Level.ADVICE, "`oncall-secondary` is the person who is on call already"),
@@ -192,7 +197,8 @@ def rule_findings(opened: Opened, now_ms: int) -> list[Finding]:
     if opened.checked.config is None:
         return []
     context = Context(opened, opened.checked.config, now_ms)
-    return [*check_policies(context), *check_reach(context), *check_rules(context), *check_oncall(context)]
+    rules = (check_policies, check_paths, check_reach, check_rules, check_oncall)
+    return [finding for rule in rules for finding in rule(context)]
 
 
 def without_silenced(opened: Opened, findings: Iterable[Finding]) -> list[Finding]:

@@ -236,6 +236,8 @@ def _paths_to_nobody(context: Context) -> Iterator[Finding]:
 
 
 def calls_anybody(context: Context, service: Entity, path: EscalationPath) -> bool:
-    """Whether any level of a path reaches a person or team for an incident of a service."""
+    """Whether any level of a path, or its fall-back, reaches a person or team for an incident of a service."""
     incident = Incident(id="", space="", service=service.ref, owner=service.owner, domain=service.domain or "")
-    return any(context.escalator.pages(incident, path, level, context.now_ms) for level in path.levels)
+    if any(context.escalator.pages(incident, path, level, context.now_ms) for level in path.levels):
+        return True
+    return context.escalator.find(incident, 0, path.fallback, context.now_ms, "").anybody

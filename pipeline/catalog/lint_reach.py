@@ -81,7 +81,7 @@ def _rotations(context: Context) -> Iterator[Finding]:
     named |= {group.oncall for group in catalogue.groups.values()}
     secondary = False
     for policy in context.config.domains.values() or (context.config.policy(None),):
-        targets = {target for path in policy.escalation for level in path.levels for target in level.notify}
+        targets = {target for path in policy.escalation for target in path.targets}
         secondary = secondary or _SECONDARY in targets
         named |= targets
     for name, rotation in sorted(context.config.rotations.items()):

@@ -117,6 +117,13 @@ class EscalationPath(Frozen):
     routes: tuple[EscalationRoute, ...] = ()
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Everything that it names to be called."""
+        levels = [target for level in self.levels for target in level.notify]
+        routes = [target for route in self.routes for target in (*route.notify, *route.also)]
+        return (*levels, *routes, *self.fallback)
+
+    @property
     def rounds(self) -> int:
         """How often it is run through at most."""
         return 1 + (self.repeat.times if self.repeat is not None else 0)

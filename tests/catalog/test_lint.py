@@ -181,6 +181,39 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
          "covers its checkout",
          "domains/retail.yaml:2: escalation-nowhere: the path of P1, P2 calls nobody, for any service of 'retail'"],
     ),
+    "escalation that leaves gaps": (
+        {"oncall/day.yaml": """
+            services: [checkout]
+            timezone: UTC
+            layers:
+              - {name: primary, people: [amara.okafor, jonas.weber], start: 2026-01-05T09:00:00Z,
+                 on_duty: [{start: 08:00, end: 20:00}]}
+            """,
+         "oncall/shop.yaml": ROTATION + "services: [shop-db]\n",
+         "domains/retail.yaml": """
+            escalation:
+              - priorities: [P1]
+                hops_max: 0
+                repeat: {times: 2}
+                levels:
+                  - {after_minutes: 0, notify: [oncall]}
+                  - {after_minutes: 5, notify: [owner, dependency]}
+                routes:
+                  - {hosting_model: [saas, cloud], also: [shop]}
+                  - {hosting_model: [saas], layers: [network], case: provider_case}
+              - priorities: [P2]
+                fallback: [shop-team]
+                levels: [{after_minutes: 0, notify: [oncall]}]
+            """},
+        ["domains/retail.yaml:3: dependency-without-hops: the path of P1 notifies 'dependency', and its hops_max is 0: "
+         "nobody is ever found so",
+         "domains/retail.yaml:4: repeat-without-interval: the path of P1 repeats without 'every_minutes': 15 minutes "
+         "are taken",
+         "domains/retail.yaml:6: level-finds-nobody: level 1 of P1 finds nobody for checkout, as on Wednesday "
+         "2026-03-11 00:00 UTC: give the path a 'fallback'",
+         "domains/retail.yaml:10: shadowed-route: route 'saas network' is never taken: 'saas/cloud' comes first and "
+         "takes all that fits it"],
+    ),
     "a service that nobody answers for": (
         {"catalog/more.yaml": component("search", spec="domain: retail\ndependsOn: [component:checkout]")},
         # The default path calls the on-call of what it depends on, so somebody hears of it all the same.
