@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from pipeline.catalog import load_config
+from pipeline.core.chain import Sealed, content_of, first_break
 from pipeline.models.decision import Decision, Disposition, Reason
 from pipeline.recording import read_recording
 from pipeline.replay import Replay, incident_lines
@@ -48,6 +49,17 @@ def entries(incident: dict[str, Any], action: str) -> list[dict[str, Any]]:
 
 def pages(incident: dict[str, Any]) -> list[tuple[str, str]]:
     return [(each["person"], each["service"].rpartition("/")[2]) for each in incident["escalation"]["paged"]]
+
+
+def the_problem(name: str) -> dict[str, Any]:
+    """The one problem of a story, as it is at the end."""
+    found = {each["problem_id"]: each["problem"] for each in problem_events(name)}
+    (problem,) = found.values()
+    return problem
+
+
+def problem_events(name: str) -> list[dict[str, Any]]:
+    return [orjson.loads(event.value or b"") for event in played(name)[2].outcome.problems]
 
 
 def states_told(incident: dict[str, Any]) -> list[str]:
@@ -117,13 +129,46 @@ def test_checkout_pages_the_on_call_of_the_owning_services_once_each_with_the_ru
 
 
 def test_checkout_is_told_on_the_status_page_when_open_identified_and_resolved() -> None:
-    assert states_told(checkout()) == ["investigating", "identified", "resolved"]
+    assert states_told(checkout()) == ["investigating", "identified", "mitigated", "resolved"]
 
 
 def test_checkout_is_resolved_after_about_eight_minutes() -> None:
     incident = checkout()
-    assert incident["state"] == "resolved"
     assert 7.5 <= (incident["resolved_at_ms"] - incident["opened_at_ms"]) / 60_000 <= 8.5
+
+
+def test_checkout_is_mitigated_first_and_its_lasting_repair_is_followed_up_until_it_is_done() -> None:
+    incident, problem = checkout(), the_problem("checkout")
+    assert incident["mitigated_at_ms"] < incident["resolved_at_ms"]
+    (owed,) = incident["corrective_actions"]
+    assert (owed["owner"], owed["due_date"], owed["state"]) == ("payments", "2026-03-20", "done")
+    assert [(each["text"], each["state"]) for each in problem["actions"]] == [(owed["text"], "done")]
+
+
+def test_checkout_is_documented_and_closed_by_the_one_who_had_it() -> None:
+    incident = checkout()
+    (closed,) = entries(incident, "close")
+    assert (incident["state"], closed["actor"], incident["resolution"]["code"]) == (
+        "closed",
+        "amara.okafor",
+        "configuration",
+    )
+
+
+def test_checkout_makes_a_problem_candidate_with_its_cause() -> None:
+    problem = the_problem("checkout")
+    assert (problem["state"], problem["reason"], problem["cause_ref"]) == ("candidate", "review_owed", DATABASE)
+    assert problem["cause"].startswith("the new report job opens a connection")
+    assert [each["incident_id"] for each in problem["occurrences"]] == [checkout()["id"]]
+
+
+def test_checkout_tells_each_audience_what_is_meant_for_it() -> None:
+    told = {each["audience"]: each["text"] for each in checkout()["communications"]}
+    assert set(told) == {"public", "executives", "responders"}
+    assert "EUR" in told["executives"]
+    assert "EUR" not in told["public"]
+    assert "Payments database" in told["responders"]
+    assert "database" not in told["public"]
 
 
 def test_checkout_owes_a_problem_review_on_the_next_business_day() -> None:
@@ -209,9 +254,37 @@ def test_the_email_bridge_alone_speaks_on_the_status_page() -> None:
     assert states_told(mail()) == []
 
 
-def test_the_vendors_ticket_is_linked() -> None:
-    linked = [(each["kind"], each["id"]) for each in mail()["links"] if each["kind"] != "problem"]
-    assert linked == [("vendor_ticket", "MX-88213")]
+def test_the_vendors_ticket_and_the_providers_case_hang_on_one_record_with_their_states() -> None:
+    linked = [(each["kind"], each["id"], each["state"]) for each in mail()["links"] if each["kind"] != "problem"]
+    assert linked == [("vendor_ticket", "MX-88213", "answered"), ("support_case", "CASE-5530187", "resolved")]
+
+
+def test_email_waits_for_the_vendor_and_the_provider_at_once_and_goes_on_when_both_have_answered() -> None:
+    moves = [each["changed"]["state"] for each in mail()["timeline"] if "state" in (each["changed"] or {})]
+    assert [after for _, after in moves] == [
+        "logged",
+        "acknowledged",
+        "in_progress",
+        "waiting_vendor",
+        "waiting_provider",
+        "waiting_vendor",
+        "in_progress",
+        "resolved",
+        "closed",
+    ]
+
+
+def test_the_email_bridge_has_one_commander_who_closes_the_whole_cluster() -> None:
+    bridge, incident = the_bridge("email"), mail()
+    assert bridge["major"]["commander"] == "petra.novak"
+    assert (bridge["state"], incident["state"]) == ("closed", "closed")
+    assert bridge["closed_at_ms"] == incident["closed_at_ms"]
+
+
+def test_email_makes_a_problem_candidate_out_of_the_change() -> None:
+    problem = the_problem("email")
+    assert (problem["reason"], problem["changes"]) == ("major_incident", {"CHG-2207": 1})
+    assert problem["actions"][0]["text"].startswith("routing rules are tested")
 
 
 # -- hospital
@@ -257,6 +330,42 @@ def test_hospital_has_its_corrective_action_on_the_record_at_closure() -> None:
 
 def test_hospital_opens_a_bridge_by_regulation() -> None:
     assert the_bridge("hospital")["priority_because"] == ["regulated: patient-safety"]
+
+
+def test_hospital_missed_its_response_target_and_the_record_says_why_and_by_how_much() -> None:
+    (breach,) = entries(hospital(), "sla_breached")
+    (late,) = entries(hospital(), "sla_late")
+    assert "nobody acknowledged" in breach["text"]
+    assert late["text"] == "response target was met 6 min late"
+
+
+def test_hospital_tells_the_wards_to_work_on_paper_and_the_bridge_alone_goes_on_telling_them() -> None:
+    (wards, *_) = [each for each in hospital()["communications"] if each["audience"] == "affected_users"]
+    assert "paper" in wards["text"]
+    assert {each["at_ms"] for each in hospital()["communications"]} == {hospital()["logged_at_ms"]}
+    told = [each["state"] for each in the_bridge("hospital")["communications"] if each["audience"] == "affected_users"]
+    assert (told[0], told[-1]) == ("investigating", "resolved")
+
+
+def test_hospital_makes_a_problem_candidate_that_keeps_its_action() -> None:
+    problem = the_problem("hospital")
+    assert (problem["reason"], problem["category"]) == ("major_incident", "certificate")
+    assert [each["state"] for each in problem["actions"]] == ["open"]
+
+
+@pytest.mark.parametrize("name", sorted(STORIES))
+def test_every_record_of_a_story_is_sealed_from_its_first_action_to_its_last(name: str) -> None:
+    by_incident: dict[str, list[dict[str, Any]]] = {}
+    for event in played(name)[2].outcome.events:
+        body = orjson.loads(event.value or b"")
+        by_incident.setdefault(body["incident_id"], []).append(body)
+    for events in by_incident.values():
+        names = ("incident_id", "revision", "change", "at_ms", "entries")
+        sealed = [
+            Sealed(each["revision"], content_of(*(each[name] for name in names)).decode(), each["incident"]["chain"])
+            for each in events
+        ]
+        assert first_break(sealed, events[-1]["incident"]["chain"]) is None
 
 
 def test_hospital_owes_a_problem_review_on_the_next_business_day() -> None:

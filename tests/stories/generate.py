@@ -90,7 +90,30 @@ def checkout() -> Story:
     story.command(95, "cmd-checkout-2", "start", "amara.okafor", **here)
     text = "idle sessions of the report job hold 410 connections; ending them and lowering its pool"
     story.command(210, "cmd-checkout-3", "note", "amara.okafor", **here, note=text)
+    lower = {
+        "id": "pool",
+        "text": "cap the report job at 40 connections for good",
+        "owner": "payments",
+        "due": "2026-03-20",
+    }
+    story.command(
+        405,
+        "cmd-checkout-5",
+        "mitigate",
+        "amara.okafor",
+        **here,
+        workaround="the report job is stopped and its sessions are ended; checkout works",
+        action=lower,
+    )
     story.command(600, "cmd-checkout-4", "note", "amara.okafor", **here, note="stable for two minutes")
+    resolution = {
+        "code": "configuration",
+        "summary": "connections of the report job are capped",
+        "cause": "the new report job opens a connection for each tenant and keeps it",
+    }
+    story.command(2_400, "cmd-checkout-6", "resolve", "amara.okafor", **here, resolution=resolution)
+    story.command(3_000, "cmd-checkout-7", "complete_action", "amara.okafor", **here, action={"id": "pool"})
+    story.command(3_300, "cmd-checkout-8", "close", "amara.okafor", **here, note="documented")
     return story
 
 
@@ -151,20 +174,7 @@ def email() -> Story:
     here = {"target": {"ticket": "1004100"}}
     story.command(660, "cmd-email-1", "acknowledge", "lukas.brandt", **here, note="the relay's queue grows")
     story.command(1_300, "cmd-email-2", "start", "lukas.brandt", **here)
-    vendor = {
-        "kind": "vendor_ticket",
-        "id": "MX-88213",
-        "url": "https://support.mailgate.example/MX-88213",
-        "state": "open",
-    }
-    story.command(
-        1_380,
-        "cmd-email-3",
-        "link",
-        "lukas.brandt",
-        **here,
-        link=vendor | {"url": "https://support.mailgate.example/MX-88213"},
-    )
+    _ask_vendor_and_provider(story, here)
     resolution = {
         "code": "change_reverted",
         "summary": "the routing rule of last night's maintenance was reverted, queues drain",
@@ -172,10 +182,36 @@ def email() -> Story:
         "corrective_action": "routing rules are tested with a probe mail before a maintenance ends",
     }
     bridge = {"target": {"ticket": "1004100", "bridge": True}}
+    commander = {"actor": "petra.novak", "role": "commander"}
+    story.command(900, "cmd-email-9", "assign_commander", **commander, **bridge, assignee="petra.novak")
     story.command(2_520, "cmd-email-4", "resolve", "lukas.brandt", **bridge, resolution=resolution)
     for person, (_, desk, subject) in enumerate(TICKETS):
         _ticket(story, 2_700 + person * 20, desk, 100 + person, subject, done=True)
+    story.command(3_600, "cmd-email-10", "close", **commander, **bridge, note="mail flows since an hour")
     return story
+
+
+def _ask_vendor_and_provider(story: Story, here: dict[str, Any]) -> None:
+    """The gateway's vendor and the cloud provider of its relays are asked at the same time; one record has both."""
+    vendor = {"kind": "vendor_ticket", "id": "MX-88213", "url": "https://support.mailgate.example/MX-88213"}
+    case = {"kind": "support_case", "id": "CASE-5530187", "url": "https://support.cloud.example/CASE-5530187"}
+    opened = {"state": "open"}
+    story.command(
+        1_380, "cmd-email-3", "wait", "lukas.brandt", **here, waiting_for="vendor", link=vendor | opened,
+        note="who can see why the gateway quarantines internal mail",
+    )  # fmt: skip
+    story.command(
+        1_420, "cmd-email-5", "wait", "lukas.brandt", **here, waiting_for="provider", link=case | opened,
+        note="is the relay's network throttled",
+    )  # fmt: skip
+    story.command(
+        1_750, "cmd-email-6", "link", "cloud provider", **here, role="source", link=case | {"state": "resolved"}
+    )
+    story.command(
+        2_100, "cmd-email-7", "link", "mailgate support", **here, role="source", link=vendor | {"state": "answered"}
+    )
+    text = "the vendor sees rule 14 send internal mail through the quarantine relay; it came with last night's change"
+    story.command(2_130, "cmd-email-8", "note", "lukas.brandt", **here, note=text)
 
 
 def _overnight_maintenance(story: Story) -> None:
