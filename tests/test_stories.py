@@ -276,7 +276,7 @@ def test_email_waits_for_the_vendor_and_the_provider_at_once_and_goes_on_when_bo
 
 def test_the_email_bridge_has_one_commander_who_closes_the_whole_cluster() -> None:
     bridge, incident = the_bridge("email"), mail()
-    assert bridge["major"]["commander"] == "petra.novak"
+    assert bridge["commander"] == "petra.novak"
     assert (bridge["state"], incident["state"]) == ("closed", "closed")
     assert bridge["closed_at_ms"] == incident["closed_at_ms"]
 
