@@ -9,6 +9,7 @@ from typing import Final
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
 from pipeline.catalog.check_calendars import check_timezone
 from pipeline.catalog.check_escalation import check_escalation
+from pipeline.catalog.check_inhibition import check_inhibition
 from pipeline.catalog.check_known_errors import check_known_errors
 from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_moments import check_span
@@ -75,9 +76,10 @@ def check_all(
         check_matching(
             packs, feeds, lambda name: name.lower() in names or bool(resolve_name(name, catalogue)), findings
         )
-    if packs.correlation.rules or packs.known_errors:
+    if packs.correlation.rules or packs.correlation.inhibit or packs.known_errors:
         resolve = Enricher(Config(catalogue=catalogue)).resolve
         check_rules(packs, feeds, resolve, findings)
+        check_inhibition(packs, feeds, resolve, findings)
         check_known_errors(packs, resolve, findings)
 
 

@@ -59,6 +59,7 @@ def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: F
         "major_incident",
         "priorities",
     )
+    check_known(policy.silence_never, policy.priorities, "priority", source, findings, "silence_never")
     check_closure(policy, source, findings)
     check_permissions(policy, source, findings)
     check_communication(policy, source, packs, findings)

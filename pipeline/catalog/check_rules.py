@@ -57,7 +57,7 @@ def check_rules(packs: Packs, feeds: set[str] | None, find: Callable[[str], str 
             words = "must be at most 63 lower-case letters, digits, '-', '_' or '.', and begin with a letter or digit"
             findings.problem(source.at(), f"rule '{name[:80]}': {words}")
         for selector, path in selectors(rule):
-            _check_selector(selector, path, source, feeds, find, findings)
+            check_selector(selector, path, source, feeds, find, findings)
             without_index += not has_equality(selector)
         if without_index > WITHOUT_INDEX_MAX:
             words = f"more than {WITHOUT_INDEX_MAX} rules without an equality, each asked about every episode"
@@ -78,7 +78,7 @@ def has_equality(selector: Selector) -> bool:
     return bool(selector.match) or (selector.when is not None and bool(read(selector.when, EQUAL).equalities))
 
 
-def _check_selector(
+def check_selector(
     selector: Selector,
     path: tuple[str, ...],
     source: Source,
@@ -86,9 +86,10 @@ def _check_selector(
     find: Callable[[str], str | None],
     findings: Findings,
 ) -> None:
+    """Check what a rule asks for, at a path of its own."""
     for fact, values in selector.match.items():
         where = source.at(*path, "match", fact)
-        if (unknown := _unknown(fact)) is not None:
+        if (unknown := unknown_fact(fact)) is not None:
             findings.problem(where, f"match: {unknown}")
             continue
         for value in values:
@@ -118,7 +119,7 @@ def _check_condition(
                 findings.problem(source.at(*path), f"{'.'.join(path)}: {fact} is never '{value[:80]}': {said}")
 
 
-def _unknown(fact: str) -> str | None:
+def unknown_fact(fact: str) -> str | None:
     """What is wrong with the name of a fact; None where it is one."""
     if (fact.startswith(LABEL_FACT) and len(fact) > len(LABEL_FACT)) or fact in EQUAL:
         return None
@@ -142,7 +143,7 @@ def _wrong_value(fact: str, value: str | int, feeds: set[str] | None, find: Call
 def _check_group(rule: CorrelationRule, source: Source, findings: Findings) -> None:
     for index, fact in enumerate(rule.group_by):
         where = source.at("group_by", index)
-        if (unknown := _unknown(fact)) is not None:
+        if (unknown := unknown_fact(fact)) is not None:
             findings.problem(where, f"group_by: {unknown}")
         elif fact in LIST_FACTS:
             one = ", ".join((*TEXT_FACTS, *NUMBER_FACTS))

@@ -210,6 +210,8 @@ def read_correlation(packs: Packs, _: PurePosixPath, documents: Sequence[Documen
     packs.correlation = settings or packs.correlation
     if document is not None:
         packs.sources |= {("rule", name): Source(document, ("rules", name)) for name in packs.correlation.rules}
+        of_inhibition = {name: Source(document, ("inhibit", name)) for name in packs.correlation.inhibit}
+        packs.sources |= {("inhibition rule", name): source for name, source in of_inhibition.items()}
 
 
 Reader = Callable[[Packs, PurePosixPath, Sequence[Document], Findings], None]

@@ -18,7 +18,7 @@ from pipeline.cli.replay import read_config
 from pipeline.cli.stats import plain_table, span
 from pipeline.core.record import read_suppression
 from pipeline.core.step import Effects, Processor, StreamRecord
-from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Suppression, What
+from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Ended, Suppression, What
 from pipeline.recording import RecordingError, read_recording
 from pipeline.records.hidden_report import LATER_MS, Begun, report
 from pipeline.records.store import RecordsStore
@@ -148,7 +148,17 @@ def tell(console: Console, document: dict[str, Any]) -> None:
             for why, each in document["let_in_by"].items()
         )
         console.print(Text(f"Held and let in (half of them waited no longer): {'; '.join(said)}."))
+    _silences(console, document["silences"])
     _later(console, document)
+
+
+def _silences(console: Console, silences: list[dict[str, Any]]) -> None:
+    """What each silence hid, and whom it kept from being called: whoever owns it should know."""
+    for each in silences[-ROWS_MAX:]:
+        worst = ", ".join(f"{count} {priority}" for priority, count in each["priorities"].items()) or "nothing"
+        state = "in force" if each["ended"] == Ended.ON else "over"
+        said = f"Silence {each['id']} of {each['owner']} ({each['reason']}), {state}: hid {worst}"
+        console.print(Text(f"{said}; {each['would_page']} would have been called; {each['firing']} fired at its end."))
 
 
 def _sums(console: Console, first: str, sums: dict[str, dict[str, Any]]) -> None:

@@ -26,6 +26,9 @@ CONDITIONS_MAX: Final = 100
 LATER_MAX: Final = 100
 """Of what was part of an incident later, as many are named, the newest last; all are counted."""
 
+SILENCES_MAX: Final = 100
+"""Silences told, the newest last."""
+
 Begun = tuple[str, int, list[str]]
 """An incident: its id, when it was detected, the entities that it is about."""
 
@@ -83,13 +86,18 @@ def report(hidden: Iterable[Suppression], begun: Iterable[Begun]) -> dict[str, A
 
     Returns:
         ``all``, ``by_what``, ``by_feed`` and ``by_service`` (name -> sums), ``conditions`` (the worst first),
-        ``let_in_by`` (what ended a hold -> how often, and how long they had waited), ``later`` and ``later_total``.
+        ``let_in_by`` (what ended a hold -> how often, and how long they had waited), ``silences`` (each with its
+        owner and what it hid), ``later`` and ``later_total``.
     """
     whole, by_what, by_feed, by_service = _Sum(), dict[str, _Sum](), dict[str, _Sum](), dict[str, _Sum]()
     conditions: dict[tuple[str, str], _Sum] = {}
     let_in: dict[str, list[int]] = {}
     untold: list[Suppression] = []
+    silences: dict[str, Suppression] = {}
     for each in hidden:
+        if each.what == What.SILENCE:  # no alert's, but what the silence itself says
+            silences[each.episode_id] = each
+            continue
         whole.add(each)
         by_what.setdefault(each.what, _Sum()).add(each)
         by_feed.setdefault(each.feed, _Sum()).add(each)
@@ -109,9 +117,16 @@ def report(hidden: Iterable[Suppression], begun: Iterable[Begun]) -> dict[str, A
         "let_in_by": {
             why: {"times": len(spans), "seconds_median": median(spans) / 1_000} for why, spans in sorted(let_in.items())
         },
+        "silences": [_silence(each) for each in silences.values()][-SILENCES_MAX:],
         "later": later[-LATER_MAX:],
         "later_total": len(later),
     }
+
+
+def _silence(told: Suppression) -> dict[str, Any]:
+    """What one silence has hidden: the debt that whoever owns it has made."""
+    about = {"id": told.episode_id, "reason": told.summary, "since_ms": told.since_ms, "ended": told.ended}
+    return about | {"alerts": told.alerts} | told.decided_by
 
 
 def _worst(sums: Iterable[_Sum]) -> list[_Sum]:

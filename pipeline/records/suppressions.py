@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.models.suppression import Suppression
+from pipeline.models.suppression import Suppression, What
 from pipeline.records.indexed import cut
 from pipeline.records.tables import INCIDENTS, SUPPRESSIONS
 
@@ -22,6 +22,9 @@ FETCHED_AT_ONCE: Final = 5_000
 
 TOLD_MAX: Final = 100
 """Of one condition: what passes by itself every few minutes has thousands in a month."""
+
+SILENCES_MAX: Final = 1_000
+"""As many as one partition keeps in force."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY: Final = ("episode_id", "what", "since")
@@ -52,6 +55,13 @@ def about(connection: Connection, name: str) -> list[Suppression]:
     query = select(SUPPRESSIONS).where((SUPPRESSIONS.c.episode_id == name) | (SUPPRESSIONS.c.alert_key == name))
     newest = connection.execute(query.order_by(since.desc(), SUPPRESSIONS.c.what).limit(TOLD_MAX)).mappings()
     return [_suppression(row) for row in newest][::-1]
+
+
+def silences(connection: Connection) -> list[Suppression]:
+    """Silences, in force or over, those that began last first; the newest `SILENCES_MAX`."""
+    query = select(SUPPRESSIONS).where(SUPPRESSIONS.c.what == What.SILENCE.value)
+    newest = connection.execute(query.order_by(SUPPRESSIONS.c.since.desc()).limit(SILENCES_MAX)).mappings()
+    return [_suppression(row) for row in newest]
 
 
 def begun_between(connection: Connection, from_ms: int, to_ms: int) -> Iterable[tuple[str, int, list[str]]]:
