@@ -18,6 +18,7 @@ from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.lint_coverage import Coverage, check_coverage
 from pipeline.catalog.lint_escalation import check_paths
 from pipeline.catalog.lint_oncall import check_cover, check_oncall
+from pipeline.catalog.lint_packs import check_packs
 from pipeline.catalog.lint_policy import check_policies
 from pipeline.catalog.lint_reach import check_reach
 from pipeline.catalog.lint_rules import check_rules
@@ -69,6 +70,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("unused-rotation", Level.ADVICE, "a rotation that covers nothing and that nothing names"),
         Rule("unused-group", Level.ADVICE, "a group that owns nothing"),
         Rule("unused-domain", Level.ADVICE, "a policy pack of a domain that nothing belongs to"),
+        Rule("unused-parent", Level.ADVICE, "a policy pack that is a parent alone and that no other extends"),
+        Rule("matrix-falls", Level.ADVICE, "a matrix in which more urgency or impact gives a less urgent priority"),
         Rule("domain-without-pack", Level.ADVICE, "a domain of the catalogue that works by the default pack"),
         Rule("common-alias", Level.ADVICE, "an alias that is a common word: texts about other things hold it too"),
         Rule("unspoken-alias", Level.ADVICE, "an alias that texts are not searched for: a letter, a number, too long"),
@@ -197,7 +200,7 @@ def rule_findings(opened: Opened, now_ms: int) -> list[Finding]:
     if opened.checked.config is None:
         return []
     context = Context(opened, opened.checked.config, now_ms)
-    rules = (check_policies, check_paths, check_reach, check_rules, check_oncall)
+    rules = (check_policies, check_packs, check_paths, check_reach, check_rules, check_oncall)
     return [finding for rule in rules for finding in rule(context)]
 
 

@@ -20,7 +20,8 @@ from pipeline.models.oncall import Rotation
 from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
 from pipeline.models.problem import KnownError
 
-_PARENT: Final = "parent pack"
+PARENT: Final = "parent pack"
+"""Kind of a policy pack that is a parent alone."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,13 +106,13 @@ def build_domains(packs: Packs, findings: Findings) -> None:
         document = whole.get(name)
         abstract = is_abstract(name, written)
         if document is None:
-            packs.broken.add((_PARENT if abstract else "domain", name))
+            packs.broken.add((PARENT if abstract else "domain", name))
             continue
         policy = validated(DomainPolicy, document, findings, defaults={"domain": name})
         if policy is not None and policy.domain != name:
             findings.problem(document.at("domain"), f"domain '{policy.domain}' belongs in domains/{policy.domain}.yaml")
             policy = None
-        policy = _add(packs, findings, (_PARENT if abstract else "domain", name), Source(document), policy)
+        policy = _add(packs, findings, (PARENT if abstract else "domain", name), Source(document), policy)
         if policy is None:
             continue
         # What comes from the built-in pack is stated by nobody.

@@ -19,10 +19,12 @@ CELL_CHARACTERS_MAX: Final = 160
 def print_fields(console: Console, title: str, rows: list[tuple[str, Any, str]]) -> None:
     """Every field of a pack, its value, and where it comes from."""
     console.print(Text(escaped(title), style="bold"))
-    table = _table()
-    table.add_column(style="dim", overflow="fold")
-    for name, value, origin in rows:
-        table.add_row(*(Text(escaped(cell)) for cell in (name, words(value), origin)))
+    table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, value, origin in rows:  # where it comes from stands before the value, which may be long
+        table.add_row(*(Text(escaped(cell)) for cell in (name, origin, words(value))))
     console.print(table)
 
 
