@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.catalog.annotations import ANNOTATIONS, PREFIX, RUNBOOK, RUNBOOK_DEFAULT
+from pipeline.catalog.effective_escalation import escalation
 from pipeline.catalog.effective_facts import DEFAULT, Fact, Section, at
 from pipeline.catalog.effective_policy import policy_sections
 from pipeline.catalog.effective_reach import (
@@ -21,7 +22,7 @@ from pipeline.catalog.effective_rules import correlation_rules, thresholds
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
 from pipeline.catalog.packs import Source
-from pipeline.catalog.references import NAMESPACE_DEFAULT, full, short
+from pipeline.catalog.references import NAMESPACE_DEFAULT, full
 from pipeline.core.enrich import SPACE_DEFAULT
 from pipeline.core.names import Place as Follows
 from pipeline.core.names import places_of
@@ -29,7 +30,6 @@ from pipeline.core.oncall import OnCall, duty, why_nobody
 from pipeline.core.oncall_schedule import next_change
 from pipeline.core.oncall_turns import from_ms
 from pipeline.models.catalog import Entity
-from pipeline.models.incident import Incident
 from pipeline.models.oncall import POSITIONS, Rotation
 from pipeline.models.policy import DomainPolicy, Feed
 
@@ -103,7 +103,7 @@ def effective(
         Section("owner", list(_owner(subject))),
         Section("on call", list(_on_call(subject, at_ms))),
         *policy_sections(context, subject.policy, subject.entity, subject.follows, at_ms),
-        Section("escalation", list(_escalation(subject, at_ms))),
+        Section("escalation", list(escalation(context, subject.policy, subject.entity, subject.answers, at_ms))),
         Section("depends on", list(dependencies(context, ref))),
         Section("runs on", list(hosting(context, ref))),
         Section("needed by", list(dependencies(context, ref, backwards=True))),
@@ -227,28 +227,3 @@ def layer_origin(rotation: Rotation, name: str, source: Source) -> str:
     path = () if index is None else ("layers", index)
     what = "calendar" if any(layer.name == name and layer.calendar for layer in rotation.whole()) else "people"
     return at(source.at(*path, what))
-
-
-def _escalation(subject: Subject, at_ms: int) -> Iterator[Fact]:
-    """Whom each level calls, as the escalation itself tells it, if the incident begins now and nobody answers."""
-    context, policy = subject.context, subject.policy
-    source = context.opened.packs.sources.get(("domain", policy.domain))
-    written = source is not None and "escalation" in policy.model_fields_set
-    for index, path in enumerate(policy.escalation):
-        incident = Incident(
-            id="", space="", service=subject.answers.ref, owner=subject.answers.owner, opened_at_ms=at_ms
-        )
-        priorities = ", ".join(path.priorities)
-        for number, level in enumerate(path.levels):
-            due_ms = at_ms + round(level.after_minutes * _MINUTE_MS)
-            pages = context.escalator.pages(incident, path, level, due_ms)
-            incident.escalation.paged.extend(pages)
-            people = [f"{page.person} ({_as_what(page.target, page.service, subject.answers.ref)})" for page in pages]
-            origin = at(source.at("escalation", index, "levels", number)) if source and written else DEFAULT
-            asks = ", ".join(level.notify)
-            name = f"{priorities} after {level.after_minutes:g} min"
-            yield Fact(name, people or f"nobody new ({asks})", origin)
-
-
-def _as_what(target: str, service: str | None, about: str) -> str:
-    return target if service in (None, about) else f"{target} {short(service or '')}"

@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from pipeline.catalog.clock_words import hours_words, rules_words, targets_words
+from pipeline.catalog.effective_escalation import beside
 from pipeline.catalog.rule_words import asks_for, does
 from pipeline.models.catalog import Entity
 from pipeline.models.escalation import EscalationPath
@@ -135,7 +136,8 @@ def _each(value: Any) -> str:
 
 
 def _escalation(path: EscalationPath) -> str:
-    return "; ".join(f"{level.after_minutes:g} min: {', '.join(level.notify)}" for level in path.levels)
+    levels = [f"{level.after_minutes:g} min: {', '.join(level.notify)}" for level in path.levels]
+    return "; ".join([*levels, *(f"{name} {words}" for name, words in beside(path))])
 
 
 def _major(rule: MajorIncidentRule) -> str:
