@@ -83,6 +83,9 @@ def _call(desk: Desk, draft: Draft, path: EscalationPath, route: EscalationRoute
     because = f"routed as {route.title}: {_what(desk, draft.incident)}"
     targets = (*route.notify, *route.also)
     found = desk.escalator.find(draft.incident, path.hops_max, targets, draft.now_ms, because)
+    about = _about(draft.incident)
+    for page in found.new:  # it is the suspect that they are called for, not what fails because of it
+        page.service, page.runbook = about, desk.escalator.runbook(draft.incident, about) or page.runbook
     page_all(desk, draft, found.new, f"route:{route.title}")
 
 
