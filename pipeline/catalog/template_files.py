@@ -36,7 +36,8 @@ def attach_templates(packs: Packs, templates: dict[str, bytes], findings: Findin
                 for name, rule in rules.audiences.items()
             }
             whole = rules.model_copy(update={"audiences": audiences})
-            whole.__dict__.pop("rules", None)  # what was derived from the audiences before
+            for derived in ("rules", "places", "heard"):
+                whole.__dict__.pop(derived, None)
             packs.domains[domain] = _replaced(policy, whole)
     for file in sorted(templates.keys() - named):
         findings.warning(Place(f"{FOLDER}/{file}", 1), "no audience names this template", "unused-template")

@@ -7,12 +7,12 @@ monitors wrote (titles, notes, tickets, symptoms, reasons) is among the facts of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.core.lifecycle import OPEN_STATES, UNANSWERED_STATES
-from pipeline.core.templates import FACT_CHARACTERS_MAX, LIST_ITEMS_MAX, MESSAGE_CHARACTERS_MAX, tidy
+from pipeline.core.templates import FACT_CHARACTERS_MAX, LIST_ITEMS_MAX, MESSAGE_CHARACTERS_MAX
 from pipeline.core.topology import Topology
 from pipeline.models.incident import Incident, IncidentKind, IncidentState
 from pipeline.models.policy import DomainPolicy
@@ -207,14 +207,20 @@ LISTS: Final = frozenset({"services", "regulatory", "duties", "because", "suspec
 """Facts that are lists: what a template may loop over."""
 
 
-def facts_of(view: str, about: About) -> dict[str, Any]:
-    """The facts of a view, each of them plain and bounded."""
-    return {name: _plain(name, fact(about)) for name, fact in FACTS[view].items()}
+_FOR_FILTERS: Final = frozenset({"timezone", "now", "currency"})
+"""Facts that filters ask for, whatever the template names."""
+
+
+def facts_of(view: str, about: About, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The facts of a view, each of them plain and bounded; of ``only`` these names where they are given."""
+    facts = FACTS[view]
+    names = facts if only is None else [name for name in facts if name in only or name in _FOR_FILTERS]
+    return {name: _plain(name, facts[name](about)) for name in names}
 
 
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, str):
-        return tidy(value)[: MESSAGE_CHARACTERS_MAX if name == "message" else FACT_CHARACTERS_MAX]
+        return value[: MESSAGE_CHARACTERS_MAX if name == "message" else FACT_CHARACTERS_MAX]
     if isinstance(value, bool | int | float) or value is None:
         return value
     if isinstance(value, dict):

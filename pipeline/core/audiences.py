@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 from pipeline.core.audience_facts import About, facts_of
 from pipeline.core.desk import Desk
 from pipeline.core.template_words import BUILT_IN
-from pipeline.core.templates import Message, RenderError, Template, TemplateProblem, compiled
-from pipeline.models.communications import LANGUAGE, AudienceRule, view_of
+from pipeline.core.templates import Message, RenderError, TemplateProblem, compiled
+from pipeline.models.communications import LANGUAGE, AudienceRule, place_key, view_of
 from pipeline.models.incident import Incident
 from pipeline.models.incident_parts import AudienceStream
 from pipeline.models.policy import DomainPolicy
@@ -28,7 +28,7 @@ class Channel(NamedTuple):
     @property
     def key(self) -> str:
         """Of its stream on the incident."""
-        return f"{self.audience}/{self.page}"
+        return place_key(self.audience, self.page)
 
     @property
     def timezone(self) -> str:
@@ -63,12 +63,10 @@ def channels(desk: Desk, incident: Incident) -> Iterator[Channel]:
     """Every audience that has a rule, each place once."""
     seen = set[str]()
     for policy in policies(desk, incident):
-        rules = policy.communication
-        for audience, rule in rules.rules.items():
-            channel = Channel(audience, rules.page(audience), rule, policy)
-            if channel.key not in seen:
-                seen.add(channel.key)
-                yield channel
+        for key, audience, page, rule in policy.communication.places:
+            if key not in seen:
+                seen.add(key)
+                yield Channel(audience, page, rule, policy)
 
 
 def channels_of(desk: Desk, incident: Incident, audience: str) -> list[Channel]:
@@ -104,26 +102,25 @@ def source_of(channel: Channel, name: str, language: str, first: str) -> str | N
 def render(channel: Channel, name: str, about: About) -> tuple[Message, dict[str, dict[str, str]], str]:
     """The message of a channel in its first language, in the others, and what was wrong with its template."""
     languages = channel.policy.communication.languages or (LANGUAGE,)
-    facts = facts_of(view_of(channel.audience, channel.rule), about)
-    built_in = BUILT_IN[view_of(channel.audience, channel.rule)][name]
+    view = view_of(channel.audience, channel.rule)
     problem, said = "", dict[str, Message]()
     for language in languages:
         source = source_of(channel, name, language, languages[0])
         if source is None:
             continue
         try:
-            said[language] = template(source).render(facts)
+            said[language] = _rendered(source, view, about)
         except (RenderError, TemplateProblem) as error:
             # Every template was tried when it was loaded; who waits for news is told in the words that are built in.
             problem = str(error)
-            said[language] = template(built_in).render(facts)
+            said[language] = _rendered(BUILT_IN[view][name], view, about)
     first = said.pop(languages[0])
     return first, {name: {"subject": each.subject, "text": each.text} for name, each in said.items()}, problem
 
 
-def template(source: str) -> Template:
-    """A compiled template."""
-    return compiled(source)
+def _rendered(source: str, view: str, about: About) -> Message:
+    template = compiled(source)
+    return template.render(facts_of(view, about, template.names))
 
 
 def about(desk: Desk, channel: Channel, incident: Incident, now_ms: int, state: str, **given: Any) -> About:

@@ -78,6 +78,8 @@ def tell(desk: Desk, draft: Draft, state: str) -> None:
 def keep(desk: Desk, draft: Draft) -> None:
     """Tell each audience what the revision changes for it. Called before each revision is written."""
     incident = draft.incident
+    if not incident.streams and not incident.domains and not _concerns(desk, incident):
+        return
     duties.owe(desk, draft)
     for stream in list(incident.streams.values()):
         state = phase(incident, stream.state)
@@ -90,6 +92,16 @@ def keep(desk: Desk, draft: Draft) -> None:
         if channel.hears(incident) and channel.key not in incident.streams:
             state = phase(incident, "")
             _say(desk, draft, channel, Words(state, state))
+
+
+def _concerns(desk: Desk, incident: Incident) -> bool:
+    """Whether anybody is told of such an incident, or is owed a notice; hardly ever, and asked with each revision."""
+    policy = desk.policy(incident)
+    rules, priority = policy.communication, incident.priority
+    owed = any(not each.priorities or priority in each.priorities for each in rules.duties)
+    if priority in rules.heard or owed or incident.duties:
+        return True
+    return None in rules.heard and priority == policy.priorities[0]
 
 
 def phase(incident: Incident, told: str) -> str:
@@ -111,6 +123,8 @@ def phase(incident: Incident, told: str) -> str:
 
 def next_due_ms(incident: Incident) -> int | None:
     """When the next message or notice is due; None: none is promised or owed."""
+    if not incident.streams and not incident.duties:
+        return None
     dues = [each.next_update_ms for each in incident.streams.values()]
     dues.append(duties.next_due_ms(incident))
     return min([due for due in dues if due is not None], default=None)

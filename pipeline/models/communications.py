@@ -114,6 +114,19 @@ class CommunicationRules(Frozen):
         page = AudienceRule(priorities=self.status_page, channel=self.page_name, approval="none")
         return ({PUBLIC: page} if self.status_page else {}) | self.audiences
 
+    @cached_property
+    def places(self) -> tuple[tuple[str, str, str, AudienceRule], ...]:
+        """Key of its stream, name, page and rule of each audience."""
+        pages = ((audience, self.page(audience), rule) for audience, rule in self.rules.items())
+        return tuple((place_key(audience, page), audience, page, rule) for audience, page, rule in pages)
+
+    @cached_property
+    def heard(self) -> frozenset[str | None]:
+        """Priorities that any audience is told of; None stands for the highest."""
+        stated = [each.priorities for each in self.rules.values()]
+        named = frozenset(priority for priorities in stated for priority in priorities or ())
+        return named | {None} if None in stated else named
+
     def known(self, audience: str) -> AudienceRule | None:
         """The rule of an audience; one that every pack has is told nothing by itself where the pack has no rule."""
         if audience not in self.rules and audience in VIEWS:
@@ -124,6 +137,11 @@ class CommunicationRules(Frozen):
         """Where the messages of an audience go."""
         rule = self.rules.get(audience)
         return (rule.channel if rule else "") or (self.page_name if audience == PUBLIC else audience)
+
+
+def place_key(audience: str, page: str) -> str:
+    """Key of the stream of messages to an audience at a place."""
+    return f"{audience}/{page}"
 
 
 def view_of(audience: str, rule: AudienceRule) -> str:
