@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.catalog import check_config, load_config
+from pipeline.cli import main
+from pipeline.core.audience_facts import FACTS
+from pipeline.core.template_filters import FILTERS
+from pipeline.models.communications import VIEWS
 from tests.catalog.directory import write
 
 HEAD = "communication:\n  audiences:\n"
@@ -86,3 +91,25 @@ def test_a_template_that_nobody_names_and_one_elsewhere_are_told(tmp_path: Path)
 )  # fmt: skip
 def test_what_does_not_hold_together_is_told(tmp_path: Path, pack: str, words: str) -> None:
     assert any(words in each for each in told(tmp_path, HEAD + pack)), told(tmp_path, HEAD + pack)
+
+
+def test_every_fact_is_in_the_table_of_the_page_with_who_may_use_it() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "communications.md").read_text()
+    for view, who in (("public", "all"), ("responders", "`responders`")):
+        narrower = {name for other, facts in FACTS.items() if other != view and set(facts) < set(FACTS[view])
+                    for name in facts}  # fmt: skip
+        for name in FACTS[view].keys() - narrower:
+            assert f"| `{name}` | {who} | " in page, name
+    assert all(f"`{name}" in page for name in FILTERS)
+
+
+def test_what_the_page_shows_is_what_the_story_reads() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "communications.md").read_text()
+    shown = [line for block in page.split("```console\n")[1:5] for line in block.partition("```")[0].splitlines()]
+    root = Path(__file__).parents[2]
+    story = ["--recording", str(root / "tests/stories/checkout.ndjson"), "--config", str(root / "config")]
+    said = set[str]()
+    for audience in VIEWS:
+        arguments = ["communication", "preview", *story, "--audience", audience]
+        said |= set(CliRunner().invoke(main, arguments).output.splitlines())
+    assert [line for line in shown if line and not line.startswith("$") and line not in said] == []
