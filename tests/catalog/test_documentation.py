@@ -47,6 +47,8 @@ def test_every_example_of_the_page_loads_as_it_stands(tmp_path: Path) -> None:
         component("backup-store-1", kind="Resource"),
     ]
     files = {file: first_example(section) for section, file in FILES.items()}
+    for name in ("clinical-applications", "retail-platform", "vendor-management"):  # escalation names them
+        files[f"oncall/{name}.yaml"] = "people: [ann, bob]\nstart: 2026-01-05T09:00:00Z\n"
     files["catalog/others.yaml"] = "---\n".join(surroundings)
     for name in ("_practice", "retail"):
         files[f"domains/{name}.yaml"] = (EXAMPLE / "domains" / f"{name}.yaml").read_text("utf-8")
