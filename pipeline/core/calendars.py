@@ -202,15 +202,15 @@ def calendar(hours: BusinessHours) -> Calendar:
 
 
 def never_opens(hours: BusinessHours) -> bool:
-    """Whether there is a day after which nobody works for ten years, looked for after each own day of the calendar.
+    """Whether there is a day after which nobody works for ten years, looked for where own holidays begin.
 
     What else a calendar knows comes again each year, or, as public holidays do, takes a few days of it.
     """
     compiled = calendar(hours)
     if not any(compiled._week.days):
         return True
-    after = {date(2000, 1, 1), *compiled._own, *compiled._week.extra}
-    return any(compiled.next_day(day) is None for day in sorted(after))
+    before = {day - timedelta(days=1) for day in compiled._own}
+    return any(compiled.next_day(day) is None for day in sorted({date(2000, 1, 1), *(before - compiled._own.keys())}))
 
 
 def is_business_day(hours: BusinessHours, day: date) -> bool:

@@ -110,7 +110,7 @@ def meet(clock: Clock, gear: Gear, now_ms: int) -> None:
 def begin(clock: Clock, now_ms: int) -> None:
     """A new period: nothing is used of the target yet. Whether it runs stays."""
     clock.started_at_ms, clock.elapsed_ms, clock.paused_ms, clock.warned = now_ms, 0, 0, 0
-    clock.breached_at_ms = None
+    clock.breached_at_ms = clock.due_at_ms = clock.warn_at_ms = None
     clock.because = []
     if clock.running_since_ms is not None:
         clock.running_since_ms = now_ms
