@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.catalog.check_calendars import check_calendars
 from pipeline.catalog.check_closure import check_closure, check_permissions
+from pipeline.catalog.check_major import check_major
 from pipeline.catalog.check_templates import check_communication
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, suggestion
@@ -50,15 +51,7 @@ def check_policy(policy: DomainPolicy, source: Source, packs: Packs, findings: F
     _check_matrix(policy, source, findings)
     _check_targets(policy, source, findings)
     check_calendars(policy, source, findings)
-    check_known(
-        policy.major_incident.priorities,
-        policy.priorities,
-        "priority",
-        source,
-        findings,
-        "major_incident",
-        "priorities",
-    )
+    check_major(policy, source, packs, findings)
     check_known(policy.silence_never, policy.priorities, "priority", source, findings, "silence_never")
     check_closure(policy, source, findings)
     check_permissions(policy, source, findings)

@@ -60,6 +60,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("dependency-without-hops", Level.ERROR, "a path that notifies `dependency` with a hop budget of 0"),
         Rule("shadowed-route", Level.ERROR, "a route that is never taken: an earlier one takes all that fits it"),
         Rule("reopens-too-late", Level.ADVICE, "a reopen window that is longer than the time until it is closed"),
+        Rule("shadowed-trigger", Level.ERROR, "a Major Incident rule that never wins: an earlier one always holds"),
+        Rule("proposal-to-nobody", Level.ERROR, "Major Incidents that are proposed to nobody: no `manager`"),
         Rule("nobody-may", Level.ERROR, "permissions that leave nobody to acknowledge or resolve"),
         Rule("rotation-of-one", Level.ADVICE, "`oncall-secondary` is the person who is on call already"),
         Rule("service-without-owner", Level.ADVICE, "a Component whose `spec.owner` is not stated"),

@@ -10,6 +10,7 @@ from typing import Final
 from pipeline.catalog.lint_clocks import check_clocks
 from pipeline.catalog.lint_closure import check_the_end
 from pipeline.catalog.lint_context import Context, Finding
+from pipeline.catalog.lint_major import check_major_rules
 from pipeline.catalog.packs import Source
 from pipeline.core.prioritise import Facts, assess, plain
 from pipeline.models.catalog import Entity
@@ -44,6 +45,7 @@ def check_policies(context: Context) -> Iterator[Finding]:
         yield from _priorities_without_path(policy, source)
         yield from check_the_end(policy, source)
         yield from check_clocks(policy, source, context.now_ms)
+        yield from check_major_rules(policy, source)
     yield from _paths_to_nobody(context)
 
 

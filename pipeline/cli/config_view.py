@@ -14,7 +14,7 @@ from pipeline.catalog.rule_words import asks_for, does
 from pipeline.models.catalog import Entity
 from pipeline.models.escalation import EscalationPath
 from pipeline.models.maintenance import MaintenanceWindow
-from pipeline.models.major import MajorIncidentRule
+from pipeline.models.major import MajorIncidentRule, Thresholds
 from pipeline.models.oncall import Layer
 from pipeline.models.policy import Config, DomainPolicy, Feed
 
@@ -141,14 +141,20 @@ def _escalation(path: EscalationPath) -> str:
 
 
 def _major(rule: MajorIncidentRule) -> str:
-    stated: list[str] = []
-    if rule.users_at_least is not None:
-        stated.append(f"{rule.users_at_least:,} users")
-    if rule.revenue_per_minute_at_least is not None:
-        stated.append(f"{rule.revenue_per_minute_at_least:,.0f} a minute")
-    if rule.regulatory:
-        stated.append(f"regulated: {', '.join(rule.regulatory)}")
-    return f"{' or '.join(stated) or 'never'}; counts {', '.join(rule.priorities)}"
+    if rule.rules:
+        return "; ".join(
+            f"{each.mode} by {' and '.join(_thresholds(each))} (counts {', '.join(each.priorities or rule.priorities)})"
+            for each in rule.rules
+        )
+    return f"{' or '.join(_thresholds(rule)) or 'never'}; counts {', '.join(rule.priorities)}"
+
+
+def _thresholds(rule: Thresholds) -> list[str]:
+    words: list[str] = []
+    for name, value in rule.stated().items():
+        what = name.removesuffix("_at_least").replace("revenue_per_minute", "a minute").replace("_", " ")
+        words.append(f"{value:,g} {what}" if isinstance(value, int | float) else f"regulated: {', '.join(value)}")
+    return words
 
 
 def _rotations(config: Config) -> Table:

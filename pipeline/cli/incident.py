@@ -10,6 +10,7 @@ import click
 import orjson
 
 from pipeline.cli.incident_end import END
+from pipeline.cli.incident_major import MAJOR
 from pipeline.cli.incident_response import RESPONSE
 from pipeline.cli.incident_view import list_incidents, show_incident
 from pipeline.cli.records import line_console, read_records, records_url_option
@@ -58,5 +59,5 @@ def show(incident_id: str, records_url: str | None, as_json: bool) -> None:
         show_incident(line_console(), snapshot, timeline)
 
 
-for _each in (*RESPONSE, *END):
+for _each in (*RESPONSE, *MAJOR, *END):
     incident.add_command(_each)

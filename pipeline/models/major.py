@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -64,7 +64,7 @@ class Thresholds(Frozen):
     reporters_at_least: int | None = Field(default=None, ge=1)
     incidents_at_least: int | None = Field(default=None, ge=1)
 
-    def stated(self) -> dict[str, object]:
+    def stated(self) -> dict[str, Any]:
         """The conditions that it states, by name."""
         values = ((name, getattr(self, name)) for name in Thresholds.model_fields)
         return {name: value for name, value in values if value is not None and value != ()}
