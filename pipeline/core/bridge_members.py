@@ -17,7 +17,7 @@ from pipeline.core.relations import add_up
 from pipeline.core.step import Effects
 from pipeline.models.command import Command, CommandType, Resolution
 from pipeline.models.incident import ABSORBED_MAX, Incident, IncidentChange, IncidentState
-from pipeline.models.major import CoordinatedStatus, MajorIncidentPhase
+from pipeline.models.major import CoordinatedStatus, MajorIncidentMode, MajorIncidentPhase
 from pipeline.models.summary import Summary
 
 
@@ -116,7 +116,11 @@ class BridgeMembers(BridgeDeclaring):
             return False
         if self._rolls[bridge.id].has_cause_of(summary):
             return False
-        return self._match(summary.domain, [summary]) is not None
+        match = self._match(summary.domain, [summary])
+        if match is None:
+            return False
+        # Nobody leaves what is in force for what is only proposed.
+        return match.mode != MajorIncidentMode.PROPOSE or phase_of(bridge) == MajorIncidentPhase.PROPOSED
 
     def _part_for_its_own(self, draft: Draft, summary: Summary, effects: Effects) -> None:
         """A member leaves its bridge, and opens its own."""

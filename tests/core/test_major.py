@@ -291,3 +291,11 @@ def test_the_impact_of_the_whole_can_be_put_right() -> None:
     bridge = hall.one()
     assert (bridge["users_affected"], bridge["corrected"]["by"]) == (7_000, "ann")
     assert "9,000 -> 7,000 users" in next(each for each in hall.told() if "put right" in each)
+
+
+def test_nobody_leaves_what_is_in_force_for_what_is_only_proposed() -> None:
+    hall = Hall(rules=[{"sites_at_least": 2, "mode": "propose"}, {"users_at_least": 5_000}], manager=["ann"])
+    hall.tell("INC-1", SHOP, suspects=[SHOP])
+    hall.tell("INC-2", PAY, users=10, suspects=[PAY])
+    hall.tell("INC-2", PAY, T0 + 1, users=10, suspects=[PAY], sites=["berlin", "paris"])
+    assert hall.one()["members"] == ["INC-1", "INC-2"]
