@@ -55,6 +55,7 @@ def the_problem(name: str) -> dict[str, Any]:
     """The one problem of a story, as it is at the end."""
     found = {each["problem_id"]: each["problem"] for each in problem_events(name)}
     (problem,) = found.values()
+    assert isinstance(problem, dict)
     return problem
 
 

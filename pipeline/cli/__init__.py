@@ -27,7 +27,10 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "incident": ("pipeline.cli.incident", "List and show incidents; acknowledge, resolve, merge, split, link."),
     "problem": ("pipeline.cli.problem", "What lies behind incidents that come back, and what is done about it."),
     "audit": ("pipeline.cli.audit", "Export what was done to incidents as an audit; verify that nobody changed it."),
-    "communication": ("pipeline.cli.communication", "Preview what each audience reads of an incident."),
+    "communication": (
+        "pipeline.cli.communication",
+        "What each audience reads of an incident; say something to it.",
+    ),
     "silence": ("pipeline.cli.silence", "Mute what people know of, for a time, with an owner; list what is muted."),
     "suppression": ("pipeline.cli.suppression", "What was hidden from people, by what, and who was not called for it."),
     "stats": ("pipeline.cli.stats", "Figures of what came in and what became of it."),

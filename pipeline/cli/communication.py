@@ -14,6 +14,7 @@ import click
 import orjson
 
 from pipeline.cli.cluster import json_option
+from pipeline.cli.communication_say import SAYING
 from pipeline.cli.recorded import recording_options
 from pipeline.cli.records import environment_settings, read_records, records_url_option
 from pipeline.cli.replay import read_config
@@ -52,7 +53,11 @@ class Reading:
 
 @click.group()
 def communication() -> None:
-    """Preview what each audience reads of an incident."""
+    """Preview what each audience reads of an incident; say something, approve drafts, fulfil duties."""
+
+
+for _each in SAYING:
+    communication.add_command(_each)
 
 
 @communication.command()

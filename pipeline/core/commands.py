@@ -32,6 +32,10 @@ OUTLIVES_A_MERGE: Final = frozenset(
         CommandType.LINK,
         CommandType.ADD_ACTION,
         CommandType.COMPLETE_ACTION,
+        CommandType.WAIT,
+        CommandType.RESUME,
+        CommandType.COMMUNICATE,
+        CommandType.FULFIL_DUTY,
     }
 )
 """What is asked of an incident that was merged meanwhile and is meant for the one that goes on: somebody answers a page

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from pipeline.cli.communication import communication
 from pipeline.cli.incident import incident
 from pipeline.core.identity import partition_of
 from pipeline.core.incident_event import IncidentEvent
@@ -213,3 +214,28 @@ def test_with_a_space_given_no_records_store_is_needed(commands: Commands) -> No
     assert run("ack", "INC-5", "--space", "staging", environment=commands.environment).exit_code == 0
     [(key, command)] = commands.read("commands", "staging")
     assert (key, command.type) == (b"staging", CommandType.ACKNOWLEDGE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "fields"),
+    [
+        (["say", "INC-1", "public", "We are on it."], CommandType.COMMUNICATE, {"audience": "public"}),
+        (["say", "INC-1", "public", "--state", "identified"], CommandType.COMMUNICATE, {"state": "identified"}),
+        (
+            ["approve", "INC-1", "public", "--role", "commander"],
+            CommandType.APPROVE_COMMUNICATION,
+            {"role": "commander"},
+        ),
+        (["discard", "INC-1", "public", "--note", "wrong"], CommandType.DISCARD_COMMUNICATION, {"note": "wrong"}),
+        (["fulfil", "INC-1", "dpo-notice", "--note", "by phone"], CommandType.FULFIL_DUTY, {"duty": "dpo-notice"}),
+    ],
+)
+def test_what_is_said_to_an_audience_is_a_command(
+    commands: Commands, records: str, arguments: list[str], kind: CommandType, fields: dict[str, str]
+) -> None:
+    environment = commands.environment | {"SPILLWAY_RECORDS_URL": records}
+    done = CliRunner().invoke(communication, arguments, env=environment)
+    assert done.exit_code == 0, done.output
+    ((_, sent),) = commands.read("commands", "production")
+    assert sent.type == kind
+    assert {name: getattr(sent, name) for name in fields} == fields

@@ -181,13 +181,13 @@ def email() -> Story:
         "cause": "maintenance CHG-2207 left a rule that sent internal mail through the quarantine relay",
         "corrective_action": "routing rules are tested with a probe mail before a maintenance ends",
     }
-    bridge = {"target": {"ticket": "1004100", "bridge": True}}
-    commander = {"actor": "petra.novak", "role": "commander"}
-    story.command(900, "cmd-email-9", "assign_commander", **commander, **bridge, assignee="petra.novak")
+    bridge: dict[str, Any] = {"target": {"ticket": "1004100", "bridge": True}}
+    commander = bridge | {"role": "commander"}
+    story.command(900, "cmd-email-9", "assign_commander", "petra.novak", **commander, assignee="petra.novak")
     story.command(2_520, "cmd-email-4", "resolve", "lukas.brandt", **bridge, resolution=resolution)
     for person, (_, desk, subject) in enumerate(TICKETS):
         _ticket(story, 2_700 + person * 20, desk, 100 + person, subject, done=True)
-    story.command(3_600, "cmd-email-10", "close", **commander, **bridge, note="mail flows since an hour")
+    story.command(3_600, "cmd-email-10", "close", "petra.novak", **commander, note="mail flows since an hour")
     return story
 
 
