@@ -134,7 +134,8 @@ def _clock(clock: dict[str, Any]) -> str:
     if clock.get("met_at_ms"):
         words.append(f"met at {_time(clock['met_at_ms'])}")
     if clock.get("breached_at_ms"):
-        words.append(f"missed at {_time(clock['breached_at_ms'])}")
+        because = "; ".join(map(str, clock.get("because") or []))
+        words.append(f"missed at {_time(clock['breached_at_ms'])}" + (f" ({because})" if because else ""))
     return ", ".join(words)
 
 

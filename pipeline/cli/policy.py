@@ -15,6 +15,7 @@ from pipeline.catalog.effective_facts import DEFAULT, at
 from pipeline.catalog.pack_diff import Change, changes, domains_of, fields_of
 from pipeline.catalog.problems import suggestion
 from pipeline.cli.moments import MOMENT, now_ms
+from pipeline.cli.policy_due import due_command
 from pipeline.cli.policy_view import print_changes, print_fields, print_preview
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.core import adopt, preview
@@ -50,6 +51,9 @@ class _Unusable(click.ClickException):
 @click.group()
 def policy() -> None:
     """Show policy packs; compare two configurations; preview what adopting one does to open incidents."""
+
+
+policy.add_command(due_command)
 
 
 @policy.command()

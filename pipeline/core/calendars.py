@@ -79,6 +79,10 @@ class Calendar:
             self._named[day.year] = public_names(self._public, day.year)
         return self._named[day.year].get(day)
 
+    def lost(self, day: date) -> str | None:
+        """The holiday that takes a day of which the week says that people work; None: none does."""
+        return self.holiday(day) if self._week.days[day.weekday()] else None
+
     def spans(self, day: date) -> tuple[tuple[int, int], ...]:
         """Working spans that begin on a day, in minutes from its midnight; the end may be over 24 hours."""
         extra = self._week.extra.get(day)
