@@ -310,7 +310,7 @@ def _retarget(policy: DomainPolicy, draft: Draft, name: str, clock: Clock) -> No
     minutes = targets.minutes_of(name) if targets else None
     if targets is None or minutes is None:
         return
-    if priority != clock.priority:
+    if priority != clock.priority and minutes * MINUTE_MS != clock.target_ms:
         clockwork.remember(clock, rose(policy, clock.priority, priority, draft.now_ms))
     before, target_ms, hours = gear_of(policy, clock), minutes * MINUTE_MS, targets.calendar_of(name)
     clockwork.settle(clock, before, draft.now_ms)
