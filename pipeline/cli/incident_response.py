@@ -73,6 +73,15 @@ def escalate(reason: str, **asked: Any) -> None:
     ask(CommandType.ESCALATE, asked, reason=reason)
 
 
+@click.command("clear-suspect")
+@asks
+@click.argument("ref")
+@click.option("--reason", help="Why it is not the cause.")
+def clear_suspect(ref: str, reason: str | None, **asked: Any) -> None:
+    """Say that a suspect, by its catalogue reference, is not the cause: the next one's owner is engaged."""
+    ask(CommandType.CLEAR_SUSPECT, asked, ref=ref, reason=reason)
+
+
 @click.command()
 @asks
 @click.argument("waiting_for", metavar="FOR", type=_PARTIES)
@@ -129,6 +138,6 @@ def link(kind: str, link_id: str, url: str | None, state: str | None, **asked: A
 
 
 RESPONSE: Final[tuple[click.Command, ...]] = (
-    ack, unack, start, assign, unassign, priority, note, escalate, wait, resume, mitigate, link,
+    ack, unack, start, assign, unassign, priority, note, escalate, clear_suspect, wait, resume, mitigate, link,
 )  # fmt: skip
 """The commands of this file."""

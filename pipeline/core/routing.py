@@ -21,8 +21,8 @@ CASES_MAX: Final = 10
 _CASES: Final = {"provider_case": "a support case at the provider", "vendor_ticket": "a ticket at the vendor"}
 
 _KINDS: Final = {
-    "provider_case": ("provider_case", "provider", "support_case"),
-    "vendor_ticket": ("vendor_ticket", "vendor"),
+    "provider_case": ("provider_case", "provider_ticket", "provider", "support_case"),
+    "vendor_ticket": ("vendor_ticket", "vendor_case", "vendor"),
 }
 """Kinds of a link that settle a case, as people and tools spell them."""
 

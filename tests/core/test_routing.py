@@ -62,7 +62,7 @@ def test_a_route_is_on_the_record_with_what_it_goes_by() -> None:
     assert case.incident.escalation.route == "saas"
 
 
-@pytest.mark.parametrize("kind", ["provider_case", "provider", "support_case"])
+@pytest.mark.parametrize("kind", ["provider_case", "provider_ticket", "provider", "support_case"])
 def test_a_case_that_is_owed_is_settled_by_the_first_link_of_its_kind(kind: str) -> None:
     case = Case(at(), hosting_model="saas")
     case.ask("link", T0 + MINUTE, link={"kind": "chat", "id": "c-1"})
