@@ -76,6 +76,19 @@ SNAPSHOT: Final[dict[str, str]] = {
     "alerts_total": "Alerts that were decided into it. Their repeats are not counted.",
     "bridge_id": "Bridge incident that it belongs to.",
     "members": "Ids of member incidents; bridge incidents only.",
+    "sites": "Sites of what it is about, by the catalogue.",
+    "commander": "Who leads the response to a Major Incident.",
+    "status": "Coordinated status of a bridge incident: investigating, identified, mitigating, monitoring, resolved.",
+    "major": "What makes a bridge incident a Major Incident: `phase` (proposed, declared, rejected, withdrawn, "
+    "expired, demoted), `mode`, `rule`, `because`, by whom and when; null on incidents.",
+    "member_states": "How many members are in which state; bridge incidents only.",
+    "linked": "Tickets, provider cases and vendor tickets of a bridge incident and its members side by side: `member`, "
+    "`kind`, `id`, `state`, `url`.",
+    "linked_total": "How many there are; at most 200 are in `linked`.",
+    "parted": "Incidents that were members and are none any more.",
+    "declared": "That a person declared the incident a Major Incident: `by`, `because`, `at_ms`; else null.",
+    "corrected": "That a person has put the estimated impact right: `users`, `revenue_per_minute`, `by`, `because`, "
+    "and what is estimated meanwhile; else null.",
     "absorbed": "Ids of the incidents that were merged into it, the newest 100. To acknowledge, assign or link one of "
     "those, or to put a note on it, does so here.",
     "merged_into": "The incident that took its members in, where `state` is `merged`.",

@@ -41,7 +41,9 @@ def _show_incident(console: Console, document: dict[str, Any]) -> None:
     _versions(console, document)
     _section(console, f"Why {document['priority']}", _priority_lines(document))
     if document["kind"] == "bridge":
+        _section(console, "Major Incident", _major_lines(document))
         _section(console, "Members", map(_title, document["members"]))
+        _section(console, "Linked", map(_linked_line, document["linked"] or []))
     else:
         _section(console, "Episodes", _episode_lines(document["episodes"]))
         first = document["episodes"][0] if document["episodes"] else {}
@@ -91,6 +93,23 @@ def _head(console: Console, document: dict[str, Any]) -> None:
 
 def _title(member: dict[str, Any]) -> str:
     return f"{member['id']}  {member['priority']}  {member['state']}  {member['title']}"
+
+
+def _major_lines(document: dict[str, Any]) -> Iterator[str]:
+    """What makes it a Major Incident, who leads, and how far it is."""
+    major = document["major"]
+    if major is None:
+        return
+    rule = f" by rule '{major['rule']}'" if major["rule"] else ""
+    yield f"{major['phase']} by {major['by']}{rule}: {'; '.join(major['because'])}"
+    if document["status"]:
+        yield f"status {document['status']}, commander {document['commander'] or 'nobody'}"
+    if document["corrected"] is not None:
+        yield f"impact put right by {document['corrected']['by']}: {document['corrected']['because']}"
+
+
+def _linked_line(row: dict[str, Any]) -> str:
+    return f"{row['member']}  {row['kind'].replace('_', ' ')} {row['id']}  {row['state'] or 'state unknown'}"
 
 
 def _versions(console: Console, document: dict[str, Any]) -> None:

@@ -24,6 +24,9 @@ _FIELDS: Final = (
     ("Runbook", "runbook"),
     ("Bridge incident", "bridge_id"),
     ("Members", "members"),
+    ("Sites", "sites"),
+    ("Commander", "commander"),
+    ("Status", "status"),
     ("Merged into", "merged_into"),
 )
 

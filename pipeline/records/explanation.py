@@ -27,7 +27,7 @@ _IN: Final = ("detect", "join")
 """Actions by which an episode comes into an incident."""
 
 _CALLS: Final = ("page", "inform")
-_REGROUPED: Final = ("bridge", "merge", "split", "link")
+_REGROUPED: Final = ("bridge", "merge", "split", "link", "unlink")
 _ORIGIN: Final = re.compile(r"([A-Za-z0-9._-]{1,249}):([0-9]{1,19}):([0-9]{1,19})(?::([0-9]{1,9}))?")
 
 
@@ -148,6 +148,12 @@ _COPIED: Final = (
     "bridge_id",
     "members",
     "merged_into",
+    "commander",
+    "status",
+    "major",
+    "linked",
+    "declared",
+    "corrected",
 )
 """Fields of the snapshot that an explanation has as they are."""
 
