@@ -24,6 +24,8 @@ from pipeline.models.incident_parts import (
 
 SNAPSHOT: Final[dict[str, str]] = {
     "schema": "Version of this layout. Refuse one that you do not know.",
+    "chain": "Seal of this revision; see [the timeline as an audit](audit.md).",
+    "known_errors": "Known errors that fit, with their workarounds; see [problems](problems.md).",
     "id": "`INC-` or `MI-` (bridge incident) and 12 letters or digits. A hash of content, so a replay gives the same.",
     "kind": "`incident`, or `bridge`: the record of a Major Incident that links its members.",
     "space": "Correlation space: only what shares it may meet. By default the environment, such as `production`.",
@@ -323,6 +325,8 @@ PARTS: Final[tuple[tuple[str, type, dict[str, str]], ...]] = (
             "actor": "A person, a system, or `spillway`.",
             "text": "The same in words.",
             "facts": "The same for machines. Its fields depend on the action.",
+            "event_at_ms": "When it happened, by the clock of whoever says so; null: they do not say.",
+            "changed": "Fields of the incident that it changed, each with its value before and after; null: none.",
         },
     ),
 )

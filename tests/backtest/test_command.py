@@ -133,7 +133,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(recording: Path, strict
     broken.write_bytes(recording.read_bytes() + b"{}\n")
     said = backtest(broken, strict)
     assert said.exit_code == 2
-    assert said.output.startswith("Error: broken.ndjson:164: not a recorded Kafka record")
+    assert said.output.startswith("Error: broken.ndjson:174: not a recorded Kafka record")
     (strict / "correlation.yaml").write_text("join_at_least: no\n")
     said = backtest(recording, strict)
     assert said.exit_code == 2
@@ -163,7 +163,7 @@ def test_it_tells_how_many_bytes_are_read_for_the_bar(recording: Path, monkeypat
     monkeypatch.setattr(run, "LINES_PER_LOOK", 10)
     told: list[int] = []
     decide(recording, load_config(config_directory()), 0, told.append)
-    assert len(told) == 16
+    assert len(told) == 17
     assert told == sorted(told)
     assert 0.9 * recording.stat().st_size < told[-1] <= recording.stat().st_size
     output = StringIO()

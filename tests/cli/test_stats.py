@@ -42,7 +42,7 @@ def test_figures_of_the_stories_are_what_their_events_say(stories: str) -> None:
     assert counted == {
         (priority, state): count for priority, states in document["states"].items() for state, count in states.items()
     }
-    assert document["bridges"] == {"resolved": 2}
+    assert document["bridges"] == {"closed": 1, "resolved": 1}
     assert whole["pages"] == sum(len(each["escalation"]["paged"]) for each in incidents)
     for name in ("response", "resolution"):
         missed = sum(bool(each["clocks"][name]["breached_at_ms"]) for each in incidents)
@@ -58,11 +58,11 @@ def test_figures_of_the_stories_are_what_their_events_say(stories: str) -> None:
 
 def test_figures_are_told_in_tables(stories: str) -> None:
     lines = run("--records-url", stories).output.splitlines()
-    assert lines[0].split() == ["Incidents", "logged", "resolved", "closed"]
+    assert lines[0].split() == ["Incidents", "logged", "closed"]
     assert [line.split()[0] for line in lines[1:5]] == ["P1", "P3", "P4", "all"]
     assert lines[6].split()[:3] == ["MTTA", "median", "p90"]
     assert lines[7].split()[:6] == ["P1", "5", "min", "8", "min", "14"]
-    assert lines[-1] == "Bridge incidents: 2 resolved"
+    assert lines[-1] == "Bridge incidents: 1 closed, 1 resolved"
 
 
 def row(incident_id: str, *acts: tuple[int, str], **snapshot: Any) -> IncidentEvent:
