@@ -166,7 +166,7 @@ def publish(draft: Draft, stream: AudienceStream, message: Communication, by: st
     """A draft goes out as it is; what it promises counts from here."""
     message.status, message.approved_by, message.at_ms = PUBLISHED, by, draft.now_ms
     stream.published += 1
-    text = f"{by} approved for {_reader(message)}: {message.text}"
+    text = f"{by} approved for {_reader(message)}: {_gist(message)}"
     draft.note("communication", by, text, IncidentChange.NOTED, **_facts(message))
 
 
@@ -252,10 +252,10 @@ def _note(draft: Draft, message: Communication, problem: str) -> None:
         text = f"template for {_reader(message)}, {message.state}, failed: the built-in words were used ({problem})"
         draft.note("template_failed", MACHINE, tidy(text))
     if message.status == DRAFT:
-        text = f"draft for {_reader(message)}, {message.state}, waits for approval: {message.text}"
+        text = f"draft for {_reader(message)}, {message.state}, waits for approval: {_gist(message)}"
         draft.note("communication_draft", message.by, text, IncidentChange.NOTED, **_facts(message))
     else:
-        text = f"told {_reader(message)}, {message.state}: {message.text}"
+        text = f"told {_reader(message)}, {message.state}: {_gist(message)}"
         draft.note("communication", message.by, text, IncidentChange.NOTED, **_facts(message))
 
 
@@ -280,6 +280,11 @@ def _reader(message: Communication) -> str:
     return name if message.page in {message.audience, ""} else f"{name} ({message.page})"
 
 
+def _gist(message: Communication) -> str:
+    """The first line of a message: the timeline is read line by line, and its facts have the whole text."""
+    return message.text.partition("\n")[0]
+
+
 def _facts(message: Communication) -> dict[str, Any]:
     return {
         "audience": message.audience,
@@ -288,5 +293,6 @@ def _facts(message: Communication) -> dict[str, Any]:
         "number": message.number,
         "status": message.status,
         "subject": message.subject,
+        "message": message.text,
         "next_update_ms": message.next_update_ms,
     }
