@@ -102,6 +102,7 @@ STAGES: Final[tuple[Stage, ...]] = (
             "incidents.state",
             "incidents.summaries",
             "bridge.commands",
+            "problem.commands",
             "suppressions",
             DEAD_LETTER_TOPIC,
         ),

@@ -10,6 +10,7 @@ from pipeline.core.handlers import Handlers, refuse, said
 from pipeline.models.command import Command, CommandType
 from pipeline.models.incident import Incident, IncidentChange
 from pipeline.models.incident_parts import CorrectiveAction
+from pipeline.models.problem import ProblemCommand, ProblemCommandType
 
 CORRECTIVE_ACTIONS_MAX: Final = 50
 """Corrective actions of one incident: more than any review agrees on, and bounds the record."""
@@ -76,6 +77,22 @@ def owe(draft: Draft, command: Command, text: str) -> None:
     owner = (asked.owner if asked is not None else None) or incident.assignee or incident.owner
     due = asked.due.isoformat() if asked is not None and asked.due else None
     open_action(draft, command.actor, (asked.id if asked else None) or command.command_id, text, owner, due)
+
+
+def completion(command: Command) -> ProblemCommand | None:
+    """That an action is done, as the problem of an incident that has ended is told; None: it is not that."""
+    incident_id, action = command.target.incident_id, command.action
+    if command.type != CommandType.COMPLETE_ACTION or incident_id is None or action is None or action.id is None:
+        return None
+    return ProblemCommand(
+        command_id=command.command_id,
+        type=ProblemCommandType.COMPLETE_ACTION,
+        actor=command.actor,
+        problem_id=incident_id,
+        at=command.at,
+        text=command.note,
+        action_id=action.id,
+    )
 
 
 HANDLERS: Final[Handlers] = {

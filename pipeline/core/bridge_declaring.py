@@ -217,6 +217,8 @@ class BridgeDeclaring(BridgeState):
         """Make an incident a member. It hears of a proposal only when that is confirmed."""
         bridge = draft.incident
         bridge.members.append(summary.incident_id)
+        if summary.opened_at_ms:  # an older release does not say
+            bridge.opened_at_ms = min(bridge.opened_at_ms, summary.opened_at_ms)
         self._bridge_of[summary.incident_id] = bridge.id
         self._rolls[bridge.id].put(summary)
         text = f"linked {summary.incident_id}: {summary.title}"

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from pipeline.core import adopt, majors, recovery, response
+from pipeline.core.actions import completion
 from pipeline.core.commands import OUTLIVES_A_MERGE, aimed_at, apply_command, encode_command, parse_command, remember
 from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import (
@@ -41,6 +42,8 @@ from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, R
 from pipeline.models.episode import ANNOUNCED, EpisodeChange, EpisodeEvent, episode_from_wire
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
 from pipeline.models.member import Member
+from pipeline.models.problem import PROBLEM_COMMANDS_TOPIC
+from pipeline.models.wire import to_json
 
 TICKETS_MAX: Final = 1_000
 """Tickets that one incident links by name: bounds its record. More are members, counted as reporters."""
@@ -284,6 +287,8 @@ class CorrelateProcessor(CorrelateLate):
     def _command(self, command: Command, effects: Effects) -> None:
         self._event_at_ms = command.at_ms
         self._named_by_person(command.target, effects)
+        if self._outlived(command, effects):
+            return
         incident = self._target(command)
         if incident is None:  # it has ended while another stage asked
             return
@@ -313,6 +318,17 @@ class CorrelateProcessor(CorrelateLate):
         if majors.correct(draft, command):
             self._book.tally(draft.incident.id).applied = None
             self._assess(draft)
+
+    def _outlived(self, command: Command, effects: Effects) -> bool:
+        """Pass on what is asked of a corrective action of an incident that has ended: its problem tracks that."""
+        onward = completion(command)
+        if onward is None or self._book.find(command.target, self._resolve_name) is not None:
+            return False
+        if self._book.absorber(onward.problem_id) is not None:
+            return False
+        value = to_json(onward.model_dump(mode="json", exclude_none=True))
+        effects.outputs.append(Output(PROBLEM_COMMANDS_TOPIC, onward.problem_id.encode(), value, self.clock_ms))
+        return True
 
     def _new_incident(self, incident_id: str, space: str) -> Incident:
         now = self.clock_ms

@@ -303,7 +303,7 @@ class ProblemProcessor(Processor):
     # -- commands
 
     def _command(self, command: ProblemCommand, effects: Effects) -> None:
-        problem = self._problems.get(command.problem_id)
+        problem = self._problems.get(command.problem_id) or self._of_incident(command.problem_id)
         if problem is None:
             raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no such problem is known")
         draft = ProblemDraft(problem, self.clock_ms)
@@ -311,6 +311,13 @@ class ProblemProcessor(Processor):
             self._publish(draft, effects)
 
     # -- small things
+
+    def _of_incident(self, incident_id: str) -> Problem | None:
+        """The problem that an incident's corrective actions are tracked in."""
+        for problem in self._problems.values():
+            if any(each.incident_id == incident_id for each in problem.actions):
+                return problem
+        return None
 
     def _publish(self, draft: ProblemDraft, effects: Effects) -> None:
         publish_problem(draft, effects)

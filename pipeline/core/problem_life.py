@@ -158,7 +158,8 @@ def add_action(draft: ProblemDraft, action: TrackedAction, actor: str) -> None:
 
 
 def _complete_action(draft: ProblemDraft, command: ProblemCommand) -> None:
-    action = next((each for each in draft.problem.actions if each.id == command.action_id), None)
+    ids = (command.action_id, f"{command.problem_id}/{command.action_id}")
+    action = next((each for each in draft.problem.actions if each.id in ids), None)
     if action is None or action.state != "open":
         refuse(draft, command.type, command.actor, f"no open corrective action {command.action_id or 'is named'}")
         return

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pipeline.core.clockwork import Gear
 from pipeline.core.lifecycle import WAITING_STATES
 from pipeline.models.clocks import RESOLUTION, RESPONSE, UPDATE
-from pipeline.models.incident import Incident, IncidentState
+from pipeline.models.incident import Incident, IncidentKind, IncidentState
 from pipeline.models.incident_clock import CLOCK_REASONS_MAX, Clock
 from pipeline.models.policy import DomainPolicy
 
@@ -98,6 +98,8 @@ def missed(policy: DomainPolicy, incident: Incident, name: str, clock: Clock, no
 
 def _called(incident: Incident) -> str:
     people = list(dict.fromkeys(page.person for page in incident.escalation.paged))
+    if incident.kind == IncidentKind.BRIDGE and not people:
+        return ", and it has no commander"
     if not people:
         return ", nobody was called"
     more = f" and {len(people) - PEOPLE_NAMED_MAX} more" if len(people) > PEOPLE_NAMED_MAX else ""

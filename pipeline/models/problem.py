@@ -258,11 +258,11 @@ class ProblemCommand(Wire):
     Attributes:
         command_id: the sender's id, for idempotency.
         actor: who asks.
-        problem_id: which problem.
+        problem_id: which problem; or an incident of it, whose action is done.
         at: when it was asked, by the sender's clock.
         text: the note, cause, workaround, action, fix or reason, by type.
         assignee: who takes it up; or who owns the action.
-        action_id: which corrective action.
+        action_id: which corrective action, by its id on the problem or on the incident.
         due: the day by which an action is to be done.
     """
 

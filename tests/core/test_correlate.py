@@ -376,3 +376,15 @@ def test_nobody_is_paged_by_an_incident_whose_path_ends_before_its_level() -> No
     room.tick(T0 + 24 * HOUR)
     assert room.processor.next_deadline_ms() is None or (room.processor.next_deadline_ms() or 0) > T0 + 24 * HOUR
     assert SHOP in room.one()["services"]
+
+
+def test_that_an_action_of_an_ended_incident_is_done_goes_to_its_problem() -> None:
+    room = Room()
+    room.open(alert("a"))
+    name = room.one()["id"]
+    here: dict[str, Any] = {"target": {"incident_id": name}}
+    room.ask("add_action", T0 + 1, **here, action={"id": "a1", "text": "raise the pool"})
+    room.ask("cancel", T0 + 2, **here, role="commander", reason="false alarm")
+    written = room.ask("complete_action", T0 + 3, **here, action={"id": "a1"}, note="raised")
+    (onward,) = values(written, "problem.commands")
+    assert (onward["problem_id"], onward["action_id"], onward["type"]) == (name, "a1", "complete_action")

@@ -237,6 +237,15 @@ def test_a_problem_with_open_actions_is_not_closed() -> None:
     assert desk.one()["state"] == "closed"
 
 
+@pytest.mark.parametrize("action_id", ["a1", "INC-0/a1"])
+def test_an_action_of_an_incident_that_is_closed_is_done_by_the_incidents_id(action_id: str) -> None:
+    desk = Desk(quiet())
+    action = {"id": "a1", "text": "raise the pool", "owner": None, "due_date": None, "state": "open", "done_by": None}
+    desk.passes("INC-0", T0, actions=[action])
+    desk.ask("complete_action", T0 + DAY, problem_id="INC-0", action_id=action_id)
+    assert [(each["state"], each["done_by"]) for each in desk.one()["actions"]] == [("done", "ann")]
+
+
 def test_a_command_that_comes_twice_changes_nothing_and_one_for_nobody_is_a_dead_letter() -> None:
     desk = with_three()
     for _ in range(2):
