@@ -76,7 +76,13 @@ def owe(draft: Draft, command: Command, text: str) -> None:
     asked, incident = command.action, draft.incident
     owner = (asked.owner if asked is not None else None) or incident.assignee or incident.owner
     due = asked.due.isoformat() if asked is not None and asked.due else None
-    open_action(draft, command.actor, (asked.id if asked else None) or command.command_id, text, owner, due)
+    known = _of(incident, asked.id if asked is not None else None)
+    if known is not None and known.state == "open":  # the same fix is owed, again
+        known.text, known.owner, known.due_date = text, owner, due or known.due_date
+        draft.note("corrective_action", command.actor, f"corrective action: {_words(known)}", IncidentChange.UPDATED)
+        return
+    own = asked.id if asked is not None and known is None else None
+    open_action(draft, command.actor, own or command.command_id, text, owner, due)
 
 
 def completion(command: Command) -> ProblemCommand | None:

@@ -15,6 +15,7 @@ from pipeline.core.paging import forget_calls, nobody, page_all, span
 from pipeline.core.routing import take_route
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
+from pipeline.models.policy import DomainPolicy
 
 RANG_MINUTES: Final = 5
 """Who was called within so many minutes is not called anew because the priority rose: the phone still rings."""
@@ -45,6 +46,7 @@ def begin_again(desk: Desk, draft: Draft, because: str) -> None:
     draft.incident.escalation.routed.clear()
     draft.incident.escalation.route = None
     draft.incident.escalation.share_used = False
+    draft.incident.escalation.pushed_over.clear()
     begin(desk, draft, because)
 
 
@@ -55,19 +57,32 @@ def priority_changed(desk: Desk, draft: Draft, before: str) -> bool:
     """
     incident = draft.incident
     escalator, policy = desk.escalator, desk.policy(incident)
-    path = escalator.path(policy, incident.priority)
+    was, now = _rank_of(policy, incident, before), policy.rank(incident.priority)
+    path, path_before = escalator.path(policy, incident.priority), escalator.path(policy, before)
     because = f"priority {before} -> {incident.priority}"
-    taken_back = False
-    if incident.state in ANSWERED_STATES and path is not None and path is not escalator.path(policy, before):
+    taken_back, rises = False, now < was
+    if rises:
+        incident.escalation.share_used = False
+    if incident.state in ANSWERED_STATES and rises and path is not None and path is not path_before:
         text = f"acknowledged as {before}, it is {incident.priority} now and needs somebody again"
         taken_back = desk.step(draft, Step.UNACKNOWLEDGE, MACHINE, text)
         if taken_back:
             forget_calls(incident, draft.now_ms)
-    elif incident.state in UNANSWERED_STATES and policy.rank(incident.priority) < policy.rank(before):
+    elif incident.state in UNANSWERED_STATES and rises:
         forget_calls(incident, draft.now_ms, but_for_ms=RANG_MINUTES * MINUTE_MS)
     if incident.state in UNANSWERED_STATES:
-        begin(desk, draft, because)
+        if rises or taken_back or (path is not path_before and now != was):
+            begin(desk, draft, because)
+        else:  # whoever is called next is called when he would have been
+            reschedule(desk, incident)
     return taken_back
+
+
+def _rank_of(policy: DomainPolicy, incident: Incident, priority: str) -> int:
+    """Place of the priority that an incident had; of one that the pack calls otherwise, as the one before placed it."""
+    if priority in policy.priorities or incident.priority_rank is None:
+        return policy.rank(priority)
+    return incident.priority_rank
 
 
 def escalate(desk: Desk, draft: Draft, because: str | None = None) -> None:
@@ -101,6 +116,7 @@ def next_level(desk: Desk, draft: Draft, because: str, *, anew: bool) -> None:
     incident = draft.incident
     path, escalation = _path(desk, incident), incident.escalation
     if path is None:
+        forget_calls(incident, draft.now_ms)  # no level follows: the same people are called, each time
         found = desk.escalator.level(incident, _NO_PATH, _NO_PATH.levels[0], draft.now_ms, because)
         escalation.run += 1
         page_all(desk, draft, found.new, "by-hand")

@@ -16,7 +16,7 @@ from pipeline.core import audiences, duties, sla
 from pipeline.core.audiences import MINUTE_MS, Channel
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import OPEN_STATES, WAITING_STATES
+from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, WAITING_STATES
 from pipeline.core.templates import tidy
 from pipeline.models.communications import SPOKEN, UPDATE, needs_approval
 from pipeline.models.incident import Incident, IncidentChange, IncidentState
@@ -85,6 +85,8 @@ def keep(desk: Desk, draft: Draft) -> None:
         state = phase(incident, stream.state)
         if state != stream.state:
             _say(desk, draft, audiences.channel_of(desk, incident, stream), Words(state, state))
+    if incident.state in ENDED_STATES:
+        _end(desk, draft)
     silent = incident.bridge_id is not None or incident.logged_at_ms is None or incident.muted is not None
     if silent or incident.state not in OPEN_STATES:
         return
@@ -191,10 +193,35 @@ def _say(desk: Desk, draft: Draft, channel: Channel, words: Words) -> None:
             discard(draft, waiting, MACHINE, "it ended before anything was published")
         return
     held = needs_approval(channel.audience, channel.rule) and not words.approved
+    if waiting is not None and waiting.by != MACHINE and words.by == MACHINE and words.state in LAST_WORDS:
+        _drop(draft, stream, waiting, "it ended before that was approved")
+        waiting = None
     if waiting is not None and waiting.by != MACHINE and words.by == MACHINE and held:
         _remind(draft, channel, stream, waiting, words)
         return
     _write(desk, draft, channel, stream, words, waiting, held=held)
+
+
+def _drop(draft: Draft, stream: AudienceStream, waiting: Communication, because: str) -> None:
+    """Throw a draft away; its number is the next message's."""
+    stream.number -= 1
+    discard(draft, waiting, MACHINE, because)
+
+
+def _end(desk: Desk, draft: Draft) -> None:
+    """Nobody can approve anything any more. Whoever was told of the incident is told how it ended all the same."""
+    incident = draft.incident
+    for stream in incident.streams.values():
+        waiting = pending(incident, stream)
+        if waiting is None:
+            continue
+        _drop(draft, stream, waiting, f"the incident is {incident.state}, and nobody can approve it any more")
+        told = [
+            each for each in incident.communications if (each.audience, each.page) == (stream.audience, stream.page)
+        ]
+        if stream.state in LAST_WORDS and stream.published and not (told and told[-1].state in LAST_WORDS):
+            channel = audiences.channel_of(desk, incident, stream)
+            _write(desk, draft, channel, stream, Words(stream.state, stream.state), None, held=False)
 
 
 def _remind(draft: Draft, channel: Channel, stream: AudienceStream, waiting: Communication, words: Words) -> None:

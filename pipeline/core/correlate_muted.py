@@ -41,7 +41,7 @@ class CorrelateMuted(CorrelateExpected):
                 self._unmute(draft)
                 return
             by[why] = None
-        if firing and incident.muted is None:
+        if firing and incident.muted is None and not by.keys() <= set(incident.escalation.pushed_over):
             self._mute(draft, list(by))
 
     def _weigh_all_muted(self) -> None:

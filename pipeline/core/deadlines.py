@@ -27,7 +27,7 @@ def on_deadline(desk: Desk, draft: Draft) -> None:
     incident = draft.incident
     if incident.resolved_at_ms is not None:
         communicate.on_due(desk, draft)
-        if (incident.remind_at_ms or _ends_ms(desk, incident)) <= draft.now_ms:
+        if closes(desk, draft):
             _close_or_remind(desk, draft)
         return
     watching.on_due(desk, draft)
@@ -36,6 +36,11 @@ def on_deadline(desk: Desk, draft: Draft) -> None:
         ending.resolve(desk, draft, MACHINE, None)
     communicate.on_due(desk, draft)
     sla.run_update_clock(desk, draft)  # what has just been said is an update
+
+
+def closes(desk: Desk, draft: Draft) -> bool:
+    """Whether a resolved incident is to be closed now; of what else is due to it, no notice or message says so."""
+    return (draft.incident.remind_at_ms or _ends_ms(desk, draft.incident)) <= draft.now_ms
 
 
 def _ends_ms(desk: Desk, incident: Incident) -> int:

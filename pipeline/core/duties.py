@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pipeline.core import audiences
@@ -36,6 +37,25 @@ def owe(desk: Desk, draft: Draft) -> None:
             if rule.name not in known and len(known) < DUTIES_MAX and _applies(rule, incident):
                 known.add(rule.name)
                 _add(draft, rule)
+
+
+def carry(loser: Incident, receiver: Draft) -> None:
+    """Notices that a merged incident owes or gave are those of the one that goes on, due when they were due there.
+
+    One notice is given of one failure: of two of a name the earlier moment holds, and what was given is given.
+    """
+    survivor = receiver.incident
+    known = {each.name: each for each in survivor.duties}
+    for each in loser.duties:
+        own = known.get(each.name)
+        if own is None and len(survivor.duties) < DUTIES_MAX:
+            survivor.duties.append(replace(each))
+            text = f"notice to {each.notify} ({each.name}) is owed here, as {loser.id} is part of it"
+            receiver.note("duty", MACHINE, text, IncidentChange.UPDATED, duty=each.name, due_at_ms=each.due_at_ms)
+        elif own is not None and own.done_at_ms is None and each.done_at_ms is not None:
+            survivor.duties[survivor.duties.index(own)] = replace(each)
+        elif own is not None and own.done_at_ms is None and each.due_at_ms < own.due_at_ms:
+            own.due_at_ms, own.warn_at_ms, own.missed_at_ms = each.due_at_ms, each.warn_at_ms, each.missed_at_ms
 
 
 def next_due_ms(incident: Incident) -> int | None:

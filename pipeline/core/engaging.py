@@ -77,6 +77,7 @@ def engage(desk: Desk, draft: Draft, suspect: Suspect) -> list[str]:
                 rotation=page.rotation,
                 since_ms=draft.now_ms,
                 because=list(suspect.because),
+                reopened=incident.reopened,
             )
         )
     page_all(desk, draft, called, f"suspect:{len(incident.engaged)}:{suspect.ref}")
@@ -155,7 +156,7 @@ def hand_back_quiet(desk: Desk, draft: Draft) -> None:
     quiet = [each for each in _active(incident) if each.quiet_since_ms is not None and each.quiet_since_ms <= before_ms]
     if not quiet:
         return
-    ruled_out = {each.ref for each in incident.engaged if each.ended_by in (None, BY_QUIET)}
+    ruled_out = {each.ref for each in _of_this_life(incident) if each.ended_by in (None, BY_QUIET)}
     following = next((each for each in incident.suspects if each.evident and each.ref not in ruled_out), None)
     stay = engage(desk, draft, following) if following is not None else []
     for each in quiet:
@@ -180,6 +181,7 @@ def come_back(desk: Desk, draft: Draft) -> None:
     """It is back: nothing is cleared any more, and the owner of the probable cause is engaged again."""
     incident = draft.incident
     incident.cleared.clear()
+    del incident.engaged[:-ENGAGEMENTS_MAX]
     suspect = next((each for each in incident.suspects if each.ref == incident.identified), None)
     if suspect is not None and incident.state in OPEN_STATES:
         engage(desk, draft, suspect)
@@ -187,6 +189,11 @@ def come_back(desk: Desk, draft: Draft) -> None:
 
 def _active(incident: Incident) -> list[Engagement]:
     return [each for each in incident.engaged if each.ended_ms is None]
+
+
+def _of_this_life(incident: Incident) -> list[Engagement]:
+    """Those since the incident was opened, or reopened last."""
+    return [each for each in incident.engaged if each.reopened == incident.reopened]
 
 
 def _may_engage(desk: Desk, draft: Draft, path: EscalationPath, suspect: Suspect) -> bool:
@@ -199,8 +206,8 @@ def _may_engage(desk: Desk, draft: Draft, path: EscalationPath, suspect: Suspect
     because = None
     if hops is not None:
         because = f"{hops} hops away, and the policy goes {path.hops_max}"
-    elif len(incident.engaged) >= min(path.engagements_max, ENGAGEMENTS_MAX):
-        because = f"{len(incident.engaged)} were engaged already, as many as the policy allows"
+    elif (engaged := len(_of_this_life(incident))) >= min(path.engagements_max, ENGAGEMENTS_MAX):
+        because = f"{engaged} were engaged already, as many as the policy allows"
     if because is not None:
         draft.note("not_engaged", MACHINE, f"nobody is engaged for {title}: {because}", ref=suspect.ref)
     return because is None

@@ -25,6 +25,8 @@ def _escalate(desk: Desk, draft: Draft, command: Command) -> None:
     elif not desk.step(draft, Step.ESCALATE, command.actor, text):
         return
     if incident.kind == IncidentKind.INCIDENT:
+        if incident.muted is not None:
+            incident.escalation.pushed_over = list(incident.muted["by"])
         incident.muted = None  # who escalates wants people called, whatever mutes it
         calling.next_level(desk, draft, because, anew=answered)
 

@@ -64,7 +64,7 @@ def settle(desk: Desk, book: Book, draft: Draft, *, anew: bool = True) -> None:
 def due(desk: Desk, book: Book, draft: Draft) -> None:
     """A deadline of the incident has come. Nothing closes silently over what a monitor still reports."""
     firing = book.tally(draft.incident.id).monitors_open
-    if draft.incident.state == IncidentState.RESOLVED and firing:
+    if draft.incident.state == IncidentState.RESOLVED and firing and deadlines.closes(desk, draft):
         ending.reopen(desk, draft, MACHINE, f"reopened instead of closed: {firing} still fire")
     else:
         deadlines.on_deadline(desk, draft)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.core import duties
 from pipeline.core.actions import CORRECTIVE_ACTIONS_MAX
 from pipeline.core.book import Book
 from pipeline.core.commands import remembered
@@ -44,6 +45,7 @@ def merge(desk: Desk, book: Book, draft: Draft, receiver: Draft | None, command:
     receiver.note("merge", command.actor, f"took in {loser.id}: {loser.title}", IncidentChange.MERGED)
     survivor.tickets.extend(loser.tickets)
     _carry_over(loser, survivor)
+    duties.carry(loser, receiver)
     survivor.opened_at_ms = min(survivor.opened_at_ms, loser.opened_at_ms)
     survivor.news_at_ms = max(survivor.news_at_ms, loser.news_at_ms)
     return _move(book, draft, receiver, book.members_of(loser.id))

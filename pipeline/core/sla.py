@@ -257,7 +257,8 @@ def _run(policy: DomainPolicy, draft: Draft, name: str, clock: Clock) -> None:
     elif clock.warn_at_ms is not None and clock.warn_at_ms <= draft.now_ms:
         # Of several that are due at once, as after a priority that rose late, the last says it all.
         clock.warned = max(clock.warned + 1, clockwork.passed(clock, gear, draft.now_ms))
-        if name != UPDATE or not _will_be_told(draft.incident, clock.due_at_ms):
+        known = clock.warned <= len(gear.shares)  # the pack that it was set by may have had more of them
+        if known and (name != UPDATE or not _will_be_told(draft.incident, clock.due_at_ms)):
             share = gear.shares[clock.warned - 1]
             text = warning(name, clock, gear, draft.now_ms)
             draft.note("sla_warning", MACHINE, text, IncidentChange.SLA_WARNING, clock=name, share=share)

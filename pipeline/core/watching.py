@@ -55,6 +55,7 @@ def watch(desk: Desk, draft: Draft) -> None:
             calling.reschedule(desk, incident)
     else:
         escalation.next_at_ms = None
+        _note_share(desk, incident)
         escalation.stalls_at_ms = stalls_at_ms(desk, incident)
     if not incident.engaged:
         return
@@ -70,13 +71,13 @@ def stalls_at_ms(desk: Desk, incident: Incident) -> int | None:
 
     While it waits for somebody outside, only the policy's time for that counts. What is mitigated does not stall.
     """
-    muted = incident.muted is not None
-    if muted or incident.state not in ANSWERED_STATES or incident.state == IncidentState.MITIGATED:
+    muted, waits = incident.muted is not None, incident.state in WAITING_STATES
+    restored = incident.state == IncidentState.MITIGATED or (waits and incident.mitigated_at_ms is not None)
+    if muted or restored or incident.state not in ANSWERED_STATES:
         return None
     path = desk.escalator.path(desk.policy(incident), incident.priority)
     if path is None or incident.resolve_at_ms is not None:  # all is clear, and it is about to be resolved
         return None
-    waits = incident.state in WAITING_STATES
     minutes = path.resume_waiting_after_minutes if waits else path.resume_after_minutes
     dues = [] if minutes is None else [_heard_ms(incident) + round(minutes * MINUTE_MS)]
     share_ms = None if waits else share_at_ms(desk, incident, path.resume_at_share)
@@ -89,6 +90,16 @@ def share_at_ms(desk: Desk, incident: Incident, share: float | None) -> int | No
         return None
     at_ms = sla.share_at_ms(desk, incident, RESOLUTION, share)
     return at_ms if at_ms is not None and at_ms > _answered_ms(incident) else None
+
+
+def _note_share(desk: Desk, incident: Incident) -> None:
+    """Who took it after that share was used is left to work, also when the clock was stopped and runs again."""
+    path = desk.escalator.path(desk.policy(incident), incident.priority)
+    if path is None or path.resume_at_share is None or incident.state not in ANSWERED_STATES:
+        return
+    at_ms = sla.share_at_ms(desk, incident, RESOLUTION, path.resume_at_share)
+    if at_ms is not None and at_ms <= _answered_ms(incident):
+        incident.escalation.share_used = True
 
 
 def _resume(desk: Desk, draft: Draft) -> None:

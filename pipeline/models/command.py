@@ -10,6 +10,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from pipeline.models.silence import SilenceRequest
 
+PEOPLE_MAX: Final = 100_000_000_000
+"""People that an impact may be put right to: more than there are. A greater number has no place on a record, which
+holds 64 bits, and the stage that was to write it would stop."""
+
+REVENUE_PER_MINUTE_MAX: Final = 1e12
+"""Likewise of money a minute; without it ``1e999`` would be infinity, which JSON has no word for."""
+
 
 class Wire(BaseModel):
     """Base of what others write to us: frozen, unknown fields pass, nothing is coerced silently."""
@@ -215,8 +222,8 @@ class Command(Wire):
     into: str | None = None
     episodes: tuple[str, ...] = ()
     bridge_id: str | None = None
-    users: int | None = Field(default=None, ge=0)
-    revenue_per_minute: float | None = Field(default=None, ge=0)
+    users: int | None = Field(default=None, ge=0, le=PEOPLE_MAX)
+    revenue_per_minute: float | None = Field(default=None, ge=0, le=REVENUE_PER_MINUTE_MAX)
     status: str | None = Field(default=None, max_length=64)
     silence: SilenceRequest | None = None
     until: AwareDatetime | None = None
@@ -236,8 +243,11 @@ class Command(Wire):
 
     @property
     def at_ms(self) -> int | None:
-        """When it was asked by the sender's clock, in epoch milliseconds; None: it does not say."""
-        return None if self.at is None else int(self.at.timestamp() * 1_000)
+        """When it was asked by the sender's clock, in epoch milliseconds; None: it does not say.
+
+        A clock from before 1970 is wrong, and so far back that a moment of its zone may be none in UTC.
+        """
+        return None if self.at is None else max(0, int(self.at.timestamp() * 1_000))
 
 
 class ChangeKind(StrEnum):

@@ -148,6 +148,7 @@ class Escalation:
         route: the route that was taken, by its name.
         routed: all routes taken since it was opened or reopened; each calls once.
         hand_back_at_ms: when the owner of a suspect that is quiet is let go.
+        pushed_over: what muted the incident when a person escalated it all the same; that mutes it no more.
     """
 
     level: int = 0
@@ -170,6 +171,7 @@ class Escalation:
     route: str | None = None
     routed: list[str] = field(default_factory=list)
     hand_back_at_ms: int | None = None
+    pushed_over: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,6 +187,7 @@ class Engagement:
         ended_by: ``suspect`` (another one is identified), ``quiet``, ``person`` (who cleared it) or ``end``; None: it
             goes on.
         quiet_since_ms: since when nothing about the suspect fires; None: something does, or nothing ever did.
+        reopened: how often the incident had been reopened by then; each time it may engage as many again.
     """
 
     ref: str
@@ -196,6 +199,7 @@ class Engagement:
     ended_ms: int | None = None
     ended_by: str | None = None
     quiet_since_ms: int | None = None
+    reopened: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

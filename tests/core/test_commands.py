@@ -133,3 +133,22 @@ def test_a_resolution_that_comes_with_the_closure_completes_the_record() -> None
     desk.ask("close", T0 + 2 * HOUR, resolution=said)
     assert desk.one()["resolution"]["corrective_action"] == "alarm added"
     assert actions(desk.one())[-2:] == ["corrective_action", "close"]
+
+
+@pytest.mark.parametrize("field", [b'"users":100000000000000000000', b'"revenue_per_minute":1e999'])
+def test_a_number_that_no_record_can_hold_is_refused_at_the_door(field: bytes) -> None:
+    room = Room()
+    room.open(alert("a"))
+    given = b'{"command_id":"c","type":"correct_impact","actor":"ann","role":"commander","reason":"r",'
+    outputs = room.put("commands", given + b'"target":{"service":"shop"},' + field + b"}", T0 + 1)
+    assert [each.topic for each in outputs] == ["dead.letter"]
+    room.restart()
+    assert (room.one()["users_affected"], room.one()["revenue_per_minute"]) == (8_000, 900.0)
+
+
+def test_a_clock_that_stands_before_all_time_is_late_like_any_other() -> None:
+    room = Room()
+    room.open(alert("a"))
+    room.ask("acknowledge", T0 + 1)
+    room.ask("unacknowledge", T0 + 2, at="0001-01-01T00:00:00+14:00")
+    assert actions(room.one())[-1] == "refused_unacknowledge"

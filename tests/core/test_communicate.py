@@ -252,3 +252,50 @@ def test_what_was_promised_is_kept_once_and_nothing_follows_the_end(
             assert after.kind != "update" or after.at_ms == before.next_update_ms, "an update that nothing made due"
             assert after.kind != "state" or after.state != before.state, "the same was told twice"
             assert before.state not in LAST_WORDS or after.kind != "update", "an update after the end"
+
+
+APPROVED = {"priorities": ("P1",), "approval": "required"}
+
+
+def _told_once() -> tuple[Desk, Draft]:
+    at = at_desk(public=APPROVED)
+    draft = begun(at)
+    ask(at, draft, "approve_communication", T0 + 1, role="commander", audience="public")
+    return at, draft
+
+
+def test_a_draft_that_a_person_left_does_not_keep_an_audience_from_hearing_the_end() -> None:
+    at, draft = _told_once()
+    ask(at, draft, "communicate", T0 + 2, audience="public", text="we expect it at five")
+    step = later(draft, T0 + 3)
+    ending.resolve(at, step, MACHINE, None)
+    communicate.keep(at, step)
+    assert [(each.state, each.status, each.by) for each in messages(draft.incident)] == [
+        ("investigating", "published", MACHINE), ("resolved", "draft", MACHINE)
+    ]  # fmt: skip
+    assert "communication_discarded" in actions(step)
+    assert [each.number for each in messages(draft.incident)] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["cancel", "close"])
+@pytest.mark.parametrize("spoken", [False, True])
+def test_what_nobody_can_approve_any_more_is_not_left_open_outside(kind: str, spoken: bool) -> None:
+    at, draft = _told_once()
+    if kind == "close":
+        ending.resolve(at, later(draft, T0 + 3), MACHINE, None)
+        if spoken:
+            ask(at, draft, "communicate", T0 + 4, audience="public", text="more tomorrow")
+        run(at, draft.incident, T0 + 48 * HOUR)
+    else:
+        ask(at, draft, "cancel", T0 + 3, role="commander", reason="false alarm")
+    assert draft.incident.state in ENDED_STATES
+    last = messages(draft.incident)[-1]
+    assert (last.state in LAST_WORDS, last.status, last.by) == (True, "published", MACHINE)
+    assert all(each.status == "published" for each in draft.incident.communications)
+
+
+def test_an_audience_that_was_told_nothing_is_told_nothing_at_the_end() -> None:
+    at = at_desk(public=APPROVED)
+    draft = begun(at)
+    ask(at, draft, "cancel", T0 + 3, role="commander", reason="false alarm")
+    assert messages(draft.incident) == []

@@ -8,8 +8,10 @@ from pipeline.core import duties, ending
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.models.communications import CommunicationDuty, CommunicationRules
-from tests.core.builders import HOUR, T0
+from tests.core.builders import HOUR, MINUTE, T0, WIKI, alert, config, policy
 from tests.core.desks import desk, later
+from tests.core.rooms import Room
+from tests.core.rooms import actions as room_actions
 from tests.core.telling import actions, ask, begun, run
 
 GDPR = CommunicationDuty(
@@ -56,3 +58,46 @@ def test_a_bridge_owes_the_notice_for_its_members_and_a_demoted_one_gives_it_bac
     ask(at, draft, "unlink_bridge", T0 + 2)
     assert draft.incident.duties[0].due_at_ms == T0 + 72 * HOUR
     assert duties.next_due_ms(draft.incident) is not None
+
+
+HERE = CommunicationDuty(name="notice", notify="the authority", within_minutes=120)
+THERE = CommunicationDuty(name="contract", notify="the customer", within_minutes=180)
+
+
+def _two_that_owe() -> tuple[Room, str, str]:
+    shop = CommunicationRules(status_page=(), duties=(HERE,))
+    office = CommunicationRules(status_page=(), duties=(HERE, THERE))
+    packs = {"shop": policy(communication=shop), "office": policy("office", communication=office)}
+    room = Room(config(domains=packs))
+    room.open(alert("w", entity=WIKI, service=WIKI, domain="office"))
+    room.open(alert("a"), T0 + HOUR)
+    first, second = room.incidents()
+    return room, first, second
+
+
+def test_what_a_merged_incident_owes_is_owed_by_the_one_that_goes_on_and_not_a_minute_later() -> None:
+    room, first, second = _two_that_owe()
+    room.ask("merge", T0 + HOUR + 1, target={"incident_id": first}, into=second)
+    owed = {each["name"]: each["due_at_ms"] for each in room.incidents()[second]["duties"]}
+    assert owed == {"notice": T0 + 2 * HOUR, "contract": T0 + 3 * HOUR}
+    room.restart()
+    room.tick(T0 + 3 * HOUR)
+    assert [each["missed_at_ms"] for each in room.incidents()[second]["duties"]] == [T0 + 2 * HOUR, T0 + 3 * HOUR]
+
+
+def test_a_notice_that_a_merged_incident_gave_is_not_owed_again() -> None:
+    room, first, second = _two_that_owe()
+    room.ask("fulfil_duty", T0 + HOUR, target={"incident_id": first}, duty="notice", note="by their form")
+    room.ask("merge", T0 + HOUR + 1, target={"incident_id": first}, into=second)
+    done = {each["name"]: each["done_at_ms"] for each in room.incidents()[second]["duties"]}
+    assert done == {"notice": T0 + HOUR, "contract": None}
+
+
+def test_a_reminder_of_a_notice_does_not_reopen_what_a_person_resolved_though_it_fires() -> None:
+    room, _, second = _two_that_owe()
+    room.ask("resolve", T0 + HOUR + MINUTE, target={"incident_id": second}, resolution={"code": "x", "summary": "y"})
+    room.tick(T0 + HOUR + 100 * MINUTE)
+    incident = room.incidents()[second]
+    assert (incident["state"], room_actions(incident)[-1]) == ("resolved", "duty_warning")
+    room.tick(T0 + 40 * HOUR)
+    assert "reopen" in room_actions(room.incidents()[second]), "nothing closes silently over what still fires"

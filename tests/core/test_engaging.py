@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.models.alert import Severity
-from pipeline.models.escalation import EscalationPath
+from pipeline.models.escalation import ENGAGEMENTS_MAX, EscalationPath
 from tests.core.builders import (
     DB,
     HOST,
@@ -170,3 +170,13 @@ def test_what_nobody_covers_engages_nobody() -> None:
     here.open(alert("a"))
     here.open(alert("b", entity=PAY, service=PAY), T0 + 10 * SECOND)
     assert (states(here), here.one()["identified"]) == ([], PAY)
+
+
+def test_what_comes_back_again_and_again_engages_the_owner_of_the_cause_each_time() -> None:
+    here = down_to_the_database()
+    for turn in range(1, 31):
+        here.ask("resolve", T0 + turn * MINUTE, resolution={"code": "fixed", "summary": "done"})
+        here.ask("reopen", T0 + turn * MINUTE + 1, reason="again")
+    assert states(here)[-1] == (DB, "fay", "engaged")
+    assert [each.split()[1] for each in told(here, "page")].count("fay") == 31
+    assert len(here.one()["engaged"]) <= 2 * ENGAGEMENTS_MAX

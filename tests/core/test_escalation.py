@@ -213,6 +213,14 @@ def test_a_workaround_does_not_stall() -> None:
     assert case.until(T0 + 24 * HOUR) == []
 
 
+def test_a_workaround_does_not_stall_while_the_vendor_is_waited_for() -> None:
+    case = Case(desk(escalation=(TWO.model_copy(update={"resume_waiting_after_minutes": 60}),)))
+    case.ask("mitigate", T0 + 1, workaround="the old pool")
+    case.ask("wait", T0 + 2, waiting_for="vendor")
+    case.until(T0 + 5 * HOUR)
+    assert (case.incident.state, case.people()) == ("waiting_vendor", ["bob"])
+
+
 def test_a_share_of_the_resolution_time_resumes_once() -> None:
     shared = TWO.model_copy(update={"resume_at_share": 0.5})  # P1 is to be resolved in 60 minutes
     case = Case(desk(escalation=(shared,)))
@@ -232,6 +240,15 @@ def test_who_takes_it_after_that_share_is_left_to_work() -> None:
 
 
 # -- again
+
+
+def test_who_takes_it_after_that_share_is_left_to_work_when_the_customer_has_answered_too() -> None:
+    case = Case(desk(escalation=(TWO.model_copy(update={"resume_at_share": 0.5}),)))
+    case.until(T0 + 40 * MINUTE)
+    case.ask("acknowledge", T0 + 40 * MINUTE)
+    case.ask("wait", T0 + 41 * MINUTE, waiting_for="customer")
+    case.ask("resume", T0 + 50 * MINUTE)
+    assert "escalate" not in case.until(T0 + HOUR)
 
 
 def test_after_a_reopening_the_same_people_are_called_by_a_new_step() -> None:
@@ -259,6 +276,17 @@ def test_a_fall_of_the_priority_calls_nobody_again() -> None:
     case.until(T0 + 20 * MINUTE)
     case.ask("set_priority", T0 + 20 * MINUTE, priority="P2")
     case.until(T0 + 24 * HOUR)
+    assert case.people() == ["bob", "ann"]
+
+
+@pytest.mark.parametrize("priority", ["P1", "P2"])
+def test_a_desk_that_says_a_priority_again_and_again_does_not_put_the_next_level_off(priority: str) -> None:
+    at = desk(escalation=(TWO.model_copy(update={"priorities": ("P1", "P2")}),))
+    case = Case(at)
+    for minute in range(2, 6, 2):
+        case.until(T0 + minute * MINUTE)
+        case.ask("set_priority", T0 + minute * MINUTE, actor="sync", priority=priority)
+    case.until(T0 + 5 * MINUTE)
     assert case.people() == ["bob", "ann"]
 
 
@@ -295,6 +323,15 @@ def test_what_no_path_covers_is_escalated_to_its_on_call_and_owner() -> None:
     case = Case(desk(escalation=(TWO,)), priority="P4")
     case.ask("escalate", T0 + MINUTE, "eve")
     assert case.people() == ["bob", "shop-team"]
+
+
+def test_what_no_path_covers_calls_them_again_each_time_that_a_person_escalates() -> None:
+    case = Case(desk(escalation=()))
+    case.ask("escalate", T0 + MINUTE)
+    case.ask("escalate", T0 + 20 * MINUTE)
+    case.ask("acknowledge", T0 + 21 * MINUTE, "bob")
+    case.ask("escalate", T0 + HOUR)
+    assert case.people() == ["bob", "shop-team"] * 3
 
 
 def test_what_has_ended_is_not_escalated() -> None:

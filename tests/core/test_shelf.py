@@ -245,3 +245,27 @@ def test_replaying_the_state_of_an_episode_needs_no_order_of_records() -> None:
     reload(here, policy(version="new", closure=Closure(close_after_minutes=600)))
     assert here.processor.next_deadline_ms() == T0 + HOUR + MINUTE
     assert values(here.effects.outputs, "incidents")
+
+
+ONE_EACH = tuple(
+    EscalationPath(priorities=(each,), levels=(EscalationLevel(after_minutes=0, notify=("oncall",)),))
+    for each in ("P1", "P2")
+)
+LESSER = {"high": {"high": "P2", "medium": "P2", "low": "P3"}, "medium": MATRIX["medium"], "low": MATRIX["low"]}
+RENAMED = DomainPolicy.model_validate({"domain": "shop", "version": "new", "priorities": ("sev1", "sev2", "sev3")})
+
+
+@pytest.mark.parametrize(
+    ("pack", "priority"),
+    [(RENAMED, "sev1"), (policy(version="new", escalation=ONE_EACH, matrix=LESSER), "P2")],
+    ids=["renamed", "lowered"],
+)
+def test_who_has_it_keeps_it_where_the_adopted_pack_makes_it_no_more_urgent(pack: DomainPolicy, priority: str) -> None:
+    bench = room(policy(version="old", escalation=ONE_EACH))
+    bench.open(alert("a"))
+    bench.ask("acknowledge", T0 + 1)
+    reload(bench, pack)
+    bench.ask("adopt_policy", T0 + 2, role="commander")
+    incident = bench.one()
+    assert (incident["priority"], incident["state"]) == (priority, "acknowledged")
+    assert actions(incident).count("page") == 1

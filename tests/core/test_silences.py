@@ -268,6 +268,18 @@ def test_a_silence_of_an_incident_stops_calling_and_its_end_goes_on_where_it_had
     assert room.one()["muted"] is None
 
 
+def test_a_person_who_escalates_what_is_muted_is_not_muted_again_by_the_same_silence() -> None:
+    room = Room()
+    room.open(alert("a"), T0)
+    silence(room, T0 + MINUTE, T0 + 5 * HOUR, target={"incident_id": room.one()["id"]})
+    room.ask("escalate", T0 + 2 * MINUTE)
+    called = len(room.one()["escalation"]["paged"])
+    room.restart()
+    room.tick(T0 + HOUR)
+    assert room.one()["muted"] is None
+    assert len(room.one()["escalation"]["paged"]) > called, "the next level is called in its time"
+
+
 def test_anything_else_that_fires_in_a_muted_incident_calls_again() -> None:
     room = Room()
     room.open(alert("a"), T0)

@@ -18,7 +18,7 @@ from pipeline.models.incident_clock import CLOCK_REASONS_MAX, Clock
 from pipeline.models.incident_parts import Waiting
 from pipeline.models.wire import to_json
 from tests.core.builders import HOUR, MINUTE, T0
-from tests.core.desks import desk, later
+from tests.core.desks import desk, later, logged, run_until
 
 DONE = Resolution(code="fixed", summary="restarted")
 TARGETS = {
@@ -313,3 +313,11 @@ def test_reasons_are_bounded() -> None:
     tick(at, draft, T0 + 9 * HOUR)
     assert len(clock(draft).because) == CLOCK_REASONS_MAX
     assert draft.incident.state == IncidentState.IN_PROGRESS
+
+
+def test_a_clock_that_has_warned_more_often_than_its_pack_now_says_runs_on() -> None:
+    draft = logged(desk(clocks=ClockRules(warn_at=(0.5, 0.75, 0.9))))
+    run_until(desk(clocks=ClockRules(warn_at=(0.5, 0.75, 0.9))), draft, T0 + 31 * MINUTE)
+    assert draft.incident.clocks["resolution"].warned == 1
+    done = run_until(desk(clocks=ClockRules(warn_at=(0.75,))), draft, T0 + 2 * HOUR)
+    assert done.count("sla_breached") == 1

@@ -169,3 +169,13 @@ def test_what_is_awaited_linked_and_owed_goes_on_in_the_survivor_of_a_merge() ->
     assert [each["id"] for each in survivor["corrective_actions"]] == ["A"]
     desk.ask("link", T0 + 6, target={"incident_id": second}, link=VENDOR["link"] | {"state": "solved"})
     assert waits(desk.incidents()[first]) == [("provider", "C-9")]
+
+
+def test_a_workaround_that_is_put_in_place_again_owes_the_same_fix_once() -> None:
+    desk = room()
+    asked: dict[str, Any] = {"workaround": "the old pool", "action": {"id": "fix", "text": "size the pool"}}
+    desk.ask("mitigate", T0 + MINUTE, **asked)
+    desk.ask("resume", T0 + 2 * MINUTE)
+    desk.ask("mitigate", T0 + 3 * MINUTE, **asked)
+    desk.ask("complete_action", T0 + 4 * MINUTE, action={"id": "fix"})
+    assert [(each["id"], each["state"]) for each in desk.one()["corrective_actions"]] == [("fix", "done")]
