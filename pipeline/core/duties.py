@@ -11,7 +11,7 @@ from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.models.communications import CommunicationDuty
-from pipeline.models.incident import Incident, IncidentChange
+from pipeline.models.incident import Incident, IncidentChange, IncidentKind
 from pipeline.models.incident_parts import Duty
 
 DUTIES_MAX: Final = 20
@@ -108,16 +108,19 @@ def _applies(rule: CommunicationDuty, incident: Incident) -> bool:
 
 def _add(draft: Draft, rule: CommunicationDuty) -> None:
     incident = draft.incident
+    since_ms = incident.detected_at_ms
+    if incident.kind == IncidentKind.BRIDGE:  # that it was declared later gives nobody more time
+        since_ms = min(since_ms, incident.opened_at_ms or since_ms)
     span_ms = round(rule.within_minutes * MINUTE_MS)
     tags = [tag for tag in incident.regulatory if tag in rule.regulatory]
     because = f"regulated: {', '.join(tags)}" if tags else f"{incident.priority} in {incident.domain}"
     duty = Duty(
         name=rule.name,
         notify=rule.notify,
-        due_at_ms=incident.detected_at_ms + span_ms,
+        due_at_ms=since_ms + span_ms,
         because=because,
         text=rule.text,
-        warn_at_ms=incident.detected_at_ms + round(span_ms * WARN_SHARE),
+        warn_at_ms=since_ms + round(span_ms * WARN_SHARE),
     )
     incident.duties.append(duty)
     what = f": {rule.text}" if rule.text else ""

@@ -8,8 +8,9 @@ from pipeline.core import duties, ending
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.models.communications import CommunicationDuty, CommunicationRules
-from tests.core.builders import HOUR, MINUTE, T0, WIKI, alert, config, policy
+from tests.core.builders import HOUR, MAJOR, MINUTE, SHOP, T0, WIKI, alert, config, policy
 from tests.core.desks import desk, later
+from tests.core.halls import Hall
 from tests.core.rooms import Room
 from tests.core.rooms import actions as room_actions
 from tests.core.telling import actions, ask, begun, run
@@ -101,3 +102,12 @@ def test_a_reminder_of_a_notice_does_not_reopen_what_a_person_resolved_though_it
     assert (incident["state"], room_actions(incident)[-1]) == ("resolved", "duty_warning")
     room.tick(T0 + 40 * HOUR)
     assert "reopen" in room_actions(room.incidents()[second]), "nothing closes silently over what still fires"
+
+
+def test_a_major_incident_that_is_declared_late_leaves_no_more_time_for_the_notice() -> None:
+    hall = Hall()
+    told = CommunicationRules(status_page=(), duties=(HERE,))
+    hall.setup = config(domains={"shop": policy(communication=told, major_incident=MAJOR)})
+    hall.restart()
+    hall.tell("INC-1", SHOP, T0, opened_at_ms=T0 - HOUR)
+    assert [each["due_at_ms"] for each in hall.one()["duties"]] == [T0 + HOUR]
