@@ -19,13 +19,13 @@ def check_major(policy: DomainPolicy, source: Source, packs: Packs, findings: Fi
     rule = policy.major_incident
     _priorities(rule.priorities, policy, source, findings, _HERE, "priorities")
     stated = [name for name in Thresholds.model_fields if name in rule.model_fields_set]
-    if rule.rules and stated and rule.stated():
+    if rule.rules and stated and rule.stated:
         where = source.at(_HERE, stated[0])
         findings.problem(where, f"{stated[0]}: with 'rules' thresholds stand in the rules; make it one of them")
     names: dict[str, int] = {}
     for index, trigger in enumerate(rule.rules):
         here = source.at(_HERE, "rules", index)
-        if not trigger.stated():
+        if not trigger.stated:
             findings.problem(here, "rules: a rule without a condition never holds; state a threshold")
         if trigger.name and names.setdefault(trigger.name, index) != index:
             where = source.at(_HERE, "rules", index, "name")

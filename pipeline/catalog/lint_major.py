@@ -26,7 +26,7 @@ def check_major_rules(policy: DomainPolicy, source: Source) -> Iterator[Finding]
 
 def _takes(rule: MajorIncidentRule, earlier: MajorIncidentTrigger, later: MajorIncidentTrigger) -> bool:
     """Whether an earlier rule holds whenever a later one does."""
-    wide, narrow = earlier.stated(), later.stated()
+    wide, narrow = earlier.stated, later.stated
     if not wide or not narrow:
         return False
     counts = set(rule.priorities if earlier.priorities is None else earlier.priorities)

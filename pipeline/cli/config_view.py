@@ -151,7 +151,7 @@ def _major(rule: MajorIncidentRule) -> str:
 
 def _thresholds(rule: Thresholds) -> list[str]:
     words: list[str] = []
-    for name, value in rule.stated().items():
+    for name, value in rule.stated.items():
         what = name.removesuffix("_at_least").replace("revenue_per_minute", "a minute").replace("_", " ")
         words.append(f"{value:,g} {what}" if isinstance(value, int | float) else f"regulated: {', '.join(value)}")
     return words

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Final
 
 from pipeline.core import calling, communicate, engaging, response, sla
 from pipeline.core.changes import Recent
-from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.desk import MACHINE, POLICIES_REMEMBERED_MAX, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.habits import chronic_words
 from pipeline.core.impacts import Impact, total
 from pipeline.core.lifecycle import Step
 from pipeline.core.majors import corrected_facts, corrected_impacts, links_told
-from pipeline.core.prioritise import Facts, affected_words, assess, categorise, gather, plain
-from pipeline.core.suspects import is_identified, rank_suspects
+from pipeline.core.prioritise import Categories, Facts, affected_words, assess, gather, plain
+from pipeline.core.suspects import rank_suspects
 from pipeline.core.tally import Tally
 from pipeline.core.terms import terms_of
 from pipeline.core.topology import Topology
@@ -41,12 +41,21 @@ class Assessor:
 
     desk: Desk
     topology: Topology
+    _categories: dict[str, Categories] = field(default_factory=dict, repr=False, compare=False)
+
+    def categories_of(self, domain: str | None) -> Categories:
+        """The categories of the policy pack of a domain in force."""
+        known = self._categories.get(domain or "")
+        if known is None:
+            known = Categories(self.desk.policy_of(domain))
+            if len(self._categories) < POLICIES_REMEMBERED_MAX:
+                self._categories[domain or ""] = known
+        return known
 
     def member(self, event: EpisodeEvent) -> Member:
         """The member that an episode would be."""
         alert = event.alert
         entity = self.topology.entities.get(alert.entity) if alert.entity else None
-        policy = self.desk.policy_of(alert.domain)
         text = plain(alert.name, alert.summary, alert.description)
         layer, hosting = (entity.infrastructure_layer, entity.hosting_model) if entity else (None, None)
         return Member(
@@ -63,7 +72,7 @@ class Assessor:
             service=self.topology.name(alert.service),
             host=alert.host,
             domain=alert.domain,
-            category=categorise(policy, text, alert.labels, layer, alert.feed, hosting),
+            category=self.categories_of(alert.domain).of(text, alert.labels, layer, alert.feed, hosting),
             ticket=alert.ticket,
             reporter=alert.reporter,
             users_affected=alert.users_affected,
@@ -175,7 +184,7 @@ class Assessor:
         if not incident.suspects or incident.suspects[0].ref == incident.identified:
             return
         suspect = incident.suspects[0]
-        if not is_identified(suspect, tally):
+        if not suspect.evident:
             return
         incident.identified = suspect.ref
         title = self.topology.title(suspect.ref)

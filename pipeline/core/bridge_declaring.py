@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipeline.core import communicate, coordinate, sla
 from pipeline.core.bridge_roll import Roll, kept_in_order
-from pipeline.core.bridge_rules import Match, Reach, counted, floor_of, match_group, match_reach
+from pipeline.core.bridge_rules import Match, Reach, floor_of, match_group, match_reach
 from pipeline.core.bridge_state import BRIDGE, FLOOR, BridgeState, phase_of
 from pipeline.core.desk import MACHINE, MINUTE_MS
 from pipeline.core.draft import Draft
@@ -35,21 +35,22 @@ class BridgeDeclaring(BridgeState):
     def _consider(self, summary: Summary, effects: Effects) -> None:
         """Open a bridge, or join the one of a related incident."""
         rule = self._rule(summary.domain)
-        priorities = counted(rule)
+        priorities = rule.counted
         if summary.priority not in priorities:
             return
         related = self._relations.related(summary, self.clock_ms)
         together = [each for each in related if add_up(summary, each)]
-        alone = self._match(summary.domain, [summary]) is not None
+        alone = self._match(summary.domain, [summary])
         # What is major by itself, or was demoted, joins nothing but what has its cause.
-        for other in together if alone or summary.incident_id in self._floors else related:
+        for other in together if alone is not None or summary.incident_id in self._floors else related:
             bridge = self._bridges.get(self._bridge_of.get(other.incident_id, ""))
             if bridge is not None and bridge.state in OPEN_STATES:
                 self._join(bridge, summary, effects)
                 return
         free = [each for each in related if each.incident_id not in self._bridge_of]
         others = [each for each in free if each.priority in priorities]
-        match = self._match(summary.domain, [summary, *(each for each in others if each in together)])
+        added = [each for each in others if each in together]
+        match = self._match(summary.domain, [summary, *added]) if added else alone
         if match is not None:
             small = [each for each in others if each in together or self._follows(each)]
             self._open(summary, [summary, *small], match, effects)

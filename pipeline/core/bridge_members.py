@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from pipeline.core import coordinate, ending, sla
 from pipeline.core.bridge_declaring import BridgeDeclaring, by_person
-from pipeline.core.bridge_rules import counted
 from pipeline.core.bridge_rules import joined as both
 from pipeline.core.bridge_state import FLOOR, PLACE, SUMMARY, is_open, phase_of
 from pipeline.core.commands import passed_on
@@ -112,7 +111,7 @@ class BridgeMembers(BridgeDeclaring):
         """
         if bridge.members[0] == summary.incident_id or not {bridge.state, summary.state} <= OPEN_STATES:
             return False
-        if summary.priority not in counted(self._rule(summary.domain)):
+        if summary.priority not in self._rule(summary.domain).counted:
             return False
         if self._rolls[bridge.id].has_cause_of(summary):
             return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.core.impacts import total
-from pipeline.models.major import MajorIncidentMode, MajorIncidentRule, MajorIncidentTrigger, Thresholds
+from pipeline.models.major import MajorIncidentMode, MajorIncidentRule, MajorIncidentTrigger
 from pipeline.models.summary import Summary
 
 MORE_SHARE: Final = 0.1
@@ -126,15 +126,10 @@ def reach_of(group: Iterable[Summary]) -> Reach:
     )
 
 
-def counted(rule: MajorIncidentRule) -> frozenset[str]:
-    """Priorities that count for any trigger rule of a domain."""
-    return frozenset(rule.priorities).union(*(each.priorities or () for each in rule.rules))
-
-
 def match_group(rule: MajorIncidentRule, group: list[Summary]) -> tuple[Match, Reach] | None:
     """The first rule that holds for those of a group whose priority counts for it, and what they come to."""
     reaches: dict[tuple[str, ...], Reach] = {}
-    for trigger in triggers(rule):
+    for trigger in rule.triggers:
         priorities = rule.priorities if trigger.priorities is None else trigger.priorities
         reach = reaches.get(priorities)
         if reach is None:
@@ -147,19 +142,12 @@ def match_group(rule: MajorIncidentRule, group: list[Summary]) -> tuple[Match, R
 
 def match_reach(rule: MajorIncidentRule, reach: Reach) -> Match | None:
     """The first rule that holds for incidents all of which count."""
-    held = (_held(trigger, reach, any_is_enough=not rule.rules) for trigger in triggers(rule))
+    held = (_held(trigger, reach, any_is_enough=not rule.rules) for trigger in rule.triggers)
     return next((match for match in held if match is not None), None)
 
 
-def triggers(rule: MajorIncidentRule) -> tuple[MajorIncidentTrigger, ...]:
-    """The trigger rules of a domain: those in its list, or the one that its thresholds are."""
-    if rule.rules:
-        return rule.rules
-    return (MajorIncidentTrigger(**{name: getattr(rule, name) for name in Thresholds.model_fields}),)
-
-
 def _held(trigger: MajorIncidentTrigger, reach: Reach, *, any_is_enough: bool) -> Match | None:
-    stated = trigger.stated()
+    stated = trigger.stated
     words = {name: told for name in stated if (told := _told(trigger, name, reach)) is not None}
     if not words or (len(words) < len(stated) and not any_is_enough):
         return None

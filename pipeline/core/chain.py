@@ -38,9 +38,13 @@ class Break(NamedTuple):
 
 
 def content_of(
-    incident_id: str, revision: int, change: str, at_ms: int, entries: list[TimelineEntry] | list[dict[str, Any]]
+    incident_id: str,
+    revision: int,
+    change: str,
+    at_ms: int,
+    entries: list[TimelineEntry] | list[dict[str, Any]] | orjson.Fragment,
 ) -> bytes:
-    """What of a revision is sealed. The entries may be those of the core or as read back from their JSON."""
+    """What of a revision is sealed. The entries may be those of the core, their JSON, or as read back from that."""
     return orjson.dumps((incident_id, revision, change, at_ms, entries))
 
 

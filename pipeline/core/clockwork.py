@@ -63,7 +63,8 @@ def aim(clock: Clock, gear: Gear) -> None:
     clock.due_at_ms = gear.after(clock.running_since_ms, clock.target_ms - clock.elapsed_ms)
     clock.warn_at_ms = None
     if clock.warned < len(gear.shares):
-        clock.warn_at_ms = gear.after(clock.running_since_ms, points(clock, gear)[clock.warned] - clock.elapsed_ms)
+        used_ms = round(clock.target_ms * gear.shares[clock.warned])
+        clock.warn_at_ms = gear.after(clock.running_since_ms, used_ms - clock.elapsed_ms)
 
 
 def points(clock: Clock, gear: Gear) -> list[int]:

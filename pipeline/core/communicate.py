@@ -91,7 +91,7 @@ def keep(desk: Desk, draft: Draft) -> None:
     if silent or incident.state not in OPEN_STATES:
         return
     for channel in audiences.channels(desk, incident):
-        if channel.hears(incident) and channel.key not in incident.streams:
+        if channel.key not in incident.streams and channel.hears(incident):
             state = phase(incident, "")
             _say(desk, draft, channel, Words(state, state))
 

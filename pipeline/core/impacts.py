@@ -154,7 +154,14 @@ def total(impacts: Iterable[Impact]) -> tuple[int, float]:
     for system, served, money, population in impacts:
         users[population] = max(users.get(population, 0), served)
         revenue[system] = max(revenue.get(system, 0.0), money)
+    return _people(users), round(fsum(revenue.values()), 2)
+
+
+def _people(users: dict[str, int]) -> int:
+    """Users over populations; only those that the catalogue names may be parts of others."""
+    if not any(population.startswith(POPULATION) for population in users):
+        return sum(users.values())
     people = People()
     for population, served in users.items():
         people.put(population, served)
-    return people.total, round(fsum(revenue.values()), 2)
+    return people.total

@@ -43,7 +43,8 @@ class Press:
         change = draft.change().value
         draft.finish()
         before = incident.chain
-        content = content_of(incident.id, incident.revision, change, draft.now_ms, draft.entries)
+        entries = orjson.Fragment(orjson.dumps(draft.entries))  # once for what is sealed and what is sent
+        content = content_of(incident.id, incident.revision, change, draft.now_ms, entries)
         incident.chain = seal(before, content)
         if len(self._snapshots) >= SNAPSHOTS_KEPT_MAX:
             self._snapshots.clear()
@@ -55,7 +56,7 @@ class Press:
             "revision": incident.revision,
             "change": change,
             "at_ms": draft.now_ms,
-            "entries": draft.entries,
+            "entries": entries,
             "joined": draft.joined,
             "left": draft.left,
             "chain_before": before,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from pipeline.core.calendars import is_business_time
@@ -15,7 +14,7 @@ from pipeline.core.tally import Tally
 from pipeline.core.topology import Topology
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.policy import DomainPolicy
-from pipeline.models.scales import ScaleRule
+from pipeline.models.scales import Category, ScaleRule
 
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 
@@ -70,9 +69,47 @@ def plain(*texts: str) -> str:
     return f" {begin}{words}{end}"
 
 
-@lru_cache(maxsize=4_096)
+class Categories:
+    """The categories of a policy, read once: every alert is held against all of them."""
+
+    __slots__ = ("_each",)
+
+    def __init__(self, policy: DomainPolicy) -> None:
+        self._each = [(each.name, _plain_words(each.words), _beside_words(each)) for each in policy.categories]
+
+    def of(
+        self, text: str, labels: dict[str, str], layer: str | None, feed: str = "", hosting_model: str | None = None
+    ) -> str | None:
+        """The first category that matches, in the policy's order; None where none does.
+
+        Args:
+            text: name, summary and description as `plain` makes them.
+            labels: the alert's labels.
+            layer: infrastructure layer of what it is about.
+            feed: that it came by.
+            hosting_model: of what it is about.
+        """
+        for name, words, category in self._each:
+            for word in words:  # from a word's beginning: no "lag" in "flagged"
+                if word in text:
+                    return name
+            if category is None:
+                continue
+            if category.labels and all(labels.get(label) in values for label, values in category.labels.items()):
+                return name
+            if layer in category.layers or feed in category.feeds or hosting_model in category.hosting_models:
+                return name
+        return None
+
+
 def _plain_words(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(plain(word).rstrip() for word in words)
+
+
+def _beside_words(category: Category) -> Category | None:
+    """A category that says more than words; None: words are all that it goes by, as most do."""
+    more = category.labels or category.layers or category.feeds or category.hosting_models
+    return category if more else None
 
 
 def categorise(
@@ -83,25 +120,8 @@ def categorise(
     feed: str = "",
     hosting_model: str | None = None,
 ) -> str | None:
-    """The first category of the policy that matches, in the policy's order; None where none does.
-
-    Args:
-        policy: the domain's pack.
-        text: name, summary and description as `plain` makes them.
-        labels: the alert's labels.
-        layer: infrastructure layer of what it is about.
-        feed: that it came by.
-        hosting_model: of what it is about.
-    """
-    for category in policy.categories:
-        for word in _plain_words(category.words):  # from a word's beginning: no "lag" in "flagged"
-            if word in text:
-                return category.name
-        if category.labels and all(labels.get(name) in values for name, values in category.labels.items()):
-            return category.name
-        if layer in category.layers or feed in category.feeds or hosting_model in category.hosting_models:
-            return category.name
-    return None
+    """The category of one alert by a policy; see `Categories.of`."""
+    return Categories(policy).of(text, labels, layer, feed, hosting_model)
 
 
 def gather(tally: Tally, policy: DomainPolicy) -> Facts:

@@ -220,9 +220,11 @@ def _standing(incident: Incident) -> str:
 
 def _apply(policy: DomainPolicy, draft: Draft, name: str, clock: Clock, *, aloud: bool) -> None:
     """Let a clock do what the incident asks for; ``aloud``: no other entry of the timeline says why it pauses."""
-    mode, now_ms, gear = _mode(policy, draft.incident, name, clock), draft.now_ms, gear_of(policy, clock)
-    waits = draft.incident.state in WAITING_STATES
-    runs, pause_is_on = clock.running_since_ms is not None, _is_paused(clock)
+    mode, now_ms = _mode(policy, draft.incident, name, clock), draft.now_ms
+    waits, runs = draft.incident.state in WAITING_STATES, clock.running_since_ms is not None
+    if mode is _Mode.RUN and runs and not waits:
+        return  # as nearly always
+    gear, pause_is_on = gear_of(policy, clock), _is_paused(clock)
     if mode is _Mode.MET and clock.met_at_ms is None:
         _meet(draft, name, clock, gear)
     elif mode is _Mode.STOP and (runs or pause_is_on):
@@ -313,10 +315,12 @@ def _retarget(policy: DomainPolicy, draft: Draft, name: str, clock: Clock) -> No
         return
     if priority != clock.priority and minutes * MINUTE_MS != clock.target_ms:
         clockwork.remember(clock, rose(policy, clock.priority, priority, draft.now_ms))
-    before, target_ms, hours = gear_of(policy, clock), minutes * MINUTE_MS, targets.calendar_of(name)
-    clockwork.settle(clock, before, draft.now_ms)
-    clock.priority, clock.calendar = priority, hours
-    clockwork.retarget(clock, before, gear_of(policy, clock), target_ms, draft.now_ms)
+    before = after = gear_of(policy, clock)
+    hours = targets.calendar_of(name)
+    if (priority, hours) != (clock.priority, clock.calendar):
+        clock.priority, clock.calendar = priority, hours
+        after = gear_of(policy, clock)
+    clockwork.retarget(clock, before, after, minutes * MINUTE_MS, draft.now_ms)
 
 
 def _restart(draft: Draft, name: str, clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field
@@ -64,6 +65,7 @@ class Thresholds(Frozen):
     reporters_at_least: int | None = Field(default=None, ge=1)
     incidents_at_least: int | None = Field(default=None, ge=1)
 
+    @cached_property
     def stated(self) -> dict[str, Any]:
         """The conditions that it states, by name."""
         values = ((name, getattr(self, name)) for name in Thresholds.model_fields)
@@ -120,3 +122,15 @@ class MajorIncidentRule(Thresholds):
     manager: tuple[str, ...] = ()
     propose: ProposalRules = ProposalRules()
     demote_after_minutes: int | None = Field(default=15, ge=1)
+
+    @cached_property
+    def triggers(self) -> tuple[MajorIncidentTrigger, ...]:
+        """The trigger rules: those in its list, or the one that its thresholds are."""
+        if self.rules:
+            return self.rules
+        return (MajorIncidentTrigger(**{name: getattr(self, name) for name in Thresholds.model_fields}),)
+
+    @cached_property
+    def counted(self) -> frozenset[str]:
+        """Priorities that count for any trigger rule."""
+        return frozenset(self.priorities).union(*(each.priorities or () for each in self.rules))
