@@ -107,7 +107,7 @@ class BridgeDeclaring(BridgeState):
     def _new_bridge(self, lead: Summary, match: Match, actor: str) -> Incident:
         now = self.clock_ms
         bridge = Incident(
-            id=short_id("MI", lead.incident_id, str(now)),
+            id=short_id("MI", lead.incident_id, str(lead.revision), str(now)),  # one may end and another begin at once
             space=lead.space,
             kind=IncidentKind.BRIDGE,
             domain=lead.domain,

@@ -156,6 +156,7 @@ class BridgeState(Processor):
             summary = self._summaries.get(member)
             if summary is not None and summary.state in ENDED_STATES:
                 self._relations.drop(summary)
+                self._lift(member)  # it can be declared no more, nor was its end news to anybody else
                 self.touch(SUMMARY + member)
 
     def _lift(self, incident_id: str) -> Floor | None:

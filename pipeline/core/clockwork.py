@@ -115,6 +115,8 @@ def begin(clock: Clock, now_ms: int) -> None:
     clock.because = []
     if clock.running_since_ms is not None:
         clock.running_since_ms = now_ms
+    else:  # one that was missed kept when it had been due, and is missed no longer
+        clock.due_at_ms = None
     if clock.held_since_ms is not None:
         clock.held_since_ms = now_ms
 
