@@ -51,6 +51,9 @@ ANY_SOURCE: Final = Permission(roles=_EVERYBODY)
 COMMANDERS: Final = Permission(roles=(Role.COMMANDER, Role.ADMINISTRATOR))
 ADMINISTRATORS: Final = Permission(roles=(Role.ADMINISTRATOR,))
 
+THE_BRIDGE_ALONE: Final = Permission(roles=())
+"""What the bridge tells its members: who else did, made an incident speak beside its bridge incident, or for none."""
+
 DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.ACKNOWLEDGE: ANY_SOURCE,
     CommandType.UNACKNOWLEDGE: ANY_RESPONDER,
@@ -76,6 +79,8 @@ DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.DEMOTE_MAJOR: COMMANDERS,
     CommandType.CONFIRM_MAJOR: COMMANDERS,
     CommandType.REJECT_MAJOR: COMMANDERS,
+    CommandType.LINK_BRIDGE: THE_BRIDGE_ALONE,
+    CommandType.UNLINK_BRIDGE: THE_BRIDGE_ALONE,
 }
 """Of each command that is not here: `ANY_RESPONDER`."""
 

@@ -29,8 +29,8 @@ def room() -> Room:
         ("note", {"note": "hm"}, "note", "noted"),
         ("link", {"link": LINK}, "link", "updated"),
         ("resolve", {"resolution": {"code": "x", "summary": "y"}}, "problem_review", "resolved"),
-        ("link_bridge", {"bridge_id": "MI-1"}, "communication", "bridged"),
-        ("unlink_bridge", {}, "bridge", "bridged"),
+        ("link_bridge", {"bridge_id": "MI-1", "role": "system"}, "communication", "bridged"),
+        ("unlink_bridge", {"role": "system"}, "bridge", "bridged"),
         ("reopen", {}, "refused_reopen", "updated"),
         ("close", {}, "refused_close", "updated"),
         ("assign", {}, "refused_assign", "updated"),
@@ -38,7 +38,7 @@ def room() -> Room:
         ("set_priority", {"priority": "P9"}, "refused_set_priority", "updated"),
         ("note", {}, "refused_note", "updated"),
         ("link", {}, "refused_link", "updated"),
-        ("link_bridge", {}, "refused_link_bridge", "updated"),
+        ("link_bridge", {"role": "system"}, "refused_link_bridge", "updated"),
     ],
 )
 def test_each_command_is_answered_on_the_timeline(kind: str, fields: dict[str, Any], action: str, change: str) -> None:
@@ -106,7 +106,7 @@ def test_a_malformed_command_is_a_dead_letter_that_names_the_field_and_no_value(
 
 def test_a_command_aimed_at_the_bridge_travels_on_to_it_whole() -> None:
     desk = room()
-    desk.ask("link_bridge", T0 + 1, bridge_id="MI-1")
+    desk.ask("link_bridge", T0 + 1, bridge_id="MI-1", role="system")
     done = {"code": "x", "summary": "y"}
     outputs = desk.ask("resolve", T0 + 2, "c-9", target={"service": "shop", "bridge": True}, resolution=done)
     (onward,) = outputs

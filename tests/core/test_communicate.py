@@ -134,12 +134,12 @@ def test_an_audience_hears_of_an_incident_when_its_priority_has_risen() -> None:
 def test_members_of_a_bridge_say_so_once_are_silent_and_speak_again_when_it_lets_them_go() -> None:
     at = at_desk(public=PAGE | {"every_minutes": 5})
     draft = begun(at)
-    ask(at, draft, "link_bridge", T0 + MINUTE, bridge_id="MI-1")
+    ask(at, draft, "link_bridge", T0 + MINUTE, bridge_id="MI-1", role="system")
     run(at, draft.incident, T0 + HOUR)
     assert states(draft) == ["investigating", "moved"]
-    ask(at, draft, "unlink_bridge", T0 + HOUR)
+    ask(at, draft, "unlink_bridge", T0 + HOUR, role="system")
     assert states(draft) == ["investigating", "moved", "investigating"]
-    ask(at, draft, "link_bridge", T0 + HOUR + 1, bridge_id="MI-2")
+    ask(at, draft, "link_bridge", T0 + HOUR + 1, bridge_id="MI-2", role="system")
     ending.resolve(at, later(draft, T0 + 2 * HOUR), MACHINE, None)
     communicate.keep(at, later(draft, T0 + 2 * HOUR))
     assert states(draft) == ["investigating", "moved", "investigating", "moved"]

@@ -54,9 +54,9 @@ def test_a_resolved_incident_does_not_close_before_its_notice_was_due() -> None:
 
 def test_a_bridge_owes_the_notice_for_its_members_and_a_demoted_one_gives_it_back() -> None:
     at, draft = owing()
-    assert "duty_moved" in actions(ask(at, draft, "link_bridge", T0 + 1, bridge_id="MI-1"))
+    assert "duty_moved" in actions(ask(at, draft, "link_bridge", T0 + 1, bridge_id="MI-1", role="system"))
     assert draft.incident.duties == []
-    ask(at, draft, "unlink_bridge", T0 + 2)
+    ask(at, draft, "unlink_bridge", T0 + 2, role="system")
     assert draft.incident.duties[0].due_at_ms == T0 + 72 * HOUR
     assert duties.next_due_ms(draft.incident) is not None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pipeline.models.communications import AudienceRule, CommunicationRules
 from tests.core.builders import MINUTE, SHOP, T0, alert, config, policy
 from tests.core.halls import Hall
-from tests.core.rooms import Room
+from tests.core.rooms import Room, actions
 
 
 def test_an_update_clock_that_was_missed_and_pauses_for_a_bridge_has_no_deadline() -> None:
@@ -45,3 +47,13 @@ def test_two_major_incidents_of_one_incident_are_two_though_they_begin_in_the_sa
     said = {"by": "ann", "because": "it is none", "at_ms": T0, "command_id": "D-1"}
     hall.tell("INC-1", SHOP, T0, revision=2, declared=said)
     assert [each["state"] for each in hall.bridges().values()] == ["cancelled", "logged"]
+
+
+@pytest.mark.parametrize("kind", ["link_bridge", "unlink_bridge"])
+def test_nobody_but_the_bridge_says_which_bridge_incident_one_is_in(kind: str) -> None:
+    room = Room()
+    room.open(alert())
+    room.ask("link_bridge", T0 + 1, bridge_id="MI-1", role="system")
+    room.ask(kind, T0 + 2, bridge_id="MI-1" if kind == "unlink_bridge" else "MI-2", role="administrator")
+    assert room.one()["bridge_id"] == "MI-1"
+    assert actions(room.one())[-1] == f"refused_{kind}"

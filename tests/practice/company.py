@@ -49,7 +49,7 @@ def _one(domain: str) -> DomainPolicy:
     return DomainPolicy(
         domain=domain,
         targets={
-            "P1": Targets(respond_minutes=5, resolve_minutes=60, update_minutes=15),
+            "P1": Targets(respond_minutes=5, resolve_minutes=60, update_minutes=45),
             "P2": Targets(respond_minutes=15, resolve_minutes=240, update_minutes=60),
             "P3": Targets(respond_minutes=60, resolve_minutes=480, calendar="business"),
             "P4": Targets(respond_minutes=480, resolve_minutes=2_880, calendar="business"),
@@ -85,10 +85,10 @@ def _one(domain: str) -> DomainPolicy:
             require={"P1": ("cause",)},
         ),
         communication=CommunicationRules(
-            status_page=("P1", "P2"),
+            status_page=("P1",),
             audiences={
-                "public": AudienceRule(priorities=("P1",), every_minutes=20, channel="world"),
-                "executives": AudienceRule(priorities=("P1", "P2"), every_minutes=30),
+                "public": AudienceRule(priorities=("P1",), every_minutes=60, channel="world"),
+                "executives": AudienceRule(priorities=("P1", "P2"), every_minutes=90),
             },
             duties=(
                 CommunicationDuty(name="regulator", notify="the regulator", within_minutes=120, priorities=("P1",)),
@@ -121,7 +121,7 @@ def _two(domain: str) -> DomainPolicy:
         major_incident=MajorIncidentRule(users_at_least=3_000, demote_after_minutes=5),
         closure=Closure(resolve_quiet_seconds=0, close_after_minutes=10, reopen_minutes=5),
         communication=CommunicationRules(
-            status_page=("P1",), audiences={"affected_users": AudienceRule(priorities=("P1", "P2"), every_minutes=20)}
+            status_page=("P1",), audiences={"affected_users": AudienceRule(priorities=("P1", "P2"), every_minutes=45)}
         ),
         silence_never=("P1",),
     )

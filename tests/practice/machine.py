@@ -7,7 +7,7 @@ what they write must not differ by a byte.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from hypothesis import strategies as st
@@ -25,8 +25,16 @@ from tests.practice.promises import Promises
 from tests.stories import payloads
 
 RESOLUTION: Final = {"code": "fixed", "summary": "done", "cause": "it broke", "fix": "mended"}
-KINDS: Final = [each.value for each in CommandType if each not in {CommandType.LINK_BRIDGE, CommandType.UNLINK_BRIDGE}]
-ROLES: Final = ("viewer", "responder", "commander", "commander", "administrator", "source")
+LIFE: Final = (
+    "acknowledge", "unacknowledge", "start", "wait", "resume", "mitigate", "resolve", "close", "reopen", "cancel",
+    "escalate", "set_priority", "clear_suspect",
+)  # fmt: skip
+TOGETHER: Final = (
+    "merge", "split", "adopt_policy", "declare_major", "demote_major", "confirm_major", "reject_major",
+    "correct_impact", "set_status", "assign_commander", "cancel", "unlink_bridge", "link_bridge",
+)  # fmt: skip
+OTHERS: Final = [each.value for each in CommandType if each.value not in {*LIFE, *TOGETHER}]
+ROLES: Final = ("commander", "commander", "administrator", "responder", "source", "viewer")
 ARGUMENTS: Final = st.fixed_dictionaries(
     {
         "actor": st.sampled_from(["ann", "cem", "hana"]),
@@ -39,11 +47,12 @@ ARGUMENTS: Final = st.fixed_dictionaries(
         "state": st.sampled_from(["investigating", "identified", "resolved"]),
         "resolution": st.sampled_from([RESOLUTION, {"code": "fixed", "summary": "done"}]),
     },
-    optional={
-        "if_state": st.sampled_from(["logged", "resolved"]),
-        "expected_revision": st.integers(0, 4),
-    },
 )
+GOES_BY: Final = st.sampled_from(
+    [*[{}] * 12, {"if_state": "logged"}, {"if_state": "resolved"}, {"expected_revision": 3}]
+)
+"""Of what some senders say they go by; most commands say nothing of it."""
+
 WORDS: Final[dict[str, Any]] = {
     "note": "looking",
     "reason": "so it is",
@@ -55,6 +64,30 @@ WORDS: Final[dict[str, Any]] = {
     "link": {"kind": "vendor_ticket", "id": "V-1", "state": "open"},
     "action": {"id": "A-1", "text": "an alarm on connections"},
 }
+
+
+class Asker(NamedTuple):
+    """Who asks, of which incident and with what, beside what is asked."""
+
+    fields: dict[str, Any]
+    of: int
+    other: int
+    late: int | None
+    goes_by: dict[str, Any]
+    bare: bool
+    bridge: bool
+
+
+WHO: Final = st.builds(
+    Asker,
+    fields=ARGUMENTS,
+    of=st.integers(0, 9),
+    other=st.integers(0, 9),
+    late=st.sampled_from([None, None, None, 0, 1, 30]),
+    goes_by=GOES_BY,
+    bare=st.sampled_from([False] * 7 + [True]),
+    bridge=st.sampled_from([False, False, False, True]),
+)
 
 
 def iso(at_ms: int) -> datetime:
@@ -161,38 +194,39 @@ class Practice(Promises):
             value["ended_at"] = iso(self.now + minutes * MINUTE).isoformat()
         self.put("changes", value, space)
 
-    @rule(
-        kind=st.sampled_from(KINDS),
-        fields=ARGUMENTS,
-        of=st.integers(0, 9),
-        other=st.integers(0, 9),
-        late=st.sampled_from([None, None, 0, 1, 30]),
-        bare=st.sampled_from([False, False, False, True]),
-        bridge=st.booleans(),
-    )
-    def somebody_asks(
-        self,
-        kind: str,
-        fields: dict[str, Any],
-        of: int,
-        other: int,
-        late: int | None,
-        bare: bool,
-        bridge: bool,
-    ) -> None:
+    @rule(kind=st.sampled_from(LIFE), who=WHO)
+    def somebody_answers(self, kind: str, who: Asker) -> None:
+        self.ask(kind, who)
+
+    @rule(kind=st.sampled_from(LIFE), who=WHO)
+    def somebody_else_answers(self, kind: str, who: Asker) -> None:
+        self.ask(kind, who)
+
+    @rule(kind=st.sampled_from(TOGETHER), who=WHO)
+    def somebody_puts_together(self, kind: str, who: Asker) -> None:
+        self.ask(kind, who)
+
+    @rule(kind=st.sampled_from(OTHERS), who=WHO)
+    def somebody_does_something_else(self, kind: str, who: Asker) -> None:
+        self.ask(kind, who)
+
+    def ask(self, kind: str, who: Asker) -> None:
         """Of the newest incidents most; of a bridge incident directly, or by way of a member."""
         newest = [*reversed(self.watch.open()), *self.watch.known.values()][:10]
         if not newest:
             return
-        incident, second = newest[of % len(newest)], newest[other % len(newest)]
+        incident, second = newest[who.of % len(newest)], newest[who.other % len(newest)]
         self.sent += 1
+        fields = who.fields
         asked = {"command_id": f"c-{self.sent}", "type": kind, "actor": fields["actor"], "role": fields["role"]}
-        asked["target"] = {"incident_id": incident["id"]} | ({"bridge": True} if bridge else {})
-        if not bare:
+        asked["target"] = {"incident_id": incident["id"]} | ({"bridge": True} if who.bridge else {})
+        if not who.bare:
             episodes = list(self.watch.episodes[incident["id"]])
-            asked |= WORDS | fields | {"into": second["id"], "episodes": episodes[: 1 + other % 2]}
-        if late is not None:
-            asked["at"] = moment(self.now - late * MINUTE).isoformat()
+            asked |= WORDS | fields | {"into": second["id"], "bridge_id": second["id"]}
+            asked["episodes"] = episodes[: 1 + who.other % 2]
+        asked |= who.goes_by
+        if who.late is not None:
+            asked["at"] = moment(self.now - who.late * MINUTE).isoformat()
         self.tell("bridge.commands" if incident["kind"] == IncidentKind.BRIDGE else "commands", asked)
 
     @rule(
@@ -236,7 +270,7 @@ class Practice(Promises):
         self.now += seconds * SECOND
         self.do(None)
 
-    @rule(hours=st.sampled_from([9, 30]))
+    @rule(hours=st.sampled_from([9, 9, 30]))
     def a_day_passes(self, hours: int) -> None:
         self.now += hours * 60 * MINUTE
         self.do(None)
