@@ -64,7 +64,7 @@ def cancel(desk: Desk, draft: Draft, actor: str, text: str) -> None:
     bridge = draft.incident
     if desk.step(draft, Step.CANCEL, actor, text):
         bridge.escalation.next_at_ms = bridge.resolve_at_ms = None
-        bridge.closed_at_ms = draft.now_ms
+        bridge.closed_at_ms, bridge.waiting = draft.now_ms, []
 
 
 def call(desk: Desk, draft: Draft, whom: str, because: str) -> None:

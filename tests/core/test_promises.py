@@ -57,3 +57,12 @@ def test_nobody_but_the_bridge_says_which_bridge_incident_one_is_in(kind: str) -
     room.ask(kind, T0 + 2, bridge_id="MI-1" if kind == "unlink_bridge" else "MI-2", role="administrator")
     assert room.one()["bridge_id"] == "MI-1"
     assert actions(room.one())[-1] == f"refused_{kind}"
+
+
+def test_a_major_incident_that_was_none_waits_for_nobody() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.ask("wait", T0 + 1, waiting_for="vendor")
+    assert hall.one()["waiting"]
+    hall.ask("demote_major", T0 + 2, reason="a test system")
+    assert (hall.one()["state"], hall.one()["waiting"]) == ("cancelled", [])
