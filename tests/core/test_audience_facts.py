@@ -119,7 +119,7 @@ def outside(at: Desk, incident: Incident, view: str, source: str, state: str) ->
     return f"{said.subject}\n{said.text}"
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     salt=st.text("abcdef0123456789", min_size=4, max_size=8),
     state=st.sampled_from(list(IncidentState)),
@@ -153,7 +153,7 @@ def test_no_template_can_ask_for_more_than_its_audience_may_see(view: str, hosti
         assert CANARY not in said, source
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(salt=st.text("abcdef0123456789", min_size=4, max_size=8), state=st.sampled_from(list(IncidentState)))
 def test_executives_see_no_person_no_machine_and_nothing_that_was_typed(salt: str, state: str) -> None:
     incident, at = planted(salt, state, regulatory=["pci"], duties=[]), desk()

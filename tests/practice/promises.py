@@ -82,7 +82,7 @@ class Promises(RuleBasedStateMachine):
         assert len(self.origins) == self.alerts, "every alert has one disposition"
         for letter in replay.outcome.dead_letters[self.letters :]:
             said = dict(letter.headers)
-            assert said["spillway-topic"] in {b"commands", b"bridge.commands"}, said
+            assert said["spillway-topic"] in {b"commands", b"bridge.commands", b"problem.commands"}, said
             assert said["spillway-reason"].decode() in REFUSABLE, said
             assert not _is_our_own(letter), f"a command of the pipeline's own is refused: {letter.value!r}"
         self.letters = len(replay.outcome.dead_letters)
