@@ -18,7 +18,7 @@ from pipeline.kafka.topics import apply, desired_topics, plan
 from pipeline.settings import Settings
 
 RAW_TOPIC: Final = "alerts.raw.alertmanager"
-DECIDING_STAGES: Final = ("ingest", "dedupe", "correlate", "bridge")
+DECIDING_STAGES: Final = ("ingest", "dedupe", "correlate", "bridge", "problem")
 """From the raw record to `incidents`; deliver and record come after it."""
 
 

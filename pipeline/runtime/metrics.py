@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pipeline.core.step import Effects, Output
 from pipeline.flow import DEAD_LETTER_TOPIC
 from pipeline.models.decision import Disposition, Reason
+from pipeline.models.problem import ProblemState
 from pipeline.models.suppression import What
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.histogram import BatchHistogram
@@ -112,6 +113,7 @@ FIGURES: Final = (
     Figure("held_episodes", "Episodes in the waiting room: perhaps transients, or a rule wants more of their kind."),
     Figure("open_incidents", "Incidents not resolved.", "priority", PRIORITIES),
     Figure("open_bridges", "Bridge incidents not resolved."),
+    Figure("problems", "Problems that are not forgotten, by state.", "state", tuple(ProblemState)),
     Figure("deliveries_waiting", "Deliveries not yet accepted by their sink.", "sink"),
     Figure("deliveries_parked", "Deliveries given up, of the incidents that are still open.", "sink"),
 )

@@ -37,7 +37,7 @@ spec: {type: service, lifecycle: production, owner: payments-sre, dependsOn: ["r
 """
 STRICTER = "join_at_least: 0.9\n"
 CHANGES, ALERTS_BETWEEN = 4, 150
-DECIDING = ("ingest", "dedupe", "correlate", "bridge", "deliver")
+DECIDING = ("ingest", "dedupe", "correlate", "bridge", "problem", "deliver")
 CHANGED_AFTER = 40
 """Records of the day before its configuration changes: the checkout story is under way then."""
 
