@@ -27,6 +27,12 @@ RAW_RECORD_BYTES_MAX: Final = 16 * MEBIBYTE
 DEAD_LETTER_RECORD_BYTES_MAX: Final = RAW_RECORD_BYTES_MAX + MEBIBYTE
 
 
+SNAPSHOT_RECORD_BYTES_MAX: Final = 4 * MEBIBYTE
+"""Whole incidents and problems: each list on them is bounded by number and by characters, of which one may take six
+bytes. The usual one has 6 KiB; full of what people write it has 1.5 MiB, and a record that the broker refuses stops the
+partition."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """One Kafka topic as the pipeline needs it.
@@ -154,15 +160,41 @@ _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
     Topic(name="episodes", key="space"),
     Topic(name="changes", key="space", retention_ms=30 * DAY_MS),
     Topic(name="commands", key="space", retention_ms=30 * DAY_MS),
-    Topic(name="incidents", key="incident id", retention_ms=90 * DAY_MS),
-    Topic(name="incidents.state", key="incident id", retention_ms=None, compact=True),
+    Topic(
+        name="incidents",
+        key="incident id",
+        retention_ms=90 * DAY_MS,
+        record_bytes_max=SNAPSHOT_RECORD_BYTES_MAX,
+    ),
+    Topic(
+        name="incidents.state",
+        key="incident id",
+        retention_ms=None,
+        compact=True,
+        record_bytes_max=SNAPSHOT_RECORD_BYTES_MAX,
+    ),
     # One partition each: the bridge weighs the incidents of all spaces together.
-    Topic(name="incidents.summaries", key="incident id", partitions=1),
+    Topic(
+        name="incidents.summaries",
+        key="incident id",
+        partitions=1,
+        record_bytes_max=SNAPSHOT_RECORD_BYTES_MAX,
+    ),
     Topic(name="bridge.commands", key="bridge id", partitions=1, retention_ms=30 * DAY_MS),
     Topic(name="problem.commands", key="problem id", partitions=1, retention_ms=30 * DAY_MS),
     # As many partitions as `incidents`: record reads them all.
-    Topic(name="suppressions", key="alert key", retention_ms=90 * DAY_MS),
-    Topic(name="problems", key="problem id", retention_ms=90 * DAY_MS),
+    Topic(
+        name="suppressions",
+        key="alert key",
+        retention_ms=90 * DAY_MS,
+        record_bytes_max=SNAPSHOT_RECORD_BYTES_MAX,
+    ),
+    Topic(
+        name="problems",
+        key="problem id",
+        retention_ms=90 * DAY_MS,
+        record_bytes_max=SNAPSHOT_RECORD_BYTES_MAX,
+    ),
     # As many partitions as `incidents`: deliver reads both and finds an incident's outcomes beside its events.
     Topic(name="deliveries", key="incident id", retention_ms=30 * DAY_MS),
     Topic(

@@ -57,6 +57,10 @@ HINTS: Final[dict[str, str]] = {
         "The incident that the command names is not open. See spillway incident list, and give the command anew for "
         "one that is; a retry is refused again unless the incident has been reopened."
     ),
+    Reason.NOT_PERMITTED: (
+        "Who asked may not, in the role that the command names. Somebody who may gives it anew; a retry is refused "
+        "again."
+    ),
     Reason.QUARANTINED: (
         "The record ended three workers with the error that is named: a defect of Spillway or of an adapter. Report "
         "it, install a release that handles it, then retry. Before that, a retry ends workers again."

@@ -12,6 +12,7 @@ from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import refuse
 from pipeline.core.lifecycle import ENDED_STATES, Step
+from pipeline.core.telling import INTERNAL
 from pipeline.models.command import Command, CommandType, Role
 from pipeline.models.incident import Incident, IncidentKind
 from pipeline.models.permissions import permission_of
@@ -62,14 +63,25 @@ def _forbidden(desk: Desk, incident: Incident, command: Command) -> str | None:
     if role == Role.SYSTEM:
         return None
     policy = desk.policy(incident)
-    permission = permission_of(policy.permissions, command.type)
     is_bridge = incident.kind == IncidentKind.BRIDGE
-    roles = permission.lets(bridge=is_bridge, state=incident.state, priority=incident.priority)
-    if role in roles:
+    roles: tuple[Role, ...] = ()
+    for kind in _what_it_does(command):
+        permission = permission_of(policy.permissions, kind)
+        roles = permission.lets(bridge=is_bridge, state=incident.state, priority=incident.priority)
+        if role not in roles:
+            break
+    else:
         return None
     who = ", ".join(roles) or "nobody"
     what = f"{incident.priority} bridge incident" if is_bridge else f"{incident.priority} incident"
     return f"the {policy.domain} policy lets {who} do that to a {what} that is {incident.state}, not a {role}"
+
+
+def _what_it_does(command: Command) -> tuple[CommandType, ...]:
+    """The commands that somebody must be allowed: a note to an audience is a message to it as well."""
+    if command.type == CommandType.NOTE and command.audience not in {None, INTERNAL}:
+        return CommandType.NOTE, CommandType.COMMUNICATE
+    return (command.type,)
 
 
 def _unexpected(incident: Incident, command: Command) -> str | None:

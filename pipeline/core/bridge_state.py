@@ -21,7 +21,7 @@ from pipeline.core.press import Press
 from pipeline.core.relations import Relations
 from pipeline.core.step import Effects, Output, Processor
 from pipeline.core.topology import Topology
-from pipeline.models.command import Command, CommandType, Role, Target
+from pipeline.models.command import NOTE_CHARACTERS_MAX, Command, CommandType, Role, Target
 from pipeline.models.incident import Incident, incident_from_wire
 from pipeline.models.incident_parts import MajorIncident
 from pipeline.models.major import MajorIncidentPhase, MajorIncidentRule
@@ -172,6 +172,8 @@ class BridgeState(Processor):
 
     def _say(self, summary: Summary, bridge: Incident, kind: CommandType, effects: Effects, **fields: Any) -> None:
         """Send a member a command of the bridge's own. Its id tells it from the bridge's earlier ones of the kind."""
+        if "note" in fields:  # a person's reason may fill a note by itself
+            fields["note"] = fields["note"][:NOTE_CHARACTERS_MAX]
         verb = kind.removesuffix("_bridge")
         command_id = f"{bridge.id}/{summary.incident_id}/{verb}/{self.clock_ms}"
         target = Target(incident_id=summary.incident_id)

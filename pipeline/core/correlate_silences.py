@@ -12,9 +12,10 @@ from pipeline.core.correlate_muted import CorrelateMuted
 from pipeline.core.correlate_state import CHANGE, SILENCE
 from pipeline.core.step import Effects, Output
 from pipeline.models.alert import Alert
-from pipeline.models.command import Change, ChangeKind, Command, CommandType
+from pipeline.models.command import Change, ChangeKind, Command, CommandType, Role
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.episode import EpisodeChange, EpisodeEvent
+from pipeline.models.permissions import ANY_RESPONDER
 from pipeline.models.silence import Silence
 from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Ended, Suppression, What
 from pipeline.models.wire import to_json
@@ -36,6 +37,9 @@ class CorrelateSilences(CorrelateMuted):
         """
         if not space:
             raise BadRecord(Reason.MISSING_FIELD, f"{command.type}: the record has no key; commands are keyed by space")
+        if command.as_role not in (*ANY_RESPONDER.roles, Role.SYSTEM):
+            who = ", ".join(ANY_RESPONDER.roles)
+            raise BadRecord(Reason.NOT_PERMITTED, f"{command.type}: {who} may, not a {command.as_role}")
         if command.type == CommandType.SILENCE:
             self._begin_silence(command, space, effects)
             return

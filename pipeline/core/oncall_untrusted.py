@@ -111,9 +111,14 @@ def nameless(text: str, calendar: OncallCalendar) -> Iterator[int]:
 
 
 def _unfolded(text: str) -> Iterator[_Line]:
-    """Logical lines: one that begins with a space or tab goes on from the one before (RFC 5545, 3.1)."""
+    """Logical lines: one that begins with a space or tab goes on from the one before (RFC 5545, 3.1).
+
+    The library has it go on over empty lines as well. Here they must not hide from us what it reads.
+    """
     number, gathered = 0, ""
     for at, raw in enumerate(re.split(r"\r\n|\n|\r", text), 1):
+        if not raw:
+            continue
         if raw[:1] in {" ", "\t"} and gathered:
             gathered += raw[1:]
             continue
@@ -250,8 +255,12 @@ def _wrong_event(event: Any) -> str | None:
         return f"the end of an event cannot be read: {error}"
     if not timedelta(0) <= length <= timedelta(days=EVENT_DAYS_MAX):
         return f"an event lasts {length.days:,} days; at most {EVENT_DAYS_MAX}, and it ends after its start"
-    written = (rule.to_ical().decode() for rule in _rules(event))
-    return next((wrong for rule in written if (wrong := _never(rule, start)) is not None), None)
+    written = [rule.to_ical().decode() for rule in _rules(event)]
+    # Judged as lines already; what the library has read is what it will unfold.
+    found = (
+        _wrong(parts := dict(_PARTS.findall(rule)), parts.get("FREQ", "")) or _never(rule, start) for rule in written
+    )
+    return next((wrong for wrong in found if wrong is not None), None)
 
 
 def _rules(event: Any) -> list[Any]:

@@ -21,7 +21,7 @@ from pipeline.core.identity import short_id
 from pipeline.core.known_errors import KnownErrors, Offer
 from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.core.problem_causes import DAY_MS, OVER, VOID, Cause, Place, Signature, occurrence_of, signature_of
-from pipeline.core.problem_feed import count, take_over
+from pipeline.core.problem_feed import count, discount, take_over
 from pipeline.core.problem_life import OPEN_STATES as OPEN_PROBLEMS
 from pipeline.core.problem_life import apply_problem_command, reopen
 from pipeline.core.problem_press import publish_problem
@@ -156,14 +156,15 @@ class ProblemProcessor(Processor):
         place = self._places.get(summary.incident_id)
         signature = None if summary.state in VOID else signature_of(summary)
         if place is not None and (signature is None or signature.id != place.signature_id):
-            self._withdraw(summary.incident_id, place)
+            self._withdraw(summary.incident_id, place, effects)
             place = None
         if signature is None:
             return
         cause = self._causes.setdefault(signature.id, Cause(signature))
+        is_first = place is None
         if place is None:
             place = self._places[summary.incident_id] = Place(signature.id)
-        is_new = cause.put(occurrence_of(summary))
+        is_new = cause.put(occurrence_of(summary), may_enter=is_first)
         problem = self._problems.get(cause.problem_id or "")
         if problem is not None:
             self._feed(problem, summary, effects, is_new=is_new)
@@ -179,7 +180,7 @@ class ProblemProcessor(Processor):
             del self._places[summary.incident_id]
         self._plan_to_forget(cause)
 
-    def _withdraw(self, incident_id: str, place: Place) -> None:
+    def _withdraw(self, incident_id: str, place: Place, effects: Effects) -> None:
         """An incident is no longer of the cause that it was taken for."""
         cause = self._causes[place.signature_id]
         cause.drop(incident_id)
@@ -187,6 +188,11 @@ class ProblemProcessor(Processor):
         self.touch(_PLACE + incident_id)
         self.touch(_CAUSE + cause.signature.id)
         self._plan_to_forget(cause)
+        problem = self._problems.get(cause.problem_id or "")
+        if problem is not None:
+            draft = ProblemDraft(problem, self.clock_ms)
+            discount(draft, cause, incident_id)
+            self._publish(draft, effects)
 
     def _consider(self, cause: Cause, summary: Summary, effects: Effects) -> None:
         """Open a candidate where the domain's rule asks for one."""
@@ -338,7 +344,10 @@ class ProblemProcessor(Processor):
         if action.state != "open" or action.told_overdue or action.due_date is None:
             return NEVER_MS
         zone = ZoneInfo(self._desk.policy_of(problem.domain).business_hours.timezone)
-        end = datetime.combine(date.fromisoformat(action.due_date) + timedelta(days=1), time(), zone)
+        try:
+            end = datetime.combine(date.fromisoformat(action.due_date) + timedelta(days=1), time(), zone)
+        except OverflowError:  # the last day that there is has no end
+            return NEVER_MS
         return round(end.timestamp() * 1_000)
 
     def _forget(self, problem: Problem) -> None:

@@ -67,12 +67,19 @@ class Cause:
     occurrences: list[Occurrence] = field(default_factory=list)
     problem_id: str | None = None
 
-    def put(self, occurrence: Occurrence) -> bool:
-        """Add an incident, or bring it up to date; whether it is new here."""
+    def put(self, occurrence: Occurrence, *, may_enter: bool = True) -> bool:
+        """Add an incident, or bring it up to date; whether it is new here.
+
+        Args:
+            occurrence: the incident.
+            may_enter: False of one that has entered before: where newer ones have taken its place, it stays out.
+        """
         for place, known in enumerate(self.occurrences):
             if known.incident_id == occurrence.incident_id:
                 self.occurrences[place] = occurrence
                 return False
+        if not may_enter:
+            return False
         self.occurrences.append(occurrence)
         del self.occurrences[:-OCCURRENCES_MAX]
         return True

@@ -22,6 +22,14 @@ def count(draft: ProblemDraft, cause: Cause, *, is_new: bool) -> None:
     problem.changes = {name: suspected.count(name) for name in list(dict.fromkeys(suspected))[-CHANGES_MAX:]}
 
 
+def discount(draft: ProblemDraft, cause: Cause, incident_id: str) -> None:
+    """An incident was taken for one of the problem's and is none: it is not counted any more."""
+    problem = draft.problem
+    problem.occurrences = list(cause.occurrences)
+    problem.occurrences_total = max(problem.occurrences_total - 1, len(problem.occurrences))
+    draft.note("withdraw", MACHINE, f"{incident_id} is not of this cause after all", ProblemChange.UPDATED)
+
+
 def take_over(draft: ProblemDraft, summary: Summary) -> None:
     """Take from an incident when a review is owed, what people say the cause was, and the corrective actions."""
     problem = draft.problem

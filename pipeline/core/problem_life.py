@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from pipeline.models.command import Role
 from pipeline.models.problem import (
     ACTIONS_MAX,
     ProblemChange,
@@ -33,6 +34,8 @@ TRANSITIONS: Final[dict[tuple[str, str], S]] = {
     (S.CLOSED, "reopen"): S.INVESTIGATING,
     (S.REJECTED, "reopen"): S.CANDIDATE,
 }
+
+_MAY_NOTHING: Final = frozenset({Role.VIEWER, Role.SOURCE})
 
 OPEN_STATES: Final = frozenset({S.CANDIDATE, S.INVESTIGATING, S.KNOWN_ERROR})
 
@@ -70,7 +73,10 @@ def apply_problem_command(draft: ProblemDraft, command: ProblemCommand) -> bool:
         return False
     known.append(command.command_id)
     del known[:-COMMANDS_REMEMBERED_MAX]
-    _HANDLERS[command.type](draft, command)
+    if command.as_role in _MAY_NOTHING:
+        refuse(draft, command.type, command.actor, f"a {command.as_role} may not do that to a problem")
+    else:
+        _HANDLERS[command.type](draft, command)
     return True
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +20,9 @@ from pipeline.models.maintenance import MaintenanceWindow
 
 RECURS_YEARS_MAX: Final = 20
 """How long a rule is followed: one that never comes true (30 February) would be looked for until the year 9999."""
+
+CYCLE_YEARS: Final = 400
+"""After so many years the Gregorian calendar has the same weekdays."""
 
 OCCURRENCES_MAX: Final = 10_000
 """``COUNT`` of a rule at most."""
@@ -39,6 +42,10 @@ _EVERY: Final = re.compile(
     r"(?P<from>\d{2}:\d{2})-(?P<to>\d{2}:\d{2})\s+(?P<zone>[A-Za-z][A-Za-z0-9_+/-]*)"
 )
 _UNTIL_UTC: Final = re.compile(r"UNTIL=(\d{8}T\d{6})Z")
+_UNTIL: Final = re.compile(r";?UNTIL=[^;]*")
+_UNTIL_DAY: Final = re.compile(r"UNTIL=(\d{8})")
+_PART: Final = re.compile(r"(?:^|;)\s*([A-Z]+)\s*=([^;]*)")
+_ENDLESS: Final = re.compile(r"((?:INTERVAL\s*=\s*[+-]?0*(?:$|;|[^\d;]))|(?:BY(?:MINUTE|SECOND)\s*=[^;]*,[^;]*))")
 _COUNT: Final = re.compile(r";?COUNT=(\d+)")
 _FREQ: Final = re.compile(r"FREQ=([A-Z]+)")
 
@@ -182,11 +189,16 @@ def _of_rule(window: MaintenanceWindow, zone: ZoneInfo) -> rrule | list[datetime
     frequency = _FREQ.search(rule)
     if frequency is None or frequency[1] not in _FREQUENCIES or "\n" in rule:
         raise RecurrenceError("rrule", f"expected one rule with FREQ of {', '.join(_FREQUENCIES)}")
+    _can_be_followed(rule, start)
     rule = _UNTIL_UTC.sub(lambda found: f"UNTIL={_local(found[1], zone)}", rule)
     count = _COUNT.search(rule)
+    followed = start + timedelta(days=366 * RECURS_YEARS_MAX)
+    until = _UNTIL_DAY.search(rule)
+    if until is not None and until[1] > f"{followed:%Y%m%d}":
+        rule, until = _UNTIL.sub("", rule), None
     parsed = _parsed(_COUNT.sub("", rule), start)
-    if "UNTIL=" not in rule:
-        parsed = parsed.replace(until=start + timedelta(days=366 * RECURS_YEARS_MAX))
+    if until is None:
+        parsed = parsed.replace(until=followed)
     if next(iter(parsed), None) is None:
         raise RecurrenceError("rrule", f"no occurrence within {RECURS_YEARS_MAX} years from its start")
     if count is None:
@@ -194,6 +206,26 @@ def _of_rule(window: MaintenanceWindow, zone: ZoneInfo) -> rrule | list[datetime
     if int(count[1]) > OCCURRENCES_MAX:
         raise RecurrenceError("rrule", f"COUNT is {OCCURRENCES_MAX:,} at most")
     return list(islice(parsed, int(count[1])))
+
+
+def _can_be_followed(rule: str, start: datetime) -> None:
+    """Refuse a rule that dateutil would follow for ever, for an hour, or to the year 9999.
+
+    Days and weekdays are the same every 400 years: what comes is looked for in the last of those that it has left.
+    """
+    parts = [name for name, _ in _PART.findall(rule)]
+    if len(set(parts)) < len(parts):
+        raise RecurrenceError("rrule", "a part of the rule stands there twice")
+    endless = _ENDLESS.search(rule)
+    if endless is not None:
+        raise RecurrenceError("rrule", f"{endless[1]}: INTERVAL is 1 or more, and BYMINUTE and BYSECOND are one number")
+    cycles = (MAXYEAR - RECURS_YEARS_MAX - 1 - start.year) // CYCLE_YEARS
+    if cycles < 0:
+        raise RecurrenceError("start", f"{start.year} is too late a year")
+    begin = start.replace(year=start.year + cycles * CYCLE_YEARS)
+    first = next(iter(_parsed(_UNTIL.sub("", _COUNT.sub("", rule)), begin)), None)
+    if first is None or first - begin > timedelta(days=366 * RECURS_YEARS_MAX):
+        raise RecurrenceError("rrule", f"no occurrence within {RECURS_YEARS_MAX} years from its start")
 
 
 def _parsed(rule: str, start: datetime) -> rrule:

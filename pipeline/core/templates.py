@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, TemplateError, nodes
@@ -150,6 +151,8 @@ class Template:
             raise TemplateProblem(line + skipped, f"{error.message or 'cannot be read'}") from None
         except (RecursionError, MemoryError, SyntaxError, OverflowError):
             raise TemplateProblem(1 + skipped, "nested too deep") from None
+        except ValueError:  # of Python, which reads no number of thousands of digits
+            raise TemplateProblem(1 + skipped, "a number is too long") from None
 
     def render(self, facts: Mapping[str, Any]) -> Message:
         """The message.
@@ -205,6 +208,8 @@ class _Inspector:
             if node.name.startswith("_") or node.name in _SPECIAL:
                 raise TemplateProblem(line, f"'{node.name}' may not stand in a template")
             self._names.setdefault(node.name, line)
+        elif isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
+            raise TemplateProblem(line, "a number is too large")
         elif isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
             raise TemplateProblem(line, f"'.{node.attr}' may not stand in a template")
         elif isinstance(node, nodes.Getitem) and not _plain_index(node.arg):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.models.silence import SilenceRequest
 
@@ -17,11 +17,37 @@ holds 64 bits, and the stage that was to write it would stop."""
 REVENUE_PER_MINUTE_MAX: Final = 1e12
 """Likewise of money a minute; without it ``1e999`` would be infinity, which JSON has no word for."""
 
+NOTE_CHARACTERS_MAX: Final = 4_000
+"""Words of a command, of each kind: two pages."""
+
 
 class Wire(BaseModel):
     """Base of what others write to us: frozen, unknown fields pass, nothing is coerced silently."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+
+ID_CHARACTERS_MAX: Final = 256
+"""An id that a command names."""
+
+COMMAND_ID_CHARACTERS_MAX: Final = 512
+"""The id of a command: a sender's has `ID_CHARACTERS_MAX`, and one that is passed on names its incident as well."""
+
+EPISODES_MAX: Final = 10_000
+"""Episodes that one command names: those of the largest incident."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The first and the last hours that can be written are no time in UTC, and nothing could be told of them."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is not a time in UTC: years 1 to 9999") from None
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment that others tell us."""
 
 
 class CommandType(StrEnum):
@@ -197,12 +223,12 @@ class Command(Wire):
         until: when a silence that is extended, or cut short, ends.
     """
 
-    command_id: str = Field(min_length=1, max_length=256)
+    command_id: str = Field(min_length=1, max_length=COMMAND_ID_CHARACTERS_MAX)
     type: CommandType
     actor: str = Field(min_length=1, max_length=256)
     target: Target
     role: Role | None = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     expected_revision: int | None = Field(default=None, ge=0)
     if_state: str | None = Field(default=None, max_length=64)
     note: str | None = Field(default=None, max_length=4_000)
@@ -219,14 +245,14 @@ class Command(Wire):
     text: str | None = Field(default=None, max_length=4_000)
     state: str | None = Field(default=None, max_length=64)
     duty: str | None = Field(default=None, max_length=64)
-    into: str | None = None
-    episodes: tuple[str, ...] = ()
-    bridge_id: str | None = None
+    into: str | None = Field(default=None, max_length=ID_CHARACTERS_MAX)
+    episodes: tuple[str, ...] = Field(default=(), max_length=EPISODES_MAX)
+    bridge_id: str | None = Field(default=None, max_length=ID_CHARACTERS_MAX)
     users: int | None = Field(default=None, ge=0, le=PEOPLE_MAX)
     revenue_per_minute: float | None = Field(default=None, ge=0, le=REVENUE_PER_MINUTE_MAX)
     status: str | None = Field(default=None, max_length=64)
     silence: SilenceRequest | None = None
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -273,8 +299,8 @@ class Change(Wire):
     kind: ChangeKind
     summary: str = Field(max_length=1_000)
     targets: tuple[str, ...] = ()
-    started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
+    started_at: Moment
+    ended_at: Moment | None = None
     actor: str | None = Field(default=None, max_length=256)
     url: str | None = Field(default=None, max_length=2_000)
     suppress: bool = False

@@ -68,6 +68,7 @@ class Reason(StrEnum):
     UNKNOWN_SHAPE = "unknown_shape"
     UNKNOWN_SCHEMA = "unknown_schema"
     UNKNOWN_TARGET = "unknown_target"
+    NOT_PERMITTED = "not_permitted"
     QUARANTINED = "quarantined"
 
 

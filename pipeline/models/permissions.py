@@ -50,9 +50,8 @@ ANY_SOURCE: Final = Permission(roles=_EVERYBODY)
 
 COMMANDERS: Final = Permission(roles=(Role.COMMANDER, Role.ADMINISTRATOR))
 ADMINISTRATORS: Final = Permission(roles=(Role.ADMINISTRATOR,))
-
-THE_BRIDGE_ALONE: Final = Permission(roles=())
-"""What the bridge tells its members: who else did, made an incident speak beside its bridge incident, or for none."""
+MACHINE_ALONE: Final = Permission(roles=())
+"""What stages tell each other: by a forged one an incident falls silent, or is offered a false workaround."""
 
 DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.ACKNOWLEDGE: ANY_SOURCE,
@@ -79,8 +78,9 @@ DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.DEMOTE_MAJOR: COMMANDERS,
     CommandType.CONFIRM_MAJOR: COMMANDERS,
     CommandType.REJECT_MAJOR: COMMANDERS,
-    CommandType.LINK_BRIDGE: THE_BRIDGE_ALONE,
-    CommandType.UNLINK_BRIDGE: THE_BRIDGE_ALONE,
+    CommandType.LINK_BRIDGE: MACHINE_ALONE,
+    CommandType.UNLINK_BRIDGE: MACHINE_ALONE,
+    CommandType.OFFER_KNOWN_ERROR: MACHINE_ALONE,
 }
 """Of each command that is not here: `ANY_RESPONDER`."""
 

@@ -11,10 +11,10 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.models.catalog import Frozen
-from pipeline.models.command import Wire
+from pipeline.models.command import Moment, Role, Wire
 from pipeline.models.incident_parts import TimelineEntry
 
 PROBLEM_SCHEMA: Final = 1
@@ -258,6 +258,8 @@ class ProblemCommand(Wire):
     Attributes:
         command_id: the sender's id, for idempotency.
         actor: who asks.
+        role: in what role; one that does not say counts as a responder. A viewer and a source may nothing: what is
+            written here as a workaround is offered to whoever works on the next incident.
         problem_id: which problem; or an incident of it, whose action is done.
         at: when it was asked, by the sender's clock.
         text: the note, cause, workaround, action, fix or reason, by type.
@@ -270,8 +272,14 @@ class ProblemCommand(Wire):
     type: ProblemCommandType
     actor: str = Field(min_length=1, max_length=256)
     problem_id: str = Field(min_length=1, max_length=256)
-    at: AwareDatetime | None = None
+    role: Role | None = None
+    at: Moment | None = None
     text: str | None = Field(default=None, max_length=4_000)
     assignee: str | None = Field(default=None, max_length=256)
     action_id: str | None = Field(default=None, max_length=256)
     due: date | None = None
+
+    @property
+    def as_role(self) -> Role:
+        """The role that it counts as."""
+        return self.role or Role.RESPONDER

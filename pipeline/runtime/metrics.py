@@ -39,6 +39,7 @@ DEAD_LETTER_REASONS: Final = (
     Reason.UNKNOWN_SHAPE,
     Reason.UNKNOWN_SCHEMA,
     Reason.UNKNOWN_TARGET,
+    Reason.NOT_PERMITTED,
     Reason.QUARANTINED,
 )
 

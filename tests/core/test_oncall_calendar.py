@@ -263,6 +263,9 @@ HARM: dict[str, tuple[str, int, str]] = {
     "every minute": (calendar(event("FREQ=MINUTELY;COUNT=5")), 8, "FREQ=MINUTELY is not taken"),
     "every hour": (calendar(event("FREQ=HOURLY")), 8, "FREQ=HOURLY is not taken"),
     "in lower case and folded": (calendar(event("freq=sec\n ondly")), 8, "FREQ=SECONDLY is not taken"),
+    "hidden in a fold over an empty line": (
+        calendar(event("FREQ=SECONDLY").replace("RRULE", "RRUL\n\n E")), 8, "FREQ=SECONDLY is not taken",
+    ),
     "without a period": (calendar(event("COUNT=3")), 8, "FREQ=? is not taken"),
     "a count without end": (calendar(event("FREQ=DAILY;COUNT=999999999999")), 8, "COUNT=999999999999 is not taken"),
     "a count that is high": (calendar(event("FREQ=DAILY;COUNT=10001")), 8, "COUNT=10001 is not taken"),

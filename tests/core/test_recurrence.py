@@ -168,3 +168,23 @@ def test_one_window_joins_another_that_is_on_already() -> None:
     index = MaintenanceIndex([nights, once], TOPOLOGY)
     found = [index.until_ms(alert(), at(f"2026-03-10T0{hour}:30:00")) for hour in range(1, 6)]
     assert found == [None, at("2026-03-10T04:00:00"), at("2026-03-10T05:00:00"), at("2026-03-10T05:00:00"), None]
+
+
+@pytest.mark.parametrize(
+    ("rrule", "words"),
+    [
+        ("FREQ=DAILY;FREQ=SECONDLY", "stands there twice"),
+        ("FREQ=DAILY;INTERVAL=0", "INTERVAL is 1 or more"),
+        ("FREQ=DAILY;INTERVAL=00;COUNT=3", "INTERVAL is 1 or more"),
+        ("FREQ=DAILY;BYMINUTE=0,1,2;BYSECOND=0,1", "are one number"),
+        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;UNTIL=99991231T000000", "no occurrence within 20 years"),
+    ],
+)
+def test_a_rule_that_could_be_followed_for_ever_is_refused(rrule: str, words: str) -> None:
+    with pytest.raises(RecurrenceError, match=words):
+        Recurrence(rule(rrule, "2026-03-01T02:00:00", 60))
+
+
+def test_a_window_that_begins_in_the_last_years_of_all_is_refused() -> None:
+    with pytest.raises(RecurrenceError, match="too late a year"):
+        Recurrence(rule("FREQ=DAILY", "9990-01-01T02:00:00", 60))

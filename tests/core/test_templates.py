@@ -118,6 +118,8 @@ def test_nothing_gets_out_of_the_sandbox(source: str) -> None:
         "{{ " + "(" * 3_000 + "1" + ")" * 3_000 + " }}",
         "{{ " + "not " * 1_500 + "1 }}",
         "{% if nothing %}" * 200 + "{% endif %}" * 200,
+        "{{ " + "9" * 5_000 + " }}",
+        "{{ 1e999|duration }}",
         "{% for a in suspects %}" + "{% for b in a.because %}" + "{{ b }}{{ b }}" * 50 + "{% endfor %}{% endfor %}",
     ],
 )
