@@ -88,13 +88,14 @@ def owe(draft: Draft, command: Command, text: str) -> None:
 def completion(command: Command) -> ProblemCommand | None:
     """That an action is done, as the problem of an incident that has ended is told; None: it is not that."""
     incident_id, action = command.target.incident_id, command.action
-    if command.type != CommandType.COMPLETE_ACTION or incident_id is None or action is None or action.id is None:
+    if command.type != CommandType.COMPLETE_ACTION or not incident_id or action is None or action.id is None:
         return None
     return ProblemCommand(
         command_id=command.command_id,
         type=ProblemCommandType.COMPLETE_ACTION,
         actor=command.actor,
         problem_id=incident_id,
+        role=command.role,
         at=command.at,
         text=command.note,
         action_id=action.id,

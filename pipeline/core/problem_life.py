@@ -35,7 +35,8 @@ TRANSITIONS: Final[dict[tuple[str, str], S]] = {
     (S.REJECTED, "reopen"): S.CANDIDATE,
 }
 
-_MAY_NOTHING: Final = frozenset({Role.VIEWER, Role.SOURCE})
+_OF_A_SOURCE: Final = frozenset({ProblemCommandType.COMPLETE_ACTION})
+"""What a ticketing system passes on of what its users did there."""
 
 OPEN_STATES: Final = frozenset({S.CANDIDATE, S.INVESTIGATING, S.KNOWN_ERROR})
 
@@ -73,7 +74,7 @@ def apply_problem_command(draft: ProblemDraft, command: ProblemCommand) -> bool:
         return False
     known.append(command.command_id)
     del known[:-COMMANDS_REMEMBERED_MAX]
-    if command.as_role in _MAY_NOTHING:
+    if command.as_role == Role.VIEWER or (command.as_role == Role.SOURCE and command.type not in _OF_A_SOURCE):
         refuse(draft, command.type, command.actor, f"a {command.as_role} may not do that to a problem")
     else:
         _HANDLERS[command.type](draft, command)

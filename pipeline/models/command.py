@@ -136,7 +136,7 @@ class Target(Wire):
         silence: a silence, for the commands that are about one.
     """
 
-    incident_id: str | None = None
+    incident_id: str | None = Field(default=None, max_length=ID_CHARACTERS_MAX)
     ticket: str | None = None
     episode_id: str | None = None
     service: str | None = None

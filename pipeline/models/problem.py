@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import Field, model_validator
 
 from pipeline.models.catalog import Frozen
-from pipeline.models.command import Moment, Role, Wire
+from pipeline.models.command import COMMAND_ID_CHARACTERS_MAX, Moment, Role, Wire
 from pipeline.models.incident_parts import TimelineEntry
 
 PROBLEM_SCHEMA: Final = 1
@@ -258,8 +258,8 @@ class ProblemCommand(Wire):
     Attributes:
         command_id: the sender's id, for idempotency.
         actor: who asks.
-        role: in what role; one that does not say counts as a responder. A viewer and a source may nothing: what is
-            written here as a workaround is offered to whoever works on the next incident.
+        role: in what role; one that does not say counts as a responder. A viewer may nothing, and a source say
+            that an action is done: what is written here as a workaround is offered to others.
         problem_id: which problem; or an incident of it, whose action is done.
         at: when it was asked, by the sender's clock.
         text: the note, cause, workaround, action, fix or reason, by type.
@@ -268,7 +268,7 @@ class ProblemCommand(Wire):
         due: the day by which an action is to be done.
     """
 
-    command_id: str = Field(min_length=1, max_length=256)
+    command_id: str = Field(min_length=1, max_length=COMMAND_ID_CHARACTERS_MAX)
     type: ProblemCommandType
     actor: str = Field(min_length=1, max_length=256)
     problem_id: str = Field(min_length=1, max_length=256)

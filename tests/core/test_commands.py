@@ -146,9 +146,11 @@ def test_a_number_that_no_record_can_hold_is_refused_at_the_door(field: bytes) -
     assert (room.one()["users_affected"], room.one()["revenue_per_minute"]) == (8_000, 900.0)
 
 
-def test_a_clock_that_stands_before_all_time_is_late_like_any_other() -> None:
+def test_a_clock_that_stands_before_all_time_is_a_dead_letter_and_a_very_late_one_is_late_like_any_other() -> None:
     room = Room()
     room.open(alert("a"))
     room.ask("acknowledge", T0 + 1)
-    room.ask("unacknowledge", T0 + 2, at="0001-01-01T00:00:00+14:00")
+    (letter,) = room.ask("unacknowledge", T0 + 2, at="0001-01-01T00:00:00+14:00")
+    assert (letter.topic, actions(room.one())[-1]) == ("dead.letter", "acknowledge")
+    room.ask("unacknowledge", T0 + 3, at="0001-01-01T00:00:00Z")
     assert actions(room.one())[-1] == "refused_unacknowledge"

@@ -13,7 +13,7 @@ from pipeline.models.problem import OCCURRENCES_MAX, KnownError
 from tests.core.builders import DB, PAY, SHOP, T0, alert, config, policy
 from tests.core.halls import Hall
 from tests.core.rooms import Room, actions
-from tests.core.test_problem import DAY, Desk, with_three
+from tests.core.test_problem import DAY, Desk, quiet, with_three
 
 LAST_DAY = "9999-12-31"
 
@@ -171,3 +171,33 @@ def test_an_incident_full_of_what_people_write_fits_its_topics(character: str) -
     sizes = [(len(each.value or b""), each.topic) for each in at.effects.outputs]
     assert max(sizes) > (300_000, ""), "it is full"
     assert [each for each in sizes if each[0] > limits[each[1]] // 2] == []
+
+
+@pytest.mark.parametrize("named", ["", "x" * 300])
+def test_an_action_of_no_incident_is_a_dead_letter(named: str) -> None:
+    target = {"incident_id": named, "ticket": "INC0000001"}
+    (letter,) = room().ask("complete_action", T0 + 1, "c" * 512, target=target, action={"id": "a"})
+    assert letter.topic == "dead.letter"
+
+
+@pytest.mark.parametrize(("role", "done"), [("viewer", "open"), ("source", "done"), (None, "done")])
+def test_who_only_looks_does_not_end_an_action_by_way_of_its_incident(role: str | None, done: str) -> None:
+    desk = Desk(quiet())
+    action = {"id": "a1", "text": "raise the pool", "owner": None, "due_date": None, "state": "open", "done_by": None}
+    desk.passes("INC-0", T0, actions=[action])
+    target = {"incident_id": "INC-0"}
+    (onward,) = Room().ask("complete_action", T0 + DAY, target=target, action={"id": "a1"}, role=role)
+    desk.put("problem.commands", onward.value, T0 + DAY)
+    assert desk.one()["actions"][0]["state"] == done
+
+
+def test_what_was_demoted_and_ends_as_a_member_leaves_nothing_behind() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, users=7_000)
+    hall.ask("demote_major", T0 + 1, reason="a test")
+    hall.tell("INC-1", SHOP, T0 + 2, users=20_000)
+    for state in ("resolved", "closed"):
+        hall.tell("INC-1", SHOP, T0 + 10, users=20_000, state=state)
+    hall.tick(T0 + 2 * DAY)
+    hall.changes()
+    assert set(hall.state) == {b"spillway.partition", b"o/entered"}
