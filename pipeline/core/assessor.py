@@ -16,6 +16,7 @@ from pipeline.core.impacts import Impact, total
 from pipeline.core.lifecycle import Step
 from pipeline.core.majors import corrected_facts, corrected_impacts, links_told
 from pipeline.core.prioritise import Categories, Facts, affected_words, assess, gather, plain
+from pipeline.core.recalled import UNLISTED, labels_kept
 from pipeline.core.suspects import rank_suspects
 from pipeline.core.tally import Tally
 from pipeline.core.terms import terms_of
@@ -78,6 +79,8 @@ class Assessor:
             users_affected=alert.users_affected,
             mentions=list(alert.mentions),
             terms=terms_of(alert.summary, alert.description),
+            name=alert.name,
+            labels=labels_kept(alert.labels),
         )
 
     def ticket(self, episode: Member) -> TicketLink:
@@ -272,8 +275,8 @@ def unlisted(alert: Alert) -> str | None:
     """
     for label in SERVICE_LABELS:
         if name := alert.labels.get(label):
-            return f"unlisted:service/{name.lower()}"
-    return f"unlisted:host/{alert.host.lower()}" if alert.host else None
+            return f"{UNLISTED}service/{name.lower()}"
+    return f"{UNLISTED}host/{alert.host.lower()}" if alert.host else None
 
 
 def _categories(incident: Incident, tally: Tally) -> tuple[str | None, list[str]]:

@@ -6,7 +6,8 @@ their state records, and incidents that nothing has touched lately as bytes too 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nlargest, nsmallest
 from itertools import islice
 from typing import Final
 
@@ -18,7 +19,7 @@ from pipeline.core.topology import Topology
 from pipeline.models.alert import FeedClass
 from pipeline.models.command import Target
 from pipeline.models.incident import Incident
-from pipeline.models.member import Member, member_from_wire, member_to_wire, order_of_wire
+from pipeline.models.member import Member, anchors_of, member_from_wire, member_to_wire, order_of_wire
 
 CANDIDATES_MAX: Final = 10
 """Incidents weighed for one episode, newest news first: bounds its cost."""
@@ -214,12 +215,25 @@ class Book:
         """Members in the order in which they joined."""
         return [member_from_wire(each, self._record(each)) for each in self._members[incident_id]]
 
+    def each_of(self, incident_id: str) -> Iterator[Member]:
+        """The same, read one at a time: for who needs not all of them."""
+        return (member_from_wire(each, self._record(each)) for each in self._members[incident_id])
+
+    def newest_members(self, at_most: int) -> list[Member]:
+        """Members of all incidents, those that joined last."""
+        newest = nlargest(at_most, ((order_of_wire(self._record(each)), each) for each in self._records))
+        return [member_from_wire(each, self._record(each)) for _, each in reversed(newest)]
+
+    def first_incidents(self, at_most: int) -> list[str]:
+        """Incidents in the book, by id."""
+        return nsmallest(at_most, self._cases)
+
     def resolve(self, member: Member, at_ms: int) -> bool:
         """Note that a member is over; False where it was already."""
         if member.resolved_at_ms is not None:
             return False
         tally = self.tally(member.incident_id)
-        member.resolved_at_ms = at_ms
+        member.resolved_at_ms, member.labels = at_ms, {}
         self._records[member.episode_id] = member_to_wire(member)
         tally.resolved(member)
         return True
@@ -328,7 +342,7 @@ class Book:
         """
         found: dict[str, None] = dict.fromkeys(hot) if len(hot) <= HOT_MAX else {}
         self._by_condition.gather((episode.alert_key,), HOLDERS_ASKED_MAX, found)
-        for anchor in _anchors(episode):
+        for anchor in anchors_of(episode):
             self._by_reach.gather((anchor,), HOLDERS_ASKED_MAX, found)
             self._by_anchor.gather(self._topology.reach(anchor), HOLDERS_ASKED_MAX, found)
             self._by_reach.gather(self._topology.shared_fate(anchor), HOLDERS_ASKED_MAX, found)
@@ -370,20 +384,10 @@ class Book:
         reach_of = self._topology.reach
         if member.ticket is not None:
             names.append((self._by_ticket, (member.ticket,)))
-        for anchor in _anchors(member):
+        for anchor in anchors_of(member):
             reach = reach_of(anchor)
             names.append((self._by_anchor, (next(iter(reach)),)))
             names.append((self._by_reach, reach))
         if member.feed_class == FeedClass.DESK:
             names.append((self._by_term, member.terms))
         return names
-
-
-def _anchors(member: Member) -> Iterable[str]:
-    """What the episode is about: its entity and what its text names."""
-    if not member.mentions:
-        return (member.entity,) if member.entity is not None else ()
-    anchors = dict.fromkeys(member.mentions)
-    if member.entity is not None:
-        anchors.setdefault(member.entity)
-    return anchors

@@ -24,6 +24,7 @@ from pipeline.core.correlate_state import (
     LATE,
     LOOK,
     MEMBER,
+    MUTING,
     ORDER,
     SILENCE,
     SUPPRESSED,
@@ -116,6 +117,9 @@ class CorrelateProcessor(CorrelateLate):
             self._hold_due(name, effects)
         elif kind == LOOK:
             self._look_again(name)
+        elif kind == MUTING:
+            self._weigh_all_muted()
+            self._weigh_open()
         elif kind == SUPPRESSED:
             self._reconsider(name, effects)
         elif kind == SILENCE:

@@ -14,6 +14,7 @@ from pipeline.core.assessor import unlisted
 from pipeline.core.correlate_hidden import CorrelateHidden, pages_told
 from pipeline.core.correlate_state import SILENCE, SOURCE, SUPPRESSED
 from pipeline.core.desk import MACHINE
+from pipeline.core.recalled import event_of
 from pipeline.core.rule_facts import RuleFacts
 from pipeline.core.step import Effects
 from pipeline.core.suppressed import Cause, Suppressed
@@ -24,6 +25,10 @@ from pipeline.models.episode import EpisodeChange, EpisodeEvent
 from pipeline.models.incident import Incident
 from pipeline.models.member import Member
 from pipeline.models.suppression import Ended
+
+SOURCES_SOUGHT_MAX: Final = 20_000
+"""Members of incidents among which a new configuration looks for what inhibits by its rules, the newest, at some 30
+microseconds each."""
 
 OVER: Final = frozenset({EpisodeChange.RESOLVED.value, EpisodeChange.EXPIRED.value})
 """Changes that end an episode."""
@@ -61,6 +66,10 @@ class CorrelateExpected(CorrelateHidden):
             return
         for episode_id in self._suppressed.names():
             self.timers.set(SUPPRESSED + episode_id, self.clock_ms)
+        if self._inhibitor:
+            for member in self._book.newest_members(SOURCES_SOUGHT_MAX):
+                if member.resolved_at_ms is None:
+                    self._note_source(event_of(member, self._book.case(member.incident_id).incident.space))
 
     # -- why
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Final
 
 from pipeline.core import calling, sla
 from pipeline.core.assessor import Assessor
@@ -14,6 +13,7 @@ from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.late import EXAMINED_AT_ONCE, PAUSE_MS, UNEXAMINED
 from pipeline.core.lifecycle import UNANSWERED_STATES
+from pipeline.core.recalled import UNLISTED
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.decision import Reason
@@ -21,9 +21,6 @@ from pipeline.models.episode import EpisodeChange, EpisodeEvent
 from pipeline.models.incident import IncidentChange
 from pipeline.models.member import Member
 from pipeline.models.policy import DEFAULT_DOMAIN
-
-UNLISTED: Final = "unlisted:"
-"""Beginning of the name of what no catalogue lists; see `pipeline.core.assessor.unlisted`."""
 
 
 def described(member: Member, alert: Alert, assessor: Assessor) -> Member:

@@ -72,7 +72,7 @@ class CorrelateSilences(CorrelateMuted):
             return
         self._plan_silence(silence)
         self._tell_silence(silence, Ended.ON, effects)
-        self._weigh_places(silence.refs)
+        self._weigh_open()
         if incident is not None:
             self._weigh_quietly(incident)
 

@@ -63,6 +63,9 @@ PACK: Final = "p/"
 SILENCE: Final = "q/"
 """Silences; as a deadline: the time of one is up."""
 
+MUTING: Final = "w/"
+"""As a deadline: incidents are weighed again, whether they are muted. It has no record."""
+
 SOURCE: Final = "n/"
 """Episodes that inhibit others."""
 
@@ -241,7 +244,10 @@ class CorrelateState(Processor):
         """Open incidents by priority and episodes that wait, for metrics."""
         held = {"": float(len(self._holding))}
         counted = {priority: float(count) for priority, count in self._open_incidents.items()}
-        return {"held_episodes": held, "open_incidents": counted}
+        suppressed = {reason: float(count) for reason, count in self._suppressed.counts().items()}
+        muted = {"": float(len(self._muted))}
+        found = {"held_episodes": held, "open_incidents": counted}
+        return found | {"suppressed_episodes": suppressed, "muted_incidents": muted}
 
     def finish(self, effects: Effects) -> None:
         """Write the compacted twins; fold what nothing has touched for a while."""

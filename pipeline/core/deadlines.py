@@ -16,6 +16,8 @@ def deadline_ms(desk: Desk, incident: Incident) -> int | None:
         ends_ms = _ends_ms(desk, incident) if incident.remind_at_ms is None else incident.remind_at_ms
         return min(ends_ms, communicate.next_due_ms(incident) or ends_ms)
     dues = [watching.due_ms(incident), incident.resolve_at_ms, communicate.next_due_ms(incident)]
+    if incident.muted is not None:
+        dues.append(incident.muted.get("until_ms"))
     for clock in incident.clocks.values():
         if clock.met_at_ms is None and clock.breached_at_ms is None:
             dues += (clock.warn_at_ms, clock.due_at_ms)

@@ -52,6 +52,11 @@ class _Active:
         for ends in places:
             ends[window.labels] = max(window.end_ms, ends.get(window.labels, 0))
 
+    @property
+    def any_on(self) -> bool:
+        """Whether there is any."""
+        return bool(self._by_target or self._by_host or self._by_label)
+
     def until(self, alert: Alert, topology: Topology) -> int | None:
         """When the maintenance that covers the alert ends."""
         found: list[_Ends] = []
@@ -96,10 +101,32 @@ class MaintenanceIndex:
 
     def until_ms(self, alert: Alert, now_ms: int) -> int | None:
         """When the maintenance that covers the alert ends; None where none does."""
-        active = self._active
-        if not active.from_ms <= now_ms < active.until_ms:
-            active = self._active = _Active(self._around(now_ms), now_ms)
-        return active.until(alert, self._topology)
+        return self._at(now_ms).until(alert, self._topology)
+
+    def _at(self, now_ms: int) -> _Active:
+        """The windows that are on."""
+        if not self._active.from_ms <= now_ms < self._active.until_ms:
+            self._active = _Active(self._around(now_ms), now_ms)
+        return self._active
+
+    def any_on(self, now_ms: int) -> bool:
+        """Whether any window is on."""
+        return self._at(now_ms).any_on
+
+    def explaining(self, alert: Alert, now_ms: int, begun_at_ms: int) -> tuple[str, int] | None:
+        """The window that covers an alert now and was on when it began, of several the last to end; and its end.
+
+        Looks at one window after another, where any covers the alert.
+        """
+        if self.until_ms(alert, now_ms) is None:
+            return None
+        found: list[tuple[int, str]] = []
+        for name, window in zip(self._called, self._windows, strict=True):
+            both = [each for each in window.around(now_ms) if each.start_ms <= begun_at_ms]
+            until_ms = _Active(both, now_ms).until(alert, self._topology)
+            if until_ms is not None:
+                found.append((until_ms, name))
+        return max(found)[::-1] if found else None
 
     def covering(self, alert: Alert, now_ms: int) -> list[str]:
         """Names of the windows that cover the alert now, for people who ask: looks at one after another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Final
@@ -10,11 +11,13 @@ import orjson
 
 from pipeline.models.wire import to_json
 
-MEMBER_SCHEMA: Final = 3
+MEMBER_SCHEMA: Final = 4
 
+_MEMBER_SCHEMA_UNNAMED: Final = 3
+"""Members of releases that kept neither name nor labels."""
 
 _MEMBER_SCHEMA_UNMARKED: Final = 2
-"""Members of before there were rules: the same without marks, which they have none of."""
+"""Members of before there were rules: besides, without marks, which they have none of."""
 
 
 @dataclass(slots=True)
@@ -30,6 +33,8 @@ class Member:
         entity: catalogue reference, where one was found.
         terms: words of its text, for similarity; sorted.
         marks: what correlation rules know it by: kept apart from, put together with (`pipeline.core.ruling`).
+        name: of its alert.
+        labels: of its alert, as far as they are kept (`pipeline.core.recalled`); of one that is over none.
         joined_order: rank among the members of its partition, in the order in which they joined their incidents.
     """
 
@@ -54,10 +59,23 @@ class Member:
     mentions: list[str] = field(default_factory=list)
     terms: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
+    name: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
     joined_order: int = 0
 
 
+_READ: Final = frozenset({_MEMBER_SCHEMA_UNMARKED, _MEMBER_SCHEMA_UNNAMED, MEMBER_SCHEMA})
 _MEMBER_VALUES: Final = attrgetter(*(each.name for each in fields(Member)[1:-1]))
+
+
+def anchors_of(member: Member) -> Iterable[str]:
+    """What an episode is about: its entity and what its text names."""
+    if not member.mentions:
+        return (member.entity,) if member.entity is not None else ()
+    anchors = dict.fromkeys(member.mentions)
+    if member.entity is not None:
+        anchors.setdefault(member.entity)
+    return anchors
 
 
 def member_to_wire(member: Member) -> bytes:
@@ -76,10 +94,12 @@ def member_from_wire(episode_id: str, value: bytes) -> Member:
         ValueError: the schema version is not one that this release reads.
     """
     schema, order, *values = orjson.loads(value)
+    if schema not in _READ:
+        raise ValueError(f"member schema {schema!r}, this release reads {MEMBER_SCHEMA}")
     if schema == _MEMBER_SCHEMA_UNMARKED:
         values.append([])
-    elif schema != MEMBER_SCHEMA:
-        raise ValueError(f"member schema {schema!r}, this release reads {MEMBER_SCHEMA}")
+    if schema != MEMBER_SCHEMA:
+        values += "", {}
     return Member(*(episode_id, *values, order))
 
 

@@ -24,6 +24,7 @@ UNSAID: Final = "unsaid"
 """Label of a dead letter whose headers give no reason of ours."""
 
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
+SUPPRESSING: Final = (Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED)
 
 # From a batch of a few records on an idle machine (10 ms) to what a backlog after an outage takes (1 h).
 END_TO_END_SECONDS_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -112,7 +113,9 @@ class Figure(NamedTuple):
 FIGURES: Final = (
     Figure("open_episodes", "Episodes not resolved."),
     Figure("held_episodes", "Episodes in the waiting room: perhaps transients, or a rule wants more of their kind."),
+    Figure("suppressed_episodes", "Episodes that fire and are suppressed.", "reason", SUPPRESSING),
     Figure("open_incidents", "Incidents not resolved.", "priority", PRIORITIES),
+    Figure("muted_incidents", "Open incidents that nobody is called for: all that fires is silenced or expected."),
     Figure("open_bridges", "Bridge incidents not resolved."),
     Figure("problems", "Problems that are not forgotten, by state.", "state", tuple(ProblemState)),
     Figure("deliveries_waiting", "Deliveries not yet accepted by their sink.", "sink"),

@@ -204,6 +204,21 @@ def test_a_configuration_without_the_rule_lets_in_what_it_had_muted() -> None:
     assert not [key for key in room.state if key.startswith(b"n/")]
 
 
+def test_a_new_rule_finds_sources_that_are_open_already() -> None:
+    room = Room(setup())
+    room.open(host(name="ClusterDown", labels={"cluster": "eu"}), T0)
+    room.setup = setup(version="2", host=ALONG, cluster=EQUAL)
+    room.restart()
+    room.open(later(), T0 + SECOND)
+    assert last(room) == INHIBITED
+    room.open(later("b", entity=WIKI, labels={"cluster": "eu"}), T0 + SECOND)
+    assert last(room) == INHIBITED
+    room.restart()
+    room.news("host", "resolved", T0 + 2 * SECOND)
+    room.tick(T0 + 2 * SECOND + GRACE)
+    assert sum(each["episodes_total"] for each in room.incidents().values()) == 3
+
+
 def test_sources_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inhibition, "SOURCES_MAX", 0)
     room = down()
