@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.models.correlation_rules import CorrelationRule, Selector, Window
+from pipeline.models.inhibition import InhibitRule
 
 
 def asks_for(selector: Selector) -> str:
@@ -24,6 +25,13 @@ def does(rule: CorrelationRule) -> str:
     if rule.with_ is not None:
         return f"never with: {asks_for(rule.with_)}"
     return f"never with another {groups}" if groups else "never with any other"
+
+
+def ties(rule: InhibitRule) -> str:
+    """What ties what is inhibited to its source, and for how long."""
+    along = f"needs it, within {rule.hops} hops" if rule.along else ""
+    equal = f"the same {', '.join(rule.equal)}" if rule.equal else ""
+    return f"{' and '.join(each for each in (along, equal) if each)}; {rule.grace_seconds:,} s after"
 
 
 def window_words(window: Window) -> str:

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from pipeline.catalog.clock_words import hours_words, rules_words, targets_words
 from pipeline.catalog.effective_escalation import beside
-from pipeline.catalog.rule_words import asks_for, does
+from pipeline.catalog.rule_words import asks_for, does, ties
+from pipeline.core.inhibition import critical
 from pipeline.models.catalog import Entity
 from pipeline.models.escalation import EscalationPath
 from pipeline.models.maintenance import MaintenanceWindow
@@ -57,6 +58,7 @@ def tables(config: Config, feeds: Mapping[str, Feed]) -> Iterator[Table]:
     yield from _if_rows(_sinks(config))
     yield from _if_rows(_maintenance(config))
     yield from _if_rows(_correlation_rules(config))
+    yield from _if_rows(_inhibition_rules(config))
 
 
 def _if_rows(table: Table) -> list[Table]:
@@ -231,6 +233,13 @@ def _correlation_rules(config: Config) -> Table:
     table = _table("Correlation rules", "Name", "Asks for", "Does")
     for name, rule in config.correlation.rules.items():
         table.add_row(name, asks_for(rule), does(rule))
+    return table
+
+
+def _inhibition_rules(config: Config) -> Table:
+    table = _table("Inhibition rules", "Name", "While this fires", "This opens nothing", "Where it has")
+    for name, rule in config.correlation.inhibit.items():
+        table.add_row(name, asks_for(critical(rule.source)), asks_for(rule.target), ties(rule))
     return table
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pipeline.cli.explain_words import REASON_WORDS
+from pipeline.cli.explain_words import REASON_WORDS, by_words
 from pipeline.core.condition import Condition
 from pipeline.models.decision import Decision, Disposition, Reason
 from pipeline.models.episode import EpisodeChange
@@ -24,13 +24,17 @@ _PLAIN: Final[dict[str, str]] = {
     Reason.MAINTENANCE_NOTICE: "the source says that a maintenance begins or ends: a change that expects alerts",
     Reason.SOURCE_CONTROL: "a message of the source about itself",
     Reason.ACKNOWLEDGED_AT_SOURCE: "somebody acknowledged it, or took that back, in the source",
-    Reason.SILENCED: "somebody has silenced it; what still fires when the silence ends is let in then",
-    Reason.INHIBITED: "what it needs is known to be down; what still fires when that is well again is let in then",
     Reason.EPISODE_RESOLVED: "the recovery of an episode that an incident has",
     Reason.EPISODE_UPDATED: "another severity of an episode that an incident has",
     Reason.INCIDENT_GONE: "its incident is over and no longer kept: there is nothing to change",
 }
 """What needs nothing else to be said."""
+
+_SUPPRESSED: Final[dict[str, tuple[str, str]]] = {
+    Reason.SILENCED: ("somebody has silenced it", "what still fires when the silence ends is let in then"),
+    Reason.INHIBITED: ("what it needs is known to be down", "what still fires when that is well again is let in then"),
+}
+"""What is said before what suppresses, and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,9 @@ def because(decision: Decision, known: Known) -> tuple[dict[str, Any], str]:
     condition = known.condition
     if decision.reason == Reason.MAINTENANCE:
         return _maintenance(known)
+    if decision.reason in _SUPPRESSED:
+        why, then = _SUPPRESSED[decision.reason]
+        return dict(known.facts), f"{why} ({by_words(known.facts) or 'which is not known'}); {then}"
     if decision.reason == Reason.FLAPPING:
         return _flapping(known.config)
     if decision.disposition == Disposition.HELD:

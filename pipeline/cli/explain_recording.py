@@ -20,7 +20,7 @@ from pipeline.core.maintenance import MaintenanceIndex
 from pipeline.core.step import Effects, Output, Processor, StreamRecord
 from pipeline.core.topology import Topology
 from pipeline.models.alert import alert_from_wire
-from pipeline.models.decision import Decision, Origin, Reason
+from pipeline.models.decision import Decision, Disposition, Origin, Reason
 from pipeline.models.policy import Config
 from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Suppression
 from pipeline.records.explanation import Asked, about, episode_document, hidden_document, moment
@@ -128,7 +128,7 @@ class Watcher:
         place = asked.origin
         self._mark = orjson.dumps(list(place[:3]))[:-1] if place else orjson.dumps(asked.text)[1:-1]
         self._forwarded: dict[Origin, dict[str, Any]] = {}
-        self._expected: dict[str | None, str | None] = {}
+        self._by: dict[str | None, dict[str, Any]] = {}
         self._maintenance: tuple[str, MaintenanceIndex] | None = None
 
     def __call__(self, processor: Processor, record: StreamRecord, effects: Effects) -> None:
@@ -169,13 +169,11 @@ class Watcher:
     def _correlate(self, processor: CorrelateProcessor, record: StreamRecord, effects: Effects) -> None:
         for decision in effects.decisions:
             alert = self._forwarded.pop(decision.origin, None)
-            expected = decision.reason == Reason.MAINTENANCE and decision.episode_id not in self._expected
-            if alert is None and not expected:
-                continue
-            event = orjson.loads(record.value or b"{}")
-            if expected:  # a recovery no longer says what it is about
-                self._expected[decision.episode_id] = processor.expected_by(event["alert"].get("entity"))
+            if decision.disposition == Disposition.SUPPRESSED:  # its recovery ends that, and is told by it, too
+                by = processor.suppressed_by(decision.episode_id or "")
+                self._by[decision.episode_id] = by or self._by.get(decision.episode_id, {})
             if alert is not None:
+                event = orjson.loads(record.value or b"{}")
                 known = self._known(processor, decision, alert, event)
                 self._keep(Seen(decision, alert, processor.clock_ms, *because(decision, known)))
 
@@ -185,9 +183,11 @@ class Watcher:
         """What correlate went by."""
         config = self._configs[processor.config_version]
         held = processor.waiting(decision.episode_id or "")
-        change = self._expected.get(decision.episode_id)
-        windows = [] if change else self._covering(config, alert, processor.clock_ms)
-        facts = held.facts if held is not None else {}
+        suppressed = decision.disposition == Disposition.SUPPRESSED
+        by = self._by.get(decision.episode_id, {}) if suppressed else {}
+        change = by.get("change_id")
+        windows = by.get("windows") or ([] if by else self._covering(config, alert, processor.clock_ms))
+        facts = held.facts if held is not None else by
         until_ms = held.until_ms if held is not None else None
         return Known(config, event=event, change=change, windows=windows, until_ms=until_ms, facts=facts)
 

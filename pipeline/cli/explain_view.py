@@ -18,6 +18,7 @@ from pipeline.cli.explain_words import (
     HIDDEN_WORDS,
     REASON_WORDS,
     WHY_NOT_WORDS,
+    by_words,
 )
 from pipeline.cli.incident_view import PRIORITY_STYLES
 
@@ -147,7 +148,9 @@ def _hidden_lines(hidden: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{_clock(each['since'])} to {_clock(each['until'])}  {alerts}: {each['summary']}"
         by = f", by {each['let_in_by']}" if each["let_in_by"] else ""
         yield f"    {HIDDEN_WORDS.get(each['what'], each['what'])}; {ENDED_WORDS.get(each['ended'], each['ended'])}{by}"
-        if each["decided_by"]:
+        if (found := by_words(each["decided_by"])) is not None:
+            yield f"    {found}"
+        elif each["decided_by"]:
             told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in each["decided_by"].items())
             yield f"    decided by {told}"
         people = ", ".join(dict.fromkeys(f"{page.get('person')} for {page.get('service')}" for page in each["pages"]))

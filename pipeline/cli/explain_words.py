@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pipeline.models.decision import Reason, WhyNot
 from pipeline.models.suppression import Ended, What
@@ -101,3 +102,17 @@ ENDED_WORDS: Final[dict[str, str]] = {
     Ended.ON: "it is in force",
 }
 """How that ended."""
+
+
+def by_words(by: Mapping[str, Any]) -> str | None:
+    """The silence, window, change or rule that hid something, in words; None where it was none of them."""
+    if "silence" in by:
+        return f"silence {by['silence']} of {by['owner']}: {by['because']}"
+    if "change_id" in by:
+        return f"change {by['change_id']}"
+    if by.get("windows"):
+        return f"maintenance {', '.join(by['windows'])}"
+    if "source" in by:
+        found = f" in {by['incident_id']}" if by.get("incident_id") else ""
+        return f"inhibition rule {by['rule']}, as {by['source']}{found} fires"
+    return None

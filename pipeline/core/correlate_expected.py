@@ -92,14 +92,14 @@ class CorrelateExpected(CorrelateHidden):
             return Cause(Reason.MAINTENANCE, change, None, {"change_id": change})
         until_ms = self._maintenance.until_ms(event.alert, self.clock_ms) if again else None
         if until_ms is not None:
-            return Cause(Reason.MAINTENANCE, "", until_ms, {})
+            windows = self._maintenance.names_until(event.alert, until_ms, self.clock_ms)
+            return Cause(Reason.MAINTENANCE, "", until_ms, {"windows": windows})
         return self._silencing(event) or self._inhibiting(event)
 
-    def expected_by(self, entity: str | None) -> str | None:
-        """The running change that expects alerts on an entity, or on what that runs on; None where none does."""
-        if entity is None or not self._changes.suppress_any():
-            return None
-        return self._changes.suppressing(self._topology.runs_on(entity), self.clock_ms)
+    def suppressed_by(self, episode_id: str) -> dict[str, Any] | None:
+        """What an episode is suppressed by, for those who ask why; None where it is not."""
+        kept = self._suppressed.get(episode_id)
+        return None if kept is None else kept.facts
 
     def _change_expecting(self, alert: Alert) -> str | None:
         if not self._changes.suppress_any():
@@ -232,9 +232,8 @@ class CorrelateExpected(CorrelateHidden):
         if silence is not None:
             silence.alerts += alerts
             self.touch(SILENCE + silence.id)
-        facts = {} if reason == Reason.MAINTENANCE and not kept.by else kept.facts
         args = (effects, reason, ended, episode, space, kept.since_ms)
-        self._hid(*args, alerts=alerts, incident_id=incident_id, decided_by=facts)
+        self._hid(*args, alerts=alerts, incident_id=incident_id, decided_by=kept.facts)
 
     # -- what inhibits
 

@@ -97,6 +97,7 @@ class CorrelateHidden(CorrelateHabits):
             alerts=facts["alerts"],
             runs=facts["runs"],
             incident_id=incident_id,
+            decided_by={"windows": facts["windows"]} if "windows" in facts else None,
         )
 
     def _hid_before(self, effects: Effects, event: EpisodeEvent, episode: Member) -> None:

@@ -244,7 +244,13 @@ class DedupeProcessor(DedupeState):
     def _tell_hidden(self, key: str, condition: Condition, effects: Effects) -> None:
         """A run that nobody was told of is over: for the record."""
         facts = {"hidden_by": Reason.MAINTENANCE, **condition.take_hidden(self.clock_ms)}
+        facts |= self._windows(alert_from_wire(orjson.loads(self._bodies[key])), condition)
         self._emit(effects, key, self._bodies[key], condition, EpisodeChange.HIDDEN, Reason.MAINTENANCE, facts=facts)
+
+    def _windows(self, alert: Alert, condition: Condition) -> dict[str, Any]:
+        """Which window expected a run, by the configuration in force."""
+        names = self._maintenance.names_until(alert, condition.until_ms or self.clock_ms, self.clock_ms)
+        return {"windows": names} if names else {}
 
     # -- time
 
@@ -289,6 +295,7 @@ class DedupeProcessor(DedupeState):
             condition.phase, condition.until_ms = MAINTENANCE, until_ms
         else:
             facts = {"hidden_by": _HIDDEN[condition.phase][1], **condition.take_hidden(self.clock_ms)}
+            facts |= self._windows(alert, condition) if condition.phase == MAINTENANCE else {}
             self._open_up(alert, condition)
             condition.turns.clear()
             self._emit(effects, key, body, condition, EpisodeChange.OPENED, Reason.RELEASED, facts=facts)

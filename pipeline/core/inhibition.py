@@ -56,7 +56,7 @@ class Inhibitor:
         """
         self._rules = dict(rules)
         self._topology = topology
-        self._sources = CorrelationRules({name: _rule(_critical(rule.source)) for name, rule in rules.items()}, resolve)
+        self._sources = CorrelationRules({name: _rule(critical(rule.source)) for name, rule in rules.items()}, resolve)
         self._targets = CorrelationRules({name: _rule(rule.target) for name, rule in rules.items()}, resolve)
         self._events: dict[str, EpisodeEvent] = {}
         self._entered: dict[str, list[tuple[str, _Equal, str]]] = {}
@@ -174,7 +174,7 @@ def _rule(selector: Selector) -> CorrelationRule:
     return CorrelationRule(match=selector.match, when=selector.when, join="never")
 
 
-def _critical(selector: Selector) -> Selector:
+def critical(selector: Selector) -> Selector:
     """A source is critical unless the rule states a severity."""
     if "severity" in selector.match:
         return selector

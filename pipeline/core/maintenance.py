@@ -14,11 +14,12 @@ from pipeline.models.maintenance import MaintenanceWindow
 MOMENT_MS_MAX: Final = 1 << 63
 """Later than any moment of Kafka's, epoch milliseconds."""
 
-_Ends = dict[tuple[tuple[str, str], ...], int]
-"""Labels that an alert must carry -> the latest end of the windows that ask for them."""
+_Ends = dict[tuple[tuple[str, str], ...], tuple[int, str]]
+"""Labels that an alert must carry -> the latest end of the windows that ask for them, and the name of that window."""
 
 
 class _Window(NamedTuple):
+    name: str
     start_ms: int
     end_ms: int
     targets: frozenset[str]
@@ -50,15 +51,15 @@ class _Active:
         if not window.names and window.labels:
             places.append(self._by_label.setdefault(window.labels[0], {}))
         for ends in places:
-            ends[window.labels] = max(window.end_ms, ends.get(window.labels, 0))
+            ends[window.labels] = max((window.end_ms, window.name), ends.get(window.labels, (0, "")))
 
     @property
     def any_on(self) -> bool:
         """Whether there is any."""
         return bool(self._by_target or self._by_host or self._by_label)
 
-    def until(self, alert: Alert, topology: Topology) -> int | None:
-        """When the maintenance that covers the alert ends."""
+    def until(self, alert: Alert, topology: Topology) -> tuple[int, str] | None:
+        """When the maintenance that covers the alert ends, and the name of the window."""
         found: list[_Ends] = []
         if self._by_label:
             found += [self._by_label[pair] for pair in alert.labels.items() if pair in self._by_label]
@@ -70,9 +71,9 @@ class _Active:
         labels = alert.labels
         return max(
             (
-                end_ms
+                end
                 for ends in found
-                for wanted, end_ms in ends.items()
+                for wanted, end in ends.items()
                 if all(labels.get(name) == value for name, value in wanted)
             ),
             default=None,
@@ -93,7 +94,7 @@ class MaintenanceIndex:
         known = list(windows)
         self._windows = [_Planned(window, names) for window in known]
         self._called = [window.name for window in known]
-        self._active = _Active(self._around(0), 0)
+        self._active = self._then = _Active(self._around(0), 0)
 
     def _around(self, now_ms: int) -> Iterator[_Window]:
         for window in self._windows:
@@ -101,7 +102,16 @@ class MaintenanceIndex:
 
     def until_ms(self, alert: Alert, now_ms: int) -> int | None:
         """When the maintenance that covers the alert ends; None where none does."""
-        return self._at(now_ms).until(alert, self._topology)
+        found = self._at(now_ms).until(alert, self._topology)
+        return None if found is None else found[0]
+
+    def names_until(self, alert: Alert, until_ms: int, now_ms: int) -> list[str]:
+        """The window that has covered an alert until some moment, or does so now."""
+        at_ms = min(until_ms - 1, now_ms)
+        if not self._then.from_ms <= at_ms < self._then.until_ms:
+            self._then = _Active(self._around(at_ms), at_ms)
+        found = self._then.until(alert, self._topology)
+        return [] if found is None else [found[1]]
 
     def _at(self, now_ms: int) -> _Active:
         """The windows that are on."""
@@ -116,17 +126,13 @@ class MaintenanceIndex:
     def explaining(self, alert: Alert, now_ms: int, begun_at_ms: int) -> tuple[str, int] | None:
         """The window that covers an alert now and was on when it began, of several the last to end; and its end.
 
-        Looks at one window after another, where any covers the alert.
+        Looks at all windows, where any covers the alert.
         """
         if self.until_ms(alert, now_ms) is None:
             return None
-        found: list[tuple[int, str]] = []
-        for name, window in zip(self._called, self._windows, strict=True):
-            both = [each for each in window.around(now_ms) if each.start_ms <= begun_at_ms]
-            until_ms = _Active(both, now_ms).until(alert, self._topology)
-            if until_ms is not None:
-                found.append((until_ms, name))
-        return max(found)[::-1] if found else None
+        both = (each for each in self._around(now_ms) if each.start_ms <= begun_at_ms)
+        found = _Active(both, now_ms).until(alert, self._topology)
+        return None if found is None else (found[1], found[0])
 
     def covering(self, alert: Alert, now_ms: int) -> list[str]:
         """Names of the windows that cover the alert now, for people who ask: looks at one after another."""
@@ -148,6 +154,7 @@ class _Planned:
 
     def __init__(self, window: MaintenanceWindow, names: dict[str, str]) -> None:
         wanted = [target.lower() for target in window.targets]
+        self._name = window.name
         self._covers = (
             frozenset(names[target] for target in wanted if target in names),
             frozenset(wanted),
@@ -165,7 +172,7 @@ class _Planned:
         return [self._at(*span) for span in self._recurs.around(now_ms)]
 
     def _at(self, start_ms: int, end_ms: int) -> _Window:
-        return _Window(start_ms, end_ms, *self._covers)
+        return _Window(self._name, start_ms, end_ms, *self._covers)
 
 
 def _covered(window: _Planned, alert: Alert, now_ms: int, topology: Topology) -> bool:

@@ -132,6 +132,18 @@ def test_lint_finds_what_never_wins_and_what_every_episode_pays_for(tmp_path: Pa
     assert findings(tmp_path, text) == [("shadowed-rule", 3), ("rule-without-index", 5)]
 
 
+def test_show_tells_rules_of_inhibition(tmp_path: Path) -> None:
+    text = """
+        inhibit:
+          cluster: {source: {match: {name: Gone}}, target: {match: {severity: warning}}, equal: labels.cluster}
+    """
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(config_command, ["show", str(directory(tmp_path, text))])
+    title, line = [each for each in shown.output.splitlines() if "nhibition rules" in each or "cluster" in each]
+    assert title.startswith("Inhibition rules")
+    for words in ("severity is critical, name is Gone", "severity is warning", "the same labels.cluster; 120 s after"):
+        assert words in line
+
+
 def test_show_tells_rules_and_which_concern_a_service(tmp_path: Path) -> None:
     path = directory(tmp_path, GOOD)
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(config_command, ["show", str(path)])

@@ -182,6 +182,50 @@ def test_what_still_fires_at_the_end_of_a_change_is_told_with_its_incident(with_
     assert "it had been held or suppressed until then" in words("aa02", with_a_change)
 
 
+@pytest.fixture
+def with_a_silence(tmp_path: Path) -> Path:
+    """A recording in which payments are silenced, and a rack is down that something runs in."""
+    asked = {"until": "2026-03-11T12:00:00Z", "owner": "payments", "reason": "drill", "targets": ["payments-api"]}
+    silence = {"command_id": "s1", "type": "silence", "actor": "ann", "silence": asked}
+    began, over = "2026-03-11T08:10:00Z", "2026-03-11T08:20:00Z"
+    warning = firing("backup-store-1", began, "bb03")
+    warning["alerts"][0]["labels"]["severity"] = "warning"
+    lines = [
+        line("commands", 0, "2026-03-11T08:00:00Z", silence, SPACE),
+        line("alerts.raw.alertmanager", 0, began, firing("payments-api", began, "bb01")),
+        line("alerts.raw.alertmanager", 1, began, firing("leipzig-rack-7", began, "bb02")),
+        line("alerts.raw.alertmanager", 2, began, warning),
+        line("alerts.raw.alertmanager", 3, over, firing("payments-api", began, "bb01", over)),
+    ]
+    path = tmp_path / "silence.ndjson"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+def test_what_is_silenced_names_the_silence_from_beginning_to_end(with_a_silence: Path) -> None:
+    for offset in (0, 3):
+        (alert,) = ask(f"alerts.raw.alertmanager:0:{offset}", with_a_silence)["alerts"]
+        assert alert["because"].startswith("somebody has silenced it (silence SIL-")
+        assert "of payments: drill" in alert["because"]
+    said = words("bb01", with_a_silence)
+    assert "somebody silenced it; it was over before anybody was told\n      silence SIL-" in said
+
+
+def test_what_is_inhibited_names_the_rule_and_what_fires(with_a_silence: Path) -> None:
+    (alert,) = ask("alerts.raw.alertmanager:0:2", with_a_silence)["alerts"]
+    assert (alert["reason"], alert["by"]["rule"]) == ("inhibited", "rack-down")
+    assert (
+        f"inhibition rule rack-down, as {alert['by']['source']} in {alert['by']['incident_id']} fires"
+        in (alert["because"])
+    )
+
+
+def test_a_window_is_named_by_what_it_hid(decisions: list[Decision]) -> None:
+    decision = of(decisions, Disposition.SUPPRESSED, Reason.MAINTENANCE)
+    said = words(decision.alert_key or "")
+    assert "maintenance expected it; it was over before anybody was told\n      maintenance backup-store-disks" in said
+
+
 def test_a_message_that_cannot_be_read_says_what_is_wrong_with_it(with_a_change: Path) -> None:
     (alert,) = ask("alerts.raw.alertmanager:0:1", with_a_change)["alerts"]
     assert alert["disposition"] == "dead_lettered"
