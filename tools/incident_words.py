@@ -263,6 +263,7 @@ PARTS: Final[tuple[tuple[str, type, dict[str, str]], ...]] = (
             "because": "The route that asks for it.",
             "link_id": "Id of the link that settled it; null while it is owed.",
             "settled_ms": "When.",
+            "remind_at_ms": "When it is next reminded of; null: never.",
         },
     ),
     (

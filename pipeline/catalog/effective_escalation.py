@@ -9,7 +9,7 @@ from pipeline.catalog.effective_facts import DEFAULT, Fact, at
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.references import short
 from pipeline.models.catalog import Entity
-from pipeline.models.escalation import EscalationPath
+from pipeline.models.escalation import EscalationPath, EscalationRoute
 from pipeline.models.incident import Incident
 from pipeline.models.policy import DomainPolicy
 
@@ -46,12 +46,17 @@ def escalation(context: Context, policy: DomainPolicy, entity: Entity, answers: 
             asks = ", ".join(level.notify)
             yield Fact(f"{priorities} after {level.after_minutes:g} min", people or f"nobody new ({asks})", origin)
         if route is not None and source is not None:
-            owed = f", and owes a {route.case.replace('_', ' ')}" if route.case else ""
+            owed = _owed(route) if route.case else ""
             place = source.at("escalation", index, "routes", path.routes.index(route))
             yield Fact(f"{priorities} route", f"{route.title}{owed}", at(place))
         if source is not None:
             for name, words in beside(path):
                 yield Fact(f"{priorities} {name}", words, at(source.at("escalation", index)))
+
+
+def _owed(route: EscalationRoute) -> str:
+    """The case that a route owes, in words."""
+    return f", and owes a {(route.case or '').replace('_', ' ')}, reminded of after {route.case_minutes:g} min"
 
 
 def beside(path: EscalationPath) -> Iterator[tuple[str, str]]:

@@ -84,6 +84,7 @@ def take_over(draft: Draft, first: Member, desk: Desk, topology: Topology) -> bo
     incident.service = about
     incident.owner = entity.owner if entity else incident.owner
     if incident.domain == DEFAULT_DOMAIN and first.domain:
+        sla.count(desk, draft)  # by the pack of before; the time until now was worked by its calendars
         incident.domain = first.domain
         desk.adopt(incident)
     return True

@@ -62,5 +62,7 @@ def _close_or_remind(desk: Desk, draft: Draft) -> None:
     incident.remind_at_ms = draft.now_ms + closure.remind_minutes * MINUTE_MS
     who = incident.assignee or incident.owner or "nobody"
     lacks = ending.missing(desk, incident, incident.resolution or {}) or ["code", "summary"]
-    text = f"not closed, as nobody has said how it ended: {who} is to record {', '.join(lacks)}"
+    text = (
+        f"not closed, as nobody has said how it ended: {who} is to record {', '.join(ending.in_words(incident, lacks))}"
+    )
     draft.note("remind", MACHINE, text, IncidentChange.UPDATED, owner=incident.assignee or incident.owner)

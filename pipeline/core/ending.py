@@ -9,7 +9,8 @@ from pipeline.core.calendars import next_business_day
 from pipeline.core.desk import MACHINE, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import Step
-from pipeline.models.closure import WORKAROUND_OR_FIX
+from pipeline.core.routing import unsettled, words_of
+from pipeline.models.closure import CASES, WORKAROUND_OR_FIX
 from pipeline.models.command import Resolution
 from pipeline.models.incident import Incident, IncidentChange, IncidentKind, IncidentState
 from pipeline.models.incident_parts import ProblemReview
@@ -71,12 +72,19 @@ def missing(desk: Desk, incident: Incident, given: dict[str, Any]) -> list[str]:
 def _known(incident: Incident) -> dict[str, Any]:
     """Fields of a resolution that the incident has on record already."""
     found = incident.corrective_actions
-    return {"workaround": incident.workaround, "corrective_action": found[0].text if found else None}
+    action = found[0].text if found else None
+    return {"workaround": incident.workaround, "corrective_action": action, CASES: not unsettled(incident)}
 
 
 def asks_for(incident: Incident, lacks: list[str]) -> str:
     """The words for what is missing."""
-    return f"the {incident.domain} policy asks for {', '.join(lacks)}"
+    return f"the {incident.domain} policy asks for {', '.join(in_words(incident, lacks))}"
+
+
+def in_words(incident: Incident, lacks: list[str]) -> list[str]:
+    """What is missing, with the cases that are owed spelled out."""
+    cases = " and ".join(f"{words_of(each)} ({each.kind})" for each in unsettled(incident))
+    return [f"a link to {cases}" if each == CASES else each for each in lacks]
 
 
 def unknown_code(desk: Desk, incident: Incident, resolution: Resolution | None) -> str | None:

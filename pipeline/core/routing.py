@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.draft import Draft
-from pipeline.core.paging import page_all
+from pipeline.core.lifecycle import OPEN_STATES
+from pipeline.core.paging import page_all, span
 from pipeline.models.escalation import EscalationPath, EscalationRoute
 from pipeline.models.incident import Incident, IncidentChange
 from pipeline.models.incident_parts import CaseOwed
@@ -72,10 +73,45 @@ def settle_cases(draft: Draft) -> None:
                 break
 
 
+def unsettled(incident: Incident) -> list[CaseOwed]:
+    """Cases that nobody has linked yet."""
+    return [case for case in incident.cases_owed if case.settled_ms is None]
+
+
+def words_of(case: CaseOwed) -> str:
+    """What is owed, in words."""
+    return _CASES[case.kind]
+
+
+def remind_at_ms(incident: Incident) -> int | None:
+    """When a case that is owed is next reminded of; None: none is, or nobody is to be bothered with it."""
+    if incident.muted is not None or incident.state not in OPEN_STATES:
+        return None
+    return min((case.remind_at_ms for case in unsettled(incident) if case.remind_at_ms is not None), default=None)
+
+
+def remind(desk: Desk, draft: Draft) -> None:
+    """Remind of cases that are owed, each after twice as long as the time before."""
+    incident = draft.incident
+    if (remind_at_ms(incident) or draft.now_ms + 1) > draft.now_ms:
+        return
+    who = incident.assignee or incident.escalation.answered_by or incident.owner
+    for case in unsettled(incident):
+        if case.remind_at_ms is None or case.remind_at_ms > draft.now_ms:
+            continue
+        waited_ms = draft.now_ms - case.at_ms
+        case.remind_at_ms = draft.now_ms + 2 * waited_ms
+        about = desk.topology.title(case.ref)
+        since = f"{_CASES[case.kind]} for {about} has been owed for {span(waited_ms)}, and none is linked"
+        text = f"{since}: {who or 'nobody'} is to open and link it"
+        facts = {"kind": case.kind, "ref": case.ref, "owner": who}
+        draft.note("remind_case", MACHINE, text, IncidentChange.UPDATED, **facts)
+
+
 def carry_cases(loser: Incident, survivor: Incident) -> None:
     """Cases that a merged incident owes are owed by the one that goes on."""
     known = {(each.kind, each.ref) for each in survivor.cases_owed}
-    owed = [each for each in loser.cases_owed if each.settled_ms is None and (each.kind, each.ref) not in known]
+    owed = [each for each in unsettled(loser) if (each.kind, each.ref) not in known]
     survivor.cases_owed = [*survivor.cases_owed, *owed][:CASES_MAX]
 
 
@@ -97,7 +133,9 @@ def _owe(desk: Desk, draft: Draft, route: EscalationRoute) -> None:
     if any(each.kind == route.case and each.ref == ref for each in incident.cases_owed):
         return
     because = f"routed as {route.title}"
-    incident.cases_owed.append(CaseOwed(kind=route.case, ref=ref, at_ms=draft.now_ms, because=because))
+    due_ms = draft.now_ms + round(route.case_minutes * MINUTE_MS)
+    owed = CaseOwed(kind=route.case, ref=ref, at_ms=draft.now_ms, because=because, remind_at_ms=due_ms)
+    incident.cases_owed.append(owed)
     text = f"{_CASES[route.case]} is owed for {desk.topology.title(ref)}: open it and link it here"
     draft.note("case_owed", MACHINE, text, IncidentChange.UPDATED, kind=route.case, ref=ref)
 

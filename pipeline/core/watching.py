@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.core import calling, engaging, sla
+from pipeline.core import calling, engaging, routing, sla
 from pipeline.core.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.draft import Draft
 from pipeline.core.lifecycle import ANSWERED_STATES, OPEN_STATES, UNANSWERED_STATES, WAITING_STATES, Step
 from pipeline.core.paging import span
-from pipeline.core.routing import settle_cases
 from pipeline.models.clocks import RESOLUTION
 from pipeline.models.incident import Incident, IncidentKind, IncidentState
 from pipeline.models.incident_parts import TimelineEntry
@@ -24,14 +23,17 @@ _ANSWERS: Final = frozenset({Step.ACKNOWLEDGE.value, Step.START.value})
 def due_ms(incident: Incident) -> int | None:
     """When escalation next has something to do by itself."""
     escalation = incident.escalation
-    dues = (escalation.next_at_ms, escalation.stalls_at_ms, escalation.hand_back_at_ms)
+    dues = [escalation.next_at_ms, escalation.stalls_at_ms, escalation.hand_back_at_ms]
+    if incident.cases_owed:
+        dues.append(routing.remind_at_ms(incident))
     return min([due for due in dues if due is not None], default=None)
 
 
 def on_due(desk: Desk, draft: Draft) -> None:
-    """Do what is due: the next level, a resumption, a hand-back."""
+    """Do what is due: the next level, a resumption, a reminder of a case, a hand-back."""
     calling.escalate(desk, draft)
     _resume(desk, draft)
+    routing.remind(desk, draft)
     escalation = draft.incident.escalation
     if escalation.hand_back_at_ms is not None and escalation.hand_back_at_ms <= draft.now_ms:
         engaging.hand_back_quiet(desk, draft)
@@ -48,7 +50,7 @@ def watch(desk: Desk, draft: Draft) -> None:
         if entry.actor != MACHINE and not entry.action.startswith("refused"):
             _heard(draft, entry)
     if incident.cases_owed:
-        settle_cases(draft)
+        routing.settle_cases(draft)
     if incident.state in UNANSWERED_STATES:
         escalation.stalls_at_ms = None
         if escalation.next_at_ms is None:

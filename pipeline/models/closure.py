@@ -29,7 +29,10 @@ USUAL_CODES: Final = {
 WORKAROUND_OR_FIX: Final = "workaround_or_fix"
 """A requirement that either field of the resolution meets."""
 
-REQUIRABLE: Final = (*Resolution.model_fields, WORKAROUND_OR_FIX)
+CASES: Final = "cases"
+"""A requirement of the incident, not of the resolution: a link for every case outside that it owes."""
+
+REQUIRABLE: Final = (*Resolution.model_fields, WORKAROUND_OR_FIX, CASES)
 """What a pack can ask a resolution for."""
 
 OF_PRIORITIES: Final = ("close_after_minutes", "reopen_minutes", "require", "close_undocumented")
@@ -54,7 +57,8 @@ class Closure(Frozen):
         resolve_quiet_seconds: how long all episodes must be quiet before the incident counts as resolved.
         close_after_minutes: from resolved to closed, when nobody objects.
         reopen_minutes: a new run of a member's condition within this time reopens the resolved incident.
-        require: fields of the resolution that a person's resolve, and every closure by a person, must bring.
+        require: fields of the resolution that a person's resolve, and every closure by a person, must bring; `CASES`
+            is met by links.
         codes: resolution codes that a person may give, with titles; None: any, and `USUAL_CODES` are suggested.
         close_undocumented: what becomes of an incident that resolved by itself and that nobody documented: ``after``
             closes it like any other, ``never`` keeps it resolved and reminds its owner until somebody does.

@@ -31,6 +31,13 @@ HAND_BACK_MINUTES: Final = 10.0
 minutes to recover after it."""
 
 
+CASE_MINUTES_DEFAULT: Final = 30.0
+"""Minutes to open a case outside and link it: a form and a call, beside the failure itself."""
+
+CASE_MINUTES_MIN: Final = 5.0
+"""Whoever is reminded more often than that does nothing else."""
+
+
 class EscalationLevel(Frozen):
     """One level of an escalation path.
 
@@ -72,6 +79,7 @@ class EscalationRoute(Frozen):
         notify: takes the place of what the first level notifies; empty: it stays.
         also: is notified beside them.
         case: what has to be opened outside and linked: the provider's support case, or the vendor's ticket.
+        case_minutes: after how long without a link that is reminded of; then after twice as long each time.
     """
 
     name: str = Field(default="", max_length=64)
@@ -81,6 +89,7 @@ class EscalationRoute(Frozen):
     notify: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     case: Literal["provider_case", "vendor_ticket"] | None = None
+    case_minutes: float = Field(default=CASE_MINUTES_DEFAULT, ge=CASE_MINUTES_MIN)
 
     @property
     def title(self) -> str:

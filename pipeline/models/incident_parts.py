@@ -211,6 +211,7 @@ class CaseOwed:
         ref: what it is about.
         because: the route that asks for it.
         link_id: id of the link that settled it; None while it is owed.
+        remind_at_ms: when it is next reminded of; None: never, as on records of releases that did not.
     """
 
     kind: str
@@ -219,6 +220,7 @@ class CaseOwed:
     because: str
     link_id: str | None = None
     settled_ms: int | None = None
+    remind_at_ms: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,10 +14,12 @@ from pipeline.core.enrich import Enricher
 from pipeline.core.late import EXAMINED_AT_ONCE, UNDER_WAY_MS, UNEXAMINED, Late
 from pipeline.core.step import CONFIG_HEADER, TICK_KEY, StreamRecord
 from pipeline.models.alert import Alert, Severity
+from pipeline.models.clocks import BusinessHours, Targets
 from pipeline.models.episode import EpisodeChange
-from pipeline.models.policy import Config
+from pipeline.models.policy import DEFAULT_DOMAIN, Config
 from pipeline.replay import Replay, UnknownVersionError
 from tests.core.builders import (
+    HOUR,
     MINUTE,
     PAY,
     ROTATIONS,
@@ -90,6 +92,25 @@ def test_an_open_incident_learns_what_it_is_about_when_the_catalogue_does() -> N
         bench.put("episodes", opened(alert("k2", entity=PAY, service=PAY)), T0 + 3 * SECOND), "incidents"
     )
     assert joined["incident_id"] == after["incident_id"]
+
+
+def test_clocks_have_counted_by_the_calendar_of_before_until_another_domain_is_known() -> None:
+    targets = {
+        name: Targets(respond_minutes=60, resolve_minutes=600, calendar="business") for name in ("P1", "P2", "P3", "P4")
+    }
+    always = BusinessHours(week={"monday-sunday": ("00:00-24:00",)})
+    nights = BusinessHours(week={"monday-sunday": ("00:00-01:00",)})  # it is ten o'clock
+    packs = {
+        DEFAULT_DOMAIN: policy(DEFAULT_DOMAIN, targets=targets, business_hours=always),
+        "shop": policy(targets=targets, business_hours=nights),
+    }
+    bench = Bench("correlate", config(version="one", domains=packs))
+    bench.put("episodes", opened(stranger()), T0)
+    bench.tick(T0 + HOUR)
+    reload(bench, config(version="two", catalogue=KNOWN, domains=packs))
+    after = events_of(bench, T0 + HOUR + SECOND)[-1]
+    assert after["incident"]["domain"] == "shop"
+    assert after["incident"]["clocks"]["resolution"]["elapsed_ms"] == HOUR
 
 
 def test_the_first_record_after_a_reload_finds_incidents_that_are_up_to_date() -> None:

@@ -10,10 +10,11 @@ from pipeline.core import engaging, routing
 from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
 from pipeline.models.catalog import HostingModel
+from pipeline.models.closure import Closure
 from pipeline.models.escalation import EscalationRoute
 from pipeline.models.incident import Incident
 from pipeline.models.incident_parts import Suspect
-from tests.core.builders import DB, HOST, MINUTE, PAY, T0
+from tests.core.builders import DB, HOST, HOUR, MINUTE, PAY, T0
 from tests.core.cases import Case, path
 from tests.core.desks import desk
 
@@ -71,6 +72,48 @@ def test_a_case_that_is_owed_is_settled_by_the_first_link_of_its_kind(kind: str)
     (owed,) = case.incident.cases_owed
     assert (owed.link_id, owed.settled_ms) == ("CASE-1", T0 + 2 * MINUTE)
     assert case.said("case_settled") == ["a support case at the provider is open: CASE-1"]
+
+
+def test_a_case_that_nobody_links_is_reminded_of_each_time_after_twice_as_long_until_somebody_does() -> None:
+    case = Case(at(), hosting_model="saas")
+    case.ask("acknowledge", T0 + MINUTE, "bob")
+    case.until(T0 + 29 * MINUTE)
+    assert case.said("remind_case") == []
+    case.until(T0 + 5 * HOUR)
+    assert case.said("remind_case") == [
+        "a support case at the provider for Shop has been owed for 30 minutes, and none is linked: bob is to open and "
+        "link it",
+        "a support case at the provider for Shop has been owed for 90 minutes, and none is linked: bob is to open and "
+        "link it",
+        "a support case at the provider for Shop has been owed for 4 hours, and none is linked: bob is to open and "
+        "link it",
+    ]
+    case.ask("link", T0 + 6 * HOUR, link={"kind": "provider_case", "id": "CASE-1"})
+    assert "remind_case" not in case.until(T0 + 48 * HOUR)
+
+
+def test_nobody_is_reminded_of_a_case_while_it_is_muted() -> None:
+    case = Case(at(), hosting_model="saas")
+    case.incident.muted = {"since_ms": T0, "by": []}
+    assert "remind_case" not in case.until(T0 + 2 * HOUR)
+    case.incident.muted = None
+    assert "remind_case" in case.until(T0 + 2 * HOUR)
+
+
+def test_a_policy_may_ask_for_the_link_to_a_case_that_is_owed_before_anybody_resolves() -> None:
+    case = Case(desk(escalation=(ROUTED,), closure=Closure(require=("cases",))), hosting_model="saas")
+    resolution = {"code": "provider_recovered", "summary": "they are back"}
+    assert case.ask("resolve", T0 + MINUTE, resolution=resolution) == ["refused_resolve"]
+    assert case.said("refused_resolve") == [
+        "resolve changes nothing: the shop policy asks for a link to a support case at the provider (provider_case)"
+    ]
+    case.ask("link", T0 + 2 * MINUTE, link={"kind": "provider_case", "id": "CASE-1"})
+    assert case.ask("resolve", T0 + 3 * MINUTE, resolution=resolution)[0] == "resolve"
+
+
+def test_an_incident_that_owes_no_case_needs_no_link() -> None:
+    case = Case(desk(escalation=(ROUTED,), closure=Closure(require=("cases",))))
+    assert case.ask("resolve", T0 + MINUTE, resolution={"code": "fixed", "summary": "x"})[0] == "resolve"
 
 
 def suspect(case: Case, at_ms: int, ref: str, **kind: str) -> list[str]:
