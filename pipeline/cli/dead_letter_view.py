@@ -54,8 +54,8 @@ HINTS: Final[dict[str, str]] = {
         "Another release wrote this record. Bring all workers to the newer of the two releases, then retry."
     ),
     Reason.UNKNOWN_TARGET: (
-        "The incident that the command names is not open. See spillway incident list, and give the command anew for "
-        "one that is; a retry is refused again unless the incident has been reopened."
+        "Nothing that is open matches the target: the detail says what to do instead. What is closed, cancelled or "
+        "merged stays so, and a retry is refused again; spillway incident list has those to give the command for."
     ),
     Reason.NOT_PERMITTED: (
         "Who asked may not, in the role that the command names. Somebody who may gives it anew; a retry is refused "

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from pipeline.cli.incident_ask import Decorated, ask, asks
+from pipeline.cli.resolution_code import warn_of_code
 from pipeline.models.closure import USUAL_CODES
 from pipeline.models.command import CommandType
 
@@ -28,6 +29,7 @@ _FIELDS: Final = ("code", "summary", "cause", "fix", "workaround", "corrective_a
 
 
 def _ask_with_resolution(kind: CommandType, asked: dict[str, Any]) -> None:
+    warn_of_code(asked)
     ask(kind, asked, resolution={name: asked.pop(name) for name in _FIELDS})
 
 

@@ -8,13 +8,12 @@ from typing import Final
 from pipeline.core import coordinate, majors
 from pipeline.core.bridge_members import BridgeMembers
 from pipeline.core.bridge_state import phase_of
-from pipeline.core.commands import apply_command, remember
+from pipeline.core.commands import apply_command, gone, remember
 from pipeline.core.draft import Draft
 from pipeline.core.handlers import Handlers, needs, refuse
 from pipeline.core.lifecycle import OPEN_STATES
 from pipeline.core.step import Effects
 from pipeline.models.command import Command, CommandType
-from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.incident import IncidentState
 from pipeline.models.major import CoordinatedStatus, MajorIncidentPhase
 
@@ -41,7 +40,7 @@ class BridgeCommands(BridgeMembers):
     def _command(self, command: Command, effects: Effects) -> None:
         bridge = self._bridges.get(command.target.incident_id or "")
         if bridge is None:
-            raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no such bridge incident is open")
+            raise gone(command, None, "bridge incident")
         draft = self._draft(bridge)
         if not remember(draft, command):
             return

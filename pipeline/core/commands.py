@@ -73,6 +73,27 @@ def aimed_at(command: Command, incident_id: str) -> Command:
     return command.model_copy(update={"target": target})
 
 
+def gone(command: Command, goes_on: str | None, what: str = "incident") -> BadRecord:
+    """Why a command finds nothing that it could change, and what to do instead.
+
+    Args:
+        command: what is asked.
+        goes_on: the incident into which the one that it names was merged, if it was.
+        what: ``incident`` or ``bridge incident``.
+    """
+    words = f"{command.type}: no open {what} matches the target"
+    if goes_on is not None:
+        words = f"{words}, which was merged into {goes_on}; ask for that one"
+    elif command.type == CommandType.REOPEN:
+        words = (
+            f"{words}; only what is resolved is reopened. What is closed, cancelled or merged stays so: what fires "
+            "again opens a new one, and a note there may name this one"
+        )
+    else:
+        words = f"{words}; what is closed, cancelled or merged stays so. `spillway incident list` has those to ask for"
+    return BadRecord(Reason.UNKNOWN_TARGET, words)
+
+
 def passed_on(command: Command, incident_id: str) -> Command:
     """What a person asked of a bridge incident, and may, for one of its members: he is not asked for his role again."""
     update = {

@@ -14,7 +14,15 @@ import orjson
 
 from pipeline.core import adopt, majors, recovery, response
 from pipeline.core.actions import completion
-from pipeline.core.commands import OUTLIVES_A_MERGE, aimed_at, apply_command, encode_command, parse_command, remember
+from pipeline.core.commands import (
+    OUTLIVES_A_MERGE,
+    aimed_at,
+    apply_command,
+    encode_command,
+    gone,
+    parse_command,
+    remember,
+)
 from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import (
     CHANGE,
@@ -355,11 +363,11 @@ class CorrelateProcessor(CorrelateLate):
             BadRecord: no such incident is open here.
         """
         incident = self._book.find(command.target, self._resolve_name)
-        if incident is None and command.type in OUTLIVES_A_MERGE:
-            goes_on = self._book.absorber(command.target.incident_id or "")
-            incident = None if goes_on is None else self._book.incident(goes_on)
+        goes_on = None if incident is not None else self._book.absorber(command.target.incident_id or "")
+        if goes_on is not None and command.type in OUTLIVES_A_MERGE:
+            incident = self._book.incident(goes_on)
         if incident is None and command.as_role != Role.SYSTEM:
-            raise BadRecord(Reason.UNKNOWN_TARGET, f"{command.type}: no open incident matches the target")
+            raise gone(command, goes_on)
         return incident
 
     # -- small things

@@ -86,6 +86,27 @@ def test_a_command_for_nothing_is_a_dead_letter(target: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("reopen", "only what is resolved is reopened. What is closed, cancelled or merged stays so: what fires again"),
+        ("close", "`spillway incident list` has those to ask for"),
+        ("cancel", "`spillway incident list` has those to ask for"),
+    ],
+)
+def test_what_is_asked_of_an_incident_that_has_ended_is_a_dead_letter_that_says_what_to_do(
+    kind: str, words: str
+) -> None:
+    desk = room()
+    target = {"incident_id": desk.one()["id"]}
+    desk.ask("cancel", T0 + 1, target=target, reason="false alarm", role="commander")
+    assert desk.one()["state"] == "cancelled"
+    (letter,) = desk.ask(kind, T0 + 2, target=target, reason="x", resolution={"code": "x", "summary": "y"})
+    detail = dict(letter.headers)["spillway-detail"].decode()
+    assert detail.startswith(f"{kind}: no open incident matches the target; ")
+    assert words in detail
+
+
+@pytest.mark.parametrize(
     "fields",
     [{"target": {}}, {"type": "explode"}, {"command_id": ""}, {"actor": ""}, {"note": "x" * 4_001}, {"note": 7}],
 )

@@ -117,6 +117,7 @@ def test_to_end_an_incident_that_was_merged_ends_nothing_else(kind: str) -> None
     assert room.incidents()[first]["state"] == "logged"
     (letter,) = (each for each in room.effects.outputs if each.topic == "dead.letter")
     assert dict(letter.headers)["spillway-reason"] == b"unknown_target"
+    assert f"which was merged into {first}; ask for that one" in dict(letter.headers)["spillway-detail"].decode()
 
 
 def test_an_id_that_was_merged_twice_leads_to_the_last_and_is_forgotten_with_it() -> None:
