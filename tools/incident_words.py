@@ -107,7 +107,8 @@ SNAPSHOT: Final[dict[str, str]] = {
     "resolution": "How it ended: `code`, `summary`, `cause`, `corrective_action`, `by`.",
     "problem_review": "The review that is owed for the underlying problem.",
     "reopened": "How often it was reopened.",
-    "muted": "While nobody is called for it: `since_ms`, and `by` what, as all that fires is silenced or expected. "
+    "muted": "While nobody is called for it: `since_ms`, and `by` what, as all that fires is silenced or expected; "
+    "`until_ms` where a window of the configuration ends it. "
     "Else null. See [suppression](suppression.md#what-is-open-already).",
     "chronic": "Why it has the lowest urgency, or null: `alert_key`, `severity` and first `episode_id` of its "
     "condition, in how many `incidents` on how many `days` that was lately, and how many of those `mattered`. "

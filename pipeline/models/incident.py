@@ -142,7 +142,7 @@ class Incident:
         chronic: why it has the lowest urgency though nothing else was looked at: how often its condition has been in
             incidents, and how seldom that mattered; None: it is not ranked down.
         muted: since when nobody is called and nothing published for it, and by what: all of it that fires is expected
-            or silenced; None: it is not muted.
+            or silenced; ``until_ms`` where time alone ends that; None: it is not muted.
         chain: seal of the newest revision, which the next one is sealed with (`pipeline.core.chain`).
         communications: messages to audiences, oldest first; of many the first ones and the newest.
         streams: where the messages to each audience are.

@@ -113,7 +113,7 @@ class Figure(NamedTuple):
 FIGURES: Final = (
     Figure("open_episodes", "Episodes not resolved."),
     Figure("held_episodes", "Episodes in the waiting room: perhaps transients, or a rule wants more of their kind."),
-    Figure("suppressed_episodes", "Episodes that fire and are suppressed.", "reason", SUPPRESSING),
+    Figure("suppressed_episodes", "Episodes that fire and that correlate suppresses.", "reason", SUPPRESSING),
     Figure("open_incidents", "Incidents not resolved.", "priority", PRIORITIES),
     Figure("muted_incidents", "Open incidents that nobody is called for: all that fires is silenced or expected."),
     Figure("open_bridges", "Bridge incidents not resolved."),
