@@ -25,7 +25,6 @@ from pipeline.core.commands import (
 )
 from pipeline.core.correlate_late import CorrelateLate
 from pipeline.core.correlate_state import (
-    CHANGE,
     GROUP,
     HELD,
     INCIDENT,
@@ -137,12 +136,6 @@ class CorrelateProcessor(CorrelateLate):
         else:
             self._change_due(name, due_ms, effects)
         self._publish(effects)
-
-    def _change_due(self, change_id: str, due_ms: int, effects: Effects) -> None:
-        """A maintenance ends, or a change is too old to matter."""
-        self.timers.set(CHANGE + change_id, self._changes.due(change_id, due_ms))
-        self.touch(CHANGE + change_id)
-        self._maintenance_over(effects)
 
     # -- episodes
 

@@ -157,6 +157,12 @@ class CorrelateSilences(CorrelateMuted):
                 self._weigh_places(list(change.targets))
         self._maintenance_over(effects)
 
+    def _change_due(self, change_id: str, due_ms: int, effects: Effects) -> None:
+        """A maintenance ends, or a change is too old to matter."""
+        self.timers.set(CHANGE + change_id, self._changes.due(change_id, due_ms))
+        self.touch(CHANGE + change_id)
+        self._maintenance_over(effects)
+
     def _maintenance_over(self, effects: Effects) -> None:
         """Some maintenance is perhaps over: let in what it expected, and call for what it muted."""
         self._release(effects)
