@@ -157,7 +157,7 @@ class Machine(RuleBasedStateMachine):
 
     def reloaded_unseen(self) -> bool:
         """Whether the path came by a reload after the incident was last looked at: whoever looks next begins it."""
-        seen = watching.due_ms(self.case.incident)
+        seen = self.case.incident.escalation.next_at_ms
         self.case.done(Draft(self.case.incident, self.now_ms))
         return seen is None and self.case.incident.escalation.next_at_ms is not None
 
