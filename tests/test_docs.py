@@ -12,7 +12,7 @@ import click
 import pytest
 
 from pipeline.cli import main
-from pipeline.core.enrich import REFERENCE_LABELS
+from pipeline.core.alerts.enrich import REFERENCE_LABELS
 from pipeline.models.incident import Incident
 from pipeline.settings import VARIABLES
 from tools import generate_docs, incident_words, picture

@@ -254,7 +254,7 @@ def test_every_module_says_what_it_is() -> None:
 def test_a_stage_has_its_rooms(stage: str) -> None:
     rooms = [PIPELINE / "agents" / f"{stage}.py"]
     if stage != "record":  # decides nothing: it projects what others decided
-        rooms.append(PIPELINE / "core" / f"{stage}.py")
+        rooms += list((PIPELINE / "core").rglob(f"{stage}.py")) or [PIPELINE / "core" / f"{stage}.py"]
     check(
         [
             f"{relative(room)} is missing: a stage's word names its core file and its agent"

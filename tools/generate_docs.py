@@ -23,8 +23,8 @@ from pydantic import BaseModel
 
 from pipeline import settings as settings_module
 from pipeline.catalog.schema_words import attributes
-from pipeline.core import lifecycle
-from pipeline.core.enrich import MATCHING
+from pipeline.core.alerts.enrich import MATCHING
+from pipeline.core.practice import lifecycle
 from pipeline.feeds import DEFAULT_FEEDS
 from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
 from pipeline.gateway.metrics import GatewayMetrics
@@ -220,11 +220,18 @@ def packages_table() -> str:
 
 
 def core_table() -> str:
-    """The files of the core, each in the words of its docstring."""
-    files = sorted(path for path in (ROOT / "pipeline" / "core").glob("*.py") if path.name != "__init__.py")
-    return table(
-        ("file", "what"), [(f"[`{path.name}`](pipeline/core/{path.name})", _first_words(path)) for path in files]
-    )
+    """The files of the core by package, each in the words of its docstring; what all share first."""
+    core = ROOT / "pipeline" / "core"
+    packages = [core, *sorted(path.parent for path in core.glob("*/__init__.py"))]
+    return "\n".join(map(_package_table, packages))
+
+
+def _package_table(package: Path) -> str:
+    where = package.relative_to(ROOT)
+    files = sorted(path for path in package.glob("*.py") if path.name != "__init__.py")
+    head = f"**[`{where}/`]({where}/)**: {_first_words(package / '__init__.py')}"
+    rows = [(f"[`{path.name}`]({where}/{path.name})", _first_words(path)) for path in files]
+    return f"{head}\n\n{table(('file', 'what'), rows)}"
 
 
 def _first_words(path: Path) -> str:

@@ -222,6 +222,7 @@ PARTS: Final[tuple[tuple[str, type, dict[str, str]], ...]] = (
             "route": "The route that was taken.",
             "routed": "All routes taken since it was opened or reopened.",
             "hand_back_at_ms": "When the owner of a suspect that is quiet is let go.",
+            "pushed_over": "What muted it when a person escalated all the same; that mutes it no more.",
         },
     ),
     (
@@ -252,6 +253,7 @@ PARTS: Final[tuple[tuple[str, type, dict[str, str]], ...]] = (
             "ended_ms": "When it was handed back, or the incident was restored.",
             "ended_by": "`suspect` (another one is identified), `quiet`, `person` (who cleared it) or `end`.",
             "quiet_since_ms": "Since when nothing about the suspect fires; null while something does.",
+            "reopened": "How often the incident had been reopened by then.",
         },
     ),
     (

@@ -19,7 +19,7 @@ from benchmarks.quality.seeds import Purpose, first
 from benchmarks.quality.train import Plan, fit, watch_all
 from benchmarks.quality.watch import Watched, decide
 from benchmarks.quality.worth import scores, sheet, worths
-from pipeline.core.evidence import Weights
+from pipeline.core.clustering.evidence import Weights
 
 KINDS: Final[Mapping[str, frozenset[str]]] = {
     "the same thing": frozenset({"same_condition", "same_entity", "still_fires"}),

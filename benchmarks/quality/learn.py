@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from pipeline.core.evidence import WEIGHTS_FORMAT
-from pipeline.core.measures import SPEAKS_FOR
+from pipeline.core.clustering.evidence import WEIGHTS_FORMAT
+from pipeline.core.clustering.measures import SPEAKS_FOR
 
 MEASURES: Final = (
     *("same_condition", "same_entity", "still_fires"),

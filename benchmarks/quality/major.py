@@ -18,8 +18,8 @@ from benchmarks.quality.episodes import Episode, Labels
 from benchmarks.quality.faults import DAY_MS, Fault
 from benchmarks.quality.history import Declared
 from benchmarks.quality.world import World
-from pipeline.core.impacts import Impact, total
-from pipeline.core.tally import IMPAIRED_RANK, OUTAGE_RANK
+from pipeline.core.clustering.tally import IMPAIRED_RANK, OUTAGE_RANK
+from pipeline.core.practice.impacts import Impact, total
 from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.catalog import Catalogue
 

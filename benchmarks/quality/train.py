@@ -25,7 +25,7 @@ from benchmarks.quality.learn import MEASURES, PAIRS, Examples, learn
 from benchmarks.quality.metrics import Figures
 from benchmarks.quality.seeds import Purpose, first, require
 from benchmarks.quality.watch import Watched, decide, make_watched
-from pipeline.core.evidence import Weights
+from pipeline.core.clustering.evidence import Weights
 
 TRAINING_DAYS: Final = {"calm": 12, "busy": 8, "storm": 5}
 """So many episodes of each level that all three count; a storm has ten times as many as a calm day."""
@@ -33,7 +33,7 @@ TRAINING_DAYS: Final = {"calm": 12, "busy": 8, "storm": 5}
 DEVELOPMENT_DAYS: Final = {"calm": 6, "busy": 3, "storm": 2}
 ROUNDS: Final = 4
 PROCESSES: Final = 2
-WEIGHTS_FILE: Final = Path("pipeline/core/weights.json")
+WEIGHTS_FILE: Final = Path("pipeline/core/clustering/weights.json")
 
 
 @dataclass(frozen=True, slots=True)

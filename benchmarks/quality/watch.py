@@ -16,12 +16,12 @@ from benchmarks.quality.metrics import Figures, figures
 from benchmarks.quality.stream import NOISE
 from pipeline.agents.processors import build_processor
 from pipeline.agents.shared import Shared
-from pipeline.core.correlate import CorrelateProcessor
-from pipeline.core.evidence import Verdict, Weights
-from pipeline.core.matcher import Matcher
-from pipeline.core.measures import GOES_ON, Measures, measure
+from pipeline.core.clustering.correlate import CorrelateProcessor
+from pipeline.core.clustering.evidence import Verdict, Weights
+from pipeline.core.clustering.matcher import Matcher
+from pipeline.core.clustering.measures import GOES_ON, Measures, measure
+from pipeline.core.clustering.tally import Tally
 from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecord
-from pipeline.core.tally import Tally
 from pipeline.flow import SECOND_MS, STAGE_BY_NAME
 from pipeline.models.episode import EpisodeChange
 from pipeline.models.incident import Incident

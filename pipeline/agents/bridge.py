@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.agents.shared import Shared
-from pipeline.core.bridge import BridgeProcessor
+from pipeline.core.major.bridge import BridgeProcessor
 
 
 def processor(shared: Shared) -> BridgeProcessor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.agents.shared import Shared
-from pipeline.core.correlate import CorrelateProcessor
+from pipeline.core.clustering.correlate import CorrelateProcessor
 
 
 def processor(shared: Shared) -> CorrelateProcessor:

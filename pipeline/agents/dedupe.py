@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.agents.shared import Shared
-from pipeline.core.dedupe import DedupeProcessor
+from pipeline.core.alerts.dedupe import DedupeProcessor
 
 
 def processor(shared: Shared) -> DedupeProcessor:

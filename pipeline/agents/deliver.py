@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.agents.shared import Shared
-from pipeline.core.deliver import DeliverProcessor
+from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.step import Effects, Processor
 from pipeline.models.policy import Config
 from pipeline.runtime.guard import fatal

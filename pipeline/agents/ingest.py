@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.agents.shared import Shared
-from pipeline.core.ingest import IngestProcessor
+from pipeline.core.alerts.ingest import IngestProcessor
 from pipeline.feeds import adapters_of
 
 

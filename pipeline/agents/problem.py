@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.agents.shared import Shared
-from pipeline.core.problem import ProblemProcessor
+from pipeline.core.problems.problem import ProblemProcessor
 
 
 def processor(shared: Shared) -> ProblemProcessor:

@@ -12,8 +12,8 @@ from typing import Final
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from pipeline.agents.shared import Shared
-from pipeline.core.incident_event import IncidentEvent, ProblemEvent
-from pipeline.core.record import RecordProcessor
+from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent
+from pipeline.core.outward.record import RecordProcessor
 from pipeline.core.step import Effects, Processor, Record
 from pipeline.models.policy import Config
 from pipeline.models.suppression import Suppression

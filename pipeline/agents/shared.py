@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.core.correlation_rules import CorrelationRules
-from pipeline.core.desk import Desk
-from pipeline.core.enrich import Enricher
-from pipeline.core.escalate import Escalator
-from pipeline.core.oncall import OncallIndex
+from pipeline.core.alerts.enrich import Enricher
+from pipeline.core.clustering.correlation_rules import CorrelationRules
+from pipeline.core.escalation.escalate import Escalator
+from pipeline.core.escalation.oncall import OncallIndex
+from pipeline.core.practice.desk import Desk
 from pipeline.core.topology import Topology
 from pipeline.feeds import feeds_of
 from pipeline.models.policy import Config, Feed

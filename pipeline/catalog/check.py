@@ -22,8 +22,8 @@ from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import ENTITY_KINDS, NAMESPACE_DEFAULT, full, parse_reference, short
 from pipeline.catalog.validate import validated
-from pipeline.core.enrich import Enricher
-from pipeline.core.recurrence import Recurrence, RecurrenceError
+from pipeline.core.alerts.enrich import Enricher
+from pipeline.core.alerts.recurrence import Recurrence, RecurrenceError
 from pipeline.feeds import ADAPTERS, packaged_adapters
 from pipeline.feeds.packages import ADAPTER_NAME
 from pipeline.models.alert import SEVERITY_RANK, Severity

@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 
 from pipeline.catalog.packs import Source
 from pipeline.catalog.problems import Findings, suggestion
-from pipeline.core.calendars import calendar, never_opens
-from pipeline.core.weekly import WrongCalendar, check_public, days_of, week_of
+from pipeline.core.clocks.calendars import calendar, never_opens
+from pipeline.core.clocks.weekly import WrongCalendar, check_public, days_of, week_of
 from pipeline.models.clocks import ALWAYS, BUSINESS, RESOLUTION, RESPONSE, UPDATE, BusinessHours, Targets
 from pipeline.models.policy import DomainPolicy
 

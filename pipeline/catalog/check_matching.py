@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings
-from pipeline.core.rules import PatternError, compiled, fields_of
+from pipeline.core.alerts.rules import PatternError, compiled, fields_of
 from pipeline.models.matching import RULES_MAX, MatchingRule
 
 

@@ -8,10 +8,10 @@ from typing import Final
 
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, suggestion
+from pipeline.core.clustering.correlation_rules import WITHOUT_INDEX_MAX
+from pipeline.core.clustering.rule_facts import EQUAL, SCOPE
+from pipeline.core.clustering.ruling import FIELD
 from pipeline.core.conjuncts import read
-from pipeline.core.correlation_rules import WITHOUT_INDEX_MAX
-from pipeline.core.rule_facts import EQUAL, SCOPE
-from pipeline.core.ruling import FIELD
 from pipeline.models.alert import SEVERITY_RANK, FeedClass
 from pipeline.models.catalog import HostingModel
 from pipeline.models.correlation_rules import (

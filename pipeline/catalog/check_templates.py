@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.template_samples import samples
-from pipeline.core.audience_facts import FACTS, LISTS, facts_of
-from pipeline.core.templates import RenderError, Template, TemplateProblem, compiled
+from pipeline.core.communication.audience_facts import FACTS, LISTS, facts_of
+from pipeline.core.communication.templates import RenderError, Template, TemplateProblem, compiled
 from pipeline.models.communications import LANGUAGE, TEMPLATE_NAMES, VIEWS, AudienceRule, view_of
 from pipeline.models.policy import DomainPolicy
 

@@ -23,12 +23,12 @@ from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
 from pipeline.catalog.packs import Source
 from pipeline.catalog.references import NAMESPACE_DEFAULT, full
-from pipeline.core.enrich import SPACE_DEFAULT
+from pipeline.core.alerts.enrich import SPACE_DEFAULT
+from pipeline.core.escalation.oncall import OnCall, duty, why_nobody
+from pipeline.core.escalation.oncall_schedule import next_change
+from pipeline.core.escalation.oncall_turns import from_ms
 from pipeline.core.names import Place as Follows
 from pipeline.core.names import places_of
-from pipeline.core.oncall import OnCall, duty, why_nobody
-from pipeline.core.oncall_schedule import next_change
-from pipeline.core.oncall_turns import from_ms
 from pipeline.models.catalog import Entity
 from pipeline.models.oncall import POSITIONS, Rotation
 from pipeline.models.policy import DomainPolicy, Feed

@@ -9,11 +9,11 @@ from pipeline.catalog.clock_words import hours_words, public_words, shares_words
 from pipeline.catalog.effective_facts import DEFAULT, Fact, Section, at
 from pipeline.catalog.inherit import parents
 from pipeline.catalog.lint_context import Context
-from pipeline.core.calendars import is_business_time
+from pipeline.core.clocks.calendars import is_business_time
+from pipeline.core.clustering.tally import Tally
 from pipeline.core.names import Place as Follows
-from pipeline.core.prioritise import assess, gather
-from pipeline.core.shelf import stamp_of
-from pipeline.core.tally import Tally
+from pipeline.core.practice.prioritise import assess, gather
+from pipeline.core.practice.shelf import stamp_of
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.catalog import Entity
 from pipeline.models.clocks import BusinessHours

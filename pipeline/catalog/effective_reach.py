@@ -11,8 +11,8 @@ from pipeline.catalog.annotations import PREFIX
 from pipeline.catalog.effective_facts import DEFAULT, Fact, at
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.lint_coverage import Coverage
+from pipeline.core.alerts.recurrence import Recurrence
 from pipeline.core.names import HOST_LABELS, bare_host, identifying_labels, phrase_of, terms_of
-from pipeline.core.recurrence import Recurrence
 from pipeline.core.topology import REACH_HOPS_MAX
 from pipeline.models.catalog import Entity
 from pipeline.models.maintenance import MaintenanceWindow

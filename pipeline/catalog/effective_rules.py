@@ -9,9 +9,9 @@ from pipeline.catalog.check_rules import RULE, selectors
 from pipeline.catalog.effective_facts import DEFAULT, Fact, at
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.rule_words import asks_for, does
+from pipeline.core.clustering.rule_facts import EQUAL
 from pipeline.core.conjuncts import Equality, read
 from pipeline.core.names import Place
-from pipeline.core.rule_facts import EQUAL
 from pipeline.models.catalog import Entity
 from pipeline.models.correlation_rules import REFERENCE_FACTS, CorrelationRule, Selector
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from pipeline.catalog.lint_context import Finding
 from pipeline.catalog.packs import Source
-from pipeline.core.calendars import calendar
-from pipeline.core.weekly import days_of
+from pipeline.core.clocks.calendars import calendar
+from pipeline.core.clocks.weekly import days_of
 from pipeline.models.clocks import ALWAYS, BUSINESS, RESPONSE, UPDATE, BusinessHours
 from pipeline.models.policy import DomainPolicy
 

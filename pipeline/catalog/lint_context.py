@@ -9,9 +9,9 @@ from pipeline.catalog.load import Opened
 from pipeline.catalog.problems import Place
 from pipeline.catalog.references import NAMESPACE_DEFAULT, full
 from pipeline.catalog.yaml_lines import Document
-from pipeline.core.enrich import Enricher
-from pipeline.core.escalate import Escalator
-from pipeline.core.oncall import OncallIndex
+from pipeline.core.alerts.enrich import Enricher
+from pipeline.core.escalation.escalate import Escalator
+from pipeline.core.escalation.oncall import OncallIndex
 from pipeline.core.topology import Topology
 from pipeline.models.catalog import Entity
 from pipeline.models.policy import Config

@@ -14,8 +14,8 @@ import orjson
 
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.problems import Place
-from pipeline.core.enrich import DIMENSION_LABELS, REFERENCE_LABELS, RESOURCE_LABELS, SERVICE_LABELS
-from pipeline.core.ingest import ALERTS_TOPIC
+from pipeline.core.alerts.enrich import DIMENSION_LABELS, REFERENCE_LABELS, RESOURCE_LABELS, SERVICE_LABELS
+from pipeline.core.alerts.ingest import ALERTS_TOPIC
 from pipeline.core.names import HOST_LABELS, PLACE_LABELS
 from pipeline.core.step import Effects, Processor, StreamRecord
 from pipeline.flow import RAW_TOPIC_PREFIX

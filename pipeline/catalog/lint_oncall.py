@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 from pipeline.catalog.annotations import PREFIX, RUNBOOK
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.problems import Place, suggestion
-from pipeline.core.oncall import OnCall, scheduled, why_nobody
-from pipeline.core.oncall_calendar import calendar_people
-from pipeline.core.oncall_schedule import DAY_MS, Shift, schedule
-from pipeline.core.oncall_turns import from_ms, to_ms, zone_of
+from pipeline.core.escalation.oncall import OnCall, scheduled, why_nobody
+from pipeline.core.escalation.oncall_calendar import calendar_people
+from pipeline.core.escalation.oncall_schedule import DAY_MS, Shift, schedule
+from pipeline.core.escalation.oncall_turns import from_ms, to_ms, zone_of
 from pipeline.models.oncall import POSITIONS, OncallOverride, Rotation
 
 OVERRIDE_DAYS_MAX: Final = 400

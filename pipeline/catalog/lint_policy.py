@@ -12,7 +12,7 @@ from pipeline.catalog.lint_closure import check_the_end
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.lint_major import check_major_rules
 from pipeline.catalog.packs import Source
-from pipeline.core.prioritise import Facts, assess, plain
+from pipeline.core.practice.prioritise import Facts, assess, plain
 from pipeline.models.catalog import Entity
 from pipeline.models.clocks import BusinessHours
 from pipeline.models.escalation import EscalationLevel, EscalationPath

@@ -9,9 +9,9 @@ from pipeline.catalog.annotations import PREFIX
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.problems import Place
 from pipeline.catalog.references import short
-from pipeline.core.enrich import PHRASE_WORDS_MAX, TERM_CHARS_MIN
+from pipeline.core.alerts.enrich import PHRASE_WORDS_MAX, TERM_CHARS_MIN
+from pipeline.core.alerts.recurrence import Recurrence
 from pipeline.core.names import identifying_labels, phrase_of, terms_of
-from pipeline.core.recurrence import Recurrence
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.policy import DEFAULT_DOMAIN
 

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from pipeline.catalog.check_rules import EXAMPLE, RULE, has_equality, selectors
 from pipeline.catalog.lint_context import Context, Finding
+from pipeline.core.clustering.rule_facts import EQUAL
 from pipeline.core.conjuncts import Equality, read
-from pipeline.core.rule_facts import EQUAL
 from pipeline.models.correlation_rules import REFERENCE_FACTS, CorrelationRule, Selector
 
 COMPARED_MAX: Final = 200

@@ -11,7 +11,7 @@ from pipeline.catalog.check_calendars import check_timezone
 from pipeline.catalog.check_moments import check_span
 from pipeline.catalog.packs import Packs, Source
 from pipeline.catalog.problems import Findings, Place, suggestion
-from pipeline.core.oncall_untrusted import CALENDAR_BYTES_MAX, check_calendar, nameless
+from pipeline.core.escalation.oncall_untrusted import CALENDAR_BYTES_MAX, check_calendar, nameless
 from pipeline.models.oncall import OncallCalendar, OncallOverride, Rotation, Turns
 
 FOLDER: Final = "oncall"

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from pipeline.catalog.effective import Subject, effective, rotation_origin
 from pipeline.catalog.lint_context import Context
-from pipeline.core.oncall import OnCall, duty, why_nobody
-from pipeline.core.oncall_schedule import Shift, held_until, next_change
-from pipeline.core.oncall_turns import from_ms
+from pipeline.core.escalation.oncall import OnCall, duty, why_nobody
+from pipeline.core.escalation.oncall_schedule import Shift, held_until, next_change
+from pipeline.core.escalation.oncall_turns import from_ms
 from pipeline.models.oncall import Rotation
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pipeline.catalog.yaml_lines import Path
-from pipeline.core.shelf import content_of
+from pipeline.core.practice.shelf import content_of
 from pipeline.models.policy import Config, DomainPolicy
 
 

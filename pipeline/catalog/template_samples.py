@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline.core.audience_facts import About
+from pipeline.core.communication.audience_facts import About
 from pipeline.core.topology import Topology
 from pipeline.models.catalog import Catalogue
 from pipeline.models.communications import SPOKEN, STATES, UPDATE

@@ -10,7 +10,7 @@ from typing import Final
 import click
 import orjson
 
-from pipeline.core.desk import MACHINE
+from pipeline.core.practice.desk import MACHINE
 from pipeline.core.step import TICK_KEY, StreamRecord, named_version
 from pipeline.recording import read_recording, write_line
 from pipeline.redaction.redact import Redactor

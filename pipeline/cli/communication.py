@@ -18,12 +18,12 @@ from pipeline.cli.communication_say import SAYING
 from pipeline.cli.recorded import recording_options
 from pipeline.cli.records import environment_settings, read_records, records_url_option
 from pipeline.cli.replay import read_config
-from pipeline.core.audiences import about, channels_of, render
-from pipeline.core.communicate import phase
-from pipeline.core.delivery_body import rfc3339
-from pipeline.core.desk import Desk
-from pipeline.core.escalate import Escalator
-from pipeline.core.oncall import OncallIndex
+from pipeline.core.communication.audiences import about, channels_of, render
+from pipeline.core.communication.communicate import phase
+from pipeline.core.escalation.escalate import Escalator
+from pipeline.core.escalation.oncall import OncallIndex
+from pipeline.core.outward.delivery_body import rfc3339
+from pipeline.core.practice.desk import Desk
 from pipeline.core.topology import Topology
 from pipeline.models.communications import UPDATE, VIEWS
 from pipeline.models.incident import Incident, incident_from_wire

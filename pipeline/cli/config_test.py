@@ -14,7 +14,7 @@ from pipeline.catalog.load import Opened
 from pipeline.catalog.problems import Findings
 from pipeline.cli.config_test_view import print_report
 from pipeline.cli.progress import progress
-from pipeline.core.enrich import Enricher
+from pipeline.core.alerts.enrich import Enricher
 from pipeline.feeds import ADAPTERS
 from pipeline.models.policy import Config
 from pipeline.rule_tests.cases import NamedCase, read_cases

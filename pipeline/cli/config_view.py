@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline.catalog.clock_words import hours_words, rules_words, targets_words
 from pipeline.catalog.effective_escalation import beside
 from pipeline.catalog.rule_words import asks_for, does, ties
-from pipeline.core.inhibition import critical
+from pipeline.core.clustering.inhibition import critical
 from pipeline.models.catalog import Entity
 from pipeline.models.escalation import EscalationPath
 from pipeline.models.maintenance import MaintenanceWindow

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipeline.cli.explain_words import REASON_WORDS, by_words
-from pipeline.core.condition import Condition
+from pipeline.core.alerts.condition import Condition
 from pipeline.models.decision import Decision, Disposition, Reason
 from pipeline.models.episode import EpisodeChange
 from pipeline.models.policy import Config

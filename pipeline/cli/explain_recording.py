@@ -14,9 +14,9 @@ from typing import Any, Final
 import orjson
 
 from pipeline.cli.explain_because import Known, because
-from pipeline.core.correlate import CorrelateProcessor
-from pipeline.core.dedupe import DedupeProcessor
-from pipeline.core.maintenance import MaintenanceIndex
+from pipeline.core.alerts.dedupe import DedupeProcessor
+from pipeline.core.alerts.maintenance import MaintenanceIndex
+from pipeline.core.clustering.correlate import CorrelateProcessor
 from pipeline.core.step import Effects, Output, Processor, StreamRecord
 from pipeline.core.topology import Topology
 from pipeline.models.alert import alert_from_wire

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.core.ingest import ALERTS_TOPIC, IngestProcessor
+from pipeline.core.alerts.ingest import ALERTS_TOPIC, IngestProcessor
 from pipeline.core.step import Effects, Headers, StreamRecord
 from pipeline.feeds import ADAPTERS, adapters_of, feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX

@@ -21,7 +21,7 @@ from pipeline.cli.config_lint import EXIT_FINDINGS, ends_badly, print_report, re
 from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.cli.oncall_view import answer_document, print_answer, schedule_calendar, schedule_table
 from pipeline.cli.records import line_console
-from pipeline.core.oncall_schedule import DAY_MS, Shift, schedule
+from pipeline.core.escalation.oncall_schedule import DAY_MS, Shift, schedule
 from pipeline.feeds import ADAPTERS
 from pipeline.models.oncall import POSITIONS, Rotation
 from pipeline.settings import Settings, SettingsError

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from pipeline.catalog.oncall_answer import Answer, Duty, person_document, shift_document
 from pipeline.cli.dead_letter_view import escaped
+from pipeline.core.escalation.oncall_schedule import Shift
+from pipeline.core.escalation.oncall_turns import from_ms
 from pipeline.core.identity import content_hash
-from pipeline.core.oncall_schedule import Shift
-from pipeline.core.oncall_turns import from_ms
 from pipeline.models.oncall import POSITIONS, Rotation
 from pipeline.recording import to_rfc3339
 

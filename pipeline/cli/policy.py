@@ -18,11 +18,11 @@ from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.cli.policy_due import due_command
 from pipeline.cli.policy_view import print_changes, print_fields, print_preview
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
-from pipeline.core import adopt, preview
-from pipeline.core.desk import Desk
-from pipeline.core.lifecycle import ENDED_STATES
-from pipeline.core.preview import Outlook
-from pipeline.core.shelf import stamp_of
+from pipeline.core.practice import adopt, preview
+from pipeline.core.practice.desk import Desk
+from pipeline.core.practice.lifecycle import ENDED_STATES
+from pipeline.core.practice.preview import Outlook
+from pipeline.core.practice.shelf import stamp_of
 from pipeline.feeds import ADAPTERS
 from pipeline.models.incident import Incident, incident_from_wire
 from pipeline.models.policy import Config

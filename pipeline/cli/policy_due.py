@@ -16,8 +16,8 @@ from pipeline.catalog.pack_diff import domains_of
 from pipeline.catalog.problems import suggestion
 from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.cli.records import environment_settings, line_console
-from pipeline.core.sla_forecast import Forecast, forecast
-from pipeline.core.sla_words import span
+from pipeline.core.clocks.sla_forecast import Forecast, forecast
+from pipeline.core.clocks.sla_words import span
 from pipeline.feeds import ADAPTERS
 from pipeline.models.clocks import ALWAYS, BUSINESS
 from pipeline.models.policy import DomainPolicy

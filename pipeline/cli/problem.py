@@ -16,7 +16,7 @@ from pipeline.cli.actor import user_name
 from pipeline.cli.cluster import json_option
 from pipeline.cli.incident_send import send_command
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
-from pipeline.core.delivery_body import rfc3339
+from pipeline.core.outward.delivery_body import rfc3339
 from pipeline.models.problem import PROBLEM_COMMANDS_TOPIC, ProblemCommand, ProblemCommandType
 from pipeline.records.problems import LIST_MAX, listed, shown
 

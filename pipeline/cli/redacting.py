@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from pipeline.cli.replay import read_config
-from pipeline.core.oncall_calendar import calendar_people
+from pipeline.core.escalation.oncall_calendar import calendar_people
 from pipeline.models.policy import Config
 from pipeline.redaction.pseudonyms import KEY_BYTES_MAX
 from pipeline.redaction.redact import Redactor

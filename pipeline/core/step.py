@@ -102,7 +102,7 @@ class Effects:
 
     Attributes:
         unmatched: alerts about nothing known, by feed.
-        rules: episodes by correlation rule and what the rule did of them (`pipeline.core.ruling`).
+        rules: episodes by correlation rule and what the rule did of them (`pipeline.core.clustering.ruling`).
         hidden: alerts that were hidden, by what hid them and how that ended (`pipeline.models.suppression`).
         pages_saved: people who were not called for what was hidden, by what hid it.
     """

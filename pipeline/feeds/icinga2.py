@@ -1,7 +1,7 @@
 """Icinga 2 event stream: state changes, notifications, acknowledgements, downtimes and flapping.
 
 Only HARD states count. State changes go on being told while something flaps, so flapping itself is no alert here:
-`pipeline.core.dedupe` sees it. Times are seconds with a fraction.
+`pipeline.core.alerts.dedupe` sees it. Times are seconds with a fraction.
 """
 
 from __future__ import annotations

@@ -51,9 +51,12 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class CommandType(StrEnum):
-    """What can be asked. Each has its handler in a table of its concern, which `pipeline.core.commands` gathers."""
+    """What can be asked.
 
-    # The response: `pipeline.core.answering`.
+    Each has its handler in a table of its concern, which `pipeline.core.practice.commands` gathers.
+    """
+
+    # The response: `pipeline.core.practice.answering`.
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"
     START = "start"
@@ -62,26 +65,26 @@ class CommandType(StrEnum):
     SET_PRIORITY = "set_priority"
     NOTE = "note"
     LINK = "link"
-    # Escalation: `pipeline.core.escalating`.
+    # Escalation: `pipeline.core.escalation.escalating`.
     ESCALATE = "escalate"
     CLEAR_SUSPECT = "clear_suspect"
-    # Waiting for somebody outside, and the workaround: `pipeline.core.waiting`.
+    # Waiting for somebody outside, and the workaround: `pipeline.core.practice.waiting`.
     WAIT = "wait"
     RESUME = "resume"
     MITIGATE = "mitigate"
-    # What keeps it from coming back: `pipeline.core.actions`.
+    # What keeps it from coming back: `pipeline.core.practice.actions`.
     ADD_ACTION = "add_action"
     COMPLETE_ACTION = "complete_action"
-    # The end: `pipeline.core.closing`.
+    # The end: `pipeline.core.practice.closing`.
     RESOLVE = "resolve"
     CLOSE = "close"
     REOPEN = "reopen"
     CANCEL = "cancel"
-    # What is known of its cause already: `pipeline.core.offering`.
+    # What is known of its cause already: `pipeline.core.practice.offering`.
     OFFER_KNOWN_ERROR = "offer_known_error"
-    # The policy that it goes by: `pipeline.core.adopt`.
+    # The policy that it goes by: `pipeline.core.practice.adopt`.
     ADOPT_POLICY = "adopt_policy"
-    # Messages to audiences, and notices that are owed: `pipeline.core.telling`.
+    # Messages to audiences, and notices that are owed: `pipeline.core.communication.telling`.
     COMMUNICATE = "communicate"
     APPROVE_COMMUNICATION = "approve_communication"
     DISCARD_COMMUNICATION = "discard_communication"
@@ -91,7 +94,7 @@ class CommandType(StrEnum):
     SPLIT = "split"
     LINK_BRIDGE = "link_bridge"
     UNLINK_BRIDGE = "unlink_bridge"
-    # Major Incidents: `pipeline.core.majors`, and the bridge's.
+    # Major Incidents: `pipeline.core.practice.majors`, and the bridge's.
     DECLARE_MAJOR = "declare_major"
     CORRECT_IMPACT = "correct_impact"
     DEMOTE_MAJOR = "demote_major"
@@ -99,7 +102,7 @@ class CommandType(StrEnum):
     REJECT_MAJOR = "reject_major"
     ASSIGN_COMMANDER = "assign_commander"
     SET_STATUS = "set_status"
-    # What is muted: `pipeline.core.correlate_silences`.
+    # What is muted: `pipeline.core.clustering.correlate_silences`.
     SILENCE = "silence"
     EXTEND_SILENCE = "extend_silence"
     UNSILENCE = "unsilence"

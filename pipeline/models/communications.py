@@ -12,7 +12,8 @@ from pipeline.models.catalog import Frozen
 PUBLIC: Final = "public"
 
 VIEWS: Final = ("responders", "affected_users", "executives", PUBLIC)
-"""What an audience may see, from `pipeline.core.audience_facts`; each is also the name of the audience that has it."""
+"""What an audience may see, from `pipeline.core.communication.audience_facts`; each is also the name of the
+audience that has it."""
 
 STATES: Final = ("investigating", "identified", "waiting", "mitigated", "resolved", "cancelled", "moved")
 """Where a stream of messages can be. ``cancelled``: it was no failure; ``moved``: another incident speaks for it."""

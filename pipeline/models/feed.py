@@ -15,7 +15,7 @@ class RawMessage(NamedTuple):
     """What an adapter may know of a raw record beside its document.
 
     Neither its time nor its place: those are no facts of the source, and without them equal messages come to equal
-    alerts, which `pipeline.core.recall` relies on.
+    alerts, which `pipeline.core.alerts.recall` relies on.
 
     Attributes:
         feed: name of the feed; part of every alert key.

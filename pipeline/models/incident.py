@@ -51,7 +51,7 @@ class IncidentKind(StrEnum):
 
 
 class IncidentState(StrEnum):
-    """Where an incident is in its life. The transitions are in `pipeline.core.lifecycle`."""
+    """Where an incident is in its life. The transitions are in `pipeline.core.practice.lifecycle`."""
 
     DETECTED = "detected"
     LOGGED = "logged"

@@ -1,4 +1,7 @@
-"""A service level clock of an incident, as it travels and is kept. How it runs is in `pipeline.core.clockwork`."""
+"""A service level clock of an incident, as it travels and is kept.
+
+How it runs is in `pipeline.core.clocks.clockwork`.
+"""
 
 from __future__ import annotations
 

@@ -32,9 +32,10 @@ class Member:
         resolved_at_ms: None while it is open.
         entity: catalogue reference, where one was found.
         terms: words of its text, for similarity; sorted.
-        marks: what correlation rules know it by: kept apart from, put together with (`pipeline.core.ruling`).
+        marks: what correlation rules know it by: kept apart from, put together with
+            (`pipeline.core.clustering.ruling`).
         name: of its alert.
-        labels: of its alert, as far as they are kept (`pipeline.core.recalled`); of one that is over none.
+        labels: of its alert, as far as they are kept (`pipeline.core.clustering.recalled`); of one that is over none.
         joined_order: rank among the members of its partition, in the order in which they joined their incidents.
     """
 

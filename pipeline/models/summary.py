@@ -20,8 +20,8 @@ class Summary:
 
     Attributes:
         entities: as on the incident; ``services`` likewise.
-        impacts: per affected service, a `pipeline.core.impacts.Impact`; populations are counted once over all. Of more
-            than `pipeline.models.incident.NAMED_MAX` the rest is one impact, so that the sum is that of all.
+        impacts: per affected service, a `pipeline.core.practice.impacts.Impact`; populations are counted once over all.
+            Of more than `pipeline.models.incident.NAMED_MAX` the rest is one impact, so that the sum is that of all.
         depends: references within reach of the incident's entities, for relating incidents; likewise.
         suspects: the first, where there is one.
         actions: corrective actions, as on the incident: of one that ended they are still owed.

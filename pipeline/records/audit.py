@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy import select
 
 from pipeline.core.chain import Break, Sealed, first_break
-from pipeline.core.delivery_body import rfc3339
+from pipeline.core.outward.delivery_body import rfc3339
 from pipeline.records.store import RecordsStore
 from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS
 

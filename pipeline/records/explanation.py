@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import log
 from typing import Any, Final, Protocol, Self
 
-from pipeline.core.evidence import BIAS
+from pipeline.core.clustering.evidence import BIAS
 from pipeline.models.decision import Reason
 from pipeline.models.suppression import Suppression
 from pipeline.records import suppressions

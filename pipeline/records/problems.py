@@ -9,8 +9,8 @@ import orjson
 from sqlalchemy import Connection, select
 
 from pipeline.core.chain import content_of
-from pipeline.core.incident_event import ProblemEvent
-from pipeline.core.problem_life import OPEN_STATES
+from pipeline.core.outward.incident_event import ProblemEvent
+from pipeline.core.problems.problem_life import OPEN_STATES
 from pipeline.records.tables import PROBLEM_EVENTS, PROBLEMS
 from pipeline.records.values import insert_new, moment_of, number_of, text_of, upsert_newest, without_nul
 

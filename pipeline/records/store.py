@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipeline.core.chain import content_of
-from pipeline.core.incident_event import IncidentEvent, ProblemEvent
+from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent
 from pipeline.models.suppression import Suppression
 from pipeline.records import problems, suppressions
 from pipeline.records.indexed import indexable

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.core.incident_event import TIME_MS_MAX
+from pipeline.core.outward.incident_event import TIME_MS_MAX
 
 # Rows of one statement: PostgreSQL takes 65,535 parameters in one, and an incident has 26 columns.
 ROWS_MAX: Final = 1_000

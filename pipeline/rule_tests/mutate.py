@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pipeline.core.enrich import Enricher
+from pipeline.core.alerts.enrich import Enricher
 from pipeline.models.correlation_rules import WINDOW_SECONDS_MAX, CorrelationRule, Selector, Window
 from pipeline.models.policy import Config
 from pipeline.rule_tests.cases import NamedCase

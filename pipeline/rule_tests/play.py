@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from pipeline.catalog.problems import suggestion
-from pipeline.core.correlate_rules import ACTED, FAILED, MATCHED
-from pipeline.core.enrich import Enricher
+from pipeline.core.alerts.enrich import Enricher
+from pipeline.core.alerts.ingest import ALERTS_TOPIC, bound
+from pipeline.core.clustering.correlate_rules import ACTED, FAILED, MATCHED
 from pipeline.core.identity import content_hash
-from pipeline.core.ingest import ALERTS_TOPIC, bound
 from pipeline.core.step import Effects, Output, Processor, Record, StreamRecord
 from pipeline.feeds import adapters_of, feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX

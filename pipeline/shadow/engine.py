@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.backtest.compare import Comparison, compare
-from pipeline.core.desk import MACHINE
+from pipeline.core.practice.desk import MACHINE
 from pipeline.core.step import TICK_KEY, StreamRecord
 from pipeline.models.decision import Decision, Disposition, Reason
 from pipeline.models.episode import EpisodeChange

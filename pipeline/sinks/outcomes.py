@@ -7,8 +7,8 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from pipeline.core.deliver import DELIVERIES_TOPIC
 from pipeline.core.identity import partition_of
+from pipeline.core.outward.deliver import DELIVERIES_TOPIC
 from pipeline.models.delivery import Delivery
 from pipeline.settings import Settings
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Protocol
 
-from pipeline.core.deliver import Send
+from pipeline.core.outward.deliver import Send
 from pipeline.models.delivery import Delivery, DeliveryOutcome
 
 # Enough for a storm's incidents to be told within seconds, few enough for a small service desk to bear.

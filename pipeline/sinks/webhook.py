@@ -19,7 +19,7 @@ import aiohttp
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from pipeline.core.deliver import Send
+from pipeline.core.outward.deliver import Send
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.policy import Sink
 from pipeline.sinks.sender import Answer

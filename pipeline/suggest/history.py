@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.core.desk import MACHINE
-from pipeline.core.rule_facts import RuleFacts
+from pipeline.core.clustering.rule_facts import RuleFacts
+from pipeline.core.practice.desk import MACHINE
 from pipeline.core.step import Effects, Output, Processor, StreamRecord, named_version
 from pipeline.core.topology import Topology
 from pipeline.models.command import CommandType

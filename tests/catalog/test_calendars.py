@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.catalog import ConfigError, load_config
-from pipeline.core.calendars import calendar
+from pipeline.core.clocks.calendars import calendar
 from pipeline.models.clocks import ClockRules
 from tests.catalog.directory import write
 

@@ -11,7 +11,7 @@ from pipeline.catalog import check_config, load_config, open_config
 from pipeline.catalog.lint import lint
 from pipeline.catalog.rule_words import asks_for, does
 from pipeline.cli.config import config as config_command
-from pipeline.core.correlation_rules import WITHOUT_INDEX_MAX
+from pipeline.core.clustering.correlation_rules import WITHOUT_INDEX_MAX
 from pipeline.feeds import ADAPTERS
 from tests.catalog.directory import component, write
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.catalog import load_config
-from pipeline.core.prioritise import Facts, assess, categorise, plain
+from pipeline.core.practice.prioritise import Facts, assess, categorise, plain
 from pipeline.models.policy import DomainPolicy
 from tests.catalog.directory import EXAMPLE
 

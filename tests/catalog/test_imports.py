@@ -17,7 +17,7 @@ from pipeline.catalog.imports import kubernetes, service_graph, servicenow
 from pipeline.catalog.imports.gathered import Found, Gathered
 from pipeline.catalog.imports.write import descriptors, write
 from pipeline.cli.catalog import catalog
-from pipeline.core.enrich import Enricher
+from pipeline.core.alerts.enrich import Enricher
 from tests.catalog.directory import component
 from tests.catalog.directory import write as write_files
 

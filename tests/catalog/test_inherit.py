@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.catalog import ConfigError, load_config, open_config
 from pipeline.catalog.inherit import PARENTS_MAX
-from pipeline.core.shelf import stamp_of
+from pipeline.core.practice.shelf import stamp_of
 from pipeline.models.policy import DomainPolicy
 from tests.catalog.directory import write
 

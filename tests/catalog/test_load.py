@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pipeline.catalog import check_config, load_config
-from pipeline.core.enrich import Enricher
+from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.topology import Topology
 from pipeline.feeds import ADAPTERS
 from pipeline.models.catalog import HostingModel

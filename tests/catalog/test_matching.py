@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.catalog import check_config, load_config
-from pipeline.core.enrich import Enricher
+from pipeline.core.alerts.enrich import Enricher
 from pipeline.feeds import ADAPTERS
 from tests.catalog.directory import EXAMPLE, component, write
 from tests.core.test_enrich import alert

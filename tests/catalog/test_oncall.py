@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.catalog import check_config, load_config, open_config
 from pipeline.catalog.lint import RULES, Level, lint_oncall
-from pipeline.core.oncall import duty
+from pipeline.core.escalation.oncall import duty
 from pipeline.feeds import ADAPTERS
 from pipeline.recording import to_ms
 from tests.catalog.directory import EXAMPLE, component, write

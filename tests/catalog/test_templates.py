@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from pipeline.catalog import check_config, load_config
 from pipeline.cli import main
-from pipeline.core.audience_facts import FACTS
-from pipeline.core.template_filters import FILTERS
+from pipeline.core.communication.audience_facts import FACTS
+from pipeline.core.communication.template_filters import FILTERS
 from pipeline.models.communications import VIEWS
 from tests.catalog.directory import write
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from pipeline.catalog import load_config
-from pipeline.core.incident_event import IncidentEvent, read_event
+from pipeline.core.outward.incident_event import IncidentEvent, read_event
 from pipeline.core.step import StreamRecord
 from pipeline.examples import config_directory, one_day
 from pipeline.models.suppression import Suppression

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli.explain import explain
 from pipeline.cli.explain_words import EVIDENCE_WORDS, REASON_WORDS
-from pipeline.core.evidence import BIAS
-from pipeline.core.incident_event import IncidentEvent
+from pipeline.core.clustering.evidence import BIAS
+from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.records.store import RecordsStore
 from tests.cli.conftest import told
 

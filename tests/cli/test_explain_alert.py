@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.cli.explain_words import EVIDENCE_WORDS
-from pipeline.core.evidence import BIAS, REST, WEIGHTS
-from pipeline.core.measures import GOES_ON
+from pipeline.core.clustering.evidence import BIAS, REST, WEIGHTS
+from pipeline.core.clustering.measures import GOES_ON
 from pipeline.models.decision import Decision, Disposition, Reason, WhyNot
 from pipeline.records.questions import entries_of_alert, entries_of_episode
 from pipeline.records.store import RecordsStore

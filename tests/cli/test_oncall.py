@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.catalog import check_config, load_config
 from pipeline.cli import main
-from pipeline.core.oncall_schedule import schedule
+from pipeline.core.escalation.oncall_schedule import schedule
 from pipeline.recording import to_ms
 from tests.catalog.directory import EXAMPLE, component, write
 

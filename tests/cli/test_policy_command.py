@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main
-from pipeline.core.shelf import stamp_of
+from pipeline.core.practice.shelf import stamp_of
 from tests.catalog.directory import EXAMPLE
 
 STORY = Path(__file__).parents[1] / "stories" / "checkout.ndjson"

@@ -10,7 +10,7 @@ import orjson
 from click.testing import CliRunner, Result
 
 from pipeline.cli.stats import stats
-from pipeline.core.incident_event import IncidentEvent
+from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.records.store import RecordsStore
 from tests.cli.conftest import told
 

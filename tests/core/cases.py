@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from pipeline.core import watching
-from pipeline.core.commands import apply_command
-from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
+from pipeline.core.escalation import watching
+from pipeline.core.practice.commands import apply_command
+from pipeline.core.practice.desk import Desk
 from pipeline.models.command import Command
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.incident import Incident, incident_from_wire

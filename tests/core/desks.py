@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core import calling, deadlines, sla
-from pipeline.core.desk import Desk
+from pipeline.core.clocks import sla
 from pipeline.core.draft import Draft
-from pipeline.core.escalate import Escalator
-from pipeline.core.oncall import OncallIndex
+from pipeline.core.escalation import calling
+from pipeline.core.escalation.escalate import Escalator
+from pipeline.core.escalation.oncall import OncallIndex
+from pipeline.core.practice import deadlines
+from pipeline.core.practice.desk import Desk
 from pipeline.core.topology import Topology
 from pipeline.models.incident import Incident
 from pipeline.models.policy import Config

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.core.deliver import DeliverProcessor, Send
+from pipeline.core.outward.deliver import DeliverProcessor, Send
 from pipeline.core.step import TICK_KEY, Effects, StreamRecord
 from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.models.policy import Config, Sink

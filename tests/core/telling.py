@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core import communicate, deadlines
-from pipeline.core.commands import apply_command
-from pipeline.core.desk import Desk
+from pipeline.core.communication import communicate
 from pipeline.core.draft import Draft
+from pipeline.core.practice import deadlines
+from pipeline.core.practice.commands import apply_command
+from pipeline.core.practice.desk import Desk
 from pipeline.models.command import Command
 from pipeline.models.communications import AudienceRule, CommunicationRules
 from pipeline.models.incident import Incident

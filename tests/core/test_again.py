@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.core.correlate import CorrelateProcessor
-from pipeline.core.correlate_again import LOOK_AFTER_MS
-from pipeline.core.evidence import Verdict
-from pipeline.core.matcher import Matcher
+from pipeline.core.clustering.correlate import CorrelateProcessor
+from pipeline.core.clustering.correlate_again import LOOK_AFTER_MS
+from pipeline.core.clustering.evidence import Verdict
+from pipeline.core.clustering.matcher import Matcher
 from pipeline.models.closure import Closure
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core import audiences, communicate
-from pipeline.core.audience_facts import FACTS, LISTS, About, facts_of
-from pipeline.core.communicate import Words
-from pipeline.core.desk import Desk
+from pipeline.core.communication import audiences, communicate
+from pipeline.core.communication.audience_facts import FACTS, LISTS, About, facts_of
+from pipeline.core.communication.communicate import Words
+from pipeline.core.communication.template_words import BUILT_IN
+from pipeline.core.communication.templates import RenderError, TemplateProblem, compiled
 from pipeline.core.draft import Draft
-from pipeline.core.template_words import BUILT_IN
-from pipeline.core.templates import RenderError, TemplateProblem, compiled
+from pipeline.core.practice.desk import Desk
 from pipeline.models.communications import (
     SPOKEN,
     STATES,

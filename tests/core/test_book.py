@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.book import CANDIDATES_MAX, FOLD_AFTER_MS, FOLDED_MEMBERS_MAX, HOLDERS_ASKED_MAX, HOT_MS, Book
+from pipeline.core.clustering.book import (
+    CANDIDATES_MAX,
+    FOLD_AFTER_MS,
+    FOLDED_MEMBERS_MAX,
+    HOLDERS_ASKED_MAX,
+    HOT_MS,
+    Book,
+)
 from pipeline.core.topology import SHARED_FATE
 from pipeline.models.alert import FeedClass
 from pipeline.models.incident import Incident

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.relations import FRESH_MS, HOLDERS_ASKED_MAX
+from pipeline.core.major.relations import FRESH_MS, HOLDERS_ASKED_MAX
 from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, T0, WIKI
 from tests.core.halls import Hall
 

@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.core.bridge import BridgeProcessor
-from pipeline.core.bridge_roll import Roll
-from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES
+from pipeline.core.major.bridge import BridgeProcessor
+from pipeline.core.major.bridge_roll import Roll
+from pipeline.core.practice.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.models.incident import Incident
 from pipeline.models.summary import Summary
 from tests.core.builders import DB, MINUTE, PAY, SHOP, T0, WIKI

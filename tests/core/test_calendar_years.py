@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.core.calendars import calendar
+from pipeline.core.clocks.calendars import calendar
 from pipeline.models.clocks import BusinessHours, PublicHolidays
 from tests.core.builders import HOUR
 

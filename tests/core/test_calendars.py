@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.calendars import add_business_time, calendar, is_business_time, never_opens, next_business_day
+from pipeline.core.clocks.calendars import add_business_time, calendar, is_business_time, never_opens, next_business_day
 from pipeline.models.clocks import BusinessHours, PublicHolidays
 from tests.core.builders import HOUR, MINUTE
 

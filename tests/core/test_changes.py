@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core import changes
-from pipeline.core.changes import ChangeLog
+from pipeline.core.clustering import changes
+from pipeline.core.clustering.changes import ChangeLog
 from pipeline.models.decision import BadRecord, Reason
 from tests.core.builders import DB, HOUR, SHOP, T0, change
 

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from pipeline.catalog import load_config
-from pipeline.core import sla
+from pipeline.core.clocks import sla
 from pipeline.core.draft import Draft
 from pipeline.models.incident import Incident
 from tests.core.desks import desk

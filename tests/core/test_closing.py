@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.actions import CORRECTIVE_ACTIONS_MAX
+from pipeline.core.practice.actions import CORRECTIVE_ACTIONS_MAX
 from pipeline.models.closure import Closure
 from tests.core.builders import DB, HOUR, MINUTE, T0, WIKI, alert, config, moment, policy
 from tests.core.rooms import Room, actions

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.commands import COMMANDS_REMEMBERED_MAX
+from pipeline.core.practice.commands import COMMANDS_REMEMBERED_MAX
 from tests.core.builders import HOUR, MINUTE, PAY, T0, alert, report, values
 from tests.core.rooms import Room, actions
 

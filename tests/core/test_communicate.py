@@ -9,11 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core import communicate, ending, response
-from pipeline.core.communicate import COMMUNICATIONS_FIRST_KEPT, COMMUNICATIONS_MAX, LAST_WORDS, Words, phase
-from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.communication import communicate
+from pipeline.core.communication.communicate import (
+    COMMUNICATIONS_FIRST_KEPT,
+    COMMUNICATIONS_MAX,
+    LAST_WORDS,
+    Words,
+    phase,
+)
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, Step
+from pipeline.core.practice import ending, response
+from pipeline.core.practice.desk import MACHINE, Desk
+from pipeline.core.practice.lifecycle import ENDED_STATES, OPEN_STATES, Step
 from pipeline.models.incident import Incident, incident_from_wire
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.wire import to_json

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.condition import OPEN, Condition
+from pipeline.core.alerts.condition import OPEN, Condition
 from tests.core.builders import T0, alert, resolved
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.clustering.correlation_rules import CorrelationRules
+from pipeline.core.clustering.rule_facts import EQUAL, SCOPE, RuleFacts
 from pipeline.core.conjuncts import read
-from pipeline.core.correlation_rules import CorrelationRules
 from pipeline.core.expressions import OnError, Scope
-from pipeline.core.rule_facts import EQUAL, SCOPE, RuleFacts
 from pipeline.models.correlation_rules import CorrelationRule
 from tests.core.builders import DB, PAY, SHOP, alert, entity, topology
 

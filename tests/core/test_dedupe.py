@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core.condition import Condition
+from pipeline.core.alerts.condition import Condition
 from pipeline.core.step import TICK_KEY, Effects, Output, StreamRecord
 from pipeline.models.alert import Alert, Kind, Severity
 from pipeline.models.decision import Disposition, Reason

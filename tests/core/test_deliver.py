@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core import outbox as limits
-from pipeline.core.deliver import DeliverProcessor, Send
-from pipeline.core.delivery_body import BODY_BYTES_MAX
-from pipeline.core.outbox import MILESTONES
+from pipeline.core.outward import outbox as limits
+from pipeline.core.outward.deliver import DeliverProcessor, Send
+from pipeline.core.outward.delivery_body import BODY_BYTES_MAX
+from pipeline.core.outward.outbox import MILESTONES
 from pipeline.models.decision import Reason
 from pipeline.models.delivery import ParkReason
 from tests.core.outboxes import HOUR_MS, Desk, body, config, sink

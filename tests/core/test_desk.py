@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core import communicate, deadlines, ending, response, sla
-from pipeline.core.desk import MACHINE
-from pipeline.core.response import LINKS_MAX
+from pipeline.core.clocks import sla
+from pipeline.core.communication import communicate
+from pipeline.core.practice import deadlines, ending, response
+from pipeline.core.practice.desk import MACHINE
+from pipeline.core.practice.response import LINKS_MAX
 from pipeline.models.clocks import BusinessHours
 from pipeline.models.closure import Closure
 from pipeline.models.command import Link, Resolution

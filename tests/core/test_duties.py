@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core import duties, ending
-from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.communication import duties
 from pipeline.core.draft import Draft
+from pipeline.core.practice import ending
+from pipeline.core.practice.desk import MACHINE, Desk
 from pipeline.models.communications import CommunicationDuty, CommunicationRules
 from tests.core.builders import HOUR, MAJOR, MINUTE, SHOP, T0, WIKI, alert, config, policy
 from tests.core.desks import desk, later

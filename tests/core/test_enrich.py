@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.enrich import MENTIONS_MAX, Enricher
+from pipeline.core.alerts.enrich import MENTIONS_MAX, Enricher
 from pipeline.core.names import words_of
 from pipeline.models.alert import Alert, FeedClass, Kind
 from pipeline.models.catalog import Catalogue, Entity

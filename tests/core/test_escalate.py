@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core import ending, response
+from pipeline.core.practice import ending, response
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.incident_parts import Suspect
 from tests.core.builders import DB, HOST, HOUR, MINUTE, PAY, SHOP, T0

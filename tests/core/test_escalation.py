@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core import ending, response, watching
-from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
-from pipeline.core.paging import PAGES_MAX
+from pipeline.core.escalation import watching
+from pipeline.core.escalation.paging import PAGES_MAX
+from pipeline.core.practice import ending, response
+from pipeline.core.practice.desk import Desk
 from pipeline.models.escalation import EscalationRepeat
 from pipeline.models.incident import incident_from_wire
 from pipeline.models.wire import to_json

@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pipeline.core import engaging, watching
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import UNANSWERED_STATES
+from pipeline.core.escalation import engaging, watching
+from pipeline.core.practice.lifecycle import UNANSWERED_STATES
 from pipeline.models.catalog import HostingModel
 from pipeline.models.escalation import EscalationPath, EscalationRepeat, EscalationRoute
 from pipeline.models.incident_parts import Suspect

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.evidence import BIAS, REST, TOLD_FROM, WEIGHTS, Verdict, Weights, weigh
-from pipeline.core.measures import SPEAKS_FOR
-from pipeline.core.tally import Tally
+from pipeline.core.clustering.evidence import BIAS, REST, TOLD_FROM, WEIGHTS, Verdict, Weights, weigh
+from pipeline.core.clustering.measures import SPEAKS_FOR
+from pipeline.core.clustering.tally import Tally
 from pipeline.core.terms import TERMS_MAX, likeness, terms_of
 from pipeline.models.alert import FeedClass
 from pipeline.models.decision import Reason

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-from pipeline.core import habits as module
-from pipeline.core.habits import DAY_MS, HALF_LIFE_MS, Habits, Hold
+from pipeline.core.clustering import habits as module
+from pipeline.core.clustering.habits import DAY_MS, HALF_LIFE_MS, Habits, Hold
 from tests.core.builders import HOUR, MINUTE, SECOND, T0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core import holding
+from pipeline.core.clustering import holding
 from pipeline.core.step import Output
 from pipeline.models.alert import Alert, Severity
 from pipeline.models.decision import Disposition, Reason

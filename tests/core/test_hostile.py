@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.commands import parse_command
 from pipeline.core.identity import short_id
+from pipeline.core.practice.commands import parse_command
 from pipeline.flow import topics
 from pipeline.models.problem import OCCURRENCES_MAX, KnownError
 from tests.core.builders import DB, PAY, SHOP, T0, alert, config, policy

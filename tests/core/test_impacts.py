@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.impacts import Impact, Impacts, population_key, total
+from pipeline.core.practice.impacts import Impact, Impacts, population_key, total
 
 NAMES = ["staff", "staff/berlin", "staff/berlin/lab", "staff/paris", "customers"]
 POPULATIONS = st.sampled_from([*map(population_key, NAMES), "store", "component:default/wiki"])

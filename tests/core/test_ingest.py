@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core import ingest
-from pipeline.core.ingest import BAD_MEMBER_BYTES_MAX, CLOCK_SKEW_MS_MAX, IngestProcessor, put_back
+from pipeline.core.alerts import ingest
+from pipeline.core.alerts.ingest import BAD_MEMBER_BYTES_MAX, CLOCK_SKEW_MS_MAX, IngestProcessor, put_back
 from pipeline.core.step import Effects, Output, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.flow import MEBIBYTE, RAW_VALUE_BYTES_MAX

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import inhibition
+from pipeline.core.clustering import inhibition
 from pipeline.models.alert import Alert, Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.inhibition import InhibitRule

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core import late
-from pipeline.core.correlate import CorrelateProcessor
-from pipeline.core.enrich import Enricher
-from pipeline.core.late import EXAMINED_AT_ONCE, UNDER_WAY_MS, UNEXAMINED, Late
+from pipeline.core.alerts.enrich import Enricher
+from pipeline.core.clustering import late
+from pipeline.core.clustering.correlate import CorrelateProcessor
+from pipeline.core.clustering.late import EXAMINED_AT_ONCE, UNDER_WAY_MS, UNEXAMINED, Late
 from pipeline.core.step import CONFIG_HEADER, TICK_KEY, StreamRecord
 from pipeline.models.alert import Alert, Severity
 from pipeline.models.clocks import BusinessHours, Targets

@@ -7,8 +7,8 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core import late
-from pipeline.core.late import UNEXAMINED, Late
+from pipeline.core.clustering import late
+from pipeline.core.clustering.late import UNEXAMINED, Late
 from tests.core.builders import alert
 
 VERSIONS = st.sampled_from([UNEXAMINED, "one", "two"])

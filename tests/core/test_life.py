@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from pipeline.core.lifecycle import ENDED_STATES, TRANSITIONS
+from pipeline.core.practice.lifecycle import ENDED_STATES, TRANSITIONS
 from pipeline.core.step import Output
 from pipeline.models.closure import Closure
 from pipeline.models.command import CommandType

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import ENDED_STATES, OPEN_STATES, TRANSITIONS, Step, advance, diagram
+from pipeline.core.practice.lifecycle import ENDED_STATES, OPEN_STATES, TRANSITIONS, Step, advance, diagram
 from pipeline.models.incident import Incident, IncidentState, incident_from_wire
 from pipeline.models.wire import to_json
 from tests.core.builders import T0

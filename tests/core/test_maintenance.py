@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.maintenance import MaintenanceIndex
+from pipeline.core.alerts.maintenance import MaintenanceIndex
 from pipeline.core.topology import Topology
 from pipeline.models.alert import Alert
 from pipeline.models.maintenance import MaintenanceWindow

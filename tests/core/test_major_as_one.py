@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core.bridge_rules import reach_of
+from pipeline.core.major.bridge_rules import reach_of
 from pipeline.models.major import MajorIncidentRule
 from tests.core.builders import DB, MINUTE, PAY, SHOP, T0, config, policy, values
 from tests.core.halls import Hall, summary

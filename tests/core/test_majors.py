@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core.impacts import total
-from pipeline.core.majors import corrected_impacts
+from pipeline.core.practice.impacts import total
+from pipeline.core.practice.majors import corrected_impacts
 from pipeline.models.incident import Incident
 from pipeline.models.incident_parts import Correction
 from tests.core.builders import MINUTE, PAY, SHOP, T0, alert, report, values

@@ -6,8 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from pipeline.core.book import CANDIDATES_MAX, Book
-from pipeline.core.matcher import Matcher
+from pipeline.core.clustering.book import CANDIDATES_MAX, Book
+from pipeline.core.clustering.matcher import Matcher
 from pipeline.models.incident import Incident
 from tests.core.builders import DB, HOUR, MINUTE, PAY, SHOP, SPACE, T0, WIKI, member, report
 from tests.core.desks import desk

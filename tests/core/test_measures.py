@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.measures import GOES_ON, Measures, measure
-from pipeline.core.tally import Tally
+from pipeline.core.clustering.measures import GOES_ON, Measures, measure
+from pipeline.core.clustering.tally import Tally
 from pipeline.core.terms import terms_of
 from pipeline.models.alert import FeedClass
 from pipeline.models.member import Member

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import correlate_muted
+from pipeline.core.clustering import correlate_muted
 from pipeline.models.maintenance import MaintenanceWindow
 from tests.core.builders import DB, HOST, HOUR, MINUTE, T0, WIKI, alert, change, config, moment
 from tests.core.rooms import Room, actions

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.core.oncall import OncallIndex, duty, on_call, scheduled, why_nobody
-from pipeline.core.oncall_schedule import held_until, next_change, schedule
+from pipeline.core.escalation.oncall import OncallIndex, duty, on_call, scheduled, why_nobody
+from pipeline.core.escalation.oncall_schedule import held_until, next_change, schedule
 from pipeline.models.catalog import Group
 from pipeline.models.oncall import OncallOverride, Rotation
 from tests.core.builders import DB, ROTATIONS, SHOP, WIKI, catalogue, config, entity, rotation

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.oncall import duty, on_call
-from pipeline.core.oncall_calendar import calendar_people
-from pipeline.core.oncall_schedule import schedule
-from pipeline.core.oncall_untrusted import CALENDAR_BYTES_MAX, check_calendar, nameless
+from pipeline.core.escalation.oncall import duty, on_call
+from pipeline.core.escalation.oncall_calendar import calendar_people
+from pipeline.core.escalation.oncall_schedule import schedule
+from pipeline.core.escalation.oncall_untrusted import CALENDAR_BYTES_MAX, check_calendar, nameless
 from pipeline.models.oncall import OncallCalendar, Rotation
 
 BAD_SECONDS_MAX = 2.0

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.oncall import duty, on_call
-from pipeline.core.oncall_schedule import schedule
+from pipeline.core.escalation.oncall import duty, on_call
+from pipeline.core.escalation.oncall_schedule import schedule
 from pipeline.models.oncall import OncallOverride, Rotation
 
 MINUTE = timedelta(minutes=1)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.book import CANDIDATES_MAX
-from pipeline.core.evidence import BIAS
-from pipeline.core.matcher import OTHERS_MAX, RUNNERS_UP_MAX, Match, Matcher
+from pipeline.core.clustering.book import CANDIDATES_MAX
+from pipeline.core.clustering.evidence import BIAS
+from pipeline.core.clustering.matcher import OTHERS_MAX, RUNNERS_UP_MAX, Match, Matcher
 from pipeline.models.decision import WhyNot
 from tests.core.builders import DB, HOST, HOUR, MINUTE, PAY, SHOP, SPACE, T0, WIKI, alert, member, report
 from tests.core.desks import desk

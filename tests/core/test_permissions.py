@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.commands import apply_command
-from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import ENDED_STATES
+from pipeline.core.practice.commands import apply_command
+from pipeline.core.practice.desk import Desk
+from pipeline.core.practice.lifecycle import ENDED_STATES
 from pipeline.models.command import Command, CommandType, Role, Target
 from pipeline.models.incident import IncidentState
 from pipeline.models.permissions import DEFAULT_PERMISSIONS, Permission, permission_of

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import preview
-from pipeline.core.desk import Desk
-from pipeline.core.lifecycle import OPEN_STATES
+from pipeline.core.practice import preview
+from pipeline.core.practice.desk import Desk
+from pipeline.core.practice.lifecycle import OPEN_STATES
 from pipeline.models.clocks import Targets
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.incident import Incident, incident_from_wire

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.impacts import total
-from pipeline.core.prioritise import affected_words, assess, categorise, gather, plain
-from pipeline.core.tally import Tally
+from pipeline.core.clustering.tally import Tally
+from pipeline.core.practice.impacts import total
+from pipeline.core.practice.prioritise import affected_words, assess, categorise, gather, plain
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.member import Member
 from pipeline.models.scales import Category, ImpactRule, UrgencyRule

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.problem_life import TRANSITIONS, step
+from pipeline.core.problems.problem_life import TRANSITIONS, step
 from pipeline.models.closure import Closure
 from pipeline.models.policy import Config
 from pipeline.models.problem import (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.ingest import IngestProcessor
-from pipeline.core.recall import ENTRY_BYTES, MESSAGE_BYTES_MAX, Recall, Remembered
+from pipeline.core.alerts.ingest import IngestProcessor
+from pipeline.core.alerts.recall import ENTRY_BYTES, MESSAGE_BYTES_MAX, Recall, Remembered
 from pipeline.core.step import Effects, Headers, Output, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.models.policy import Config

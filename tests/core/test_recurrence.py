@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.maintenance import MaintenanceIndex
-from pipeline.core.recurrence import Recurrence, RecurrenceError, Span
+from pipeline.core.alerts.maintenance import MaintenanceIndex
+from pipeline.core.alerts.recurrence import Recurrence, RecurrenceError, Span
 from pipeline.core.topology import Topology
 from pipeline.models.maintenance import MaintenanceWindow
 from tests.core.builders import MINUTE, alert, catalogue

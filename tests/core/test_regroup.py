@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.correlate import CorrelateProcessor
+from pipeline.core.clustering.correlate import CorrelateProcessor
 from pipeline.models.decision import Disposition
 from pipeline.models.episode import EpisodeChange
 from tests.core.builders import DB, HOUR, T0, WIKI, alert, values

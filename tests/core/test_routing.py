@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import engaging, routing
-from pipeline.core.desk import Desk
 from pipeline.core.draft import Draft
+from pipeline.core.escalation import engaging, routing
+from pipeline.core.practice.desk import Desk
 from pipeline.models.catalog import HostingModel
 from pipeline.models.closure import Closure
 from pipeline.models.escalation import EscalationRoute

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.enrich import MATCHING, Enricher
-from pipeline.core.rules import PatternError, Rules, compiled
+from pipeline.core.alerts.enrich import MATCHING, Enricher
+from pipeline.core.alerts.rules import PatternError, Rules, compiled
 from pipeline.models.alert import Alert, FeedClass
 from pipeline.models.catalog import Catalogue
 from pipeline.models.matching import PATTERN_CHARS_MAX, MatchingRule

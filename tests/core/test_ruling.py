@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.tally import Tally
+from pipeline.core.clustering.tally import Tally
 from pipeline.models.alert import Severity
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.episode import EpisodeChange

@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core import suspects
-from pipeline.core.impacts import Impacts, total
-from pipeline.core.leaves import Kind, Leaves
-from pipeline.core.prioritise import gather
-from pipeline.core.suspects import SUSPECTS_MAX, rank_suspects
-from pipeline.core.tally import Tally
+from pipeline.core.clustering import suspects
+from pipeline.core.clustering.leaves import Kind, Leaves
+from pipeline.core.clustering.suspects import SUSPECTS_MAX, rank_suspects
+from pipeline.core.clustering.tally import Tally
+from pipeline.core.practice.impacts import Impacts, total
+from pipeline.core.practice.prioritise import gather
 from pipeline.core.topology import TITLES_MAX
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.member import Member

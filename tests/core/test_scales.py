@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.core.prioritise import Facts, gather, holds
-from pipeline.core.tally import Tally
+from pipeline.core.clustering.tally import Tally
+from pipeline.core.practice.prioritise import Facts, gather, holds
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import PRIORITIES_MAX, ScaleRule
 from tests.core.builders import MINUTE, SHOP, T0, WIKI, alert, catalogue, config, entity, member, policy, topology

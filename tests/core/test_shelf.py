@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core.shelf import Shelf, stamp_of
+from pipeline.core.practice.shelf import Shelf, stamp_of
 from pipeline.models.clocks import Targets
 from pipeline.models.closure import Closure
 from pipeline.models.escalation import EscalationLevel, EscalationPath

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import silences
+from pipeline.core.clustering import silences
 from pipeline.core.step import Output
 from pipeline.models.alert import Alert, Severity
 from pipeline.models.decision import Disposition, Reason

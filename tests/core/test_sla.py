@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core import calling, ending, sla
-from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.clocks import sla
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import Step
+from pipeline.core.escalation import calling
+from pipeline.core.practice import ending
+from pipeline.core.practice.desk import MACHINE, Desk
+from pipeline.core.practice.lifecycle import Step
 from pipeline.models.clocks import BusinessHours, ClockRules, Targets
 from pipeline.models.command import Resolution
 from pipeline.models.incident import Incident, IncidentState, incident_from_wire

@@ -12,10 +12,10 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core import clockwork, sla
-from pipeline.core.desk import MACHINE, Desk
+from pipeline.core.clocks import clockwork, sla
 from pipeline.core.draft import Draft
-from pipeline.core.lifecycle import ANSWERED_STATES, OPEN_STATES, Step, advance
+from pipeline.core.practice.desk import MACHINE, Desk
+from pipeline.core.practice.lifecycle import ANSWERED_STATES, OPEN_STATES, Step, advance
 from pipeline.models.clocks import BusinessHours, ClockRules, Targets
 from pipeline.models.incident import Incident, incident_from_wire
 from pipeline.models.wire import to_json

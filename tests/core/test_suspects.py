@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.suspects import CHANGE_AGE_MS_MAX, SUSPECTS_MAX, is_identified, rank_suspects
-from pipeline.core.tally import Tally
+from pipeline.core.clustering.suspects import CHANGE_AGE_MS_MAX, SUSPECTS_MAX, is_identified, rank_suspects
+from pipeline.core.clustering.tally import Tally
 from pipeline.models.alert import FeedClass
 from pipeline.models.command import Change
 from tests.core.builders import DB, HOST, HOUR, MINUTE, PAY, SHOP, T0, WIKI, change, entity, member, topology

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.book import FOLD_AFTER_MS, Book
-from pipeline.core.tally import Tally
+from pipeline.core.clustering.book import FOLD_AFTER_MS, Book
+from pipeline.core.clustering.tally import Tally
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.incident import Incident
 from pipeline.models.member import Member

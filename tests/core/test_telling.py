@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import ending
-from pipeline.core.desk import MACHINE
+from pipeline.core.practice import ending
+from pipeline.core.practice.desk import MACHINE
 from pipeline.models.wire import to_json
 from tests.core.builders import MINUTE, T0
 from tests.core.desks import later

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.template_filters import FILTERS, duration, titles
-from pipeline.core.templates import (
+from pipeline.core.communication.template_filters import FILTERS, duration, titles
+from pipeline.core.communication.templates import (
     MESSAGE_CHARACTERS_MAX,
     TEMPLATE_CHARACTERS_MAX,
     RenderError,

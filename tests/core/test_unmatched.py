@@ -8,7 +8,7 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pipeline.core.ingest import IngestProcessor
+from pipeline.core.alerts.ingest import IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.feeds import ADAPTERS
 from pipeline.models.policy import Feed

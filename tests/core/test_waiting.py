@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.response import LINKS_MAX
-from pipeline.core.waiting import WAITS_MAX
+from pipeline.core.practice.response import LINKS_MAX
+from pipeline.core.practice.waiting import WAITS_MAX
 from tests.core.builders import MINUTE, T0, WIKI, alert
 from tests.core.rooms import Room, actions
 

@@ -12,7 +12,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
-from pipeline.core.ingest import IngestProcessor
+from pipeline.core.alerts.ingest import IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.models.alert import Alert, Kind, Severity

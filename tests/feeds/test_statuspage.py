@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.core.dedupe import DedupeProcessor
-from pipeline.core.ingest import IngestProcessor
+from pipeline.core.alerts.dedupe import DedupeProcessor
+from pipeline.core.alerts.ingest import IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.core.topology import Topology
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS

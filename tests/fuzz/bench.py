@@ -8,7 +8,7 @@ from time import process_time
 from typing import Final
 
 from pipeline.catalog import load_config
-from pipeline.core.ingest import IngestProcessor
+from pipeline.core.alerts.ingest import IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.feeds import ADAPTERS
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPIC_PREFIX

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 import pipeline.feeds
-from pipeline.core.ingest import (
+from pipeline.core.alerts.ingest import (
     DESCRIPTION_CHARS_MAX,
     ID_CHARS_MAX,
     LABEL_NAME_CHARS_MAX,

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from pipeline.core.ingest import IngestProcessor
+from pipeline.core.alerts.ingest import IngestProcessor
 from pipeline.feeds import ADAPTERS
 from pipeline.models.alert import Alert, Kind, Severity
 from pipeline.models.decision import BadRecord, Reason

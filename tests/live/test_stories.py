@@ -12,10 +12,10 @@ from threading import Timer
 import orjson
 import pytest
 
-from pipeline.core.incident_event import TIME_MS_MAX
-from pipeline.core.outbox import MILESTONES
+from pipeline.core.outward.incident_event import TIME_MS_MAX
+from pipeline.core.outward.outbox import MILESTONES
+from pipeline.core.outward.record import read_suppression
 from pipeline.core.press import TYPE_PREFIX
-from pipeline.core.record import read_suppression
 from pipeline.core.step import Output, StreamRecord
 from pipeline.demo.receiver import Receiver
 from pipeline.examples import one_day

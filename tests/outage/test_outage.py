@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from pipeline.cli.explain import explain
 from pipeline.cli.explain_words import REASON_WORDS
 from pipeline.cli.replay import replay
-from pipeline.core.incident_event import read_event
+from pipeline.core.outward.incident_event import read_event
 from pipeline.core.step import StreamRecord
 from pipeline.feeds import ADAPTERS
 from pipeline.models.alert import Kind

@@ -13,7 +13,7 @@ import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from pipeline.core.lifecycle import ENDED_STATES
+from pipeline.core.practice.lifecycle import ENDED_STATES
 from pipeline.core.step import CONFIG_HEADER
 from pipeline.models.command import CommandType
 from pipeline.models.incident import IncidentKind

@@ -7,8 +7,8 @@ from typing import Final
 
 from pipeline.agents.processors import build_processor
 from pipeline.agents.shared import Shared
-from pipeline.core.correlate import CorrelateProcessor
-from pipeline.core.dedupe import DedupeProcessor
+from pipeline.core.alerts.dedupe import DedupeProcessor
+from pipeline.core.clustering.correlate import CorrelateProcessor
 from pipeline.core.step import Effects, Processor, StreamRecord
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.replay import Replay, Step

@@ -7,8 +7,8 @@ from typing import Any, Final
 import orjson
 from hypothesis.stateful import RuleBasedStateMachine
 
-from pipeline.core.condition import MAINTENANCE, OPEN
-from pipeline.core.lifecycle import ENDED_STATES, UNANSWERED_STATES
+from pipeline.core.alerts.condition import MAINTENANCE, OPEN
+from pipeline.core.practice.lifecycle import ENDED_STATES, UNANSWERED_STATES
 from pipeline.core.step import TICK_KEY, Output, StreamRecord
 from pipeline.models.incident import IncidentKind
 from tests.core.builders import T0

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.core.chain import content_of, seal
-from pipeline.core.communicate import LAST_WORDS
-from pipeline.core.lifecycle import ANSWERED_STATES, ENDED_STATES, OPEN_STATES, TRANSITIONS, UNANSWERED_STATES
+from pipeline.core.communication.communicate import LAST_WORDS
+from pipeline.core.practice.lifecycle import ANSWERED_STATES, ENDED_STATES, OPEN_STATES, TRANSITIONS, UNANSWERED_STATES
 from pipeline.models.incident import IncidentKind
 from pipeline.models.major import MajorIncidentPhase
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from benchmarks.quality.learn import BY_HAND, Examples, learn
-from pipeline.core.evidence import Weights
+from pipeline.core.clustering.evidence import Weights
 
 
 def examples(count: int = 4_000) -> Examples:

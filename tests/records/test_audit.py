@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine, text
 
 from pipeline.cli import main
-from pipeline.core.incident_event import IncidentEvent, read_event
+from pipeline.core.outward.incident_event import IncidentEvent, read_event
 from pipeline.core.step import StreamRecord
 from pipeline.records.audit import AuditError, broken_in, read_trail
 from pipeline.records.store import RecordsStore

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pipeline.cli.communication import communication
 from pipeline.cli.incident import incident
 from pipeline.core.identity import partition_of
-from pipeline.core.incident_event import IncidentEvent
+from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.models.command import Command, CommandType
 from pipeline.records.store import RecordsStore
 

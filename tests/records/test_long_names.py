@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.incident_event import IncidentEvent
+from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.records.questions import entries_of_alert
 from pipeline.records.store import RecordsStore
 from tests.records.test_suppressions import hidden, kept

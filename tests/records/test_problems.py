@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.core.chain import Sealed, first_break
-from pipeline.core.incident_event import ProblemEvent, read_problem_event
+from pipeline.core.outward.incident_event import ProblemEvent, read_problem_event
 from pipeline.core.step import StreamRecord
 from pipeline.records.problems import listed, shown
 from pipeline.records.store import RecordsStore

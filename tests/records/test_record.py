@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from pipeline.agents.record import RecordHooks
-from pipeline.core.record import RecordProcessor
+from pipeline.core.outward.record import RecordProcessor
 from pipeline.core.step import TICK_KEY, Effects, StreamRecord
 from pipeline.models.decision import Reason
 from pipeline.records.embedded import embedded_postgres

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from pipeline.core.incident_event import IncidentEvent
+from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.records.store import RecordsStore, RecordsUrlError
 from pipeline.records.tables import METADATA, MIGRATIONS, StoreVersionError
 

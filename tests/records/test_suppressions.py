@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from pipeline.agents.record import RecordHooks
-from pipeline.core.record import RecordProcessor
+from pipeline.core.outward.record import RecordProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.models.decision import Reason
 from pipeline.models.suppression import Ended, Suppression, What

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from standardwebhooks import Webhook
 
-from pipeline.core.deliver import DeliverProcessor, Send
+from pipeline.core.outward.deliver import DeliverProcessor, Send
 from pipeline.core.step import TICK_KEY, Effects, StreamRecord
 from pipeline.models.delivery import Delivery
 from pipeline.models.policy import Config, Sink

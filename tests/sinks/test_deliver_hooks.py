@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.agents.deliver import DeliverHooks
-from pipeline.core.deliver import DeliverProcessor
 from pipeline.core.identity import partition_of
+from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.models.policy import Config
 from pipeline.settings import Settings, SettingsError

@@ -1,0 +1,1 @@
+"""Alerts: normalised, enriched, and many of one condition made few episodes."""

@@ -1,0 +1,276 @@
+"""Ingest: a raw record of any source becomes normalised, enriched alerts, or a dead letter, bytes intact.
+
+Owns the checks before an adapter sees a record (size, JSON, feed) and the bounds of what goes on. Knows no
+source's shape. Keeps no state but the ledger: each alert is received here and forwarded, or dead-lettered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from pipeline.core.alerts.enrich import Enricher
+from pipeline.core.alerts.recall import Remembered
+from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
+from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
+from pipeline.models.alert import Alert, Kind, alert_to_wire, received_again
+from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
+from pipeline.models.feed import Adapter, RawMessage
+from pipeline.models.policy import Config, Feed
+
+ALERTS_TOPIC: Final = "alerts"
+INDEX_HEADER: Final = "spillway-index"
+"""Dead letters of one member: its position in the message."""
+
+BYTES_IN_HEADER: Final = "spillway-bytes-in"
+"""Dead letters without bytes: the index whose dead letter, of the same raw record, holds them."""
+
+# Each bad member's dead letter holds the whole message, so that it can be read and retried by itself.
+# Thousands of bad members would multiply the message by thousands: beyond this sum, they refer to the first.
+BAD_MEMBER_BYTES_MAX: Final = 4 * MEBIBYTE
+
+# Bounds of one alert, so that a record on `alerts` stays far below the topic's 1 MiB even where JSON writes
+# six bytes for a character. What is cut is cut: the raw record still has it.
+LABELS_MAX: Final = 64
+LABEL_NAME_CHARS_MAX: Final = 128
+LABEL_VALUE_CHARS_MAX: Final = 512
+LINKS_MAX: Final = 16
+LINK_CHARS_MAX: Final = 2_048
+NAME_CHARS_MAX: Final = 512
+SUMMARY_CHARS_MAX: Final = 1_024  # PagerDuty's own limit
+DESCRIPTION_CHARS_MAX: Final = 4_096
+ID_CHARS_MAX: Final = 512
+
+# A clock is trusted that is no further ahead. What is kept in time at all is right within seconds; a machine whose
+# clock runs away is minutes or hours ahead, and its alerts would look newer than the recoveries that follow them.
+CLOCK_SKEW_MS_MAX: Final = 60_000
+
+_ABOUT_SOMETHING: Final = frozenset({Kind.FIRING, Kind.TICKET})
+"""Kinds that should find an entity. Others follow these by their key, or are about nothing."""
+
+_AHEAD_OF_TIME: Final = frozenset({Kind.MAINTENANCE_START, Kind.MAINTENANCE_END})
+
+_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""C0 and C1 controls, escape among them, and the bidirectional overrides and isolates of Unicode."""
+
+_ASCII_CONTROLS: Final = bytes((*range(0x20), 0x7F))
+
+_PRINTABLE: Final = dict.fromkeys(_CONTROLS, " ") | {ord("\n"): "\n", ord("\t"): "\t"}
+
+
+class IngestProcessor(Processor):
+    """Ingest over one partition of the raw topics.
+
+    Args:
+        config: catalogue and feeds, for enrichment.
+        adapters: by adapter name.
+        feeds: by feed name: the feeds that may come in.
+        enricher: of this configuration; partitions of one process share it.
+
+    Raises:
+        ValueError: a feed names an adapter that is not there, or options that its adapter does not have.
+    """
+
+    stage = "ingest"
+
+    def __init__(
+        self,
+        config: Config,
+        adapters: Mapping[str, Adapter],
+        feeds: Mapping[str, Feed],
+        enricher: Enricher | None = None,
+    ) -> None:
+        super().__init__()
+        self._enricher = Enricher(config) if enricher is None else enricher
+        self._recall = self._enricher.recall
+        self._sources: dict[str, tuple[Feed, Adapter, Any]] = {}
+        for name, feed in feeds.items():
+            if feed.adapter not in adapters:
+                known = ", ".join(adapters)
+                raise ValueError(f"feed {name}: there is no adapter {feed.adapter!r}; use one of {known}")
+            adapter = adapters[feed.adapter]
+            self._sources[RAW_TOPIC_PREFIX + name] = (feed, adapter, adapter.read_options(feed.options))
+
+    def process(self, record: Record, effects: Effects) -> None:
+        """Turn one raw record into alerts and dead letters."""
+        value = record.value or b""
+        source = self._sources.get(record.topic)
+        # No value may be a message too, of a source that says all in headers: what decodes bytes decides that.
+        if not value and (source is None or source[1].decode is None):
+            raise BadRecord(Reason.EMPTY, "the record has no value")
+        if len(value) > RAW_VALUE_BYTES_MAX:
+            raise BadRecord(Reason.TOO_LARGE, f"{len(value)} bytes, at most {RAW_VALUE_BYTES_MAX} are read")
+        if source is None:
+            raise BadRecord(
+                Reason.UNKNOWN_FEED,
+                f"no feed reads {record.topic}; add it to feeds.yaml, then retry this record",
+            )
+        if record.headers:  # adapters look for ids in them
+            self._read(record, value, source, effects)
+            return
+        known = self._recall.get(record.topic, value)
+        # With time gone back, what was no future may be one.
+        if known is not None and known[0].timestamp_ms <= record.timestamp:
+            self._forward_again(record, known, effects)
+            if known.unmatched:
+                _count_unmatched(effects, source[0].name, known.unmatched)
+            return
+        before, unmatched = len(effects.outputs), effects.unmatched.get(source[0].name, 0)
+        if self._read(record, value, source, effects):
+            unmatched = effects.unmatched.get(source[0].name, 0) - unmatched
+            self._recall.put(record.topic, value, Remembered(effects.outputs[before:], unmatched))
+
+    def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter, Any], effects: Effects) -> bool:
+        """Read a message that is not known; whether the same bytes come to the same later."""
+        feed, adapter, options = source
+        message = RawMessage(feed.name, adapter.feed_class, record.headers, options)
+        document = _parsed(value) if adapter.decode is None else adapter.decode(value)
+        results = adapter.parse(document, message)
+        if not results:  # an adapter at fault: without this the record would be lost, and no count would tell
+            raise BadRecord(Reason.UNKNOWN_SHAPE, f"$: the adapter {feed.adapter} found nothing to read in it")
+        bad_bytes = bad_first = skewed = 0
+        for index, result in enumerate(results):
+            if isinstance(result, BadRecord):
+                if not bad_bytes:
+                    bad_first = index
+                bad_bytes += len(value)
+                holder = None if bad_bytes <= max(BAD_MEMBER_BYTES_MAX, len(value)) else bad_first
+                self._refuse_member(record, result, index, holder, effects)
+            else:
+                skewed += put_back(result, record.timestamp)
+                self._forward(record, result, index, feed, effects)
+        return not (bad_bytes or skewed)
+
+    def _forward(self, record: Record, alert: Alert, index: int, feed: Feed, effects: Effects) -> None:
+        self.ledger.received += 1
+        if alert.ttl_seconds is None:
+            alert.ttl_seconds = feed.ttl_seconds
+        alert.origin = (record.topic, record.partition, record.offset, index)
+        alert.received_at_ms = record.timestamp
+        self._enricher.enrich(alert)
+        if alert.entity is None and alert.kind in _ABOUT_SOMETHING:
+            _count_unmatched(effects, feed.name, 1)
+        bound(alert)
+        effects.outputs.append(Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp))
+        self.ledger.forwarded += 1
+
+    def _forward_again(self, record: Record, known: list[Output], effects: Effects) -> None:
+        """Forward the alerts of a message that was read before, as of where and when it came now."""
+        topic, now_ms = record.topic.encode(), record.timestamp
+        for index, output in enumerate(known):
+            origin = (topic, record.partition, record.offset, index)
+            value = received_again(output.value or b"", output.timestamp_ms, origin, now_ms)
+            effects.outputs.append(Output(ALERTS_TOPIC, output.key, value, now_ms))
+        self.ledger.received += len(known)
+        self.ledger.forwarded += len(known)
+
+    def _refuse_member(self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects) -> None:
+        """Dead-letter one member of a message; ``holder``: the member whose dead letter holds the bytes."""
+        self.ledger.received += 1
+        letter = dead_letter(self.stage, record, bad)
+        headers = (*letter.headers, (INDEX_HEADER, str(index).encode()))
+        if holder is not None:
+            headers = (*headers, (BYTES_IN_HEADER, str(holder).encode()))
+            letter = letter._replace(value=None)
+        effects.outputs.append(letter._replace(headers=headers))
+        origin = Origin(record.topic, record.partition, record.offset, index)
+        self.decide(effects, Decision(origin, Disposition.DEAD_LETTERED, bad.reason, record.timestamp))
+
+
+def _count_unmatched(effects: Effects, feed: str, alerts: int) -> None:
+    effects.unmatched[feed] = effects.unmatched.get(feed, 0) + alerts
+
+
+def _parsed(value: bytes) -> Any:
+    """The document of a record's value.
+
+    Raises:
+        BadRecord: it is not JSON, not UTF-8, or nested too deep. Says where, not what stands there.
+    """
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise BadRecord(Reason.BROKEN_JSON, f"line {error.lineno}, column {error.colno}: not JSON") from error
+
+
+def put_back(alert: Alert, now_ms: int) -> bool:
+    """Put times that have not come yet back, by what the source's clock is ahead; whether there were any.
+
+    The newest of them cannot have been later than now, so the clock is ahead by at least what it is later. Their
+    distance from each other is kept: how long it lasted is what a wrong clock measures right. Maintenance is told
+    before it begins, so its times may lie ahead.
+    """
+    if alert.kind in _AHEAD_OF_TIME:
+        return False
+    newest_ms = max(alert.event_at_ms or 0, alert.ended_at_ms or 0)
+    if newest_ms <= now_ms + CLOCK_SKEW_MS_MAX:
+        return False
+    alert.clock_skew_ms = skew_ms = newest_ms - now_ms
+    alert.event_at_ms = None if alert.event_at_ms is None else max(0, alert.event_at_ms - skew_ms)
+    alert.ended_at_ms = None if alert.ended_at_ms is None else max(0, alert.ended_at_ms - skew_ms)
+    return True
+
+
+def bound(alert: Alert) -> None:
+    """Cut an alert to the bounds and to printable text, in place.
+
+    Of too many labels the first stay, as the source orders them. Control characters would steer the terminals and
+    mirror the words of whoever reads the incident, so a space takes their place.
+    """
+    if _fits(alert):  # nearly all do
+        return
+    alert.name = _cut(alert.name, NAME_CHARS_MAX)
+    alert.summary = _cut(alert.summary, SUMMARY_CHARS_MAX)
+    alert.description = _cut(alert.description, DESCRIPTION_CHARS_MAX)
+    alert.source_episode_id = alert.source_episode_id and _cut(alert.source_episode_id, ID_CHARS_MAX)
+    alert.delivery_id = alert.delivery_id and _cut(alert.delivery_id, ID_CHARS_MAX)
+    alert.ticket = alert.ticket and _cut(alert.ticket, ID_CHARS_MAX)
+    alert.severity_native = alert.severity_native and _cut(alert.severity_native, ID_CHARS_MAX)
+    alert.labels = {
+        _cut(name, LABEL_NAME_CHARS_MAX): _cut(value, LABEL_VALUE_CHARS_MAX)
+        for name, value in list(alert.labels.items())[:LABELS_MAX]
+    }
+    # Half an address leads nowhere, so a link is kept whole or not at all.
+    links = [
+        (_cut(title, NAME_CHARS_MAX), _cut(link, LINK_CHARS_MAX))
+        for title, link in alert.links.items()
+        if len(link) <= LINK_CHARS_MAX
+    ]
+    alert.links = dict(links[:LINKS_MAX])
+
+
+def _fits(alert: Alert) -> bool:
+    """Whether `bound` would leave an alert as it is. No control is printable; what else is not takes the long way."""
+    name, summary, description = alert.name, alert.summary, alert.description
+    ids = "".join(filter(None, (alert.source_episode_id, alert.delivery_id, alert.ticket, alert.severity_native)))
+    labels, links = alert.labels, alert.links
+    label_names, label_values = "".join(labels), "".join(labels.values())
+    titles, addresses = "".join(links), "".join(links.values())
+    return (
+        _is_printable(f"{name}{summary}{description}{ids}{label_names}{label_values}{titles}{addresses}")
+        and len(name) <= NAME_CHARS_MAX
+        and len(summary) <= SUMMARY_CHARS_MAX
+        and len(description) <= DESCRIPTION_CHARS_MAX
+        and len(ids) <= ID_CHARS_MAX  # all of them together: longer ones are rare, and take the long way
+        and len(labels) <= LABELS_MAX
+        and (len(label_names) <= LABEL_NAME_CHARS_MAX or max(map(len, labels)) <= LABEL_NAME_CHARS_MAX)
+        and (len(label_values) <= LABEL_VALUE_CHARS_MAX or max(map(len, labels.values())) <= LABEL_VALUE_CHARS_MAX)
+        and len(links) <= LINKS_MAX
+        and len(titles) <= NAME_CHARS_MAX
+        and len(addresses) <= LINK_CHARS_MAX
+    )
+
+
+def _is_printable(text: str) -> bool:
+    """As ``str.isprintable``, which takes three times as long for a text in ASCII."""
+    if text.isascii():
+        return len(text.encode().translate(None, _ASCII_CONTROLS)) == len(text)
+    return text.isprintable()
+
+
+def _cut(text: str, chars_max: int) -> str:
+    if len(text) <= chars_max and text.isprintable():
+        return text
+    return text[:chars_max].translate(_PRINTABLE)

@@ -1,0 +1,1 @@
+"""Clocks: service level targets, counted on calendars."""

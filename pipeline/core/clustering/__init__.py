@@ -1,0 +1,1 @@
+"""Clustering: episodes become incidents, and what is known of each is kept true."""

@@ -1,0 +1,1 @@
+"""Communication: what each audience is told, when, and in which words."""

@@ -1,0 +1,1 @@
+"""Escalation: who is called, when and why; who is on call."""

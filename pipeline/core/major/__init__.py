@@ -1,0 +1,1 @@
+"""Major Incidents: one record over related incidents of all spaces."""

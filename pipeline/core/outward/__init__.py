@@ -1,0 +1,1 @@
+"""Outward: what leaves Kafka, for sinks and the records store."""

@@ -1,0 +1,1 @@
+"""Practice: what people and time do to an incident, from acknowledgement to closure."""

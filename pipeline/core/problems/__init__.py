@@ -1,0 +1,1 @@
+"""Problems: what lies behind incidents that come back."""
