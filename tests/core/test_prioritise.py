@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from pipeline.core.practice.impacts import total
 from pipeline.core.practice.prioritise import affected_words, assess, categorise, gather, plain
 from pipeline.models.alert import FeedClass, Severity
 from pipeline.models.member import Member
+from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import Category, ImpactRule, UrgencyRule
 from tests.core.builders import DB, HOUR, PAY, SHOP, T0, WIKI, member, policy, topology
 
@@ -116,3 +117,23 @@ def test_the_first_category_that_matches_wins() -> None:
 @given(st.text("abeE -'_.1\n\t", max_size=30))
 def test_a_text_is_the_same_in_plain_words_alone_and_beside_another_script(text: str) -> None:
     assert plain(f"{text} ") + "\u00e9" == plain(f"{text} \u00e9")
+
+
+def plainly(policy: DomainPolicy, text: str) -> str | None:
+    """The category by words alone, one word after the other."""
+    for category in policy.categories:
+        if any(plain(word).rstrip() in text for word in category.words):
+            return category.name
+    return None
+
+
+SOME_WORDS: Final = st.text(alphabet="abc é-", min_size=1, max_size=7)
+
+
+@given(words=st.lists(st.lists(SOME_WORDS, max_size=4), max_size=5), text=st.text(alphabet="abc é-", max_size=30))
+def test_words_that_are_looked_for_by_how_they_begin_are_found_as_one_after_the_other(
+    words: list[list[str]], text: str
+) -> None:
+    made = tuple(Category(name=str(place), words=tuple(each)) for place, each in enumerate(words))
+    policy = DomainPolicy(domain="x").model_copy(update={"categories": made})
+    assert categorise(policy, plain(text), {}, None) == plainly(policy, plain(text))

@@ -16,6 +16,9 @@ from pipeline.models.alert import SEVERITY_RANK
 from pipeline.models.policy import DomainPolicy
 from pipeline.models.scales import Category, ScaleRule
 
+START_CHARACTERS: Final = 3
+"""By so many first characters words are looked for: fewer find too many, and words of categories may be short."""
+
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 
 
@@ -70,12 +73,26 @@ def plain(*texts: str) -> str:
 
 
 class Categories:
-    """The categories of a policy, read once: every alert is held against all of them."""
+    """The categories of a policy, read once: every alert is held against all of them.
 
-    __slots__ = ("_each",)
+    Of the hundred words of a pack an alert has one or none. So words are looked for by how they begin: only those that
+    begin as some word of the alert does are searched for.
+    """
+
+    __slots__ = ("_always", "_more", "_names", "_starts")
 
     def __init__(self, policy: DomainPolicy) -> None:
-        self._each = [(each.name, _plain_words(each.words), _beside_words(each)) for each in policy.categories]
+        self._names = [each.name for each in policy.categories]
+        self._more = [(place, each) for place, each in enumerate(policy.categories) if _says_more(each)]
+        self._always: list[tuple[int, str]] = []  # too short to begin like a word of the alert
+        self._starts: dict[str, list[tuple[int, str]]] = {}
+        for place, category in enumerate(policy.categories):
+            for word in category.words:
+                sought = plain(word).rstrip()
+                first, *rest = sought.split() or [""]
+                short = len(first) < START_CHARACTERS and not rest
+                found = self._always if short else self._starts.setdefault(first[:START_CHARACTERS], [])
+                found.append((place, sought))
 
     def of(
         self, text: str, labels: dict[str, str], layer: str | None, feed: str = "", hosting_model: str | None = None
@@ -89,27 +106,27 @@ class Categories:
             feed: that it came by.
             hosting_model: of what it is about.
         """
-        for name, words, category in self._each:
-            for word in words:  # from a word's beginning: no "lag" in "flagged"
-                if word in text:
-                    return name
-            if category is None:
-                continue
+        best = len(self._names)
+        for start in self._starts.keys() & {word[:START_CHARACTERS] for word in text.split()}:
+            for place, word in self._starts[start]:
+                if place < best and word in text:  # from a word's beginning: no "lag" in "flagged"
+                    best = place
+        for place, word in self._always:
+            if place < best and word in text:
+                best = place
+        for place, category in self._more:
+            if place >= best:
+                break
             if category.labels and all(labels.get(label) in values for label, values in category.labels.items()):
-                return name
+                return category.name
             if layer in category.layers or feed in category.feeds or hosting_model in category.hosting_models:
-                return name
-        return None
+                return category.name
+        return self._names[best] if best < len(self._names) else None
 
 
-def _plain_words(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(plain(word).rstrip() for word in words)
-
-
-def _beside_words(category: Category) -> Category | None:
-    """A category that says more than words; None: words are all that it goes by, as most do."""
-    more = category.labels or category.layers or category.feeds or category.hosting_models
-    return category if more else None
+def _says_more(category: Category) -> bool:
+    """Whether a category goes by more than words."""
+    return bool(category.labels or category.layers or category.feeds or category.hosting_models)
 
 
 def categorise(
