@@ -96,6 +96,15 @@ def test_the_bridge_resolves_with_its_last_member_and_reopens_when_one_comes_bac
     assert (hall.one()["state"], hall.one()["reopened"]) == ("reopened", 1)
 
 
+def test_a_bridge_is_not_reopened_over_members_that_are_all_over() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-1", SHOP, state="resolved")
+    hall.ask("reopen", T0 + 1, reason="it is back")
+    assert hall.one()["state"] == "resolved"
+    assert "reopen the incident that is back" in hall.one()["timeline"][-1]["text"]
+
+
 def test_resolving_the_bridge_resolves_every_open_member_once() -> None:
     hall = Hall()
     hall.tell("INC-1", SHOP)

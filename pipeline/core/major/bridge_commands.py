@@ -15,7 +15,7 @@ from pipeline.core.practice.handlers import Handlers, needs, refuse
 from pipeline.core.practice.lifecycle import OPEN_STATES
 from pipeline.core.step import Effects
 from pipeline.models.command import Command, CommandType
-from pipeline.models.incident import IncidentState
+from pipeline.models.incident import Incident, IncidentState
 from pipeline.models.major import CoordinatedStatus, MajorIncidentPhase
 
 OF_A_PROPOSAL: Final = frozenset(
@@ -49,12 +49,18 @@ class BridgeCommands(BridgeMembers):
         deed = DEEDS.get(command.type)
         if phase_of(bridge) == MajorIncidentPhase.PROPOSED and command.type not in OF_A_PROPOSAL:
             refuse(draft, command, "the Major Incident is only proposed: confirm or reject it")
+        elif command.type == CommandType.REOPEN and not self._any_open(bridge):
+            refuse(draft, command, "none of its members is open: reopen the incident that is back, and this follows")
         else:
             apply_command(self._desk, draft, command, self._own(deed, command, effects))
         if bridge.state != before and deed is None:
             self._moved(draft, command, effects)
         self._show_linked(bridge)
         self._publish(draft, effects)
+
+    def _any_open(self, bridge: Incident) -> bool:
+        """Whether a member is open: a record of none would tell people of nothing, without an end."""
+        return any(summary.state in OPEN_STATES for summary in self._members(bridge))
 
     def _own(self, deed: Deed | None, command: Command, effects: Effects) -> Handlers:
         if deed is None:
