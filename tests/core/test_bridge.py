@@ -102,7 +102,7 @@ def test_a_bridge_is_not_reopened_over_members_that_are_all_over() -> None:
     hall.tell("INC-1", SHOP, state="resolved")
     hall.ask("reopen", T0 + 1, reason="it is back")
     assert hall.one()["state"] == "resolved"
-    assert "reopen the incident that is back" in hall.one()["timeline"][-1]["text"]
+    assert "reopen the incident that is back" in hall.told()[-1]
 
 
 def test_resolving_the_bridge_resolves_every_open_member_once() -> None:
