@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.models.communications import AudienceRule, CommunicationRules
-from tests.core.builders import MINUTE, SHOP, T0, alert, config, policy
+from tests.core.builders import HOUR, MINUTE, SHOP, T0, alert, config, policy
 from tests.core.halls import Hall
 from tests.core.rooms import Room, actions
 
@@ -66,3 +66,13 @@ def test_a_major_incident_that_was_none_waits_for_nobody() -> None:
     assert hall.one()["waiting"]
     hall.ask("demote_major", T0 + 2, reason="a test system")
     assert (hall.one()["state"], hall.one()["waiting"]) == ("cancelled", [])
+
+
+def test_a_restored_member_that_outlives_its_major_incident_speaks_for_itself_if_it_comes_back() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP)
+    hall.tell("INC-1", SHOP, T0 + 1, revision=2, state="resolved")
+    hall.tick(T0 + 48 * HOUR)
+    assert (hall.one()["state"], hall.sent()[-1]) == ("closed", ("unlink_bridge", "INC-1"))
+    hall.tell("INC-1", SHOP, T0 + 48 * HOUR + 1, revision=3, state="reopened")
+    assert (hall.newest()["state"], hall.sent()[-1]) == ("logged", ("link_bridge", "INC-1"))

@@ -259,6 +259,9 @@ class BridgeMembers(BridgeDeclaring):
                 known = bridge.resolution or {}
                 said = {name: known.get(name) for name in Resolution.model_fields}
                 self._hand_on(summary, command, effects, resolution=Resolution.model_validate(said))
+            else:  # its own pack closes it later; should it come back meanwhile, nobody else speaks for it
+                note = f"Major Incident {bridge.id} is closed"
+                self._say(summary, bridge, CommandType.UNLINK_BRIDGE, effects, bridge_id=bridge.id, note=note)
 
     def _hand_on(self, summary: Summary, command: Command, effects: Effects, **fields: object) -> None:
         """Ask of a member what a person asked of the bridge, once."""
