@@ -15,7 +15,7 @@ from tests.core.builders import T0
 from tests.practice.pipelines import Pipeline
 from tests.practice.watch import Watch
 
-REFUSABLE: Final = {"unknown_target", "wrong_type", "missing_field", "empty"}
+REFUSABLE: Final = {"unknown_target", "wrong_type", "missing_field", "empty", "not_permitted"}
 """Why a command may be a dead letter."""
 
 FOR_LONG: Final[dict[str, tuple[str, ...]]] = {
