@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import orjson
-
 from pipeline.core.major.bridge_commands import BridgeCommands
 from pipeline.core.major.bridge_state import BRIDGE
 from pipeline.core.practice import deadlines
 from pipeline.core.practice.commands import parse_command
 from pipeline.core.step import Effects, Record, dead_letter
-from pipeline.models.decision import BadRecord, Reason
+from pipeline.core.summaries import read_summary
+from pipeline.models.decision import BadRecord
 from pipeline.models.incident import IncidentState
-from pipeline.models.summary import summary_from_wire
 
 
 class BridgeProcessor(BridgeCommands):
@@ -31,12 +29,8 @@ class BridgeProcessor(BridgeCommands):
         """Weigh one summary, or obey one command."""
         if record.topic == "bridge.commands":
             self._command(parse_command(record.value), effects)
-            return
-        try:
-            summary = summary_from_wire(orjson.loads(record.value or b""))
-        except (ValueError, TypeError) as error:
-            raise BadRecord(Reason.UNKNOWN_SCHEMA, f"not a summary that this release reads ({error})") from error
-        self._weigh(summary, effects)
+        else:
+            self._weigh(read_summary(record), effects)
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
         """Nothing here is an alert: the record goes to the dead letter without being counted as one."""

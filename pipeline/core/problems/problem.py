@@ -35,6 +35,7 @@ from pipeline.core.problems.problem_life import OPEN_STATES as OPEN_PROBLEMS
 from pipeline.core.problems.problem_life import apply_problem_command, reopen
 from pipeline.core.problems.problem_press import publish_problem
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
+from pipeline.core.summaries import read_summary
 from pipeline.core.topology import Topology
 from pipeline.models.command import Command, CommandType, Link, Role, Target
 from pipeline.models.decision import BadRecord, Reason
@@ -50,7 +51,7 @@ from pipeline.models.problem import (
     TrackedAction,
     problem_from_wire,
 )
-from pipeline.models.summary import Summary, summary_from_wire
+from pipeline.models.summary import Summary
 from pipeline.models.wire import to_json
 
 _PROBLEM: Final = "p/"
@@ -130,12 +131,8 @@ class ProblemProcessor(Processor):
         """Weigh one summary, or obey one command."""
         if record.topic == PROBLEM_COMMANDS_TOPIC:
             self._command(_parse(record.value), effects)
-            return
-        try:
-            summary = summary_from_wire(orjson.loads(record.value or b""))
-        except (ValueError, TypeError) as error:
-            raise BadRecord(Reason.UNKNOWN_SCHEMA, f"not a summary that this release reads ({error})") from error
-        self._weigh(summary, effects)
+        else:
+            self._weigh(read_summary(record), effects)
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
         """Nothing here is an alert: the record goes to the dead letter without being counted as one."""
