@@ -28,7 +28,7 @@ from pipeline.records.embedded import embedded_postgres
 from pipeline.settings import Settings
 
 READY_SECONDS_MAX: Final = 60.0
-"""Start of six stages: about three seconds; a busy machine may take ten times that."""
+"""Start of seven stages: about three seconds; a busy machine may take ten times that."""
 
 STOP_SECONDS_MAX: Final = 30.0
 DELIVERED_SECONDS_MAX: Final = 30.0
