@@ -132,6 +132,7 @@ def test_what_an_operator_made_larger_stays_unless_shrinking_is_allowed(
 def test_a_longer_retention_is_applied(kafka: str, prefix: str, admin: AdminClient) -> None:
     name = f"{prefix}alerts"
     admin.create_topics([NewTopic(name, 2, 1, config={"retention.ms": "1000"})])[name].result(10)
+    wait_until(lambda: name in admin.list_topics(timeout=10).topics, 10, "the broker knows the topic that it made")
     wanted = [topic for topic in desired_topics(settings(kafka, prefix), CONFIG) if topic.name == name]
     difference = plan(admin, wanted)
     assert f"~ {name}  retention.ms: 1000 -> {7 * DAY_MS}" in difference.lines()
