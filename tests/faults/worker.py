@@ -35,7 +35,7 @@ from pipeline.runtime.transaction import TransactionStep
 from pipeline.settings import Settings
 from tests.faults.sabotage import Sabotage, sabotaged
 
-STAGES: Final = ("ingest", "dedupe", "correlate", "bridge", "problem")
+STAGES: Final = ("ingest", "dedupe", "correlate", "bridge")
 """What decides. Deliver and record carry outwards, where idempotence and not transactions keep the promise."""
 
 for _stage in STAGE_BY_NAME:

@@ -130,10 +130,6 @@ def test_a_shadow_shows_what_differs_writes_nothing_and_is_promoted(
     assert active.terminate() == 0, active.said()
 
 
-def _calls(shadowed: Shadowed, side: str) -> int:
-    return int(shadowed.status()["summary"][f"pages_{side}"])
-
-
 def test_a_shadow_that_decides_the_same_agrees_on_a_stream_of_several_partitions(
     make_site: MakeSite, tmp_path: Path
 ) -> None:
@@ -159,8 +155,10 @@ def test_a_shadow_that_decides_the_same_agrees_on_a_stream_of_several_partitions
     found = shadowed.status()
     assert found["disagreement_ratio"] == 0, found["differences"]
     assert (found["records"], found["remainder"]) == (shadowed.sent, 0)
-    # Whom a deadline calls meanwhile, the live stream calls with its own tick and the shadow with its.
-    wait_until(lambda: _calls(shadowed, "baseline") == _calls(shadowed, "new"), HANDLED_SECONDS_MAX, "the same calls")
+    # Of two symptoms in different partitions either may be first, and with it the suspect whose owner is called.
+    calls = found["summary"]["pages_baseline"], found["summary"]["pages_new"]
+    assert min(calls) > 0
+    assert abs(calls[0] - calls[1]) <= len(live)
 
 
 def test_a_second_process_takes_over_and_the_first_ends_itself(make_site: MakeSite, tmp_path: Path) -> None:
