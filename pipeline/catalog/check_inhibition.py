@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
-from pipeline.catalog.check_rules import check_selector, unknown_fact
+from pipeline.catalog.check_rules import check_rule_name, check_selector, unknown_fact
 from pipeline.catalog.packs import Packs
 from pipeline.catalog.problems import Findings
-from pipeline.models.correlation_rules import LIST_FACTS, RULE_NAME
+from pipeline.models.correlation_rules import LIST_FACTS
 from pipeline.models.inhibition import INHIBIT_RULES_MAX
 
 INHIBIT: Final = "inhibition rule"
@@ -32,9 +31,7 @@ def check_inhibition(
         if number > INHIBIT_RULES_MAX:
             findings.problem(source.at(), f"more than {INHIBIT_RULES_MAX} rules of inhibition; say it by fewer")
             return
-        if not re.fullmatch(RULE_NAME, name):
-            words = "must be at most 63 lower-case letters, digits, '-', '_' or '.', and begin with a letter or digit"
-            findings.problem(source.at(), f"rule '{name[:80]}': {words}")
+        check_rule_name(name, source, findings)
         check_selector(rule.source, ("source",), source, feeds, find, findings)
         check_selector(rule.target, ("target",), source, feeds, find, findings)
         for index, fact in enumerate(rule.equal):

@@ -53,9 +53,7 @@ def check_rules(packs: Packs, feeds: set[str] | None, find: Callable[[str], str 
         if number > RULES_MAX:
             findings.problem(source.at(), f"more than {RULES_MAX:,} rules; say it by labels of the catalogue")
             return
-        if not re.fullmatch(RULE_NAME, name):
-            words = "must be at most 63 lower-case letters, digits, '-', '_' or '.', and begin with a letter or digit"
-            findings.problem(source.at(), f"rule '{name[:80]}': {words}")
+        check_rule_name(name, source, findings)
         for selector, path in selectors(rule):
             check_selector(selector, path, source, feeds, find, findings)
             without_index += not has_equality(selector)
@@ -76,6 +74,13 @@ def selectors(rule: CorrelationRule) -> Iterator[tuple[Selector, tuple[str, ...]
 def has_equality(selector: Selector) -> bool:
     """Whether the index can find a selector."""
     return bool(selector.match) or (selector.when is not None and bool(read(selector.when, EQUAL).equalities))
+
+
+def check_rule_name(name: str, source: Source, findings: Findings) -> None:
+    """Report a name that cannot be a label of a metric and a word on the command line."""
+    if not re.fullmatch(RULE_NAME, name):
+        words = "must be at most 63 lower-case letters, digits, '-', '_' or '.', and begin with a letter or digit"
+        findings.problem(source.at(), f"rule '{name[:80]}': {words}")
 
 
 def check_selector(
