@@ -71,7 +71,7 @@ def read(reader: MergedReader, count: int) -> list[StreamRecord]:
 
 @pytest.mark.parametrize("waiting_max", [10, readers.WAITING_MAX])
 def test_a_backlog_comes_in_the_order_of_time(
-    topics: Topics, reader: MergedReader, monkeypatch: pytest.MonkeyPatch, waiting_max: int
+    topics: Topics, monkeypatch: pytest.MonkeyPatch, waiting_max: int
 ) -> None:
     monkeypatch.setattr(readers, "WAITING_MAX", waiting_max)
     monkeypatch.setattr(readers, "WAITING_MIN", waiting_max // 2)
@@ -82,13 +82,16 @@ def test_a_backlog_comes_in_the_order_of_time(
             topics.write(name.removeprefix(topics.prefix), partition, AT_MS + moment)
     topics.flush()
     count = sum(high for high in ends(topics).values())
-    found = read(reader, count)
+    # One that was there before the records would take the ends of empty topics for the end of the backlog.
+    with closing(MergedReader(topics.client, topics.prefix)) as reader:
+        reader.assign(topics.places())
+        found = read(reader, count)
+        wait_until(lambda: not reader.poll(100) and reader.idle(), SECONDS_MAX, "all is read to its end")
+        assert reader.lag() == 0
     moments = [record.timestamp for record in found]
     assert moments == sorted(moments)
     assert len(found) == count == len({(each.topic, each.partition, each.offset) for each in found})
     assert {record.topic for record in found} == set(NAMES)
-    wait_until(lambda: not reader.poll(100) and reader.idle(), SECONDS_MAX, "all is read to its end")
-    assert reader.lag() == 0
 
 
 def test_at_one_moment_what_came_from_outside_is_before_what_was_made_of_it(
