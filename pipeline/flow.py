@@ -136,8 +136,8 @@ STAGES: Final[tuple[Stage, ...]] = (
         name="deliver",
         # Its own outcomes come back as records. They stand first because ticks go to the first topic, and
         # `incidents` is read by others, who expect events alone there.
-        reads=("deliveries", "incidents"),
-        writes=("deliveries", DEAD_LETTER_TOPIC),
+        reads=("deliveries", "incidents", "sink.updates"),
+        writes=("deliveries", "deliveries.state", "commands", "bridge.commands", DEAD_LETTER_TOPIC),
         stateful=True,
         timers=True,
         purpose="Send incident changes to the sinks: signed, retried, in order for each incident.",
@@ -197,6 +197,9 @@ _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
     ),
     # As many partitions as `incidents`: deliver reads both and finds an incident's outcomes beside its events.
     Topic(name="deliveries", key="incident id", retention_ms=30 * DAY_MS),
+    Topic(name="sink.updates", key="incident id", retention_ms=30 * DAY_MS),
+    # The ledger: of each incident and sink what is open there. Written by deliver, read by people and the console.
+    Topic(name="deliveries.state", key="sink and incident id", retention_ms=None, compact=True),
     Topic(
         name=DEAD_LETTER_TOPIC,
         key="original key",

@@ -17,9 +17,11 @@ from pipeline.models.policy import Config
 from pipeline.runtime.guard import fatal
 from pipeline.runtime.hooks import StageHooks
 from pipeline.settings import Settings, SettingsError
+from pipeline.sinks.base import SinkClient, SinkError
+from pipeline.sinks.clients import client_of
+from pipeline.sinks.limits import Buckets
 from pipeline.sinks.outcomes import OutcomeTopic
 from pipeline.sinks.sender import Sender
-from pipeline.sinks.webhook import SinkError, WebhookSink
 
 
 def processor(shared: Shared) -> DeliverProcessor:
@@ -112,14 +114,15 @@ class DeliverHooks(StageHooks):
                 await self._outcomes.start()
                 self._sender = Sender(sinks, self._outcomes.write, self._on_lost)
 
-    def _sinks(self) -> dict[str, WebhookSink]:
+    def _sinks(self) -> dict[str, SinkClient]:
         secrets: dict[str, str] = {}
         for sink in self._config.sinks.values():
             try:
-                secrets[sink.name] = self._secret(sink.secret_env)
+                secrets |= {name: self._secret(name) for name in sink.secret_names}
             except SettingsError as missing:
                 raise SinkError(f"sink {sink.name}: {missing}") from None
-        return {sink.name: WebhookSink(sink, secrets[sink.name]) for sink in self._config.sinks.values()}
+        buckets = Buckets()
+        return {sink.name: client_of(sink, secrets, buckets.of(sink)) for sink in self._config.sinks.values()}
 
 
 def _end_process(error: Any) -> None:

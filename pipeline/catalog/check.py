@@ -35,8 +35,6 @@ from pipeline.models.oncall import Rotation
 from pipeline.models.policy import DEFAULT_DOMAIN, Config, DomainPolicy, Feed
 from pipeline.models.scales import PRIORITIES_DEFAULT
 
-_VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_ADDRESS: Final = re.compile(r"https?://[^\s/]+(?:/\S*)?")
 _FEED_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")  # part of a Kafka topic name
 _HOST_LABELS: Final = ("host", "hostname", "instance", "node")  # labels whose values name a machine
 
@@ -227,14 +225,6 @@ def _check_sinks(packs: Packs, descriptors: Mapping[str, Descriptor], findings: 
     known = packs.names("domain") | {short(ref) for ref, each in descriptors.items() if each.kind == "domain"}
     for name, sink in packs.sinks.items():
         source = packs.sources["sink", name]
-        if not _VARIABLE_NAME.fullmatch(sink.secret_env):
-            # The value is not repeated: it may be the secret itself.
-            findings.problem(
-                source.at("secret_env"),
-                "secret_env: must be the NAME of an environment variable, such as SPILLWAY_SINK_SECRET",
-            )
-        if not _ADDRESS.fullmatch(sink.url):
-            findings.problem(source.at("url"), "url: must begin with https:// or http:// and name a host")
         check_known(sink.priorities, _priorities(packs), "priority", source, findings, "priorities")
         check_known(sink.domains, sorted({*known, DEFAULT_DOMAIN}), "domain", source, findings, "domains")
 

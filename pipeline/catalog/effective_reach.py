@@ -185,5 +185,5 @@ def sinks(context: Context, domain: str | None) -> Iterator[Fact]:
         if not sink.domains or domain in sink.domains:
             priorities = ", ".join(sink.priorities) or "all priorities"
             yield Fact(
-                name, f"{sink.type} {sink.url}, {priorities}", at(context.opened.packs.sources["sink", name].at())
+                name, f"{sink.type} {sink.address}, {priorities}", at(context.opened.packs.sources["sink", name].at())
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -17,8 +17,9 @@ from pipeline.models.adapter import AdapterSpec
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
-from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
+from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed
 from pipeline.models.problem import KnownError
+from pipeline.models.sinks import SINK_TYPES, Sink
 
 PARENT: Final = "parent pack"
 """Kind of a policy pack that is a parent alone."""
@@ -158,7 +159,7 @@ def _read_named(
     documents: Sequence[Document],
     findings: Findings,
     kind: str,
-    model: type[Model],
+    model: type[Model] | Callable[[Any], type[Model] | None],
 ) -> dict[str, Model]:
     """A file that is a mapping of names to settings."""
     document = _single(documents, findings)
@@ -170,7 +171,12 @@ def _read_named(
     found: dict[str, Model] = {}
     for name in document.value:
         defaults = {"name": name, "adapter": name} if kind == "feed" else {"name": name}
-        built = validated(model, document, findings, path=(name,), defaults=defaults)
+        chosen = model if isinstance(model, type) else model(document.value[name])
+        if chosen is None:
+            findings.problem(document.at(name, "type"), f"type: must be one of {', '.join(SINK_TYPES)}")
+            packs.broken.add((kind, name))
+            continue
+        built = validated(chosen, document, findings, path=(name,), defaults=defaults)
         if getattr(built, "name", name) != name:
             findings.problem(document.at(name, "name"), f"name differs from its key '{name}'; leave it out")
             built = None
@@ -186,7 +192,13 @@ def read_feeds(packs: Packs, _: PurePosixPath, documents: Sequence[Document], fi
 
 def read_sinks(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
     """Sinks by name."""
-    packs.sinks.update(_read_named(packs, documents, findings, "sink", Sink))
+    packs.sinks.update(_read_named(packs, documents, findings, "sink", _sink_model))
+
+
+def _sink_model(settings: Any) -> type[Any] | None:
+    """The model of a sink's type; None: there is no such type."""
+    kind = settings.get("type", "webhook") if isinstance(settings, dict) else "webhook"
+    return SINK_TYPES.get(kind) if isinstance(kind, str) else None
 
 
 def read_maintenance(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:

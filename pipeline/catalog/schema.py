@@ -13,8 +13,9 @@ from pipeline.models.adapter import AdapterSpec
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
-from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed, Sink
+from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed
 from pipeline.models.problem import KnownError
+from pipeline.models.sinks import SINK_TYPES
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _ID_PREFIX: Final = "https://spillway.dev/schemas/"
@@ -31,7 +32,6 @@ _FILES: Final[dict[str, tuple[type[BaseModel], str]]] = {
 }
 _NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "feeds": (Feed, "Feeds by name: feeds.yaml"),
-    "sinks": (Sink, "Sinks by name: sinks.yaml"),
     "maintenance": (MaintenanceWindow, "Maintenance windows by name: maintenance.yaml"),
     "known-errors": (KnownError, "Known errors by name: known-errors.yaml"),
     "matching": (MatchingRule, "Matching rules by name, in order: matching.yaml"),
@@ -40,7 +40,10 @@ _NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
 _CATALOG: Final = "catalog"
 _CATALOG_TITLE: Final = "Catalogue: catalog/*.yaml, Backstage descriptors"
 
-SCHEMA_NAMES: Final = (_CATALOG, *_FILES, *_NAMED)
+_SINKS: Final = "sinks"
+_SINKS_TITLE: Final = "Sinks by name: sinks.yaml"
+
+SCHEMA_NAMES: Final = (_CATALOG, *_FILES, _SINKS, *_NAMED)
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -55,6 +58,8 @@ def schema_of(name: str) -> dict[str, Any]:
     head = {"$schema": _DIALECT, "$id": f"{_ID_PREFIX}{name}.json"}
     if name == _CATALOG:
         return {**head, "title": _CATALOG_TITLE, **descriptor_schema()}
+    if name == _SINKS:
+        return {**head, "title": _SINKS_TITLE, **_sinks()}
     if name in _FILES:
         model, title = _FILES[name]
         written = _written(model)
@@ -65,6 +70,19 @@ def schema_of(name: str) -> dict[str, Any]:
     entry = {"anyOf": [entry, {"type": "null"}]}  # an entry of defaults alone may be left empty
     schema = {**head, "title": title, "type": "object", "additionalProperties": entry}
     return {**schema, "$defs": definitions} if definitions else schema
+
+
+def _sinks() -> dict[str, Any]:
+    """Entries by their type; one without a type is a webhook."""
+    entries: list[dict[str, Any]] = []
+    definitions: dict[str, Any] = {}
+    for kind, model in SINK_TYPES.items():
+        entry = _written(model)
+        definitions |= entry.pop("$defs", {})
+        stated = [*entry.get("required", ())] + ([] if kind == "webhook" else ["type"])
+        definitions[model.__name__] = {**entry, "required": stated}
+        entries.append({"$ref": f"#/$defs/{model.__name__}"})
+    return {"type": "object", "additionalProperties": {"anyOf": entries}, "$defs": definitions}
 
 
 def _written(model: type[BaseModel]) -> dict[str, Any]:

@@ -203,8 +203,8 @@ def _sinks(config: Config) -> Table:
         table.add_row(
             each.name,
             each.type,
-            each.url,
-            each.secret_env,
+            each.address,
+            ", ".join(each.secret_names) or "nothing",
             ", ".join(each.priorities) or "all",
             ", ".join(each.domains) or "all",
         )

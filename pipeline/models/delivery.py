@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from pipeline.models.remote import Remote
+
 DELIVERY_SCHEMA: Final = 1
 
 
@@ -39,6 +41,8 @@ class Delivery:
         status: HTTP status; None where no answer came.
         detail: what happened, for a person. Holds no secret.
         retry_after_seconds: how long the sink asked us to wait, if it did.
+        unknown: it may have taken effect though we do not know so.
+        remote: what is known of the record there now; None: nothing new.
         at_ms: when it was known, epoch milliseconds.
     """
 
@@ -52,6 +56,8 @@ class Delivery:
     status: int | None = None
     detail: str = ""
     retry_after_seconds: int | None = None
+    unknown: bool = False
+    remote: Remote | None = None
     schema: int = DELIVERY_SCHEMA
 
     def to_wire(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ thresholds all belong to a domain. The defaults stand for a domain that has no p
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
@@ -28,6 +28,7 @@ from pipeline.models.own_scale import by_own_scale
 from pipeline.models.permissions import Permissions
 from pipeline.models.problem import KnownError, ProblemRule
 from pipeline.models.scales import PRIORITIES_DEFAULT, PRIORITIES_MAX, Category, ImpactRule, UrgencyRule
+from pipeline.models.sinks import Sink
 from pipeline.models.taxonomy import CATEGORIES_DEFAULT
 
 DEFAULT_DOMAIN = "default"
@@ -153,25 +154,6 @@ class Feed(Frozen):
     maintenance_hours_max: int = Field(default=24, ge=0, le=336)
     options: dict[str, Any] = Field(default_factory=dict)
     gateway: GatewayFeed | None = None
-
-
-class Sink(Frozen):
-    """One downstream.
-
-    Attributes:
-        type: ``webhook``.
-        secret_env: name of the environment variable that holds the signing secret; never the secret itself.
-        priorities: only incidents of these priorities; empty: all.
-        domains: only incidents of these domains; empty: all.
-    """
-
-    name: str
-    type: Literal["webhook"] = "webhook"
-    url: str
-    secret_env: str
-    priorities: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()
-    timeout_seconds: float = Field(default=10.0, gt=0)
 
 
 class CorrelationSettings(Frozen):

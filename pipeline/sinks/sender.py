@@ -13,38 +13,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
-from pipeline.core.outward.deliver import Send
-from pipeline.models.delivery import Delivery, DeliveryOutcome
+from pipeline.core.outward.send import Send
+from pipeline.models.delivery import Delivery
+from pipeline.sinks.base import SinkClient
 
 # Enough for a storm's incidents to be told within seconds, few enough for a small service desk to bear.
 SENDS_AT_ONCE_MAX: Final = 8
-
-
-class Answer(NamedTuple):
-    """What a sink made of one attempt.
-
-    Attributes:
-        status: HTTP status; None where no answer came.
-        detail: what happened, for a person. Holds no secret.
-        retry_after_seconds: how long it asks us to wait, if it does.
-    """
-
-    outcome: DeliveryOutcome
-    status: int | None = None
-    detail: str = ""
-    retry_after_seconds: int | None = None
-
-
-class SinkClient(Protocol):
-    """One downstream. ``send`` answers for every failure that the downstream or the network can cause."""
-
-    async def send(self, send: Send, now: datetime) -> Answer:
-        """Make one attempt."""
-
-    async def close(self) -> None:
-        """Disconnect."""
 
 
 OutcomeWriter = Callable[[Delivery], Awaitable[None]]
@@ -126,6 +102,8 @@ class Sender:
             status=answer.status,
             detail=answer.detail,
             retry_after_seconds=answer.retry_after_seconds,
+            unknown=answer.unknown,
+            remote=answer.remote,
             at_ms=int(self._clock().timestamp() * 1_000),
         )
         await self._write(outcome)

@@ -19,10 +19,10 @@ import aiohttp
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from pipeline.core.outward.deliver import Send
+from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
-from pipeline.models.policy import Sink
-from pipeline.sinks.sender import Answer
+from pipeline.models.sinks.streams import Webhook as WebhookRules
+from pipeline.sinks.base import Answer, SinkClient, SinkError
 
 SCHEMES: Final = ("https", "http")
 
@@ -41,14 +41,10 @@ RETRIED_CLIENT_ERRORS: Final = frozenset(
 )
 
 
-class SinkError(Exception):
-    """A sink cannot be used as configured; the message is one line, names the sink and holds no secret."""
-
-
-class WebhookSink:
+class WebhookSink(SinkClient):
     """One receiver of signed webhooks. Made inside a running event loop."""
 
-    def __init__(self, sink: Sink, secret: str) -> None:
+    def __init__(self, sink: WebhookRules, secret: str) -> None:
         """Check the address and the secret; nothing connects yet.
 
         Args:
@@ -138,7 +134,7 @@ def retry_after_seconds(value: str | None, now: datetime) -> int | None:
     return max(0, int((aware - now).total_seconds()))
 
 
-def _checked_url(sink: Sink) -> str:
+def _checked_url(sink: WebhookRules) -> str:
     """The address of a sink.
 
     Raises:
@@ -154,7 +150,7 @@ def _checked_url(sink: Sink) -> str:
     return sink.url
 
 
-def _signer(sink: Sink, secret: str) -> Webhook:
+def _signer(sink: WebhookRules, secret: str) -> Webhook:
     """The signer of a sink.
 
     Raises:

@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 
-from pipeline.core.outward.deliver import DeliverProcessor, Send
+from pipeline.core.outward.deliver import DeliverProcessor
+from pipeline.core.outward.send import Send
 from pipeline.core.step import TICK_KEY, Effects, StreamRecord
 from pipeline.models.delivery import Delivery, DeliveryOutcome
-from pipeline.models.policy import Config, Sink
+from pipeline.models.policy import Config
+from pipeline.models.sinks.streams import Webhook as Sink
 
 START_MS = 1_772_590_000_000
 HOUR_MS = 3_600_000

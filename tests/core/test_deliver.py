@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.outward import outbox as limits
-from pipeline.core.outward.deliver import DeliverProcessor, Send
+from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.outward.delivery_body import BODY_BYTES_MAX
 from pipeline.core.outward.outbox import MILESTONES
+from pipeline.core.outward.send import Send
 from pipeline.models.decision import Reason
 from pipeline.models.delivery import ParkReason
 from tests.core.outboxes import HOUR_MS, Desk, body, config, sink

@@ -14,11 +14,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from standardwebhooks import Webhook
 
-from pipeline.core.outward.deliver import DeliverProcessor, Send
+from pipeline.core.outward.deliver import DeliverProcessor
+from pipeline.core.outward.send import Send
 from pipeline.core.step import TICK_KEY, Effects, StreamRecord
 from pipeline.models.delivery import Delivery
-from pipeline.models.policy import Config, Sink
-from pipeline.sinks.sender import Sender, SinkClient
+from pipeline.models.policy import Config
+from pipeline.models.sinks.streams import Webhook as Sink
+from pipeline.sinks.base import SinkClient
+from pipeline.sinks.sender import Sender
 from pipeline.sinks.webhook import WebhookSink
 
 SECRET = "whsec_" + "c2l4dGVlbiBieXRlcyBvZiBzZWNyZXQgc2FsdA=="

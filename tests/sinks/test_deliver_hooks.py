@@ -16,7 +16,7 @@ from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.models.policy import Config
 from pipeline.settings import Settings, SettingsError
-from pipeline.sinks.webhook import SinkError
+from pipeline.sinks.base import SinkError
 from tests.sinks.receivers import SECONDS_MAX, SECRET, Receiver, run, serving, sink
 
 PARTITIONS = 5

@@ -13,9 +13,9 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from pipeline.models.delivery import DeliveryOutcome
-from pipeline.models.policy import Sink
-from pipeline.sinks.sender import Answer
-from pipeline.sinks.webhook import ANSWER_BYTES_MAX, SinkError, WebhookSink, retry_after_seconds
+from pipeline.models.sinks.streams import Webhook as Sink
+from pipeline.sinks.base import Answer, SinkError
+from pipeline.sinks.webhook import ANSWER_BYTES_MAX, WebhookSink, retry_after_seconds
 from tests.sinks.receivers import (
     NOW,
     SECRET,

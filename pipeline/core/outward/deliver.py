@@ -17,32 +17,17 @@ import orjson
 
 from pipeline.core.outward.incident_event import IncidentEvent, need, read_event, read_object
 from pipeline.core.outward.outbox import QUEUE_DELIVERIES_MAX, Outbox
+from pipeline.core.outward.send import Send
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.delivery import DELIVERY_SCHEMA, Delivery, DeliveryOutcome, ParkReason, delivery_id
-from pipeline.models.policy import Config, Sink
+from pipeline.models.policy import Config
+from pipeline.models.sinks import Sink
 
 DELIVERIES_TOPIC: Final = "deliveries"
 
 # Details are read by people in lists; what a sink answers at length is in the sink's own log.
 DETAIL_CHARACTERS_MAX: Final = 300
-
-
-class Send(NamedTuple):
-    """One attempt to make: the bytes of one revision, for one sink.
-
-    Attributes:
-        delivery_id: ``<incident>/<revision>/<sink>``, constant over attempts.
-        attempt: from 1.
-        body: JSON text to send as it is; signed by the sender.
-    """
-
-    sink: str
-    incident_id: str
-    revision: int
-    delivery_id: str
-    attempt: int
-    body: str
 
 
 class _Answer(NamedTuple):

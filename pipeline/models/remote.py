@@ -1,0 +1,143 @@
+"""The other side: what is known of an incident's record in a downstream, and what comes back from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, StringConstraints
+
+from pipeline.models.command import ID_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, Moment, Wire
+
+SINK_UPDATE_SCHEMA: Final = 1
+SINK_UPDATES_TOPIC: Final = "sink.updates"
+
+STEPS_KEPT_MAX: Final = 200
+"""Calls that a paging sink remembers having made: an incident that called more people has other troubles."""
+
+Short = Annotated[str, StringConstraints(max_length=ID_CHARACTERS_MAX)]
+
+
+class RemoteState(StrEnum):
+    """State of a record in a downstream, in our words; each sink maps its own to these."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    IN_PROGRESS = "in_progress"
+    WAITING = "waiting"
+    MITIGATED = "mitigated"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    GONE = "gone"
+
+
+ENDED: Final = frozenset({RemoteState.RESOLVED, RemoteState.CLOSED, RemoteState.GONE})
+"""Nobody there works on it any more."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Remote:
+    """An incident's record in one downstream, as far as is known.
+
+    Attributes:
+        id: its id there, which addresses it: a sys_id, a message's time stamp.
+        key: what people call it there, such as ``INC0012345``; the id where they have no other.
+        url: where people find it; "" where nowhere.
+        state: a `RemoteState`.
+        fields: the fields that both sides write -> the value there as last written or read, in our words: ``state``,
+            ``priority``, ``assignee``, ``title``. What equals it is an echo, and need not be written.
+        extra: what the sink has to remember, of its own: a thread, posted messages, a reopen count. JSON, at most some
+            kilobytes: it travels with each outcome.
+    """
+
+    id: str
+    key: str = ""
+    url: str = ""
+    state: str = RemoteState.OPEN
+    fields: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody there works on it any more."""
+        return self.state in ENDED
+
+
+class Fields(Wire):
+    """Values of the fields that both sides write, in our words; None: not said."""
+
+    state: RemoteState | None = None
+    priority: Short | None = None
+    assignee: Short | None = None
+    title: Annotated[str, StringConstraints(max_length=1_000)] | None = None
+
+
+class RemoteNote(Wire):
+    """Words of a person there. ``public``: the affected users see it there."""
+
+    id: Short
+    author: Short = ""
+    text: str = Field(max_length=NOTE_CHARACTERS_MAX)
+    public: bool = False
+
+
+class RemoteLink(Wire):
+    """A provider's case or a vendor's ticket that hangs on the record there."""
+
+    kind: Literal["support_case", "vendor_ticket", "problem", "change", "ticket"]
+    id: Short
+    url: str | None = Field(default=None, max_length=2_000)
+    state: Short | None = None
+
+
+class UpdateKind(StrEnum):
+    """What an update is.
+
+    ``read``: the record as it was looked up, by a poll or the reconciler. ``retry``: a person asks that what was given
+    up be sent again.
+    """
+
+    CHANGED = "changed"
+    READ = "read"
+    GONE = "gone"
+    RETRY = "retry"
+
+
+class SinkUpdate(Wire):
+    """One change that comes back: the value of a record on ``sink.updates``, keyed by incident id.
+
+    Attributes:
+        update_id: of the delivery or of what was read, so that a repeated one changes nothing.
+        sink: its name in sinks.yaml.
+        incident_id: ours, from what we wrote there.
+        at: when it changed there, by the clock there.
+        author: who changed it there; "" where that is not said.
+        own: it was our own account.
+        person: a person changed it; False: some machine there.
+        fields: the values after it.
+        notes: words that are new.
+        resolution_code, resolution: how it was resolved there.
+        links: cases and vendor tickets that hang on it.
+        duplicate_of: our id of the incident that it was merged into there.
+        remote_id, remote_key, remote_url: of the record.
+    """
+
+    schema_: int = Field(default=SINK_UPDATE_SCHEMA, alias="schema")
+    kind: UpdateKind = UpdateKind.CHANGED
+    update_id: Short
+    sink: Short
+    incident_id: Short
+    at: Moment
+    author: Short = ""
+    own: bool = False
+    person: bool = True
+    fields: Fields = Fields()
+    notes: tuple[RemoteNote, ...] = Field(default=(), max_length=50)
+    resolution_code: Short | None = None
+    resolution: str | None = Field(default=None, max_length=NOTE_CHARACTERS_MAX)
+    links: tuple[RemoteLink, ...] = Field(default=(), max_length=50)
+    duplicate_of: Short | None = None
+    remote_id: Short = ""
+    remote_key: Short = ""
+    remote_url: str = Field(default="", max_length=2_000)

@@ -1,0 +1,141 @@
+"""What every sink has: who is told, how fast, and how it is watched."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from pipeline.models.catalog import Frozen
+from pipeline.models.gateway import Authentication, VariableName
+from pipeline.models.remote import RemoteState
+
+ADDRESS: Final = r"^https?://[^\s/]+(?:/\S*)?$"
+
+Kind = Literal["incident", "bridge"]
+
+FIELD_TEMPLATES_MAX: Final = 50
+"""Own fields of a ticket: more than any form has."""
+
+FieldTemplates = Annotated[dict[str, str], Field(max_length=FIELD_TEMPLATES_MAX)]
+"""Name of a field there -> a template over the facts of the incident (`pipeline.sinks.mapping`)."""
+
+
+class SinkRules(Frozen):
+    """Fields of all sinks.
+
+    Attributes:
+        name: the key in sinks.yaml; filled in.
+        priorities: only incidents of these priorities; empty: all. One that was told of once is told to its end.
+        domains: only incidents of these domains; empty: all.
+        kinds: incidents, bridge incidents, or both.
+        timeout_seconds: for one request.
+        requests_per_second: sustained rate of all workers together, shared by sinks of one credential; 0: no limit.
+        burst: requests that may come at once.
+        enabled: false: nothing is sent, and what is open there already waits.
+    """
+
+    name: str
+    priorities: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ("incident", "bridge")
+    timeout_seconds: float = Field(default=10.0, gt=0, le=120)
+    requests_per_second: float = Field(default=0.0, ge=0, le=10_000)
+    burst: int = Field(default=5, ge=1, le=10_000)
+    enabled: bool = True
+
+    LINK_KIND: ClassVar[str | None] = None
+    """What the record there is to an incident, as on its ``links``; None: nothing to link to."""
+
+    STATES: ClassVar[dict[RemoteState, RemoteState]] = {}
+    """State that we ask for -> the one that is read back, where the downstream knows fewer than we do."""
+
+    @property
+    def credential(self) -> str:
+        """Sinks of the same credential share its rate."""
+        return self.name
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """Variables of the environment that it cannot work without."""
+        return ()
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        return ""
+
+    def canonical(self, field: str, value: str) -> str:
+        """A value as it will be read back from there: what echoes are told by."""
+        if field == "state":
+            return self.STATES.get(RemoteState(value), RemoteState(value))
+        return value
+
+
+class WithSecret(SinkRules):
+    """A sink of an address and a secret.
+
+    Attributes:
+        url: address; the base address of an API.
+        secret_env: NAME of the environment variable that holds the secret; never the secret itself.
+    """
+
+    url: str = Field(pattern=ADDRESS, max_length=2_000)
+    secret_env: VariableName
+
+    @property
+    def credential(self) -> str:  # noqa: D102  # as above
+        return self.secret_env
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:  # noqa: D102  # as above
+        return (self.secret_env,)
+
+    @property
+    def address(self) -> str:  # noqa: D102  # as above
+        return self.url
+
+
+Owner = Literal["ours", "theirs", "both", "until_edited"]
+"""Who may write a field. `both`: whoever wrote last, and a person before a machine. `until_edited`: ours until a person
+edits it there, then theirs."""
+
+
+class Owners(Frozen):
+    """Field ownership: who may write what of the record that both sides have.
+
+    Attributes:
+        state: its state of work.
+        priority: its priority.
+        assignee: who has it.
+        title: its title.
+        notes: `both`: words of people there are noted here and ours there; `ours`: theirs stay there; `theirs`: ours
+            stay here.
+    """
+
+    state: Owner = "both"
+    priority: Owner = "until_edited"
+    assignee: Owner = "theirs"
+    title: Owner = "until_edited"
+    notes: Owner = "both"
+
+
+class TwoWay(SinkRules):
+    """A sink that changes come back from.
+
+    Attributes:
+        owners: who may write what.
+        on_all_clear: all alerts are clear while a person works on it there: `propose` that it be resolved, by a note,
+            or `resolve` it.
+        updates: who may send its webhooks to the gateway, at ``/v1/sinks/<name>``; None: nobody.
+        reconcile_minutes: how often what should be open there is looked at; 0: never.
+        own_users: accounts there whose changes are our own, beside the one that we log in as.
+        people: who somebody there is here: name or id there -> name here.
+    """
+
+    owners: Owners = Owners()
+    on_all_clear: Literal["propose", "resolve"] = "propose"
+    updates: Authentication | None = None
+    reconcile_minutes: int = Field(default=60, ge=0, le=10_080)
+    own_users: tuple[str, ...] = ()
+    people: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,35 @@
+"""Which sink is made for which type of sinks.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pipeline.models.sinks import SinkRules
+from pipeline.models.sinks.streams import Webhook
+from pipeline.sinks.base import SinkClient, SinkError
+from pipeline.sinks.limits import Bucket
+from pipeline.sinks.webhook import WebhookSink
+
+Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
+
+_MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
+    Webhook: lambda rules, secrets, _: WebhookSink(rules, secrets[rules.secret_env]),
+}
+
+
+def client_of(rules: SinkRules, secrets: Mapping[str, str], bucket: Bucket) -> SinkClient:
+    """The client of a sink. Called inside a running event loop; nothing connects yet.
+
+    Args:
+        rules: the configuration.
+        secrets: what the variables of ``rules.secret_names`` hold, by name.
+        bucket: of its credential.
+
+    Raises:
+        SinkError: it cannot be used as configured.
+    """
+    maker = _MAKERS.get(type(rules))
+    if maker is None:
+        raise SinkError(f"sink {rules.name}: type {type(rules).__name__} cannot be used yet")
+    return maker(rules, secrets, bucket)

@@ -1,0 +1,86 @@
+"""What a body tells, for sinks that word it anew: the snapshot, the new entries, calls and messages. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+IMPORTANT: Final = frozenset(
+    {
+        "log",
+        "acknowledge",
+        "assign",
+        "escalate",
+        "page",
+        "identify",
+        "suspect",
+        "wait",
+        "resume",
+        "mitigate",
+        "resolve",
+        "resolution",
+        "reopen",
+        "close",
+        "merge",
+        "split",
+        "bridge",
+        "link",
+        "note",
+        "priority",
+        "sla_breach",
+        "cancel",
+        "declare",
+    }
+)
+"""Actions of the timeline that matter to whoever works on the incident elsewhere."""
+
+
+class Call(NamedTuple):
+    """Somebody is called. ``key``: of the step and the person; a sink makes a call of one key once."""
+
+    key: str
+    person: str
+    because: str
+    runbook: str | None
+
+
+class Words(NamedTuple):
+    """A message to an audience that is published; drafts are not among them."""
+
+    number: int
+    audience: str
+    page: str
+    state: str
+    subject: str
+    text: str
+
+
+class Told(NamedTuple):
+    """A body, read.
+
+    Attributes:
+        entries: of the timeline, new in this delivery; long ones are cut, and of many the oldest are left out.
+        calls: people called since the last delivery, never cut.
+        messages: published since the last delivery, never cut.
+    """
+
+    change: str
+    revision: int
+    incident: dict[str, Any]
+    entries: list[dict[str, Any]]
+    calls: list[Call]
+    messages: list[Words]
+
+    @property
+    def state(self) -> str:
+        """The incident's state."""
+        return str(self.incident.get("state", ""))
+
+
+def told(body: str) -> Told:
+    """Read a body of `pipeline.core.outward.delivery_body`."""
+    data = orjson.loads(body)["data"]
+    calls = [Call(*each) for each in data.get("calls", ())]
+    messages = [Words(*each) for each in data.get("messages", ())]
+    return Told(data["change"], data["revision"], data["incident"], data["entries"], calls, messages)

@@ -1,0 +1,18 @@
+"""What a downstream sends back to the gateway, read into updates: one reader a type of sink, pure.
+
+A reader gets a body whose sender was verified. It gives no update where the message is about nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pipeline.models.remote import SinkUpdate
+
+Reader = Callable[[bytes, Mapping[str, str], Any, datetime], list[SinkUpdate]]
+"""Body, headers by lower-case name, the sink's rules, when it came; raises ``ValueError`` with one line."""
+
+READERS: Final[Mapping[str, Reader]] = {}
+"""``type`` in sinks.yaml -> its reader."""
