@@ -121,15 +121,19 @@ class Template:
         loops: those of them that it loops over.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, with_subject: bool = True) -> None:
         """Read and check a template.
+
+        Args:
+            source: its text.
+            with_subject: a first line ``Subject: ...`` is the subject and no part of the text.
 
         Raises:
             TemplateProblem: it cannot be used.
         """
         if len(source) > TEMPLATE_CHARACTERS_MAX:
             raise TemplateProblem(1, f"longer than {TEMPLATE_CHARACTERS_MAX:,} characters")
-        subject = _SUBJECT.match(source)
+        subject = _SUBJECT.match(source) if with_subject else None
         head = subject[1] if subject else ""
         body = source[subject.end() :] if subject else source
         skipped = source[: subject.end()].count("\n") if subject else 0
@@ -248,6 +252,16 @@ def compiled(source: str) -> Template:
         TemplateProblem: it cannot be used.
     """
     return Template(source)
+
+
+@lru_cache(maxsize=COMPILED_MAX)
+def compiled_field(source: str) -> Template:
+    """A template of one text without a subject, as a field of a ticket has; compiled once.
+
+    Raises:
+        TemplateProblem: it cannot be used.
+    """
+    return Template(source, with_subject=False)
 
 
 def tidy(text: str) -> str:
