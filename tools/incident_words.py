@@ -123,6 +123,7 @@ SNAPSHOT: Final[dict[str, str]] = {
     "mitigated_at_ms": "When a workaround restored the service; null: none did, or it did not hold.",
     "workaround": "What restored it.",
     "corrective_actions": "What is to be done, and what was, so that it does not come back.",
+    "settle_at_ms": "A person resolved what still fires: when it is reopened if it still does; null: none did.",
     "remind_at_ms": "When its owner is next reminded that it is resolved and not documented.",
 }
 

@@ -56,6 +56,8 @@ class Closure(Frozen):
     Attributes:
         resolve_quiet_seconds: how long all episodes must be quiet before the incident counts as resolved.
         close_after_minutes: from resolved to closed, when nobody objects.
+        settle_minutes: how long what still fires may take to clear after a person has resolved over it; then it is
+            reopened. Until then new alerts of it do not reopen it, unless it gets worse.
         reopen_minutes: a new run of a member's condition within this time reopens the resolved incident.
         require: fields of the resolution that a person's resolve, and every closure by a person, must bring; `CASES`
             is met by links.
@@ -67,6 +69,7 @@ class Closure(Frozen):
     """
 
     resolve_quiet_seconds: int = Field(default=0, ge=0)
+    settle_minutes: int = Field(default=15, ge=1, le=24 * 60)
     close_after_minutes: Annotated[
         Annotated[_Minutes, Tag("all")] | Annotated[dict[str, _Minutes], Tag("each")], Discriminator(_shape)
     ] = 24 * 60

@@ -173,6 +173,8 @@ class Incident:
         workaround: what restored it.
         known_errors: known errors that fit, each with its workaround.
         corrective_actions: what is to be done, and what was, so that it does not come back.
+        settle_at_ms: a person has resolved it while monitors reported it still: when it is reopened if they still do;
+            None: none has.
         remind_at_ms: when its owner is next reminded that it is not documented.
     """
 
@@ -256,6 +258,7 @@ class Incident:
     workaround: str | None = None
     known_errors: list[dict[str, Any]] = field(default_factory=list)
     corrective_actions: list[CorrectiveAction] = field(default_factory=list)
+    settle_at_ms: int | None = None
     remind_at_ms: int | None = None
     sites: list[str] = field(default_factory=list)
     commander: str | None = None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.practice.commands import COMMANDS_REMEMBERED_MAX
+from pipeline.models.episode import EpisodeChange
 from tests.core.builders import HOUR, MINUTE, PAY, T0, alert, report, values
 from tests.core.rooms import Room, actions
 
@@ -73,6 +74,7 @@ def test_a_service_means_its_open_incident_though_a_resolved_one_has_newer_news(
     desk = room()
     desk.ask("resolve", T0 + 1, resolution={"code": "x", "summary": "y"})
     first = desk.one()["id"]
+    desk.news("a", EpisodeChange.RESOLVED, T0 + 2)
     desk.open(alert("b"), T0 + HOUR)
     desk.ask("note", T0 + HOUR + 1, target={"incident_id": first}, note="looking back")
     desk.ask("acknowledge", T0 + HOUR + 2)

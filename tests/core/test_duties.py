@@ -8,6 +8,7 @@ from pipeline.core.communication import duties
 from pipeline.core.draft import Draft
 from pipeline.core.practice import ending
 from pipeline.core.practice.desk import MACHINE, Desk
+from pipeline.models.closure import Closure
 from pipeline.models.communications import CommunicationDuty, CommunicationRules
 from tests.core.builders import HOUR, MAJOR, MINUTE, SHOP, T0, WIKI, alert, config, policy
 from tests.core.desks import desk, later
@@ -66,10 +67,10 @@ HERE = CommunicationDuty(name="notice", notify="the authority", within_minutes=1
 THERE = CommunicationDuty(name="contract", notify="the customer", within_minutes=180)
 
 
-def _two_that_owe() -> tuple[Room, str, str]:
+def _two_that_owe(**fields: Any) -> tuple[Room, str, str]:
     shop = CommunicationRules(status_page=(), duties=(HERE,))
     office = CommunicationRules(status_page=(), duties=(HERE, THERE))
-    packs = {"shop": policy(communication=shop), "office": policy("office", communication=office)}
+    packs = {"shop": policy(communication=shop, **fields), "office": policy("office", communication=office)}
     room = Room(config(domains=packs))
     room.open(alert("w", entity=WIKI, service=WIKI, domain="office"))
     room.open(alert("a"), T0 + HOUR)
@@ -96,7 +97,7 @@ def test_a_notice_that_a_merged_incident_gave_is_not_owed_again() -> None:
 
 
 def test_a_reminder_of_a_notice_does_not_reopen_what_a_person_resolved_though_it_fires() -> None:
-    room, _, second = _two_that_owe()
+    room, _, second = _two_that_owe(closure=Closure(settle_minutes=24 * 60))
     room.ask("resolve", T0 + HOUR + MINUTE, target={"incident_id": second}, resolution={"code": "x", "summary": "y"})
     room.tick(T0 + HOUR + 100 * MINUTE)
     incident = room.incidents()[second]

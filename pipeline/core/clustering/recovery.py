@@ -9,7 +9,7 @@ from pipeline.core.clustering.tally import Tally
 from pipeline.core.draft import Draft
 from pipeline.core.escalation import engaging
 from pipeline.core.practice import deadlines, ending
-from pipeline.core.practice.desk import MACHINE, Desk
+from pipeline.core.practice.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.practice.lifecycle import OPEN_STATES
 from pipeline.models.alert import FeedClass
 from pipeline.models.incident import IncidentChange, IncidentState
@@ -64,11 +64,24 @@ def settle(desk: Desk, book: Book, draft: Draft, *, anew: bool = True) -> None:
 
 def due(desk: Desk, book: Book, draft: Draft) -> None:
     """A deadline of the incident has come. Nothing closes silently over what a monitor still reports."""
-    firing = book.tally(draft.incident.id).monitors_open
-    if draft.incident.state == IncidentState.RESOLVED and firing and deadlines.closes(desk, draft):
+    incident = draft.incident
+    firing = book.tally(incident.id).monitors_open
+    if incident.state == IncidentState.RESOLVED and settled(draft) and firing:
+        by = (incident.resolution or {}).get("by")
+        ending.reopen(desk, draft, MACHINE, f"reopened: {by} had resolved it, and {firing} still fire")
+    elif draft.incident.state == IncidentState.RESOLVED and firing and deadlines.closes(desk, draft):
         ending.reopen(desk, draft, MACHINE, f"reopened instead of closed: {firing} still fire")
     else:
         deadlines.on_deadline(desk, draft)
+
+
+def settled(draft: Draft) -> bool:
+    """Whether the time that what still fires had to clear after a person's resolution is over."""
+    incident = draft.incident
+    if incident.settle_at_ms is None or draft.now_ms < incident.settle_at_ms:
+        return False
+    incident.settle_at_ms = None
+    return True
 
 
 def got_worse(desk: Desk, draft: Draft, member: Member) -> None:
@@ -81,8 +94,12 @@ def came_after(desk: Desk, draft: Draft, episode: Member, tally: Tally) -> None:
     """An episode joined after the resolution.
 
     A monitor's means that the failure is back. A person's is a late report of what was restored, unless reports by
-    people are all there is to go by.
+    people are all there is to go by. Where a person has resolved over what still fires, more of it is no news until
+    that had its time to clear.
     """
+    if draft.incident.settle_at_ms is not None and episode.feed_class != FeedClass.DESK:
+        _fires_on(draft, episode)
+        return
     late_report = episode.feed_class == FeedClass.DESK and tally.monitors > 0
     if not late_report:
         ending.reopen(desk, draft, MACHINE, f"reopened, it fires again: {episode.summary}")
@@ -91,3 +108,11 @@ def came_after(desk: Desk, draft: Draft, episode: Member, tally: Tally) -> None:
         if ticket.episode_id == episode.episode_id:
             ticket.state = "resolved"
             draft.note("ticket", MACHINE, f"ticket {ticket.id}: reported after restoration, told so")
+
+
+def _fires_on(draft: Draft, episode: Member) -> None:
+    incident = draft.incident
+    minutes = -(-((incident.settle_at_ms or 0) - draft.now_ms) // MINUTE_MS)
+    by = (incident.resolution or {}).get("by")
+    text = f"fires after {by} resolved it, and reopens it unless it clears within {minutes} min: {episode.summary}"
+    draft.note("fires_on", MACHINE, text, IncidentChange.UPDATED, episode_id=episode.episode_id)

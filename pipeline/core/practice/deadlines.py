@@ -17,7 +17,7 @@ def deadline_ms(desk: Desk, incident: Incident) -> int | None:
         return None
     if incident.resolved_at_ms is not None:
         ends_ms = _ends_ms(desk, incident) if incident.remind_at_ms is None else incident.remind_at_ms
-        return min(ends_ms, communicate.next_due_ms(incident) or ends_ms)
+        return min(ends_ms, communicate.next_due_ms(incident) or ends_ms, incident.settle_at_ms or ends_ms)
     dues = [watching.due_ms(incident), incident.resolve_at_ms, communicate.next_due_ms(incident)]
     if incident.muted is not None:
         dues.append(incident.muted.get("until_ms"))

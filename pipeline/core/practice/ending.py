@@ -10,7 +10,7 @@ from pipeline.core.draft import Draft
 from pipeline.core.escalation import calling, engaging
 from pipeline.core.escalation.routing import unsettled, words_of
 from pipeline.core.practice import actions, response
-from pipeline.core.practice.desk import MACHINE, Desk
+from pipeline.core.practice.desk import MACHINE, MINUTE_MS, Desk
 from pipeline.core.practice.lifecycle import Step
 from pipeline.models.closure import CASES, WORKAROUND_OR_FIX
 from pipeline.models.command import Resolution
@@ -47,6 +47,8 @@ def resolve(desk: Desk, draft: Draft, actor: str, resolution: Resolution | None,
     incident.resolved_at_ms, incident.resolve_at_ms, incident.waiting = draft.now_ms, None, []
     _document(draft, actor, resolution or Resolution(code="cleared", summary=said))
     incident.escalation.next_at_ms = None
+    if actor != MACHINE and incident.episodes_open:
+        incident.settle_at_ms = draft.now_ms + desk.policy(incident).closure.settle_minutes * MINUTE_MS
     end_tickets(draft, "told that it is resolved")
     communicate.tell(desk, draft, "resolved")
     _owe_review(desk, draft)
@@ -151,6 +153,7 @@ def reopen(desk: Desk, draft: Draft, actor: str, text: str) -> bool:
     incident = draft.incident
     incident.reopened += 1
     incident.resolved_at_ms = incident.resolution = incident.acknowledged_at_ms = incident.remind_at_ms = None
+    incident.settle_at_ms = None
     for ticket in incident.tickets:
         ticket.state = "open"
     response.forget_workaround(draft)
@@ -166,4 +169,5 @@ def close(desk: Desk, draft: Draft, actor: str, text: str) -> bool:
     if not desk.step(draft, Step.CLOSE, actor, text):
         return False
     draft.incident.closed_at_ms, draft.incident.remind_at_ms = draft.now_ms, None
+    draft.incident.settle_at_ms = None
     return True
