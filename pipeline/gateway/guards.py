@@ -9,6 +9,7 @@ from pipeline.gateway.arrival import Guard
 from pipeline.gateway.certificates import Certificates
 from pipeline.gateway.fetch import SnsFetcher
 from pipeline.gateway.signatures import HexSignature, StandardWebhook, Zendesk
+from pipeline.gateway.slack import SlackRequest
 from pipeline.gateway.sns import Sns
 from pipeline.gateway.tokens import Open, QuerySecret, Token
 from pipeline.gateway.xurrent import Xurrent
@@ -23,6 +24,7 @@ from pipeline.models.gateway import (
     QueryToken,
     RoutingKeys,
     SentrySignature,
+    SlackSignature,
     SnsSignature,
     StandardWebhooks,
     XurrentToken,
@@ -85,6 +87,7 @@ _BY_SECRETS: Final[Mapping[type, Callable[[Any, list[bytes]], Guard]]] = {
     SentrySignature: lambda _, secrets: HexSignature("Sentry-Hook-Signature", secrets),
     PagerDutySignature: lambda _, secrets: HexSignature("X-PagerDuty-Signature", secrets, "v1=", ","),
     ZendeskSignature: lambda rule, secrets: Zendesk(secrets, rule.tolerance_seconds),
+    SlackSignature: lambda rule, secrets: SlackRequest(secrets, rule.tolerance_seconds),
     StandardWebhooks: lambda rule, secrets: StandardWebhook(secrets, rule.tolerance_seconds),
 }
 """Schemes of shared secrets."""

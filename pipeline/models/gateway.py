@@ -120,6 +120,14 @@ class SentrySignature(Frozen):
     secrets_env: SecretNames
 
 
+class SlackSignature(Frozen):
+    """Slack: ``v0=`` HMAC of version, timestamp and body in ``X-Slack-Signature``. The secret is the signing secret."""
+
+    scheme: Literal["slack"]
+    secrets_env: SecretNames
+    tolerance_seconds: int = Field(default=TOLERANCE_SECONDS_DEFAULT, ge=1, le=86_400)
+
+
 class SnsSignature(Frozen):
     """Amazon SNS, signature versions 1 and 2.
 
@@ -168,6 +176,7 @@ Authentication = Annotated[
     | PagerDutySignature
     | ZendeskSignature
     | SentrySignature
+    | SlackSignature
     | SnsSignature
     | XurrentToken
     | RoutingKeys,

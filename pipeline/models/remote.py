@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from pipeline.models.command import ID_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, Moment, Wire
+from pipeline.models.incident import IncidentState
 
 SINK_UPDATE_SCHEMA: Final = 1
 SINK_UPDATES_TOPIC: Final = "sink.updates"
@@ -34,6 +37,26 @@ class RemoteState(StrEnum):
 
 ENDED: Final = frozenset({RemoteState.RESOLVED, RemoteState.CLOSED, RemoteState.GONE})
 """Nobody there works on it any more."""
+
+STATES: Final[Mapping[str, RemoteState]] = MappingProxyType(
+    {
+        IncidentState.DETECTED: RemoteState.OPEN,
+        IncidentState.LOGGED: RemoteState.OPEN,
+        IncidentState.ACKNOWLEDGED: RemoteState.ACKNOWLEDGED,
+        IncidentState.IN_PROGRESS: RemoteState.IN_PROGRESS,
+        IncidentState.ESCALATED: RemoteState.OPEN,
+        IncidentState.WAITING_CUSTOMER: RemoteState.WAITING,
+        IncidentState.WAITING_VENDOR: RemoteState.WAITING,
+        IncidentState.WAITING_PROVIDER: RemoteState.WAITING,
+        IncidentState.MITIGATED: RemoteState.MITIGATED,
+        IncidentState.RESOLVED: RemoteState.RESOLVED,
+        IncidentState.REOPENED: RemoteState.OPEN,
+        IncidentState.CLOSED: RemoteState.CLOSED,
+        IncidentState.MERGED: RemoteState.CLOSED,
+        IncidentState.CANCELLED: RemoteState.CLOSED,
+    }
+)
+"""State of an incident -> the one that its record in a downstream should be in."""
 
 
 @dataclass(slots=True, kw_only=True)

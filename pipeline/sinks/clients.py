@@ -14,7 +14,7 @@ from pipeline.sinks.webhook import WebhookSink
 Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
 
 _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
-    Webhook: lambda rules, secrets, _: WebhookSink(rules, secrets[rules.secret_env]),
+    Webhook: WebhookSink,
 }
 
 

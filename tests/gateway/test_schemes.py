@@ -65,6 +65,12 @@ def zendesk(secret: str, body: bytes, at: float) -> Headers:
     }
 
 
+def slack(secret: str, body: bytes, at: float) -> Headers:
+    stamp = str(int(at))
+    signed = hmac_hex(secret, b"v0:", stamp.encode(), b":", body)
+    return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signed}"}
+
+
 def standard(secret: str, body: bytes, at: float) -> Headers:
     signature = Webhook(STANDARD[secret]).sign("msg_1", datetime.fromtimestamp(int(at), UTC), body.decode())
     return {"webhook-id": "msg_1", "webhook-timestamp": str(int(at)), "webhook-signature": f"v1a,x {signature}"}
@@ -79,10 +85,11 @@ SCHEMES: dict[str, tuple[dict[str, Any], Sign]] = {
     "pagerduty-v3": ({"scheme": "pagerduty-v3"}, pagerduty),
     "sentry": ({"scheme": "sentry"}, sentry),
     "zendesk": ({"scheme": "zendesk"}, zendesk),
+    "slack": ({"scheme": "slack"}, slack),
     "standard": ({"scheme": "standard-webhooks"}, standard),
 }
 SIGNED = [name for name in SCHEMES if name not in {"bearer", "header", "basic"}]
-TIMED = ["zendesk", "standard"]
+TIMED = ["zendesk", "slack", "standard"]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from pipeline.models.delivery import Delivery
 from pipeline.models.policy import Config
 from pipeline.models.sinks.streams import Webhook as Sink
 from pipeline.sinks.base import SinkClient
+from pipeline.sinks.limits import Buckets
 from pipeline.sinks.sender import Sender
 from pipeline.sinks.webhook import WebhookSink
 
@@ -36,8 +37,15 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 
 def send(revision: int = 1, attempt: int = 1, sink: str = "desk", incident_id: str = "INC-1") -> Send:
-    body = orjson.dumps({"type": "incident", "data": {"revision": revision, "title": "Kasse fällt aus"}}).decode()
+    incident = {"id": incident_id, "state": "logged", "title": "Kasse fällt aus"}
+    data = {"revision": revision, "change": "opened", "entries": [], "incident": incident}
+    body = orjson.dumps({"type": "incident", "data": data}).decode()
     return Send(sink, incident_id, revision, f"{incident_id}/{revision}/{sink}", attempt, body)
+
+
+def webhook_sink(rules: Sink) -> WebhookSink:
+    """Of its own rate, with one secret under all names."""
+    return WebhookSink(rules, dict.fromkeys(rules.secret_names, SECRET), Buckets().of(rules))
 
 
 @asynccontextmanager
@@ -50,7 +58,7 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def webhook(url: str, **fields: Any) -> AsyncIterator[WebhookSink]:
-    sink = WebhookSink(Sink(name="desk", url=url, secret_env="DESK_SECRET", **fields), SECRET)
+    sink = webhook_sink(Sink(name="desk", url=url, secret_env="DESK_SECRET", **fields))
     try:
         yield sink
     finally:
@@ -71,7 +79,7 @@ class World:
         self.processor = DeliverProcessor(Config(sinks={sink.name: sink for sink in sinks}))
         self.outcomes: list[Delivery] = []
         self.lost: list[BaseException] = []
-        self._clients: dict[str, SinkClient] = {sink.name: WebhookSink(sink, SECRET) for sink in sinks}
+        self._clients: dict[str, SinkClient] = {sink.name: webhook_sink(sink) for sink in sinks}
         self.sender = Sender(self._clients, self._write, self.lost.append)
         self._news = asyncio.Condition()
         self._taken = 0

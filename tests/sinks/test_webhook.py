@@ -15,7 +15,9 @@ from standardwebhooks import Webhook
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.sinks.streams import Webhook as Sink
 from pipeline.sinks.base import Answer, SinkError
-from pipeline.sinks.webhook import ANSWER_BYTES_MAX, WebhookSink, retry_after_seconds
+from pipeline.sinks.http import ANSWER_BYTES_MAX, retry_after_seconds
+from pipeline.sinks.limits import Buckets
+from pipeline.sinks.webhook import WebhookSink
 from tests.sinks.receivers import (
     NOW,
     SECRET,
@@ -25,6 +27,7 @@ from tests.sinks.receivers import (
     send,
     serving,
     webhook,
+    webhook_sink,
 )
 
 
@@ -41,14 +44,49 @@ def test_a_receiver_can_verify_the_signature_and_sees_the_very_body() -> None:
         return web.Response(status=204)
 
     async def test() -> None:
-        assert await answer_of(handler) == Answer(DeliveryOutcome.DELIVERED, 204)
+        answer = await answer_of(handler)
+        assert (answer.outcome, answer.status) == (DeliveryOutcome.DELIVERED, 204)
 
     run(test())
     [(headers, data)] = seen
-    assert Webhook(SECRET).verify(data, headers)["data"]["title"] == "Kasse fällt aus"
+    assert Webhook(SECRET).verify(data, headers)["data"]["incident"]["title"] == "Kasse fällt aus"
     assert data == send().body.encode()
     assert headers["webhook-id"] == "INC-1/1/desk"
     assert headers["Content-Type"] == "application/json"
+
+
+def test_while_the_secret_is_changed_the_receiver_may_verify_with_either() -> None:
+    seen: list[tuple[dict[str, str], bytes]] = []
+    after = "whsec_" + "YW5vdGhlciBzaXh0ZWVuIGJ5dGVzIQ=="
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((dict(request.headers), await request.read()))
+        return web.Response()
+
+    async def test() -> None:
+        async with serving(handler) as url:
+            rules = Sink(name="desk", url=url, secret_env="DESK_SECRET", more_secrets_env=("DESK_NEXT",))
+            sink = WebhookSink(rules, {"DESK_SECRET": SECRET, "DESK_NEXT": after}, Buckets().of(rules))
+            await sink.send(send(), datetime.now(UTC))
+            await sink.close()
+
+    run(test())
+    [(headers, data)] = seen
+    assert Webhook(SECRET).verify(data, headers) == Webhook(after).verify(data, headers)
+
+
+@pytest.mark.parametrize(("state", "known"), [("logged", "open"), ("resolved", "resolved"), ("merged", "closed")])
+def test_the_ledger_knows_what_was_told_last(state: str, known: str) -> None:
+    async def test() -> None:
+        told = send()
+        body = told.body.replace("logged", state)
+        async with serving(responding(200)) as url, webhook(url) as sink:
+            answer = await sink.send(told._replace(body=body), datetime.now(UTC))
+        assert answer.remote is not None
+        assert (answer.remote.id, answer.remote.state) == ("INC-1", known)
+        assert answer.remote.fields == {"state": known, "title": "Kasse fällt aus"}
+
+    run(test())
 
 
 @pytest.mark.parametrize(
@@ -58,7 +96,8 @@ def test_a_receiver_can_verify_the_signature_and_sees_the_very_body() -> None:
         (202, "delivered"),
         (307, "retry"),
         (400, "rejected"),
-        (401, "rejected"),
+        (401, "retry"),
+        (403, "retry"),
         (404, "rejected"),
         (408, "retry"),
         (409, "retry"),
@@ -99,7 +138,7 @@ def test_a_receiver_that_does_not_answer_in_time_is_tried_again() -> None:
 
     async def test() -> None:
         answer = await answer_of(handler, timeout_seconds=0.1)
-        assert answer == Answer(DeliveryOutcome.RETRY, detail="no answer in time")
+        assert answer == Answer(DeliveryOutcome.RETRY, detail="no answer in time", unknown=True)
 
     run(test())
 
@@ -186,7 +225,7 @@ def test_retry_after_reaches_the_outcome() -> None:
 def test_only_web_addresses_are_used(url: str) -> None:
     async def test() -> None:
         with pytest.raises(SinkError, match="sink desk: url must be"):
-            WebhookSink(Sink(name="desk", url=url, secret_env="DESK_SECRET"), SECRET)
+            webhook_sink(Sink(name="desk", secret_env="DESK_SECRET", url="https://x").model_copy(update={"url": url}))
 
     run(test())
 
@@ -194,8 +233,9 @@ def test_only_web_addresses_are_used(url: str) -> None:
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_a"])
 def test_a_secret_that_is_none_is_refused_without_being_shown(secret: str) -> None:
     async def test() -> None:
+        rules = Sink(name="desk", url="https://desk.example", secret_env="DESK_SECRET")
         with pytest.raises(SinkError, match="sink desk: DESK_SECRET must hold") as refused:
-            WebhookSink(Sink(name="desk", url="https://desk.example", secret_env="DESK_SECRET"), secret)
+            WebhookSink(rules, {"DESK_SECRET": secret}, Buckets().of(rules))
         assert refused.value.__cause__ is None
 
     run(test())

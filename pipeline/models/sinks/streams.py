@@ -11,9 +11,18 @@ from pipeline.models.sinks.base import SinkRules, WithSecret
 
 
 class Webhook(WithSecret):
-    """Any receiver of Standard Webhooks. The secret signs."""
+    """Any receiver of Standard Webhooks. The secret signs.
+
+    Attributes:
+        more_secrets_env: NAMES of variables whose secrets sign too, while the receiver changes from one to the other.
+    """
 
     type: Literal["webhook"] = "webhook"
+    more_secrets_env: tuple[VariableName, ...] = Field(default=(), max_length=4)
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:  # noqa: D102  # as `SinkRules`
+        return (self.secret_env, *self.more_secrets_env)
 
 
 class Mail(SinkRules):
