@@ -30,7 +30,9 @@ NAMING_LABELS: Final = frozenset(
 COVERED_SHARE_MIN: Final = 0.5  # below this, more alerts are lost to the catalogue than found
 VALUES_SHOWN_MAX: Final = 10  # of label values that match nothing, the most frequent
 VALUE_CHARS_MAX: Final = 80
-_SILENT_KINDS: Final = frozenset((Kind.HEARTBEAT, Kind.CONTROL))  # about the source itself, not about a service
+_SILENT_KINDS: Final = frozenset(
+    (Kind.HEARTBEAT, Kind.CONTROL, Kind.OWN)
+)  # of the source itself or of ours, not of a service
 
 
 @dataclass(slots=True)

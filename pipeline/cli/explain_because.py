@@ -23,6 +23,7 @@ _PLAIN: Final[dict[str, str]] = {
     Reason.HEARTBEAT: "a sign of life of the source, and about nothing",
     Reason.MAINTENANCE_NOTICE: "the source says that a maintenance begins or ends: a change that expects alerts",
     Reason.SOURCE_CONTROL: "a message of the source about itself",
+    Reason.OWN_RECORD: "a record that Spillway itself made in the source",
     Reason.ACKNOWLEDGED_AT_SOURCE: "somebody acknowledged it, or took that back, in the source",
     Reason.EPISODE_RESOLVED: "the recovery of an episode that an incident has",
     Reason.EPISODE_UPDATED: "another severity of an episode that an incident has",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pipeline.feeds.fields import Fields, missing
 from pipeline.feeds.severity import JIRA_PRIORITY_WORDS, grade
-from pipeline.feeds.tickets import Ticket, TicketLabels
+from pipeline.feeds.tickets import Ticket, TicketLabels, kind_of
 from pipeline.models.alert import Alert, FeedClass, Kind
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.feed import RawMessage
@@ -44,7 +44,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     ticket = Ticket(
         identity=(key,),
         number=key,
-        kind=Kind.RESOLVED if done else Kind.TICKET,
+        kind=kind_of(Kind.RESOLVED if done else Kind.TICKET, *_tags(fields)),
         summary=fields.text_or_none("summary"),
         description=_description(fields),
         graded=grade(fields.section_or_empty("priority").text_or_none("name"), JIRA_PRIORITY_WORDS, "priority"),
@@ -68,15 +68,18 @@ def _is_done(fields: Fields, event: str) -> bool:
 
 def _labels(fields: Fields) -> TicketLabels:
     components = [component.text("name") for component in fields.sections("components")]
-    tags = [tag for tag in fields.items("labels") if isinstance(tag, str) and tag]
     return TicketLabels(
         type=fields.section_or_empty("issuetype").text_or_none("name"),
         status=fields.section_or_empty("status").text_or_none("name"),
         project=fields.section_or_empty("project").text_or_none("key"),
         component=components[0] if components else None,
         components=", ".join(components) if len(components) > 1 else None,
-        tags=", ".join(tags),
+        tags=", ".join(_tags(fields)),
     )
+
+
+def _tags(fields: Fields) -> list[str]:
+    return [tag for tag in fields.items("labels") if isinstance(tag, str) and tag]
 
 
 def _description(fields: Fields) -> str | None:

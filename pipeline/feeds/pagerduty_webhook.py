@@ -15,6 +15,7 @@ from pipeline.feeds.severity import LABEL_WORDS, Graded, grade
 from pipeline.models.alert import Alert, FeedClass, Kind, Severity
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.feed import RawMessage
+from pipeline.models.mark import marked_id
 
 FEED_CLASS: Final = FeedClass.SAAS
 
@@ -93,6 +94,8 @@ def _kind(event_type: str, incident: Fields) -> Kind:
         if status not in _STATUS_KINDS:
             raise unknown_word(incident.at("status"), tuple(_STATUS_KINDS))
         kind = _STATUS_KINDS[status]
+    if marked_id(incident.text_or_none("incident_key")):
+        return Kind.OWN  # paged by our own sink: taken for an alert it would open an incident, which would page again
     merged = incident.section_or_empty("resolve_reason").text_or_none("type") == _MERGED
     return Kind.MERGED if kind == Kind.RESOLVED and merged else kind
 

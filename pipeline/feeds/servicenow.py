@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.feeds.fields import Fields
 from pipeline.feeds.severity import Graded, grade
-from pipeline.feeds.tickets import Ticket, TicketLabels, page_of
+from pipeline.feeds.tickets import Ticket, TicketLabels, kind_of, page_of
 from pipeline.feeds.times import iso_ms
 from pipeline.models.alert import Alert, FeedClass, Kind, Severity
 from pipeline.models.decision import BadRecord, Reason
@@ -77,7 +77,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     ticket = Ticket(
         identity=(sys_id,),
         number=record.text_or_none("number") or sys_id,
-        kind=Kind.RESOLVED if done else Kind.TICKET,
+        kind=kind_of(Kind.RESOLVED if done else Kind.TICKET, record.text_or_none("correlation_id")),
         summary=record.text_or_none("short_description"),
         description=record.text_or_none("description"),
         graded=_grade(record),

@@ -13,6 +13,7 @@ from pipeline.feeds.fields import put_link
 from pipeline.feeds.severity import Graded
 from pipeline.models.alert import Alert, Kind
 from pipeline.models.feed import RawMessage
+from pipeline.models.mark import marked_id
 
 TICKET_NAME: Final = "ticket"
 """Name of every ticket's condition: people word one failure in a hundred ways, so the subject is no name."""
@@ -58,7 +59,7 @@ class Ticket(NamedTuple):
     Attributes:
         identity: what tells the ticket from every other one of the feed; its last part is the desk's id for it.
         number: what people call it.
-        kind: ``ticket`` while it is open, ``resolved`` or ``merged`` once it is not.
+        kind: ``ticket`` while it is open, ``resolved`` or ``merged`` once it is not, ``own`` where Spillway made it.
         reporter: who has the trouble, as the desk names people; it is hashed.
         address: of the ticket's page for people.
         event_at_ms: when this event happened; of an end: when the ticket was opened.
@@ -101,6 +102,19 @@ class Ticket(NamedTuple):
         )
         put_link(alert.links, TICKET_LINK, self.address)
         return alert
+
+
+def kind_of(kind: Kind, *marks: str | None) -> Kind:
+    """The kind of a message about a ticket; ``own`` where it bears the mark of Spillway.
+
+    A ticket that Spillway made for an incident is no report of a user: taken for one it would open an incident again,
+    which would make a ticket again.
+
+    Args:
+        kind: of any other ticket.
+        marks: what stands where ids and labels of other systems stand.
+    """
+    return Kind.OWN if any(marked_id(mark) for mark in marks) else kind
 
 
 def reporter_id(feed: str, person: str | None) -> str | None:

@@ -12,7 +12,7 @@ from typing import Final
 from pipeline.core.identity import content_hash
 from pipeline.feeds.fields import Fields
 from pipeline.feeds.severity import XURRENT_IMPACT_WORDS, grade
-from pipeline.feeds.tickets import Ticket, TicketLabels, page_of
+from pipeline.feeds.tickets import Ticket, TicketLabels, kind_of, page_of
 from pipeline.models.alert import Alert, FeedClass, Kind, Severity
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.feed import RawMessage
@@ -67,7 +67,7 @@ def _ticket(top: Fields, event: str, message: RawMessage) -> Ticket:
     return Ticket(
         identity=(account, number),
         number=number,
-        kind=Kind.RESOLVED if done else Kind.TICKET,
+        kind=kind_of(Kind.RESOLVED if done else Kind.TICKET, payload.text_or_none("sourceID")),
         summary=payload.text_or_none("subject"),
         description=None,
         graded=grade(payload.text_or_none("impact"), XURRENT_IMPACT_WORDS, "payload.impact"),

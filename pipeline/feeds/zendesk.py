@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.feeds.fields import Fields
 from pipeline.feeds.severity import grade
-from pipeline.feeds.tickets import Ticket, TicketLabels, page_of
+from pipeline.feeds.tickets import Ticket, TicketLabels, kind_of, page_of
 from pipeline.models.alert import Alert, FeedClass, Kind, Severity
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.feed import RawMessage
@@ -63,7 +63,7 @@ def parse(document: object, message: RawMessage) -> list[Alert | BadRecord]:
     ticket = Ticket(
         identity=(top.identifier_or_none("account_id") or "", number),
         number=number,
-        kind=kind,
+        kind=kind_of(kind, detail.identifier_or_none("external_id"), *_tags(detail)),
         summary=detail.text_or_none("subject"),
         description=detail.text_or_none("description"),
         graded=grade(detail.text_or_none("priority"), PRIORITY_WORDS, "detail.priority"),
@@ -86,10 +86,13 @@ def _kind(event: str, detail: Fields) -> Kind:
 
 
 def _labels(detail: Fields) -> TicketLabels:
-    tags = [tag for tag in detail.items("tags") if isinstance(tag, str) and tag]
     return TicketLabels(
         type=detail.text_or_none("type"),
         status=detail.text_or_none("status"),
         channel=detail.section_or_empty("via").text_or_none("channel"),
-        tags=", ".join(tags),
+        tags=", ".join(_tags(detail)),
     )
+
+
+def _tags(detail: Fields) -> list[str]:
+    return [tag for tag in detail.items("tags") if isinstance(tag, str) and tag]

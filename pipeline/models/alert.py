@@ -16,7 +16,7 @@ ALERT_SCHEMA: Final = 1
 
 
 class Kind(StrEnum):
-    """What a message says happened."""
+    """What a message says happened. ``own``: it is about a record that Spillway itself made in the source."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
@@ -28,6 +28,7 @@ class Kind(StrEnum):
     TICKET = "ticket"
     MERGED = "merged"
     CONTROL = "control"
+    OWN = "own"
 
 
 class Severity(StrEnum):

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     HEARTBEAT = "heartbeat"
     MAINTENANCE_NOTICE = "maintenance_notice"
     SOURCE_CONTROL = "source_control"
+    OWN_RECORD = "own_record"
     ACKNOWLEDGED_AT_SOURCE = "acknowledged_at_source"
     NEW_EPISODE = "new_episode"
     REOPENED_EPISODE = "reopened_episode"

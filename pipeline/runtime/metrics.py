@@ -60,6 +60,7 @@ ALERTS_DECIDED: Final[Mapping[str, Mapping[Disposition, Sequence[Reason]]]] = {
             Reason.HEARTBEAT,
             Reason.MAINTENANCE_NOTICE,
             Reason.SOURCE_CONTROL,
+            Reason.OWN_RECORD,
             Reason.ACKNOWLEDGED_AT_SOURCE,
         ),
         Disposition.DEAD_LETTERED: (Reason.EMPTY, Reason.UNKNOWN_SCHEMA),

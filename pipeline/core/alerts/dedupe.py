@@ -33,6 +33,7 @@ _CONTROL: Final[dict[str, Reason]] = {
     Kind.MAINTENANCE_START.value: Reason.MAINTENANCE_NOTICE,
     Kind.MAINTENANCE_END.value: Reason.MAINTENANCE_NOTICE,
     Kind.CONTROL.value: Reason.SOURCE_CONTROL,
+    Kind.OWN.value: Reason.OWN_RECORD,
 }
 _FIRING: Final = frozenset({Kind.FIRING.value, Kind.TICKET.value})
 _RECOVERED: Final = frozenset({Kind.RESOLVED.value, Kind.MERGED.value})
