@@ -56,6 +56,7 @@ class DeliverProcessor(Processor):
         self._sinks = {sink.name: sink for sink in config.sinks.values()}
         self._outboxes: dict[str, Outbox] = {}
         self._ready: set[str] = set()
+        self._news: set[str] = set()  # outboxes whose place among the ready may have changed since it was told
         self._sinks_removed: set[str] = set()
 
     # -- decisions
@@ -79,6 +80,17 @@ class DeliverProcessor(Processor):
     def ready(self) -> list[Send]:
         """Heads to be sent now, in order of their keys; the same until an outcome or a timer changes it."""
         return [self._send(self._outboxes[key]) for key in sorted(self._ready)]
+
+    def take_ready(self) -> tuple[list[Send], list[tuple[str, str]]]:
+        """What has changed of `ready` since it was last taken; it costs as much as has changed.
+
+        Returns:
+            Sends that are new or others than before; and sink and incident where there is nothing to send any more.
+        """
+        news, self._news = sorted(self._news), set()
+        changed = [self._send(self._outboxes[key]) for key in news if key in self._ready]
+        withdrawn = [_parts(key) for key in news if key not in self._ready]
+        return changed, withdrawn
 
     def outboxes(self) -> list[Outbox]:
         """All outboxes, by sink and incident: what waits and what was given up, for metrics and people."""
@@ -169,12 +181,22 @@ class DeliverProcessor(Processor):
             self._ready.add(key)
         else:
             self._ready.discard(key)
+        self._news.add(key)
         self.touch(key)
 
     def _send(self, outbox: Outbox) -> Send:
         head = outbox.queue[0]
         identity = delivery_id(outbox.incident_id, head.revision, outbox.sink)
-        return Send(outbox.sink, outbox.incident_id, head.revision, identity, outbox.attempt, head.body)
+        return Send(
+            outbox.sink,
+            outbox.incident_id,
+            head.revision,
+            identity,
+            outbox.attempt,
+            head.body,
+            turn=outbox.turn,
+            since_ms=head.at_ms,
+        )
 
     # -- state
 
@@ -206,6 +228,11 @@ class DeliverProcessor(Processor):
 
 def _key(sink: str, incident_id: str) -> str:
     return f"{sink}/{incident_id}"
+
+
+def _parts(key: str) -> tuple[str, str]:
+    sink, _, incident_id = key.partition("/")
+    return sink, incident_id
 
 
 def _wants(sink: Sink, incident: dict[str, Any]) -> bool:

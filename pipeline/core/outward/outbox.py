@@ -50,6 +50,7 @@ class Pending:
     revision: int
     change: str
     body: str
+    at_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Outbox:
     Attributes:
         queue: in order; the first is the head.
         attempt: the attempt that the head is on, from 1.
+        turn: how many attempts have their outcome, of this head and those before it.
         due_ms: when the head may be sent again; None: now.
         failing_since_ms: when the head's first attempt failed; None: it has not.
         final: the incident has said its last word.
@@ -83,6 +85,7 @@ class Outbox:
     incident_id: str
     queue: list[Pending] = field(default_factory=list)
     attempt: int = 1
+    turn: int = 0
     due_ms: int | None = None
     failing_since_ms: int | None = None
     final: bool = False
@@ -104,14 +107,15 @@ class Outbox:
         self.final = event.incident.get("state") in FINAL_STATES
         last = self.queue[-1] if len(self.queue) > 1 else None
         if last is not None and last.change not in MILESTONES and event.change not in MILESTONES:
-            self.queue[-1] = Pending(event.revision, event.change, delivery_body(event, last.body))
+            self.queue[-1] = Pending(event.revision, event.change, delivery_body(event, last.body), last.at_ms)
         else:
-            self.queue.append(Pending(event.revision, event.change, delivery_body(event)))
+            self.queue.append(Pending(event.revision, event.change, delivery_body(event), event.at_ms))
 
     def next(self) -> None:
         """Take the head off; the one behind it starts afresh."""
         del self.queue[0]
         self.attempt, self.due_ms, self.failing_since_ms = 1, None, None
+        self.turn += 1
 
     def park(self, index: int, reason: ParkReason, now_ms: int, status: int | None, detail: str) -> Parked:
         """Give up the delivery at an index and go on with the one behind it."""
@@ -136,6 +140,7 @@ class Outbox:
         asked_ms = min(retry_after_seconds or 0, RETRY_AFTER_SECONDS_MAX) * 1_000
         self.due_ms = now_ms + max(asked_ms, backoff_ms(str(self.head_id), self.attempt))
         self.attempt += 1
+        self.turn += 1
         return None
 
     def to_bytes(self) -> bytes:

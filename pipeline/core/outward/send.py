@@ -25,6 +25,9 @@ class Send(NamedTuple):
         wanted: of the fields that both sides write those that are ours to write and are not so there: field -> value
             in our words. A sink writes these and no others of them.
         propose: all is clear while a person works on it there: say so by a note.
+        turn: how many attempts of this outbox have their outcome. No attempt is begun twice in one turn, and none before
+            the outcome of the one before it has been taken: what it changed there is known by then.
+        since_ms: when the oldest of what it tells happened; of equal rank the oldest goes first.
     """
 
     sink: str
@@ -38,3 +41,5 @@ class Send(NamedTuple):
     rank: int = 0
     wanted: Mapping[str, str] = NOTHING
     propose: bool = False
+    turn: int = 0
+    since_ms: int = 0
