@@ -8,14 +8,10 @@ receiver cannot point us at an address inside the network.
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
-
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
@@ -24,6 +20,7 @@ from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble
 from pipeline.sinks.http import Http
 from pipeline.sinks.last_told import last_told
 from pipeline.sinks.limits import Bucket
+from pipeline.sinks.signing import Signer
 from pipeline.sinks.told import told
 
 SCHEMES: Final = ("https", "http")
@@ -44,18 +41,12 @@ class WebhookSink(SinkClient):
             SinkError: the address or a secret cannot be used.
         """
         self._url = _checked_url(rules)
-        self._signers = [_signer(rules, name, secrets[name]) for name in rules.secret_names]
+        self._signer = Signer(rules, secrets)
         self._http = Http(rules, bucket)
 
     async def send(self, send: Send, now: datetime) -> Answer:
         """Make one attempt. ``now``: aware; signed, so that the receiver can refuse what is replayed later."""
-        moment = now.astimezone(UTC)
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": send.delivery_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(each.sign(send.delivery_id, moment, send.body) for each in self._signers),
-        }
+        headers = self._signer.headers(send.delivery_id, now, send.body)
         try:
             reply = await self._http.call("POST", self._url, body=send.body.encode(), headers=headers, rank=send.rank)
         except Trouble as trouble:
@@ -81,18 +72,3 @@ def _checked_url(rules: WebhookRules) -> str:
     if not usable:
         raise SinkError(f"sink {rules.name}: url must be https://host/path or http://host/path")
     return rules.url
-
-
-def _signer(rules: WebhookRules, name: str, secret: str) -> Webhook:
-    """The signer of one secret.
-
-    Raises:
-        SinkError: the secret is not one.
-    """
-    try:
-        return Webhook(secret)
-    except (Base64Error, ValueError, EmptyWebhookSecretError):
-        # Not chained: the cause's text may quote the secret.
-        raise SinkError(
-            f"sink {rules.name}: {name} must hold a base64 secret, as `whsec_` and 32 random bytes in base64"
-        ) from None
