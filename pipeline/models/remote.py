@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from pipeline.models.command import ID_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, Moment, Wire
+from pipeline.models.command import ID_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, Moment, WaitingFor, Wire
 from pipeline.models.incident import IncidentState
 
 SINK_UPDATE_SCHEMA: Final = 1
@@ -118,13 +118,18 @@ class UpdateKind(StrEnum):
     """What an update is.
 
     ``read``: the record as it was looked up, by a poll or the reconciler. ``retry``: a person asks that what was given
-    up be sent again.
+    up be sent again; `EVERY` as its sink or incident is all of them that the partition has, so one record is written to
+    each partition then.
     """
 
     CHANGED = "changed"
     READ = "read"
     GONE = "gone"
     RETRY = "retry"
+
+
+EVERY: Final = "*"
+"""In place of a sink or an incident of a ``retry``: all of them."""
 
 
 class SinkUpdate(Wire):
@@ -140,6 +145,7 @@ class SinkUpdate(Wire):
         person: a person changed it; False: some machine there.
         fields: the values after it.
         notes: words that are new.
+        waiting_for: whom it waits for there, of what waits; None: it is not said.
         resolution_code, resolution: how it was resolved there.
         links: cases and vendor tickets that hang on it.
         duplicate_of: our id of the incident that it was merged into there.
@@ -157,6 +163,7 @@ class SinkUpdate(Wire):
     person: bool = True
     fields: Fields = Fields()
     notes: tuple[RemoteNote, ...] = Field(default=(), max_length=50)
+    waiting_for: WaitingFor | None = None
     resolution_code: Short | None = None
     resolution: str | None = Field(default=None, max_length=NOTE_CHARACTERS_MAX)
     links: tuple[RemoteLink, ...] = Field(default=(), max_length=50)

@@ -37,16 +37,29 @@ IMPORTANT: Final = frozenset(
 
 
 class Call(NamedTuple):
-    """Somebody is called. ``key``: of the step and the person; a sink makes a call of one key once."""
+    """Somebody is called.
+
+    Attributes:
+        key: of the step and the person; a sink makes a call of one key once.
+        because: why, in words.
+        service: for which, as a catalogue reference; "" where none was found.
+    """
 
     key: str
     person: str
-    because: str
-    runbook: str | None
+    because: str = ""
+    runbook: str | None = None
+    service: str = ""
 
 
 class Words(NamedTuple):
-    """A message to an audience that is published; drafts are not among them."""
+    """A message to an audience that is published; drafts are not among them.
+
+    Attributes:
+        number: which of its stream, of one audience and page, it is: unique there, and rising.
+        state: where the incident is for the audience (`pipeline.core.communication.communicate`).
+        next_update_ms: when the next is promised; None: none is.
+    """
 
     number: int
     audience: str
@@ -54,6 +67,8 @@ class Words(NamedTuple):
     state: str
     subject: str
     text: str
+    at_ms: int = 0
+    next_update_ms: int | None = None
 
 
 class Told(NamedTuple):
@@ -81,6 +96,11 @@ class Told(NamedTuple):
 def told(body: str) -> Told:
     """Read a body of `pipeline.core.outward.delivery_body`."""
     data = orjson.loads(body)["data"]
-    calls = [Call(*each) for each in data.get("calls", ())]
-    messages = [Words(*each) for each in data.get("messages", ())]
+    calls = [Call(**_known(each, Call._fields)) for each in data.get("calls", ())]
+    messages = [Words(**_known(each, Words._fields)) for each in data.get("messages", ())]
     return Told(data["change"], data["revision"], data["incident"], data["entries"], calls, messages)
+
+
+def _known(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Of a later release's fields those that this one reads."""
+    return {name: given[name] for name in names if name in given}

@@ -23,10 +23,10 @@ class Send(NamedTuple):
         unsure: an attempt before this one may have taken effect: look for it before something is created or appended.
         rank: of what waits, the lowest goes first: place of the priority in its scale.
         wanted: of the fields that both sides write those that are ours to write and are not so there: field -> value
-            in our words. A sink writes these and no others of them.
+            in our words. A sink writes these and no others of them. ``assignee`` may be "": nobody has it.
         propose: all is clear while a person works on it there: say so by a note.
-        turn: how many attempts of this outbox have their outcome. No attempt is begun twice in one turn, and none before
-            the outcome of the one before it has been taken: what it changed there is known by then.
+        turn: how many attempts of this outbox have their outcome. No attempt is begun twice in one turn, and none
+            before the outcome of the one before it has been taken: what it changed there is known by then.
         since_ms: when the oldest of what it tells happened; of equal rank the oldest goes first.
     """
 
