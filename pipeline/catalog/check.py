@@ -13,8 +13,9 @@ from pipeline.catalog.check_inhibition import check_inhibition
 from pipeline.catalog.check_known_errors import check_known_errors
 from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_moments import check_span
-from pipeline.catalog.check_policy import check_known, check_policy
+from pipeline.catalog.check_policy import check_policy
 from pipeline.catalog.check_rules import check_rules
+from pipeline.catalog.check_sinks import check_sinks
 from pipeline.catalog.descriptors import Descriptor
 from pipeline.catalog.link import cycles
 from pipeline.catalog.oncall import check_rotation
@@ -33,7 +34,6 @@ from pipeline.models.feed import Adapter
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.oncall import Rotation
 from pipeline.models.policy import DEFAULT_DOMAIN, Config, DomainPolicy, Feed
-from pipeline.models.scales import PRIORITIES_DEFAULT
 
 _FEED_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")  # part of a Kafka topic name
 _HOST_LABELS: Final = ("host", "hostname", "instance", "node")  # labels whose values name a machine
@@ -66,7 +66,8 @@ def check_all(
     _check_rotations(packs, catalogue, findings)
     _check_adapters(packs, adapters or {}, findings)
     _check_feeds(packs, adapters, findings)
-    _check_sinks(packs, descriptors, findings)
+    short_names = {short(each) for each in catalogue.entities}
+    check_sinks(packs, descriptors, short_names, lambda name: bool(resolve_name(name, catalogue)), findings)
     _check_maintenance(packs, catalogue, findings)
     feeds = None if adapters is None else {*adapters, *packs.names("feed"), *packs.names("adapter")}
     if packs.matching:
@@ -213,20 +214,6 @@ def _check_adapter(
         validated(adapter.options, source.document, findings, (*source.path, "options"))
     elif feed.options:
         findings.problem(source.at("options"), f"options: adapter '{feed.adapter}' has none")
-
-
-def _priorities(packs: Packs) -> list[str]:
-    """Every priority that an incident may have, of any domain."""
-    scales = (PRIORITIES_DEFAULT, *(policy.priorities for policy in packs.domains.values()))
-    return list(dict.fromkeys(priority for scale in scales for priority in scale))
-
-
-def _check_sinks(packs: Packs, descriptors: Mapping[str, Descriptor], findings: Findings) -> None:
-    known = packs.names("domain") | {short(ref) for ref, each in descriptors.items() if each.kind == "domain"}
-    for name, sink in packs.sinks.items():
-        source = packs.sources["sink", name]
-        check_known(sink.priorities, _priorities(packs), "priority", source, findings, "priorities")
-        check_known(sink.domains, sorted({*known, DEFAULT_DOMAIN}), "domain", source, findings, "domains")
 
 
 def _check_maintenance(packs: Packs, catalogue: Catalogue, findings: Findings) -> None:

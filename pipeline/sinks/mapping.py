@@ -19,6 +19,7 @@ from pipeline.core.communication.templates import (
     FACT_CHARACTERS_MAX,
     LIST_ITEMS_MAX,
     RenderError,
+    Template,
     TemplateProblem,
     compiled_field,
 )
@@ -56,33 +57,35 @@ def facts_of(incident: Snapshot) -> dict[str, Any]:
     return found | {"timezone": "UTC", "currency": ""}  # what filters ask for
 
 
-def faults(template: str) -> Iterator[tuple[int, str]]:
-    """Line, from 1, and words of everything that is wrong with a template."""
+class Fault(NamedTuple):
+    """What is wrong with a template. ``line``: from 1; ``unknown``: the name that is no fact, if that is it."""
+
+    line: int
+    message: str
+    unknown: str = ""
+
+
+def faults(template: str) -> Iterator[Fault]:
+    """Everything that is wrong with a template."""
     try:
         made = compiled_field(template)
     except TemplateProblem as problem:
-        yield problem.line, problem.message
+        yield Fault(problem.line, problem.message)
         return
-    wrong = False
-    for name, line in made.names.items():
-        if name not in FACTS:
-            wrong = True
-            yield line, f"'{name}' is no fact of an incident; known: {', '.join(sorted(FACTS))}"
-    for name, line in made.loops.items():
-        if name in FACTS and name not in LISTS:
-            wrong = True
-            yield line, f"'{name}' is no list"
-    if not wrong:
-        yield from _tried(made)
+    wrong = [Fault(line, f"'{name}' is no fact of an incident", name) for name, line in made.names.items()]
+    wrong = [each for each in wrong if each.unknown not in FACTS]
+    loops = made.loops.items()
+    wrong += [Fault(line, f"'{name}' is no list") for name, line in loops if name in FACTS and name not in LISTS]
+    yield from wrong or _tried(made)
 
 
-def _tried(made: Any) -> Iterator[tuple[int, str]]:
+def _tried(made: Template) -> Iterator[Fault]:
     """Filters and comparisons that a fact does not take are found by trying: on nothing, and on everything."""
     for sample in (BARE, SAMPLE):
         try:
             made.render(facts_of(sample))
         except RenderError as error:
-            yield 1, f"cannot be rendered: {error}"
+            yield Fault(1, f"cannot be rendered: {error}")
             return
 
 

@@ -122,7 +122,8 @@ def test_schema_asks_for_nothing_that_the_name_already_says() -> None:
         ["layers"],
     ]
     assert "required" not in schema_of("domain")
-    assert schema_of("sinks")["additionalProperties"]["anyOf"][0]["required"] == ["url", "secret_env"]
+    assert schema_of("sinks")["$defs"]["Webhook"]["required"] == ["url", "secret_env"]
+    assert schema_of("sinks")["$defs"]["Slack"]["required"] == ["secret_env", "channel", "type"]
 
 
 def test_schema_is_written_where_editors_find_it(tmp_path: Path) -> None:

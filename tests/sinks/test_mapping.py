@@ -45,9 +45,9 @@ def test_a_template_says_facts_of_the_incident(template: str, expected: str) -> 
     ],
 )
 def test_what_cannot_be_used_is_told_with_its_line(template: str, line: int, said: str) -> None:
-    [(found, message)] = list(faults(template))
-    assert found == line
-    assert said.lower() in message.lower()
+    [fault] = faults(template)
+    assert fault.line == line
+    assert said.lower() in fault.message.lower()
 
 
 def test_every_fact_says_something_and_has_a_meaning() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import ValidationError
 from standardwebhooks import Webhook
 
 from pipeline.models.delivery import DeliveryOutcome
@@ -228,6 +229,19 @@ def test_only_web_addresses_are_used(url: str) -> None:
             webhook_sink(Sink(name="desk", secret_env="DESK_SECRET", url="https://x").model_copy(update={"url": url}))
 
     run(test())
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "https://", "host/path", "http://[::1"])
+def test_other_addresses_are_refused_in_the_configuration(url: str) -> None:
+    with pytest.raises(ValidationError, match="must begin with https:// or http:// and name a host"):
+        Sink(name="desk", url=url, secret_env="DESK_SECRET")
+
+
+def test_a_password_in_the_address_is_refused_without_being_shown() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Sink(name="desk", url="https://bot:hunter2@desk.example/", secret_env="DESK_SECRET")
+    assert "may hold no user and no password" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_a"])

@@ -2,22 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from pipeline.models.catalog import Frozen
 from pipeline.models.gateway import Authentication, VariableName
 from pipeline.models.remote import RemoteState
 
-ADDRESS: Final = r"^https?://[^\s/]+(?:/\S*)?$"
+ADDRESS_CHARACTERS_MAX: Final = 2_000
+"""What browsers and proxies take."""
+
+
+def _address(value: str) -> str:
+    """A web address without a secret in its plainest place; what is wrong is told without repeating it."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(each.isspace() for each in value):
+        raise ValueError("must begin with https:// or http:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("may hold no user and no password: give the NAME of an environment variable that holds them")
+    return value
+
+
+Address = Annotated[str, Field(max_length=ADDRESS_CHARACTERS_MAX), AfterValidator(_address)]
+"""The address of a downstream, or the base address of its API."""
 
 Kind = Literal["incident", "bridge"]
 
 FIELD_TEMPLATES_MAX: Final = 50
 """Own fields of a ticket: more than any form has."""
 
-FieldTemplates = Annotated[dict[str, str], Field(max_length=FIELD_TEMPLATES_MAX)]
+MAPPING_ENTRIES_MAX: Final = 2_000
+"""Entries of a mapping: people, services or components of a large company."""
+
+Named = Literal["priority", "domain", "service", "person", "team", "fact template"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refers:
+    """Marks a mapping of a sink whose keys or values name something of ours, which `config check` then looks up."""
+
+    keys: Named | None = None
+    values: Named | None = None
+
+
+ByPriority = Annotated[dict[str, str], Field(max_length=MAPPING_ENTRIES_MAX), Refers(keys="priority")]
+"""Priority here -> word there."""
+
+ByDomain = Annotated[dict[str, str], Field(max_length=MAPPING_ENTRIES_MAX), Refers(keys="domain")]
+"""Domain here -> word there."""
+
+ByService = Annotated[dict[str, str], Field(max_length=MAPPING_ENTRIES_MAX), Refers(keys="service")]
+"""Service here, by name or reference -> its id there."""
+
+ToPerson = Annotated[dict[str, str], Field(max_length=MAPPING_ENTRIES_MAX), Refers(values="person")]
+"""Person there -> person or team here."""
+
+FieldTemplates = Annotated[dict[str, str], Field(max_length=FIELD_TEMPLATES_MAX), Refers(values="fact template")]
 """Name of a field there -> a template over the facts of the incident (`pipeline.sinks.mapping`)."""
 
 
@@ -34,6 +81,9 @@ class SinkRules(Frozen):
         burst: requests that may come at once.
         enabled: false: nothing is sent, and what is open there already waits.
     """
+
+    # What was given by mistake may be the secret itself.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str
     priorities: tuple[str, ...] = ()
@@ -80,7 +130,7 @@ class WithSecret(SinkRules):
         secret_env: NAME of the environment variable that holds the secret; never the secret itself.
     """
 
-    url: str = Field(pattern=ADDRESS, max_length=2_000)
+    url: Address
     secret_env: VariableName
 
     @property
@@ -138,4 +188,4 @@ class TwoWay(SinkRules):
     updates: Authentication | None = None
     reconcile_minutes: int = Field(default=60, ge=0, le=10_080)
     own_users: tuple[str, ...] = ()
-    people: dict[str, str] = Field(default_factory=dict)
+    people: ToPerson = Field(default_factory=dict)

@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from pipeline.models.gateway import VariableName
-from pipeline.models.sinks.base import SinkRules, TwoWay, WithSecret
+from pipeline.models.sinks.base import Address, SinkRules, TwoWay, WithSecret
 
 
 class Slack(WithSecret, TwoWay):
     """Slack: one message an incident, edited in place; its timeline is the thread. The secret is the bot's token."""
 
     type: Literal["slack"] = "slack"
-    url: str = "https://slack.com/api"
+    url: Address = "https://slack.com/api"
     channel: str = Field(min_length=1, max_length=100)
 
     LINK_KIND: ClassVar[str | None] = "chat"

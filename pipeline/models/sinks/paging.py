@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pipeline.models.sinks.base import TwoWay, WithSecret
+from pipeline.models.sinks.base import Address, TwoWay, WithSecret
 
 
 class PagerDuty(WithSecret, TwoWay):
     """PagerDuty, by its Events API version 2. The secret is the integration's routing key."""
 
     type: Literal["pagerduty"] = "pagerduty"
-    url: str = "https://events.pagerduty.com"
+    url: Address = "https://events.pagerduty.com"
 
     LINK_KIND: ClassVar[str | None] = "page"

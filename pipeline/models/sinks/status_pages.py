@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.models.sinks.base import TwoWay, WithSecret
+from pipeline.models.sinks.base import Address, ByService, TwoWay, WithSecret
 
 
 class StatusPage(WithSecret, TwoWay):
@@ -20,7 +20,7 @@ class StatusPage(WithSecret, TwoWay):
 
     audience: str = Field(default="public", min_length=1, max_length=64)
     channel: str = ""
-    components: dict[str, str] = Field(default_factory=dict)
+    components: ByService = Field(default_factory=dict)
 
     LINK_KIND: ClassVar[str | None] = "status_page"
 
@@ -29,7 +29,7 @@ class Statuspage(StatusPage):
     """Atlassian Statuspage."""
 
     type: Literal["statuspage"] = "statuspage"
-    url: str = "https://api.statuspage.io"
+    url: Address = "https://api.statuspage.io"
     page_id: str = Field(min_length=1, max_length=100)
 
 
@@ -37,5 +37,5 @@ class IncidentIo(StatusPage):
     """incident.io status pages."""
 
     type: Literal["incident_io"] = "incident_io"
-    url: str = "https://api.incident.io"
+    url: Address = "https://api.incident.io"
     page_id: str = Field(min_length=1, max_length=100)
