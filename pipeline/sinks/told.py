@@ -59,6 +59,7 @@ class Words(NamedTuple):
         number: which of its stream, of one audience and page, it is: unique there, and rising.
         state: where the incident is for the audience (`pipeline.core.communication.communicate`).
         next_update_ms: when the next is promised; None: none is.
+        approved_by: who approved it; "": nobody had to. What the world reads asks for it (`StatusPage.approval`).
     """
 
     number: int
@@ -69,6 +70,7 @@ class Words(NamedTuple):
     text: str
     at_ms: int = 0
     next_update_ms: int | None = None
+    approved_by: str = ""
 
 
 class Told(NamedTuple):

@@ -15,11 +15,14 @@ class StatusPage(WithSecret, TwoWay):
     Attributes:
         audience: messages to this audience are published there; drafts never are.
         channel: only of those that go to this channel; empty: any.
+        approval: `required`: only messages that somebody has approved (`audiences.<name>.approval` of the pack); `none`:
+            also what the pack publishes by itself, for a page that only colleagues read.
         components: service here -> id of the component there.
     """
 
     audience: str = Field(default="public", min_length=1, max_length=64)
     channel: str = ""
+    approval: Literal["required", "none"] = "required"
     components: ByService = Field(default_factory=dict)
 
     LINK_KIND: ClassVar[str | None] = "status_page"
