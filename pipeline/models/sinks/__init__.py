@@ -9,14 +9,25 @@ from pydantic import Field
 from pipeline.models.sinks.base import SinkRules
 from pipeline.models.sinks.chat import Slack, Teams
 from pipeline.models.sinks.paging import PagerDuty
-from pipeline.models.sinks.status_pages import IncidentIo, Statuspage
+from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
 from pipeline.models.sinks.streams import KafkaEvents, Mail, Webhook
 from pipeline.models.sinks.ticketing import Jira, ServiceNow, Xurrent
 
 __all__ = ["SINK_TYPES", "Sink", "SinkRules"]
 
 Sink = Annotated[
-    Webhook | ServiceNow | Jira | Xurrent | PagerDuty | Statuspage | IncidentIo | Slack | Teams | Mail | KafkaEvents,
+    Webhook
+    | ServiceNow
+    | Jira
+    | Xurrent
+    | PagerDuty
+    | Statuspage
+    | IncidentIo
+    | StatusWebhook
+    | Slack
+    | Teams
+    | Mail
+    | KafkaEvents,
     Field(discriminator="type"),
 ]
 
@@ -28,6 +39,7 @@ SINK_TYPES: Final[dict[str, type[SinkRules]]] = {
     "pagerduty": PagerDuty,
     "statuspage": Statuspage,
     "incident_io": IncidentIo,
+    "status_webhook": StatusWebhook,
     "slack": Slack,
     "teams": Teams,
     "mail": Mail,
