@@ -1,8 +1,8 @@
 """Lint: what a configuration says and nobody can have meant. Each rule has a stable name, and can be silenced in place.
 
 This file holds the table of rules, how they are run and how they are silenced. What each rule looks at is in
-`lint_policy` (packs), `lint_reach` (services, people, names), `lint_oncall` (overrides, runbooks, schedules) and
-`lint_coverage` (alerts of each feed).
+`lint_policy` (packs), `lint_reach` (services, people, names), `lint_oncall` (overrides, runbooks, schedules),
+`lint_sinks` (downstreams) and `lint_coverage` (alerts of each feed).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipeline.catalog.lint_packs import check_packs
 from pipeline.catalog.lint_policy import check_policies
 from pipeline.catalog.lint_reach import check_reach
 from pipeline.catalog.lint_rules import check_rules
+from pipeline.catalog.lint_sinks import check_sinks
 from pipeline.catalog.load import Opened
 from pipeline.catalog.problems import Place, suggestion
 
@@ -102,6 +103,13 @@ RULES: Final[dict[str, Rule]] = {
         Rule("double-booking", Level.ADVICE, "ahead: one person is primary in two rotations at once"),
         Rule("primary-is-secondary", Level.ADVICE, "ahead: one person is primary and secondary at once"),
         Rule("night-hand-off", Level.ADVICE, "ahead: a hand-off between 22:00 and 06:00 of the layer's zone"),
+        Rule("sink-unreached", Level.ERROR, "a sink that is told of nothing: no incident passes its filters"),
+        Rule("sink-secret-in-address", Level.ERROR, "a sink whose address holds a parameter that looks like a secret"),
+        Rule("sink-in-the-clear", Level.ADVICE, "a sink of an http:// address outside of the own network"),
+        Rule("sink-one-way", Level.ADVICE, "a sink that could hear what people do there, and does not"),
+        Rule("sink-unknown-person", Level.ADVICE, "a mapping of people of a sink that names nobody who is known here"),
+        Rule("page-without-audience", Level.ERROR, "a status page that no pack tells anything that it would show"),
+        Rule("page-without-approval", Level.ADVICE, "a status page that shows what nobody has approved"),
         Rule("unused-allow", Level.ADVICE, "a comment that silences a rule which finds nothing there"),
         Rule("unknown-allow", Level.ERROR, "a comment that silences a rule which does not exist"),
     )
@@ -202,7 +210,7 @@ def rule_findings(opened: Opened, now_ms: int) -> list[Finding]:
     if opened.checked.config is None:
         return []
     context = Context(opened, opened.checked.config, now_ms)
-    rules = (check_policies, check_packs, check_paths, check_reach, check_rules, check_oncall)
+    rules = (check_policies, check_packs, check_paths, check_reach, check_rules, check_oncall, check_sinks)
     return [finding for rule in rules for finding in rule(context)]
 
 

@@ -13,6 +13,7 @@ from pipeline.recording import to_ms
 from tests.catalog.clock_cases import CLOCKS
 from tests.catalog.directory import EXAMPLE, component, write
 from tests.catalog.lint_oncall_cases import ONCALL_CASES
+from tests.catalog.lint_sinks_cases import SINK_CASES
 
 NOW_MS = to_ms("2026-03-11T00:00:00Z")
 
@@ -47,6 +48,7 @@ def said(report: Report) -> list[str]:
 
 CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     **ONCALL_CASES,
+    **SINK_CASES,
     "all is well": ({}, []),
     "a category that never wins": (
         {"domains/retail.yaml": """

@@ -189,3 +189,6 @@ class TwoWay(SinkRules):
     reconcile_minutes: int = Field(default=60, ge=0, le=10_080)
     own_users: tuple[str, ...] = ()
     people: ToPerson = Field(default_factory=dict)
+
+    READS_BACK: ClassVar[bool] = True
+    """Whether it has anything to send back: what people do there."""

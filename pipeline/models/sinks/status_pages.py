@@ -61,6 +61,7 @@ class StatusPage(Published, WithSecret, TwoWay):
     poll_seconds: int = Field(default=0, ge=0, le=86_400)
 
     LINK_KIND: ClassVar[str | None] = "status_page"
+    READS_BACK: ClassVar[bool] = False
     STATES: ClassVar[dict[RemoteState, RemoteState]] = {
         RemoteState.ACKNOWLEDGED: RemoteState.OPEN,
         RemoteState.IN_PROGRESS: RemoteState.OPEN,
