@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import unquote
 
 import orjson
@@ -14,22 +14,17 @@ from aiohttp import web
 
 from pipeline.gateway import pagerduty
 from pipeline.gateway.arrival import Arrival, Guard
+from pipeline.gateway.back import BODY_BYTES_MAX, SINKS_PATH, Reply, SinkDoor
 from pipeline.gateway.body import BodyReader
-from pipeline.gateway.headers import CONTENT_TYPE, FORM, KafkaHeaders, check_media_type, kafka_headers
+from pipeline.gateway.headers import CONTENT_TYPE, FORM, check_media_type, kafka_headers
 from pipeline.gateway.keys import RecordKey
 from pipeline.gateway.limits import Limits, Room, TokenBucket
 from pipeline.gateway.refusal import Reason, Refusal
+from pipeline.gateway.taken import Records, Taken
 from pipeline.gateway.tokens import QuerySecret
 from pipeline.models.gateway import GatewayFeed
 
 FEEDS_PATH: Final = "/v1/feeds/"
-
-
-class Records(Protocol):
-    """Where records go."""
-
-    async def send(self, topic: str, key: bytes | None, value: bytes, headers: KafkaHeaders) -> None:
-        """Write a record, and return when it is acknowledged; raise `Refusal` where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +53,36 @@ class OpenFeed:
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, Reason.RATE, sentence, retry_after_seconds=wait_seconds)
 
 
-class Taken:
-    """A request that is being answered, and what is known of it for counting and logging."""
-
-    __slots__ = ("body_bytes", "feed", "request", "request_id")
-
-    def __init__(self, request: web.BaseRequest, request_id: str) -> None:
-        self.request = request
-        self.request_id = request_id
-        self.feed: str | None = None
-        self.body_bytes = 0
-
-
 class Door:
-    """Takes requests for the feeds that it knows."""
+    """Takes requests for the feeds and sinks that it knows."""
 
     def __init__(
-        self, feeds: Mapping[str, OpenFeed], switchboard: pagerduty.Switchboard, records: Records, limits: Limits
+        self,
+        feeds: Mapping[str, OpenFeed],
+        switchboard: pagerduty.Switchboard,
+        back: SinkDoor,
+        records: Records,
+        limits: Limits,
     ) -> None:
         self._feeds = feeds
+        self._back = back
         self._switchboard = switchboard
         self._records = records
         self._room = Room(limits.bodies_bytes)
         self._body_seconds = limits.body_seconds
 
-    async def take(self, taken: Taken) -> bytes:
-        """Take a request; the body of the answer 202.
+    async def take(self, taken: Taken) -> Reply:
+        """Take a request; its answer.
 
         Raises:
             Refusal: it is not taken.
         """
         path = taken.request.rel_url.raw_path
+        if path.startswith(SINKS_PATH):
+            return await self._update(taken, unquote(path[len(SINKS_PATH) :]))
+        return Reply(HTTPStatus.ACCEPTED, await self._accepted(taken, path))
+
+    async def _accepted(self, taken: Taken, path: str) -> bytes:
         if path.startswith(FEEDS_PATH):
             return await self._message(taken, unquote(path[len(FEEDS_PATH) :]))
         if path == pagerduty.PATH:
@@ -100,7 +94,10 @@ class Door:
             return await self._event(taken)
         if path == pagerduty.CHANGE_PATH:
             raise pagerduty.change_refusal()
-        sentence = f"messages go to {FEEDS_PATH}FEED, events of PagerDuty's kind to {pagerduty.PATH}"
+        sentence = (
+            f"messages go to {FEEDS_PATH}FEED, those of sinks to {SINKS_PATH}SINK, events of PagerDuty's kind to "
+            f"{pagerduty.PATH}"
+        )
         raise Refusal(HTTPStatus.NOT_FOUND, Reason.UNKNOWN_PATH, sentence)
 
     def _reader(self, request: web.BaseRequest, bytes_max: int, *, stranger: bool) -> BodyReader:
@@ -125,6 +122,20 @@ class Door:
             check_media_type(request.headers, feed.rule.content_types)
             await self._write(taken, feed, value)
         return orjson.dumps({"status": "accepted", "feed": name, "request_id": taken.request_id})
+
+    async def _update(self, taken: Taken, name: str) -> Reply:
+        sink, request = self._back.sink(name), taken.request
+        taken.feed = sink.label
+        _check_method(request, get=False)
+        with self._reader(request, BODY_BYTES_MAX, stranger=sink.guard.reads_body) as reader:
+            if sink.guard.reads_body:
+                value = await sink.guard.admit(_arrival(request, await reader.read()))
+            else:
+                await sink.guard.admit(_arrival(request, b""))
+                value = await reader.read()
+            reply = await self._back.take(sink, request, value, taken.request_id)
+            taken.body_bytes = len(value)
+        return reply
 
     async def _event(self, taken: Taken) -> bytes:
         with self._reader(taken.request, pagerduty.EVENT_BYTES_MAX, stranger=True) as reader:

@@ -40,24 +40,24 @@ class GatewayError(Exception):
 
 
 class Guards:
-    """Makes the authentication of feeds; those of SNS share what was fetched."""
+    """Makes the authentication of feeds and sinks; those of SNS share what was fetched."""
 
     def __init__(self, secret_of: SecretOf, fetcher: SnsFetcher) -> None:
         self._secret_of = secret_of
         self._fetcher = fetcher
         self._certificates = Certificates(fetcher)
 
-    def guard(self, feed: str, rule: Authentication) -> Guard:
-        """One feed's authentication.
+    def guard(self, feed: str, rule: Authentication, what: str = "feed") -> Guard:
+        """The authentication of one feed or sink.
 
         Raises:
             GatewayError: a secret is not of the form that its scheme needs.
             SettingsError: a secret is not set.
         """
         try:
-            return self._made(feed, rule)
+            return self._made(feed, rule, what)
         except ValueError as error:
-            raise GatewayError(f"feed {feed}: the secret of scheme {rule.scheme}: {error}") from None
+            raise GatewayError(f"{what} {feed}: the secret of scheme {rule.scheme}: {error}") from None
 
     def routing_keys(self, rule: RoutingKeys) -> list[bytes]:
         """The routing keys of a feed."""
@@ -66,7 +66,7 @@ class Guards:
     def _secrets(self, names: tuple[str, ...]) -> list[bytes]:
         return [self._secret_of(name).encode() for name in names]
 
-    def _made(self, feed: str, rule: Authentication) -> Guard:
+    def _made(self, feed: str, rule: Authentication, what: str) -> Guard:
         if isinstance(rule, NoAuthentication):
             return Open()
         if isinstance(rule, SnsSignature):
@@ -74,7 +74,7 @@ class Guards:
         if isinstance(rule, XurrentToken):
             return Xurrent(rule, self._secrets(rule.public_keys_env))
         if isinstance(rule, RoutingKeys):
-            raise GatewayError(f"feed {feed}: scheme {rule.scheme} is for /v2/enqueue alone")
+            raise GatewayError(f"{what} {feed}: scheme {rule.scheme} is for /v2/enqueue alone")
         return _BY_SECRETS[type(rule)](rule, self._secrets(rule.secrets_env))
 
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.feeds import feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.gateway.back import REQUESTS_BURST, REQUESTS_PER_SECOND, OpenSink, SinkDoor
 from pipeline.gateway.door import Door, OpenFeed
 from pipeline.gateway.fetch import SnsFetcher
 from pipeline.gateway.guards import GatewayError, Guards, SecretOf
@@ -27,9 +28,12 @@ from pipeline.gateway.producer import RawProducer
 from pipeline.gateway.server import GatewayServer
 from pipeline.models.gateway import GatewayFeed, RoutingKeys
 from pipeline.models.policy import Config, Feed
+from pipeline.models.remote import SINK_UPDATES_TOPIC
+from pipeline.models.sinks.base import TwoWay
 from pipeline.runtime.guard import exit_after, log_line
 from pipeline.runtime.health import HealthServer
 from pipeline.settings import Settings
+from pipeline.sinks.updates import READERS, Reader
 
 NAME: Final = "gateway"
 
@@ -52,12 +56,39 @@ def rules_of(config: Config) -> dict[str, tuple[Feed, GatewayFeed]]:
     """The feeds that take messages over HTTP, and how.
 
     Raises:
-        GatewayError: there are none.
+        GatewayError: there are none, and no sink takes any either.
     """
     rules = {name: (feed, feed.gateway) for name, feed in feeds_of(config).items() if feed.gateway is not None}
-    if not rules:
-        raise GatewayError("no feed in feeds.yaml has a 'gateway:' section, so there is nothing to take in")
+    if not rules and not back_rules(config):
+        raise GatewayError(
+            "no feed in feeds.yaml has a 'gateway:' section and no sink in sinks.yaml an 'updates:' section, so there "
+            "is nothing to take in"
+        )
     return rules
+
+
+def back_rules(config: Config) -> dict[str, TwoWay]:
+    """The sinks that take messages back over HTTP."""
+    two_way = {name: sink for name, sink in config.sinks.items() if isinstance(sink, TwoWay)}
+    return {name: sink for name, sink in two_way.items() if sink.updates is not None}
+
+
+def open_sinks(rules: Mapping[str, TwoWay], guards: Guards, readers: Mapping[str, Reader]) -> dict[str, OpenSink]:
+    """The sinks whose messages are taken.
+
+    Raises:
+        GatewayError: a secret is not of the form that its scheme needs, or a sink's type sends nothing back.
+        SettingsError: a secret is not set.
+    """
+    sinks = {}
+    for name, rule in rules.items():
+        kind = str(getattr(rule, "type", ""))
+        if kind not in readers or rule.updates is None:
+            raise GatewayError(f"sink {name}: nothing comes back from type {kind}: take 'updates:' away")
+        guard = guards.guard(name, rule.updates, "sink")
+        rate = TokenBucket(REQUESTS_PER_SECOND, REQUESTS_BURST)
+        sinks[name] = OpenSink(name=name, type=kind, rules=rule, guard=guard, reader=readers[kind], rate=rate)
+    return sinks
 
 
 def open_feeds(
@@ -104,6 +135,7 @@ class Gateway:
         secret_of: SecretOf,
         fetcher: SnsFetcher | None = None,
         limits: Limits | None = None,
+        readers: Mapping[str, Reader] = READERS,
     ) -> None:
         """Read the secrets and connect; nothing listens yet.
 
@@ -113,6 +145,7 @@ class Gateway:
             secret_of: reads a secret.
             fetcher: asks SNS's hosts; by default over the internet.
             limits: of the process.
+            readers: of what sinks send back, by type.
 
         Raises:
             GatewayError: the configuration cannot be used.
@@ -121,14 +154,17 @@ class Gateway:
         rules = rules_of(config)
         self._settings = settings
         self._fetcher = fetcher or SnsFetcher()
-        feeds, switchboard = open_feeds(rules, settings, Guards(secret_of, self._fetcher))
-        self._topics = frozenset(feed.topic for feed in feeds.values())
+        guards = Guards(secret_of, self._fetcher)
+        feeds, switchboard = open_feeds(rules, settings, guards)
+        sinks = open_sinks(back_rules(config), guards, readers)
+        back_topic = settings.wire(SINK_UPDATES_TOPIC)
+        self._topics = frozenset((*(feed.topic for feed in feeds.values()), *([back_topic] if sinks else [])))
         registry = CollectorRegistry()
-        self._metrics = GatewayMetrics(registry, feeds)
+        self._metrics = GatewayMetrics(registry, (*feeds, *(sink.label for sink in sinks.values())))
         self._producer = RawProducer(settings.bootstrap, self._topics)
         self._metrics.kafka_up.set_function(lambda: self._producer.up)
         limits = limits or Limits()
-        door = Door(feeds, switchboard, self._producer, limits)
+        door = Door(feeds, switchboard, SinkDoor(sinks, back_topic, self._producer), self._producer, limits)
         self.server = GatewayServer(door, self._metrics, Journal(), limits)
         self.health = HealthServer(settings.http_port, registry, self.status)
         self._stopping = False

@@ -51,7 +51,7 @@ def producer_settings(bootstrap: str) -> dict[str, Any]:
         "queue.buffering.max.messages": QUEUE_RECORDS_MAX,
         "queue.buffering.max.kbytes": QUEUE_KIBIBYTES_MAX,
         "message.max.bytes": RAW_RECORD_BYTES_MAX + FRAMING_BYTES,
-        "partitioner": "consistent_random",  # as our other producers: equal keys, equal partition
+        "partitioner": "consistent_random",  # `core.identity.partition_of` for keys; any partition without one
         "reconnect.backoff.max.ms": 1_000,
         "allow.auto.create.topics": False,
         "log_level": 0,

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     BROKEN_HEAD = "broken_head"
     UNKNOWN_PATH = "unknown_path"
     UNKNOWN_FEED = "unknown_feed"
+    UNKNOWN_SINK = "unknown_sink"
     WRONG_METHOD = "wrong_method"
     NOT_BUILT = "not_built"
     UNAUTHENTICATED = "unauthenticated"
@@ -32,6 +33,7 @@ class Reason(StrEnum):
     CONTENT_TYPE = "content_type"
     CONTENT_ENCODING = "content_encoding"
     INVALID_EVENT = "invalid_event"
+    UNREADABLE = "unreadable"
     RATE = "rate"
     BUSY = "busy"
     KAFKA = "kafka"
@@ -72,7 +74,7 @@ class Refusal(Exception):
 
 def unauthenticated(private: str) -> Refusal:
     """401, in the same words whatever was wrong: details would help those who guess."""
-    sentence = "the feed's authentication was not met"
+    sentence = "the authentication was not met"
     headers = {"WWW-Authenticate": 'Bearer realm="spillway"'}
     return Refusal(HTTPStatus.UNAUTHORIZED, Reason.UNAUTHENTICATED, sentence, headers=headers, private=private)
 

@@ -1,6 +1,6 @@
 """An answer to every request, and the drain at the end.
 
-aiohttp's low-level server, without its router: there are three paths. Nothing is unpacked or followed behind our back.
+aiohttp's low-level server, without its router: there are four paths. Nothing is unpacked or followed behind our back.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from aiohttp import web
 
 from pipeline.gateway import pagerduty
 from pipeline.gateway.connections import LimitedServer
-from pipeline.gateway.door import Door, Taken
+from pipeline.gateway.door import Door
 from pipeline.gateway.headers import REQUEST_ID, request_id_of
 from pipeline.gateway.journal import Journal
 from pipeline.gateway.limits import Limits
 from pipeline.gateway.metrics import NO_FEED, GatewayMetrics
 from pipeline.gateway.refusal import Reason, Refusal, busy
+from pipeline.gateway.taken import Taken
 
 LINGER_SECONDS_MAX: Final = 2.0
 """How long we go on reading a body that we have refused, so that its sender gets the answer and not a reset."""
@@ -120,7 +121,8 @@ class GatewayServer:
         try:
             if self.in_flight > self._requests_max:
                 raise busy("requests at once")
-            return self._answer(taken, HTTPStatus.ACCEPTED, await self._door.take(taken)), None
+            reply = await self._door.take(taken)
+            return self._answer(taken, reply.status, reply.body), None
         except Refusal as refusal:
             return self._refused(taken, refusal), refusal.reason
 

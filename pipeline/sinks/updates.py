@@ -12,7 +12,8 @@ from typing import Any, Final
 from pipeline.models.remote import SinkUpdate
 
 Reader = Callable[[bytes, Mapping[str, str], Any, datetime], list[SinkUpdate]]
-"""Body, headers by lower-case name, the sink's rules, when it came; raises ``ValueError`` with one line."""
+"""Body, headers by lower-case name, the sink's rules, when it came; raises ``ValueError`` with one line that
+quotes nothing of the body: it is logged, and told to the sender."""
 
 READERS: Final[Mapping[str, Reader]] = {}
 """``type`` in sinks.yaml -> its reader."""

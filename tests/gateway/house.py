@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, cast
 
@@ -21,7 +21,9 @@ from pipeline.gateway.limits import Limits
 from pipeline.gateway.process import Gateway, Listening
 from pipeline.kafka.served import unserved
 from pipeline.models.policy import Config
+from pipeline.models.remote import SINK_UPDATES_TOPIC
 from pipeline.settings import Settings, SettingsError
+from pipeline.sinks.updates import READERS, Reader
 
 HOST: Final = "127.0.0.1"
 SECONDS_MAX: Final = 30.0
@@ -49,9 +51,13 @@ def written(place: Path, feeds: Mapping[str, Any]) -> Path:
 
 def make_topics(bootstrap: str, prefix: str, feeds: Mapping[str, Any], partitions: int = 4) -> None:
     """The raw topics of some feeds, which take what the gateway lets in."""
+    make_named_topics(bootstrap, prefix, [f"alerts.raw.{feed}" for feed in feeds], partitions)
+
+
+def make_named_topics(bootstrap: str, prefix: str, names: Sequence[str], partitions: int = 4) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     settings = {"max.message.bytes": str(17 << 20)}
-    topics = [NewTopic(f"{prefix}alerts.raw.{feed}", partitions, 1, config=settings) for feed in feeds]
+    topics = [NewTopic(f"{prefix}{name}", partitions, 1, config=settings) for name in names]
     for made in admin.create_topics(topics).values():
         made.result(SECONDS_MAX)
     assert unserved(admin, {topic.topic: partitions for topic in topics}, SECONDS_MAX) is None
@@ -93,10 +99,15 @@ class House:
         make_fetcher: Callable[[], SnsFetcher] | None = None,
         limits: Limits | None = None,
         topics: bool = True,
+        sinks: Mapping[str, Any] | None = None,
+        readers: Mapping[str, Reader] = READERS,
     ) -> None:
         self.bootstrap = bootstrap
         self.prefix = prefix
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "sinks.yaml").write_text(yaml.safe_dump(dict(sinks or {}), sort_keys=False))
         self.config: Config = load_config(written(place, feeds))
+        self._readers = readers
         self.settings = Settings(bootstrap=bootstrap, topic_prefix=prefix, http_port=0)
         self.listening: Listening | None = None
         self._secrets = secrets
@@ -105,7 +116,8 @@ class House:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         if topics:
-            make_topics(bootstrap, prefix, feeds)
+            back = [SINK_UPDATES_TOPIC] if sinks else []
+            make_named_topics(bootstrap, prefix, [*(f"alerts.raw.{feed}" for feed in feeds), *back])
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -123,7 +135,7 @@ class House:
 
     async def _started(self) -> tuple[Gateway, Listening]:
         fetcher = self._make_fetcher() if self._make_fetcher else None
-        gateway = Gateway(self.settings, self.config, self._secret, fetcher, self._limits)
+        gateway = Gateway(self.settings, self.config, self._secret, fetcher, self._limits, self._readers)
         return gateway, await gateway.start(HOST, 0)
 
     async def _ended(self) -> None:
@@ -158,6 +170,10 @@ class House:
         """A page of metrics and health."""
         assert self.listening is not None
         return send(self.listening.health_port, path, None, None, "GET")
+
+    def updates(self, count: int = 1) -> list[Message]:
+        """What came back from sinks."""
+        return read_records(self.bootstrap, f"{self.prefix}{SINK_UPDATES_TOPIC}", count)
 
     def records(self, feed: str, count: int = 1) -> list[Message]:
         """What is in a feed's topic."""
