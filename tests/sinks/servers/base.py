@@ -111,18 +111,23 @@ class VendorServer(ABC):
         if self.down or fault == "silent-before":
             return self._drop(request)
         if fault == "401" or not self.admits(request):
-            return self._done(attempt, web.json_response({"error": "unauthorized"}, status=401))
+            return self._done(attempt, self.error(request, 401, "unauthorized"))
         if self._over_the_rate():
-            headers = {"Retry-After": "1"}
-            return self._done(attempt, web.json_response({"error": "too many"}, status=429, headers=headers))
+            refused = self.error(request, 429, "too many")
+            refused.headers["Retry-After"] = "1"
+            return self._done(attempt, refused)
         if fault == "before":
-            return self._done(attempt, web.json_response({"error": "unavailable"}, status=503))
+            return self._done(attempt, self.error(request, 503, "unavailable"))
         answer = await self.handle(request, body)
         if fault == "silent":
             return self._drop(request)
         if fault == "after":
-            return self._done(attempt, web.json_response({"error": "internal"}, status=500))
+            return self._done(attempt, self.error(request, 500, "internal"))
         return self._done(attempt, answer)
+
+    def error(self, request: web.Request, status: int, words: str) -> web.Response:
+        """An error as the vendor words it; one with a shape of its own overrides it."""
+        return web.json_response({"error": words}, status=status)
 
     def admits(self, request: web.Request) -> bool:
         """Whether the credential is the one that is taken; a vendor with another scheme overrides it."""
