@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pipeline.models.sinks import SinkRules
+from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.streams import Webhook
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.limits import Bucket
+from pipeline.sinks.pagerduty import PagerDutySink
 from pipeline.sinks.webhook import WebhookSink
 
 Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
 
 _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
+    PagerDuty: PagerDutySink,
     Webhook: WebhookSink,
 }
 

@@ -10,10 +10,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipeline.models.remote import SinkUpdate
+from pipeline.sinks import pagerduty_updates
 
 Reader = Callable[[bytes, Mapping[str, str], Any, datetime], list[SinkUpdate]]
 """Body, headers by lower-case name, the sink's rules, when it came; raises ``ValueError`` with one line that
 quotes nothing of the body: it is logged, and told to the sender."""
 
-READERS: Final[Mapping[str, Reader]] = {}
+READERS: Final[Mapping[str, Reader]] = {
+    "pagerduty": pagerduty_updates.read_webhook,
+}
 """``type`` in sinks.yaml -> its reader."""

@@ -1,0 +1,121 @@
+"""PagerDuty's REST API, as far as it is needed: incidents by deduplication key, what changed, and notes.
+
+Optional: events need no key of the account. Headers, pagination by ``offset``, ``limit`` and ``more``, and the filter
+``incident_key``, which also finds an incident by the key of one of its alerts: PagerDuty/api-schema,
+``reference/REST/openapiv3.json``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from pipeline.models.sinks.paging import PagerDuty
+from pipeline.sinks.http import Http
+
+PAGE_SIZE: Final = 100
+"""The largest page that PagerDuty gives."""
+
+ENTRIES_MAX: Final = 10_000
+"""PagerDuty pages no further into a list; what is further back is found by the reconciler."""
+
+STATUSES: Final = ("triggered", "acknowledged", "resolved")
+
+
+class Api:
+    """Requests to the REST API."""
+
+    def __init__(self, http: Http, rules: PagerDuty, secret: str) -> None:
+        """Describe; nothing connects yet.
+
+        Args:
+            http: shared with the events, and so their rate.
+            rules: the address and the user.
+            secret: a REST API key.
+        """
+        self._http = http
+        self._url = rules.api_url.rstrip("/")
+        self._headers = {
+            "Accept": "application/vnd.pagerduty+json;version=2",
+            "Authorization": f"Token token={secret}",
+        }
+        self._user = rules.api_user
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may write: PagerDuty asks in whose name."""
+        return self._user is not None
+
+    async def incident(self, key: str, rank: int = 0) -> dict[str, Any] | None:
+        """The newest incident that an alert of this key is in, if there is one.
+
+        Raises:
+            Trouble: it could not be asked.
+        """
+        # A range of dates would hide what is older than a month.
+        found = await self._page("incidents", {"incident_key": key, "date_range": "all", "limit": str(PAGE_SIZE)}, rank)
+        known = [each for each in _objects(found, "incidents") if each.get("status") in STATUSES]
+        # Of several the one that is open; of those that are over the last.
+        return max(
+            known, key=lambda each: (each["status"] != "resolved", str(each.get("created_at", ""))), default=None
+        )
+
+    async def touched(self, since: datetime) -> list[dict[str, Any]]:
+        """Incidents that something happened to since, each once, that of what happened first first.
+
+        Raises:
+            Trouble: it could not be asked.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        query = {"since": since.isoformat(), "include[]": "incidents", "limit": str(PAGE_SIZE)}
+        offset, more = 0, True
+        while more and offset + PAGE_SIZE <= ENTRIES_MAX:
+            page = await self._page("log_entries", query | {"offset": str(offset)})
+            entries = _objects(page, "log_entries")
+            for entry in entries:  # the newest is first
+                incident = entry.get("incident")
+                if isinstance(incident, dict):
+                    identity = str(incident.get("id", ""))
+                    found[identity] = found.pop(identity, incident)
+            offset += len(entries)
+            more = bool(page.get("more")) and bool(entries)
+        return list(reversed(found.values()))
+
+    async def notes(self, identity: str, rank: int = 0) -> list[dict[str, Any]]:
+        """The notes of an incident.
+
+        Raises:
+            Trouble: it could not be asked.
+        """
+        return _objects(await self._page(f"incidents/{identity}/notes", {}, rank), "notes")
+
+    async def add_note(self, identity: str, text: str, rank: int = 0) -> None:
+        """Write a note.
+
+        Raises:
+            Trouble: it was not written, as far as is known.
+        """
+        await self._http.call(
+            "POST",
+            f"{self._url}/incidents/{identity}/notes",
+            json={"note": {"content": text}},
+            headers={**self._headers, "From": self._user or ""},
+            rank=rank,
+        )
+
+    async def _page(self, path: str, query: dict[str, str], rank: int = 0) -> dict[str, Any]:
+        reply = await self._http.call(
+            "GET",
+            f"{self._url}/{path}",
+            params=query,
+            headers=self._headers,
+            rank=rank,
+            allowed=(HTTPStatus.NOT_FOUND,),
+        )
+        return reply.data if isinstance(reply.data, dict) and reply.status != HTTPStatus.NOT_FOUND else {}
+
+
+def _objects(page: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = page.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
