@@ -131,7 +131,7 @@ def _context(
     check_topics(settings, stage, inputs, topics)
     makes = topic_makes(settings, stage_topics(stage, inputs))
     check_replication(settings, makes)
-    hooks = _hooks(settings, config, stage)
+    hooks = _hooks(settings, config, stage, metrics.registry)
     return StageContext(
         settings=settings,
         stage=stage,
@@ -147,11 +147,11 @@ def _context(
     )
 
 
-def _hooks(settings: Settings, config: Config, stage: str) -> StageHooks | None:
+def _hooks(settings: Settings, config: Config, stage: str, registry: CollectorRegistry) -> StageHooks | None:
     """What a stage does outside Kafka; most do nothing."""
-    make: Callable[[Settings, Config], StageHooks] | None
+    make: Callable[[Settings, Config, CollectorRegistry], StageHooks] | None
     make = getattr(import_module(f"pipeline.agents.{stage}"), "hooks", None)
-    return None if make is None else make(settings, config)
+    return None if make is None else make(settings, config, registry)
 
 
 def reloader(settings: Settings, config: Config, metrics: Metrics) -> Reloader:

@@ -33,6 +33,7 @@ from pipeline.models.incident import IncidentChange
 from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
 from pipeline.shadow.metrics import ShadowMetrics
+from pipeline.sinks.metrics import SinkMetrics
 from tools import backtests, explanations, hidden, picture, story_parts
 from tools.incident_words import PARTS, WHOLE
 from tools.story_parts import fenced
@@ -142,6 +143,7 @@ def metrics_table() -> str:
     registry = _Listening()
     Metrics(registry, [])
     GatewayMetrics(registry)
+    SinkMetrics(registry)
     ShadowMetrics(registry)
     rows = []
     for collector in registry.all:

@@ -7,21 +7,36 @@ ready again when the partition is assigned to the next.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
 
 from pipeline.agents.shared import Shared
 from pipeline.core.outward.deliver import DeliverProcessor
+from pipeline.core.outward.send import Send
 from pipeline.core.step import Effects, Processor
 from pipeline.models.policy import Config
-from pipeline.runtime.guard import fatal
+from pipeline.runtime.guard import fatal, guarded
 from pipeline.runtime.hooks import StageHooks
 from pipeline.settings import Settings, SettingsError
-from pipeline.sinks.base import SinkClient, SinkError
+from pipeline.sinks.base import SinkError
 from pipeline.sinks.clients import client_of
+from pipeline.sinks.lane import Outlet
 from pipeline.sinks.limits import Buckets
+from pipeline.sinks.metrics import SinkMetrics
 from pipeline.sinks.outcomes import OutcomeTopic
 from pipeline.sinks.sender import Sender
+from pipeline.sinks.watch import WATCHERS, Watched, Watcher
+
+SETTLE_SECONDS: Final = 1.0
+"""So long a partition that has just come sends nothing: the outcomes that its former owner wrote last are read first,
+or what is told already would be told again."""
+
+OBSERVE_SECONDS: Final = 5.0
+"""Between two looks at how the sinks stand; scrapes are 15 to 60 seconds apart."""
 
 
 def processor(shared: Shared) -> DeliverProcessor:
@@ -29,9 +44,17 @@ def processor(shared: Shared) -> DeliverProcessor:
     return DeliverProcessor(shared.config)
 
 
-def hooks(settings: Settings, config: Config) -> StageHooks:
+def hooks(settings: Settings, config: Config, registry: CollectorRegistry) -> StageHooks:
     """What happens around a commit: sends."""
-    return DeliverHooks(settings, config)
+    return DeliverHooks(settings, config, metrics=SinkMetrics(registry))
+
+
+@dataclass(slots=True)
+class _Settling:
+    """What a partition that has just come has ready, by sink and incident, until it may be sent."""
+
+    sends: dict[tuple[str, str], Send]
+    timer: asyncio.TimerHandle
 
 
 class DeliverHooks(StageHooks):
@@ -43,6 +66,9 @@ class DeliverHooks(StageHooks):
         config: Config,
         secret: Callable[[str], str] | None = None,
         on_lost: Callable[[BaseException], None] | None = None,
+        *,
+        metrics: SinkMetrics | None = None,
+        watchers: Sequence[Watcher] = WATCHERS,
     ) -> None:
         """Describe; nothing connects yet.
 
@@ -51,36 +77,65 @@ class DeliverHooks(StageHooks):
             config: the sinks.
             secret: gives the secret of a variable's name; by default the settings'.
             on_lost: called when an outcome is lost; by default the process ends.
+            metrics: the process's series of sinks; None: nobody looks.
+            watchers: what runs beside.
         """
         self._settings = settings
         self._config = config
         self._secret = secret or settings.secret
         self._on_lost = on_lost or _end_process
+        self._metrics = metrics or SinkMetrics(CollectorRegistry())
+        self._watchers = tuple(watchers)
         self._outcomes = OutcomeTopic(settings)
+        self._buckets = Buckets()
         self._sender: Sender | None = None
         self._starting = asyncio.Lock()
+        self._processors: dict[int, DeliverProcessor] = {}
+        self._settling: dict[int, _Settling] = {}
+        self._beside: list[asyncio.Task[None]] = []
 
     async def on_assigned(self, partition: int, processor: Processor) -> None:
-        """Send what the former owner left without an outcome.
+        """Send what the former owner left without an outcome, after a moment.
 
         Raises:
             SinkError: a sink cannot be used as configured, or its secret is missing.
             KafkaError: no broker answers.
         """
         await self._start()
-        self._dispatch(partition, processor)
+        if isinstance(processor, DeliverProcessor):
+            self._processors[partition] = processor
+            self._buckets.limit_to(len(self._processors), self._outcomes.partitions)
+            processor.take_ready()  # all of it is in what follows
+            timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settled, partition)
+            self._settling[partition] = _Settling({_key(send): send for send in processor.ready()}, timer)
 
     async def after_commit(self, partition: int, processor: Processor, effects: Effects) -> None:
         """Send what the committed batch made ready."""
-        self._dispatch(partition, processor)
+        if self._sender is None or not isinstance(processor, DeliverProcessor):
+            return
+        changed, withdrawn = processor.take_ready()
+        if (settling := self._settling.get(partition)) is None:
+            self._sender.tell(partition, changed, withdrawn)
+            return
+        for key in withdrawn:
+            settling.sends.pop(key, None)
+        settling.sends.update({_key(send): send for send in changed})
 
     async def on_revoked(self, partition: int) -> None:
         """Stop sending for a partition that leaves."""
+        self._processors.pop(partition, None)
+        if (settling := self._settling.pop(partition, None)) is not None:
+            settling.timer.cancel()
         if self._sender is not None:
-            await self._sender.cancel(partition)
+            self._buckets.limit_to(len(self._processors), self._outcomes.partitions)
+            await self._sender.release(partition)
 
     async def stop(self) -> None:
         """Disconnect from sinks and brokers."""
+        beside, self._beside = self._beside, []
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         sender, self._sender = self._sender, None
         if sender is not None:
             await sender.close()
@@ -94,35 +149,75 @@ class DeliverHooks(StageHooks):
         """
         if config.sinks == self._config.sinks:
             return self
-        fresh = DeliverHooks(self._settings, config, self._secret, self._on_lost)
+        fresh = DeliverHooks(
+            self._settings, config, self._secret, self._on_lost, metrics=self._metrics, watchers=self._watchers
+        )
         try:
-            sinks = fresh._sinks()
+            outlets = fresh._outlets()
         except SinkError as error:
             raise ValueError(str(error)) from error
-        for sink in sinks.values():
-            await sink.close()
+        for outlet in outlets.values():
+            if outlet.client is not None:
+                await outlet.client.close()
         return fresh
 
-    def _dispatch(self, partition: int, processor: Processor) -> None:
-        if self._sender is not None and isinstance(processor, DeliverProcessor):
-            self._sender.dispatch(partition, processor.ready())
+    def _settled(self, partition: int) -> None:
+        settling = self._settling.pop(partition, None)
+        if settling is not None and self._sender is not None:
+            self._sender.assign(partition, settling.sends.values())
 
     async def _start(self) -> None:
         async with self._starting:  # partitions are assigned at the same time
             if self._sender is None:
-                sinks = self._sinks()
+                outlets = self._outlets()
                 await self._outcomes.start()
-                self._sender = Sender(sinks, self._outcomes.write, self._on_lost)
+                self._sender = Sender(outlets, self._outcomes.write, self._on_lost, metrics=self._metrics)
+                self._beside = [
+                    asyncio.create_task(self._observe(self._sender), name="observe-sinks"),
+                    *(asyncio.create_task(_watch(each, self._watched(outlets))) for each in self._watchers),
+                ]
 
-    def _sinks(self) -> dict[str, SinkClient]:
-        secrets: dict[str, str] = {}
-        for sink in self._config.sinks.values():
-            try:
-                secrets |= {name: self._secret(name) for name in sink.secret_names}
-            except SettingsError as missing:
-                raise SinkError(f"sink {sink.name}: {missing}") from None
-        buckets = Buckets()
-        return {sink.name: client_of(sink, secrets, buckets.of(sink)) for sink in self._config.sinks.values()}
+    def _watched(self, outlets: dict[str, Outlet]) -> Watched:
+        return Watched(
+            config=self._config,
+            clients={name: outlet.client for name, outlet in outlets.items() if outlet.client is not None},
+            processors=self._processors,
+            partitions=self._outcomes.partitions,
+            publish=self._outcomes.publish,
+        )
+
+    async def _observe(self, sender: Sender) -> None:
+        while True:
+            sender.observe()
+            oldest: dict[str, int] = {}
+            for each in self._processors.values():
+                for sink, since_ms in each.waiting_since_ms().items():
+                    oldest[sink] = min(since_ms, oldest.get(sink, since_ms))
+            self._metrics.observe_oldest(oldest, int(datetime.now(UTC).timestamp() * 1_000))
+            await asyncio.sleep(OBSERVE_SECONDS)
+
+    def _outlets(self) -> dict[str, Outlet]:
+        self._buckets = Buckets()
+        found: dict[str, Outlet] = {}
+        for name, sink in self._config.sinks.items():
+            bucket = self._buckets.of(sink)
+            found[name] = Outlet(None, bucket)
+            if sink.enabled:
+                try:
+                    secrets = {variable: self._secret(variable) for variable in sink.secret_names}
+                except SettingsError as missing:
+                    raise SinkError(f"sink {name}: {missing}") from None
+                found[name] = Outlet(client_of(sink, secrets, bucket), bucket)
+        return found
+
+
+def _key(send: Send) -> tuple[str, str]:
+    return send.sink, send.incident_id
+
+
+async def _watch(watcher: Watcher, watched: Watched) -> None:
+    async with guarded("watch sinks", stage="deliver"):
+        await watcher(watched)
 
 
 def _end_process(error: Any) -> None:

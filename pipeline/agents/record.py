@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from pipeline.agents.shared import Shared
@@ -35,13 +36,13 @@ def processor(shared: Shared) -> RecordProcessor:
     return RecordProcessor()
 
 
-def hooks(settings: Settings, config: Config) -> StageHooks:
+def hooks(settings: Settings, config: Config, registry: CollectorRegistry) -> StageHooks:
     """What happens around a commit: rows are written.
 
     Raises:
         StartError: no records store is configured.
     """
-    del config
+    del config, registry
     if settings.records_url is None:
         raise StartError("stage record needs a PostgreSQL: set SPILLWAY_RECORDS_URL, or use --embedded")
     return RecordHooks(RecordsStore(settings.records_url))

@@ -35,4 +35,5 @@ def client_of(rules: SinkRules, secrets: Mapping[str, str], bucket: Bucket) -> S
     maker = _MAKERS.get(type(rules))
     if maker is None:
         raise SinkError(f"sink {rules.name}: type {type(rules).__name__} cannot be used yet")
+    bucket.secrets.learn(secrets[name] for name in rules.secret_names)
     return maker(rules, secrets, bucket)

@@ -1,11 +1,13 @@
 """HTTP to a downstream: one request inside its rate, and what each answer means.
 
-What an answer means is decided here, once for all sinks: refused for good, not now, or perhaps done.
+What an answer means is decided here, once for all sinks: refused for good, not now, or perhaps done. An answer may be
+hostile: it is bounded in size and in time, also where it is compressed, and what is shown of it holds no secret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -22,6 +24,18 @@ from pipeline.sinks.limits import Bucket
 # An answer of ours has one record, a page of records, or an error; a receiver may answer with gigabytes.
 ANSWER_BYTES_MAX: Final = 2 << 20
 ANSWER_CHARACTERS_SHOWN: Final = 200
+ERROR_BYTES_MAX: Final = 64 << 10
+"""Of an answer that says no its beginning is enough, and it need not be whole."""
+
+READ_BYTES: Final = 64 << 10
+
+CONNECT_SECONDS_MAX: Final = 10.0
+"""A connection that is not there by then was never made, so nothing was done; later failures leave that open."""
+
+HEADER_BYTES_MAX: Final = 16 << 10
+"""Of one line of an answer's head. Vendors send some hundred bytes; policies of content some thousand."""
+
+_WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 RETRIED_CLIENT_ERRORS: Final = frozenset(
     {
@@ -58,24 +72,48 @@ class Reply(NamedTuple):
     data: Any
     text: str
 
+    @property
+    def mapping(self) -> Mapping[str, Any]:
+        """The JSON object in it.
+
+        Raises:
+            Trouble: it holds none, so that nobody knows what was done: a proxy's page, for example.
+        """
+        if isinstance(self.data, Mapping):
+            return self.data
+        raise Trouble(Answer(DeliveryOutcome.RETRY, self.status, "the answer is no JSON object", unknown=True))
+
 
 class Http:
     """Requests of one sink."""
 
-    def __init__(self, rules: SinkRules, bucket: Bucket, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        rules: SinkRules,
+        bucket: Bucket,
+        headers: Mapping[str, str] | None = None,
+        *,
+        secrets: Iterable[str] = (),
+    ) -> None:
         """Describe; nothing connects yet.
 
         Args:
             rules: timeouts.
             bucket: of the credential.
-            headers: with each request, such as the credential.
+            headers: with each request, such as the credential, which is never quoted.
+            secrets: more that is never quoted: keys in bodies, secrets that sign. Those of the configuration are known.
         """
         self._bucket = bucket
-        self.headers: dict[str, str] = {"User-Agent": "spillway", **(headers or {})}
+        self._bucket.secrets.learn(secrets)
+        self.headers: dict[str, str] = {"User-Agent": "spillway", "Accept-Encoding": "identity", **(headers or {})}
+        seconds = rules.timeout_seconds
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=rules.timeout_seconds),
+            timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS_MAX)),
             connector=aiohttp.TCPConnector(limit=0),  # the sender bounds how many run at once
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # it has no bound
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
         )
 
     async def call(
@@ -107,29 +145,40 @@ class Http:
         Raises:
             Trouble: no answer came, or one that means that it was not done.
         """
+        sent = {
+            **self.headers,
+            **({"Content-Type": "application/json"} if json is not None else {}),
+            **(headers or {}),
+        }
+        self._bucket.secrets.learn_headers(sent)
+        data: bytes | dict[str, str] | None = orjson.dumps(json) if json is not None else body
         await self._bucket.take(rank)
-        data = orjson.dumps(json) if json is not None else body
-        kinds = {"Content-Type": "application/json"} if json is not None else {}
-        try:
-            async with self._session.request(
-                method,
-                url,
-                data=data if form is None else dict(form),
-                params=params,
-                headers={**self.headers, **kinds, **(headers or {})},
-                allow_redirects=False,
-            ) as response:
-                reply = Reply(response.status, response.headers, None, await _beginning(response))
-        except aiohttp.ClientConnectorError as error:
-            raise Trouble(_failed(f"no connection: {type(error).__name__}", unknown=False)) from None
-        except TimeoutError:
-            raise Trouble(_failed("no answer in time", unknown=method != "GET")) from None
-        except (aiohttp.ClientError, OSError) as error:
-            # The error's own text may quote the address, and addresses of webhooks are often secrets.
-            raise Trouble(_failed(f"broken off: {type(error).__name__}", unknown=method != "GET")) from None
+        writes = method != "GET"
+        reply = await self._reply(method, url, dict(form) if form is not None else data, params, sent)
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in allowed:
             return reply._replace(data=_json(reply.text))
-        raise Trouble(self._refused(reply, datetime.now(UTC), writes=method != "GET"))
+        raise Trouble(self._refused(reply, datetime.now(UTC), writes=writes))
+
+    async def _reply(
+        self, method: str, url: str, data: Any, params: Mapping[str, str] | None, headers: Mapping[str, str]
+    ) -> Reply:
+        """The answer, whatever it says.
+
+        Raises:
+            Trouble: none came, or not all of it. Errors' own texts may quote the address, which is often a secret.
+        """
+        writes = method != "GET"
+        try:
+            async with self._session.request(
+                method, url, data=data, params=params, headers=headers, allow_redirects=False
+            ) as response:
+                return await _read(response, writes=writes)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            raise Trouble(_failed(f"no connection: {type(error).__name__}", unknown=False)) from None
+        except TimeoutError:
+            raise Trouble(_failed("no answer in time", unknown=writes)) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Trouble(_failed(f"broken off: {type(error).__name__}", unknown=writes)) from None
 
     async def close(self) -> None:
         """Disconnect."""
@@ -148,7 +197,7 @@ class Http:
         return Answer(
             DeliveryOutcome.REJECTED if rejected else DeliveryOutcome.RETRY,
             status,
-            reply.text[:ANSWER_CHARACTERS_SHOWN],
+            self._bucket.secrets.shown(reply.text, ANSWER_CHARACTERS_SHOWN),
             None if rejected else wait,
             unknown=writes and status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         )
@@ -158,12 +207,42 @@ def _failed(words: str, *, unknown: bool) -> Answer:
     return Answer(DeliveryOutcome.RETRY, detail=words, unknown=unknown)
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> str:
-    """The beginning of the answer's body; what breaks off is no answer."""
+async def _read(response: aiohttp.ClientResponse, *, writes: bool) -> Reply:
+    """The answer with its text; of one that says no the beginning, as much of it as comes.
+
+    Raises:
+        Trouble: one that says yes is too large or cannot be read.
+    """
+    status = response.status
+    if status >= HTTPStatus.MULTIPLE_CHOICES:
+        try:
+            data, _ = await _beginning(response, ERROR_BYTES_MAX)
+        except (aiohttp.ClientError, OSError):  # a timeout is an OSError; the status alone decides
+            data = b""
+        return Reply(status, response.headers, None, data.decode(errors="replace"))
+    data, whole = await _beginning(response, ANSWER_BYTES_MAX)
+    if not whole:
+        words = f"the answer is larger than {ANSWER_BYTES_MAX} bytes, or does not unpack"
+        raise Trouble(Answer(DeliveryOutcome.RETRY, status, words, unknown=writes))
+    return Reply(status, response.headers, None, data.decode(errors="replace"))
+
+
+async def _beginning(response: aiohttp.ClientResponse, bytes_max: int) -> tuple[bytes, bool]:
+    """The beginning of the answer's body, unpacked, and whether that is all of it."""
+    bits = _WINDOW_BITS.get(response.headers.get("Content-Encoding", "").strip().casefold())
+    unpacker = zlib.decompressobj(bits) if bits is not None else None
     data = bytearray()
-    while len(data) < ANSWER_BYTES_MAX and not response.content.at_eof():
-        data += await response.content.read(ANSWER_BYTES_MAX - len(data))
-    return data.decode(errors="replace")
+    while not response.content.at_eof():
+        chunk = await response.content.read(READ_BYTES)
+        if unpacker is not None:
+            try:
+                chunk = unpacker.decompress(chunk, bytes_max + 1 - len(data))
+            except zlib.error:
+                return bytes(data), False
+        data += chunk
+        if len(data) > bytes_max:
+            return bytes(data[:bytes_max]), False
+    return bytes(data), unpacker is None or unpacker.eof or not data
 
 
 def _json(text: str) -> Any:

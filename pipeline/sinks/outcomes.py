@@ -1,4 +1,4 @@
-"""Writes outcomes to ``deliveries``, beside the incident's events: same key, same partition."""
+"""Writes outcomes to ``deliveries`` and updates to ``sink.updates``, in the same partition as the incident's events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from pipeline.core.identity import partition_of
 from pipeline.core.outward.deliver import DELIVERIES_TOPIC
 from pipeline.models.delivery import Delivery
+from pipeline.models.remote import SINK_UPDATES_TOPIC, SinkUpdate
 from pipeline.settings import Settings
 
 # The client retries inside this time: a broker that restarts is back within it. After it the process ends,
@@ -18,13 +19,18 @@ WRITE_MS_MAX: Final = 60_000
 
 
 class OutcomeTopic:
-    """An idempotent producer of outcomes. Their loss costs a second attempt, so no transaction is needed."""
+    """An idempotent producer of outcomes. Their loss costs a second attempt, so no transaction is needed.
+
+    Attributes:
+        partitions: how many ``deliveries`` has; known once it has started.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topic = settings.wire(DELIVERIES_TOPIC)
+        self._updates_topic = settings.wire(SINK_UPDATES_TOPIC)
         self._producer: Any = None
-        self._partitions = 0
+        self.partitions = 0
 
     async def start(self) -> None:
         """Connect.
@@ -40,7 +46,7 @@ class OutcomeTopic:
         )
         await producer.start()
         self._producer = producer
-        self._partitions = len(await producer.partitions_for(self._topic))
+        self.partitions = len(await producer.partitions_for(self._topic))
 
     async def write(self, delivery: Delivery) -> None:
         """Write one outcome and wait until the brokers have it.
@@ -48,13 +54,21 @@ class OutcomeTopic:
         Raises:
             KafkaError: they did not take it in time.
         """
-        key = delivery.incident_id.encode()
+        await self._put(self._topic, delivery.incident_id, orjson.dumps(delivery.to_wire()), delivery.at_ms)
+
+    async def publish(self, update: SinkUpdate) -> None:
+        """Write what has come back from a sink and wait until the brokers have it.
+
+        Raises:
+            KafkaError: they did not take it in time.
+        """
+        value = update.model_dump_json(by_alias=True).encode()
+        await self._put(self._updates_topic, update.incident_id, value, None)
+
+    async def _put(self, topic: str, incident_id: str, value: bytes, timestamp_ms: int | None) -> None:
+        key = incident_id.encode()
         await self._producer.send_and_wait(
-            self._topic,
-            orjson.dumps(delivery.to_wire()),
-            key=key,
-            partition=partition_of(key, self._partitions),
-            timestamp_ms=delivery.at_ms,
+            topic, value, key=key, partition=partition_of(key, self.partitions), timestamp_ms=timestamp_ms
         )
 
     async def stop(self) -> None:

@@ -1,114 +1,101 @@
 """The sender: makes the attempts that deliver asks for, and writes what became of each to ``deliveries``.
 
-Attempts of one sink share a small number of places; sinks share none, so one that hangs delays no other. An
-attempt whose outcome could not be noted is made again by whoever owns the outbox next, under the same id.
+Each sink has a lane of its own, so one that hangs, is slow or is down delays no other. An attempt whose outcome could
+not be noted is made again by whoever owns the outbox next, under the same id.
 
-    sender = Sender({"desk": WebhookSink(...)}, outcomes.write, on_lost=...)
-    sender.dispatch(partition, processor.ready())
+    sender = Sender({"desk": Outlet(client, bucket)}, outcomes.write, on_lost=...)
+    sender.assign(partition, processor.ready())
+    sender.tell(partition, *processor.take_ready())
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Final
 
+from prometheus_client import CollectorRegistry
+
 from pipeline.core.outward.send import Send
-from pipeline.models.delivery import Delivery
-from pipeline.sinks.base import SinkClient
+from pipeline.sinks.lane import Lane, LaneContext, OutcomeWriter, Outlet
+from pipeline.sinks.metrics import SinkMetrics
 
-# Enough for a storm's incidents to be told within seconds, few enough for a small service desk to bear.
-SENDS_AT_ONCE_MAX: Final = 8
-
-
-OutcomeWriter = Callable[[Delivery], Awaitable[None]]
+GRACE_SECONDS: Final = 1.0
+"""Attempts in flight may end so long after their partition has left: most do, and what is broken off has to be looked
+for before it is made again. A rebalance waits for it."""
 
 
 class Sender:
-    """Attempts in flight, by partition.
-
-    Each attempt is made once: `dispatch` may be called with the same sends again and again.
-    """
+    """The attempts of one process."""
 
     def __init__(
         self,
-        sinks: Mapping[str, SinkClient],
+        outlets: Mapping[str, Outlet],
         write: OutcomeWriter,
         on_lost: Callable[[BaseException], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        metrics: SinkMetrics | None = None,
+        timer: Callable[[], float] = monotonic,
     ) -> None:
         """Describe the sender; nothing connects yet.
 
         Args:
-            sinks: by name.
+            outlets: sinks by name.
             write: makes an outcome durable.
-            on_lost: called when an outcome could not be written or a sink broke its promise. The head would
-                wait for ever, so the process has to end.
+            on_lost: called when an outcome could not be written. The head would wait for ever, so the process has to
+                end.
             clock: the wall clock; its moments are signed and noted.
+            metrics: the process's series; None: nobody looks.
+            timer: what waits are measured by.
         """
-        self._sinks = sinks
-        self._write = write
-        self._on_lost = on_lost
-        self._clock = clock
-        self._places = {name: asyncio.Semaphore(SENDS_AT_ONCE_MAX) for name in sinks}
-        self._begun: dict[int, set[tuple[str, int]]] = {}
-        self._tasks: dict[int, set[asyncio.Task[None]]] = defaultdict(set)
+        metrics = metrics or SinkMetrics(CollectorRegistry())
+        metrics.start(outlets)
+        context = LaneContext(write=write, on_lost=on_lost, clock=clock, metrics=metrics, monotonic=timer)
+        self._lanes = {name: Lane(name, outlet, context) for name, outlet in outlets.items()}
 
-    def dispatch(self, partition: int, ready: Iterable[Send]) -> int:
-        """Begin the attempts among ``ready`` that have not begun; the number of them.
+    def assign(self, partition: int, ready: Iterable[Send]) -> None:
+        """Take a partition over.
+
+        Args:
+            partition: that is ours now.
+            ready: all that it has ready. A former owner may have begun any of it.
+        """
+        self.tell(partition, [send._replace(unsure=True) for send in ready])
+
+    def tell(self, partition: int, changed: Iterable[Send], withdrawn: Iterable[tuple[str, str]] = ()) -> None:
+        """Take in what has changed of what a partition has ready, and begin what may begin.
 
         Args:
             partition: whose outboxes these are.
-            ready: all sends that the partition has ready now.
+            changed: sends that are new or others than before. One that has been told before changes nothing.
+            withdrawn: sink and incident where there is nothing to send any more.
         """
-        sends = {(send.delivery_id, send.attempt): send for send in ready}
-        begun = self._begun.get(partition, set())
-        # An attempt that is no longer ready has its outcome, so only the present ones need be remembered.
-        self._begun[partition] = set(sends)
-        fresh = [send for identity, send in sends.items() if identity not in begun]
-        for send in fresh:
-            task = asyncio.create_task(self._attempt(send), name=f"send-{send.delivery_id}")
-            self._tasks[partition].add(task)
-            task.add_done_callback(lambda done: self._ended(partition, done))
-        return len(fresh)
+        touched: dict[str, Lane] = {}
+        for sink, incident_id in withdrawn:
+            if (lane := self._lanes.get(sink)) is not None:  # outboxes outlive their sink
+                lane.withdraw(incident_id)
+        for send in changed:
+            touched[send.sink] = lane = self._lanes[send.sink]
+            lane.tell(partition, send)
+        for lane in touched.values():
+            lane.go()
 
-    async def cancel(self, partition: int) -> None:
-        """Let go of a partition: what is in flight has no outcome, so its next owner sends it again."""
-        self._begun.pop(partition, None)
-        tasks = self._tasks.pop(partition, set())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def release(self, partition: int, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Let go of a partition: what is in flight and does not end in time has no outcome; its next owner looks."""
+        await asyncio.gather(*(lane.release(partition, grace_seconds) for lane in self._lanes.values()))
 
     async def close(self) -> None:
         """Let go of everything and disconnect from the sinks."""
-        for partition in list(self._tasks):
-            await self.cancel(partition)
-        for sink in self._sinks.values():
-            await sink.close()
+        for lane in self._lanes.values():
+            await lane.release(None, 0)
+            lane.stop()
+            if lane.outlet.client is not None:
+                await lane.outlet.client.close()
 
-    async def _attempt(self, send: Send) -> None:
-        async with self._places[send.sink]:
-            answer = await self._sinks[send.sink].send(send, self._clock())
-        outcome = Delivery(
-            delivery_id=send.delivery_id,
-            sink=send.sink,
-            incident_id=send.incident_id,
-            revision=send.revision,
-            attempt=send.attempt,
-            outcome=answer.outcome,
-            status=answer.status,
-            detail=answer.detail,
-            retry_after_seconds=answer.retry_after_seconds,
-            unknown=answer.unknown,
-            remote=answer.remote,
-            at_ms=int(self._clock().timestamp() * 1_000),
-        )
-        await self._write(outcome)
-
-    def _ended(self, partition: int, task: asyncio.Task[None]) -> None:
-        self._tasks[partition].discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_lost(error)
+    def observe(self) -> None:
+        """Set the gauges of all sinks."""
+        for lane in self._lanes.values():
+            lane.observe()

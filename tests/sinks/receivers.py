@@ -20,8 +20,9 @@ from pipeline.core.step import TICK_KEY, Effects, StreamRecord
 from pipeline.models.delivery import Delivery
 from pipeline.models.policy import Config
 from pipeline.models.sinks.streams import Webhook as Sink
-from pipeline.sinks.base import SinkClient
-from pipeline.sinks.limits import Buckets
+from pipeline.sinks.clients import client_of
+from pipeline.sinks.lane import Outlet
+from pipeline.sinks.limits import Bucket, Buckets
 from pipeline.sinks.sender import Sender
 from pipeline.sinks.webhook import WebhookSink
 
@@ -46,6 +47,12 @@ def send(revision: int = 1, attempt: int = 1, sink: str = "desk", incident_id: s
 def webhook_sink(rules: Sink) -> WebhookSink:
     """Of its own rate, with one secret under all names."""
     return WebhookSink(rules, dict.fromkeys(rules.secret_names, SECRET), Buckets().of(rules))
+
+
+def outlet(rules: Sink, bucket: Bucket) -> Outlet:
+    """As the agent makes it."""
+    secrets = dict.fromkeys(rules.secret_names, SECRET)
+    return Outlet(client_of(rules, secrets, bucket) if rules.enabled else None, bucket)
 
 
 @asynccontextmanager
@@ -79,8 +86,9 @@ class World:
         self.processor = DeliverProcessor(Config(sinks={sink.name: sink for sink in sinks}))
         self.outcomes: list[Delivery] = []
         self.lost: list[BaseException] = []
-        self._clients: dict[str, SinkClient] = {sink.name: webhook_sink(sink) for sink in sinks}
-        self.sender = Sender(self._clients, self._write, self.lost.append)
+        buckets = Buckets()
+        outlets = {sink.name: outlet(sink, buckets.of(sink)) for sink in sinks}
+        self.sender = Sender(outlets, self._write, self.lost.append)
         self._news = asyncio.Condition()
         self._taken = 0
         self._offsets = count()
@@ -93,7 +101,7 @@ class World:
     def handle(self, topic: str, key: bytes, value: bytes | None, timestamp_ms: int) -> None:
         record = StreamRecord(topic, 0, next(self._offsets), timestamp_ms, key, value)
         self.processor.handle([record], Effects())
-        self.sender.dispatch(0, self.processor.ready())
+        self.sender.tell(0, *self.processor.take_ready())
 
     def event(self, revision: int, change: str, incident_id: str = "INC-1") -> None:
         value = {

@@ -7,17 +7,18 @@ import asyncio
 from aiohttp import web
 
 from pipeline.models.delivery import Delivery
+from pipeline.sinks.limits import Buckets
 from pipeline.sinks.sender import Sender
 from tests.sinks.receivers import (
     SECONDS_MAX,
     Receiver,
     World,
+    outlet,
     responding,
     run,
     send,
     serving,
     sink,
-    webhook,
 )
 
 
@@ -93,7 +94,7 @@ def test_what_a_dead_worker_left_without_outcome_is_sent_again_under_the_same_id
             for key, value in first.processor.take_changes():
                 second.processor.restore(key, value)
             second.processor.restored()
-            assert second.sender.dispatch(0, second.processor.ready()) == 1
+            second.sender.assign(0, second.processor.ready())
             await second.until(lambda: len(second.outcomes) == 1)
             await second.sender.close()
 
@@ -108,9 +109,10 @@ def test_an_outcome_that_cannot_be_written_is_reported_since_its_head_would_wait
         async def refuse(delivery: Delivery) -> None:
             raise ConnectionError(delivery.delivery_id)
 
-        async with serving(responding(200)) as url, webhook(url) as client:
-            sender = Sender({"desk": client}, refuse, reported.set_result)
-            sender.dispatch(0, [send()])
+        async with serving(responding(200)) as url:
+            rules = sink("desk", url)
+            sender = Sender({"desk": outlet(rules, Buckets().of(rules))}, refuse, reported.set_result)
+            sender.tell(0, [send()])
             assert str(await reported) == "INC-1/1/desk"
 
     run(test())
@@ -129,10 +131,12 @@ def test_a_partition_that_leaves_takes_its_sends_with_it() -> None:
             world = World(sink("desk", url))
             world.event(1, "opened")
             await arrived.wait()
-            await world.sender.cancel(0)
+            await world.sender.release(0, grace_seconds=0)
             assert world.outcomes == []
             assert world.lost == []
-            assert world.sender.dispatch(0, world.processor.ready()) == 1  # it came back to us
+            arrived.clear()
+            world.sender.assign(0, world.processor.ready())  # it came back to us
+            await arrived.wait()
             await world.sender.close()
 
     run(test())

@@ -92,6 +92,15 @@ class DeliverProcessor(Processor):
         withdrawn = [_parts(key) for key in news if key not in self._ready]
         return changed, withdrawn
 
+    def waiting_since_ms(self) -> dict[str, int]:
+        """Sink -> when the oldest happened that it has not been told of and that is not given up."""
+        oldest: dict[str, int] = {}
+        for outbox in self._outboxes.values():
+            if outbox.queue:
+                since_ms = outbox.queue[0].at_ms
+                oldest[outbox.sink] = min(since_ms, oldest.get(outbox.sink, since_ms))
+        return oldest
+
     def outboxes(self) -> list[Outbox]:
         """All outboxes, by sink and incident: what waits and what was given up, for metrics and people."""
         return [self._outboxes[key] for key in sorted(self._outboxes)]

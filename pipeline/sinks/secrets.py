@@ -1,0 +1,98 @@
+"""Secrets that must not be quoted: a downstream may echo our credential in its error page, and that text is shown.
+
+Known values are taken out of any text, in the spellings in which they come back: as they are, in base64 (also of
+``user:secret``), percent-encoded, escaped for JSON or for HTML.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+import orjson
+
+HIDDEN: Final = "[secret]"
+
+SECRET_CHARACTERS_MIN: Final = 4
+"""What is shorter protects nothing, and hiding it would leave no text to read."""
+
+LEARNED_MAX: Final = 50
+"""Values out of headers that are remembered: tokens that are renewed each hour need some, and a process lives long."""
+
+# Not every key is a secret: one of idempotency is another for each request.
+_CREDENTIAL_HEADERS: Final = re.compile(r"authorization|token|api-?key|secret|cookie|password", re.IGNORECASE)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+class Secrets:
+    """The secrets of one credential."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._known: dict[str, None] = {}
+        self._from_headers: dict[str, None] = {}
+        self._spelled: re.Pattern[str] | None = None
+        self.learn(values)
+
+    def learn(self, values: Iterable[str]) -> None:
+        """Hide these too, for good."""
+        if self._add(self._known, values):
+            self._spell()
+
+    def learn_headers(self, headers: Mapping[str, str]) -> None:
+        """Hide what the headers of a request show who we are by, as long as it is among the newest."""
+        found: list[str] = []
+        for name, value in headers.items():
+            if _CREDENTIAL_HEADERS.search(name):
+                scheme, _, credential = value.rpartition(" ")
+                found += (value, credential, *(_password(credential) if scheme.casefold() == "basic" else ()))
+        if self._add(self._from_headers, found):
+            while len(self._from_headers) > LEARNED_MAX:
+                del self._from_headers[next(iter(self._from_headers))]
+            self._spell()
+
+    def _add(self, known: dict[str, None], values: Iterable[str]) -> bool:
+        fresh = [value for value in values if len(value) >= SECRET_CHARACTERS_MIN and value not in known]
+        known.update(dict.fromkeys(fresh))
+        return bool(fresh)
+
+    def _spell(self) -> None:
+        spellings = {text for value in (*self._known, *self._from_headers) for text in _spellings(value)}
+        # The longest first: a secret may be the beginning of another one.
+        ordered = sorted(spellings, key=lambda text: (-len(text), text))
+        self._spelled = re.compile("|".join(re.escape(text) for text in ordered))
+
+    def hide(self, text: str) -> str:
+        """The text without them."""
+        return self._spelled.sub(HIDDEN, text) if self._spelled is not None and text else text
+
+    def shown(self, text: str, characters_max: int) -> str:
+        """The beginning of a text as it may be shown: no secret, also none that is cut; nothing that terminals obey."""
+        return _CONTROL.sub(" ", self.hide(text)).strip()[:characters_max]
+
+
+def _password(credential: str) -> tuple[str, ...]:
+    """What stands behind the user's name in a credential of the scheme ``Basic``."""
+    try:
+        return (b64decode(credential, validate=True).decode().partition(":")[2],)
+    except (Base64Error, ValueError):
+        return ()
+
+
+def _spellings(value: str) -> set[str]:
+    encoded = b64encode(value.encode()).decode()
+    return {
+        value,
+        encoded,
+        encoded.rstrip("="),
+        quote(value),
+        quote(value, safe=""),
+        quote_plus(value),
+        orjson.dumps(value).decode()[1:-1],
+        html.escape(value),
+        html.escape(value, quote=False),
+    }
