@@ -11,12 +11,18 @@ from pipeline.models.sinks.streams import Webhook
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.pagerduty import PagerDutySink
+from pipeline.models.sinks.chat import Slack
+from pipeline.models.sinks.streams import Webhook
+from pipeline.sinks.base import SinkClient, SinkError
+from pipeline.sinks.limits import Bucket
+from pipeline.sinks.slack import SlackSink
 from pipeline.sinks.webhook import WebhookSink
 
 Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
 
 _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
     PagerDuty: PagerDutySink,
+    Slack: SlackSink,
     Webhook: WebhookSink,
 }
 

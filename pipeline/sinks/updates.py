@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pipeline.models.remote import SinkUpdate
 from pipeline.sinks import pagerduty_updates
+from pipeline.sinks.slack_updates import slack_updates
 
 Reader = Callable[[bytes, Mapping[str, str], Any, datetime], list[SinkUpdate]]
 """Body, headers by lower-case name, the sink's rules, when it came; raises ``ValueError`` with one line that
@@ -18,5 +19,6 @@ quotes nothing of the body: it is logged, and told to the sender."""
 
 READERS: Final[Mapping[str, Reader]] = {
     "pagerduty": pagerduty_updates.read_webhook,
+    "slack": slack_updates,
 }
 """``type`` in sinks.yaml -> its reader."""

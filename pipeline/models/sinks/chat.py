@@ -2,23 +2,98 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+import re
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, field_validator
 
 from pipeline.models.catalog import Frozen
 from pipeline.models.gateway import VariableName
-from pipeline.models.sinks.base import Address, SinkRules, TwoWay, WithSecret
+from pipeline.models.sinks.base import Address, Kind, Owner, Owners, SinkRules, TwoWay, WithSecret
+
+SLACK_PERSON: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
+"""Id of somebody in Slack, as in a profile under "Copy member ID"."""
+
+SlackChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,20}$")]
+"""An id, not a name: names change, and a message is only found again by the id of its channel."""
+
+
+class SlackChannel(Frozen):
+    """A channel for some of the incidents. All conditions that are stated must hold; at least one has to be.
+
+    Attributes:
+        channel: id of the channel.
+        priorities: incidents of these priorities.
+        domains: incidents of these domains.
+        kinds: incidents or bridge incidents.
+    """
+
+    channel: SlackChannelId
+    priorities: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+
+
+class SlackOwners(Owners):
+    """Who may write what: in Slack there is only a state to be pressed, so all else is ours."""
+
+    priority: Owner = "ours"
+    assignee: Owner = "ours"
+    title: Owner = "ours"
 
 
 class Slack(WithSecret, TwoWay):
-    """Slack: one message an incident, edited in place; its timeline is the thread. The secret is the bot's token."""
+    """Slack: one message an incident, edited in place; its timeline is the thread. The secret is the bot's token.
+
+    Attributes:
+        channel: id of the channel, such as ``C0123ABCD``.
+        channels: other channels for some incidents; the first that fits. A message stays where it was posted first.
+        notes: which entries of the timeline become replies: those that matter for the work, all, or none.
+        buttons: whether people can acknowledge and resolve by a button; needs ``updates``.
+    """
 
     type: Literal["slack"] = "slack"
     url: Address = "https://slack.com/api"
-    channel: str = Field(min_length=1, max_length=100)
+    channel: SlackChannelId
+    channels: tuple[SlackChannel, ...] = Field(default=(), max_length=100)
+    notes: Literal["important", "all", "none"] = "important"
+    buttons: bool = True
+    owners: Owners = SlackOwners()
+    # Slack: about one message a second to a channel. https://docs.slack.dev/apis/web-api/rate-limits
+    requests_per_second: float = Field(default=1.0, ge=0, le=10_000)
 
     LINK_KIND: ClassVar[str | None] = "chat"
+
+    @field_validator("channels")
+    @classmethod
+    def _conditions(cls, channels: tuple[SlackChannel, ...]) -> tuple[SlackChannel, ...]:
+        if any(not (each.priorities or each.domains or each.kinds) for each in channels):
+            raise ValueError("each names priorities, domains or kinds: for all others there is 'channel'")
+        return channels
+
+    @field_validator("people")
+    @classmethod
+    def _one_id(cls, people: dict[str, str]) -> dict[str, str]:
+        ids = [name for there, name in people.items() if SLACK_PERSON.fullmatch(there)]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} has two ids in Slack: who is called has one")
+        return people
+
+    @property
+    def mentions(self) -> dict[str, str]:
+        """Name here -> id in Slack, of those whom calls can mention."""
+        return {name: there for there, name in self.people.items() if SLACK_PERSON.fullmatch(there)}
+
+    def channel_of(self, priority: str | None, domain: str | None, kind: str | None) -> str:
+        """Where the message of an incident is posted."""
+        for each in self.channels:
+            fits = (not each.priorities or priority in each.priorities) and (
+                not each.domains or domain in each.domains
+            )
+            if fits and (not each.kinds or kind in each.kinds):
+                return each.channel
+        return self.channel
 
 
 TeamsChange = Literal[

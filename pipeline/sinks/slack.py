@@ -1,0 +1,348 @@
+"""The Slack sink: one message an incident, posted once and edited in place; what happens is told in its thread.
+
+A message carries what it is about as metadata (https://docs.slack.dev/messaging/message-metadata): the id of the
+incident, and of a reply the delivery that it was made for. So after an attempt of which nothing is known the message is
+found in the history of the channel, and the replies in its thread, before anything is posted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from pipeline.core.identity import content_hash
+from pipeline.core.outward.send import Send
+from pipeline.models.delivery import DeliveryOutcome
+from pipeline.models.remote import STEPS_KEPT_MAX, Fields, Remote, RemoteState, SinkUpdate, UpdateKind
+from pipeline.models.sinks.chat import Slack
+from pipeline.sinks import slack_words as words
+from pipeline.sinks.base import Answer, SinkClient, Trouble
+from pipeline.sinks.http import Http
+from pipeline.sinks.last_told import fields_of, state_of
+from pipeline.sinks.limits import Bucket
+from pipeline.sinks.slack_api import Gone, SlackApi
+from pipeline.sinks.told import IMPORTANT, Told, told
+
+ROOT_EVENT: Final = "spillway_incident"
+REPLY_EVENT: Final = "spillway_reply"
+
+CALLS_A_REPLY_MAX: Final = 20
+"""So that the keys fit the metadata of a reply, which Slack limits."""
+
+SEARCH_MARGIN_SECONDS: Final = 3_600
+"""The clocks of sources differ from that of Slack, which stamps the messages."""
+
+PROPOSAL: Final = "All alerts are clear. Resolve it, if the work is done."
+
+
+class _Reply(NamedTuple):
+    """One message for the thread.
+
+    Attributes:
+        part: names it among those of its delivery.
+        calls: keys of the calls that it makes.
+    """
+
+    part: str
+    blocks: list[words.Block]
+    text: str
+    calls: tuple[str, ...] = ()
+
+
+class SlackSink(SinkClient):
+    """One app in one workspace. Made inside a running event loop."""
+
+    def __init__(self, rules: Slack, secrets: Mapping[str, str], bucket: Bucket) -> None:
+        """Describe; nothing connects yet.
+
+        Args:
+            rules: the configuration.
+            secrets: the bot's token, by the name of its variable.
+            bucket: of the token.
+        """
+        self._rules = rules
+        self._http = Http(rules, bucket, {"Authorization": f"Bearer {secrets[rules.secret_env]}"})
+        self._api = SlackApi(self._http, bucket, rules.url)
+
+    async def send(self, send: Send, now: datetime) -> Answer:
+        """Post or edit the message, then the replies that its thread does not have yet."""
+        del now
+        delivery = _Delivery(self._api, self._rules, send, told(send.body))
+        try:
+            await delivery.run()
+        except Trouble as trouble:
+            return trouble.answer._replace(remote=delivery.remote)
+        return Answer(DeliveryOutcome.DELIVERED, delivery.status, remote=delivery.remote)
+
+    async def look(self, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate | None:
+        """The message as it is there: the state that it shows, or that it is gone."""
+        channel = remote.extra.get("channel")
+        if not channel or not remote.id:
+            return None
+        asked = {"channel": str(channel), "oldest": remote.id, "latest": remote.id, "inclusive": "true"}
+        found = None
+        async for message in self._api.messages("conversations.history", asked, 0):
+            if message.get("ts") == remote.id and _about(message) == incident_id:
+                found = message
+        shown = _payload(found).get("state") if found is not None else None
+        return SinkUpdate(
+            kind=UpdateKind.READ if found is not None else UpdateKind.GONE,
+            update_id=f"{remote.id}/{int(now.timestamp())}",
+            sink=self._rules.name,
+            incident_id=incident_id,
+            at=now,
+            person=False,
+            fields=Fields(state=RemoteState(shown) if shown in set(RemoteState) else None),
+            remote_id=remote.id,
+            remote_key=remote.key,
+            remote_url=remote.url,
+        )
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._http.close()
+
+
+class _Delivery:
+    """One attempt: what is known of the message grows with each request that was answered."""
+
+    def __init__(self, api: SlackApi, rules: Slack, send: Send, told_: Told) -> None:
+        self._api = api
+        self._rules = rules
+        self._send = send
+        self._told = told_
+        self.remote = send.remote
+        self.status: int | None = None
+
+    async def run(self) -> None:
+        """Make the message and its thread look as told; post it again, where somebody has deleted it meanwhile.
+
+        Raises:
+            Trouble: not all of it was done.
+        """
+        try:
+            await self._all()
+        except Gone:
+            known = self._known
+            extra = {"calls": self._calls}
+            self.remote = Remote(id=known.id, state=RemoteState.GONE, fields=known.fields, extra=extra)
+            await self._all()
+
+    async def _all(self) -> None:
+        if self.remote is None:
+            await self._begin()
+        elif self.remote.state != RemoteState.GONE:
+            await self._edit()
+        elif self._ended:
+            return  # deleted there, and over here: nobody needs it again
+        else:
+            await self._begin()
+        await self._tell()
+        if not self._known.url:
+            await self._address(self._known)
+
+    @property
+    def _ended(self) -> bool:
+        return self._told.state in words.ENDED
+
+    async def _begin(self) -> None:
+        """Post the message, unless an attempt of which nothing is known has done so."""
+        incident = self._told.incident
+        channel = self._rules.channel_of(incident.get("priority"), incident.get("domain"), incident.get("kind"))
+        found = await self._search(channel) if self._send.unsure else None
+        if found is not None:
+            self.remote = Remote(id=found, extra={"channel": channel, "calls": self._calls})
+            await self._edit()
+            return
+        answer = await self._write("chat.postMessage", {"channel": channel, **_QUIET, **self._shown})
+        self._learn(str(answer.get("ts", "")), str(answer.get("channel", channel)))
+
+    async def _search(self, channel: str) -> str | None:
+        """The newest message about the incident: the search goes no further back than the incident."""
+        asked = {"channel": channel}
+        opened_ms = self._told.incident.get("opened_at_ms")
+        if isinstance(opened_ms, int):
+            asked["oldest"] = str(max(0, opened_ms // 1_000 - SEARCH_MARGIN_SECONDS))
+        async for message in self._api.messages("conversations.history", asked, self._send.rank):
+            if _about(message) == self._send.incident_id and _is_root(message):
+                return str(message.get("ts", "")) or None
+        return None
+
+    async def _edit(self) -> None:
+        """Edit the message, where it would say something else."""
+        remote = self._known
+        if remote.extra.get("shown") == self._digest:
+            self._learn_state()
+            return
+        place = {"channel": remote.extra.get("channel", self._rules.channel), "ts": remote.id}
+        await self._write("chat.update", {**place, **self._shown})
+        self._learn(remote.id, str(place["channel"]))
+
+    async def _tell(self) -> None:
+        """Post the replies that the thread does not have."""
+        parts, calls = await self._made()
+        for reply in _replies(self._send, self._told, self._rules, calls):
+            if reply.part in parts:
+                continue
+            await self._post(reply)
+            parts.append(reply.part)
+            calls.extend(reply.calls)
+            self._remember(parts, calls)
+        self._remember(parts, calls)
+
+    async def _post(self, reply: _Reply) -> None:
+        remote = self._known
+        about = {
+            "incident_id": self._send.incident_id,
+            "delivery_id": self._send.delivery_id,
+            "part": reply.part,
+            "calls": list(reply.calls),
+        }
+        await self._write(
+            "chat.postMessage",
+            {
+                "channel": remote.extra["channel"],
+                "thread_ts": remote.id,
+                "text": reply.text,
+                "blocks": reply.blocks,
+                "metadata": {"event_type": REPLY_EVENT, "event_payload": about},
+                **_QUIET,
+            },
+        )
+
+    async def _made(self) -> tuple[list[str], list[str]]:
+        """Replies of this delivery and calls of all that are made; looked up where that is not known."""
+        remote = self._known
+        same = remote.extra.get("delivery") == self._send.delivery_id
+        parts: list[str] = list(remote.extra.get("parts", ())) if same else []
+        calls = self._calls
+        if self._send.unsure:
+            asked = {"channel": str(remote.extra["channel"]), "ts": remote.id}
+            async for message in self._api.messages("conversations.replies", asked, self._send.rank):
+                about = _payload(message)
+                if about.get("delivery_id") == self._send.delivery_id:
+                    parts.append(str(about.get("part")))
+                calls += [str(each) for each in about.get("calls") or () if each not in calls]
+        return parts, calls
+
+    async def _address(self, remote: Remote) -> None:
+        """Where people find it. Of no importance: asked for again with the next delivery."""
+        asked = {"channel": str(remote.extra["channel"]), "message_ts": remote.id}
+        with suppress(Trouble):
+            answer = await self._api.read("chat.getPermalink", asked, self._send.rank)
+            remote.url = str(answer.get("permalink", ""))[:2_000]
+
+    async def _write(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await self._api.write(method, arguments, self._send.rank)
+        self.status = 200
+        return answer
+
+    @property
+    def _shown(self) -> dict[str, Any]:
+        """What the message says, and what it is about."""
+        incident = self._told.incident
+        about = {
+            "incident_id": self._send.incident_id,
+            "revision": self._told.revision,
+            "state": str(state_of(self._told)),
+            "priority": str(incident.get("priority") or ""),
+        }
+        return {
+            "text": words.notification(self._told),
+            "blocks": words.message(self._told, self._rules),
+            "metadata": {"event_type": ROOT_EVENT, "event_payload": about},
+        }
+
+    @property
+    def _digest(self) -> str:
+        """What two messages that say the same have in common; a revision alone is nothing new to read."""
+        blocks = words.message(self._told._replace(revision=0), self._rules)
+        return content_hash(orjson.dumps(blocks).decode())
+
+    @property
+    def _known(self) -> Remote:
+        if self.remote is None:
+            raise AssertionError("the message is posted before its thread")
+        return self.remote
+
+    @property
+    def _calls(self) -> list[str]:
+        return list(self.remote.extra.get("calls", ())) if self.remote is not None else []
+
+    def _learn(self, ts: str, channel: str) -> None:
+        before = self.remote
+        kept = before.extra if before is not None else {}
+        url = before.url if before is not None and before.id == ts else ""
+        extra = {**kept, "channel": channel, "shown": self._digest}
+        self.remote = Remote(id=ts, key=ts, url=url, fields={}, extra=extra)
+        self._learn_state()
+
+    def _learn_state(self) -> None:
+        if self.remote is not None:
+            self.remote.state = state_of(self._told)
+            self.remote.fields = fields_of(self._told)
+
+    def _remember(self, parts: list[str], calls: list[str]) -> None:
+        self._known.extra |= {
+            "delivery": self._send.delivery_id,
+            "parts": parts,
+            "calls": calls[-STEPS_KEPT_MAX:],
+        }
+
+
+_QUIET: Final = {"parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}
+"""Nothing in the text becomes a mention, and no address in it is visited for a preview."""
+
+
+def _replies(send: Send, told_: Told, rules: Slack, made: list[str]) -> list[_Reply]:
+    """What the thread has to be told: calls first, then messages and the timeline."""
+    known, calls = set(made), []
+    for call in told_.calls:
+        if call.key not in known:
+            known.add(call.key)
+            calls.append(call)
+    replies = []
+    for first in range(0, len(calls), CALLS_A_REPLY_MAX):
+        some = calls[first : first + CALLS_A_REPLY_MAX]
+        lines = [words.call_line(each.person, each.because, each.runbook, rules.mentions) for each in some]
+        keys = tuple(each.key for each in some)
+        replies += _worded(f"calls {keys[0]}", lines, keys)
+    lines = [words.message_line(each.audience, each.subject, each.text) for each in told_.messages]
+    lines += [words.entry_line(each) for each in told_.entries if _wanted(each, rules)]
+    if send.propose:
+        lines.append(PROPOSAL)
+    return replies + _worded("notes", lines, ())
+
+
+def _worded(part: str, lines: list[str], calls: tuple[str, ...]) -> list[_Reply]:
+    replies = []
+    for number, blocks in enumerate(words.reply(lines)):
+        text = blocks[0]["text"]["text"].split("\n")[0][: words.TEXT_CHARACTERS_MAX]
+        replies.append(_Reply(f"{part} {number}", blocks, text, calls if number == 0 else ()))
+    return replies
+
+
+def _wanted(entry: Mapping[str, Any], rules: Slack) -> bool:
+    if rules.notes == "none" or entry.get("action") == "page":
+        return False  # who is called is told as a call, which mentions them
+    return rules.notes == "all" or entry.get("action") in IMPORTANT
+
+
+def _payload(message: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a message of ours is about; {} where it is none of ours."""
+    metadata = (message or {}).get("metadata")
+    known = isinstance(metadata, dict) and metadata.get("event_type") in {ROOT_EVENT, REPLY_EVENT}
+    payload = metadata.get("event_payload") if known and isinstance(metadata, dict) else None
+    return payload if isinstance(payload, dict) else {}
+
+
+def _about(message: Mapping[str, Any]) -> str:
+    return str(_payload(message).get("incident_id", ""))
+
+
+def _is_root(message: Mapping[str, Any]) -> bool:
+    return message.get("metadata", {}).get("event_type") == ROOT_EVENT
