@@ -168,7 +168,7 @@ class _Delivery:
         if isinstance(opened_ms, int):
             asked["oldest"] = str(max(0, opened_ms // 1_000 - SEARCH_MARGIN_SECONDS))
         async for message in self._api.messages("conversations.history", asked, self._send.rank):
-            if _about(message) == self._send.incident_id and _is_root(message):
+            if _about(message) == self._send.incident_id:
                 return str(message.get("ts", "")) or None
         return None
 
@@ -342,7 +342,3 @@ def _payload(message: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _about(message: Mapping[str, Any]) -> str:
     return str(_payload(message).get("incident_id", ""))
-
-
-def _is_root(message: Mapping[str, Any]) -> bool:
-    return message.get("metadata", {}).get("event_type") == ROOT_EVENT

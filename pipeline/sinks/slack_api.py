@@ -86,9 +86,7 @@ class SlackApi:
         """
         # Without the character set Slack warns in each answer.
         headers = {"Content-Type": "application/json; charset=utf-8"}
-        reply = await self._http.call(
-            "POST", f"{self._url}/{method}", json=dict(arguments), headers=headers, rank=rank
-        )
+        reply = await self._http.call("POST", f"{self._url}/{method}", json=dict(arguments), headers=headers, rank=rank)
         return self._judged(method, reply.data, writes=True)
 
     async def read(self, method: str, arguments: Mapping[str, str], rank: int) -> dict[str, Any]:

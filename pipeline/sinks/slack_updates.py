@@ -40,7 +40,7 @@ def slack_updates(body: bytes, headers: Mapping[str, str], rules: Slack, now: da
     user = payload.get("user")
     actions = payload.get("actions")
     if not isinstance(user, dict) or not isinstance(actions, list):
-        raise ValueError("block_actions: expected user and actions")
+        raise ValueError("block_actions: expected user and actions")  # noqa: TRY004  # a reader's one kind of error
     pressed = [each for each in actions[:ACTIONS_MAX] if isinstance(each, dict) and each.get("action_id") in _STATES]
     return [_update(each, payload, _name(user, rules), rules, now) for each in pressed]
 
@@ -52,17 +52,16 @@ def _payload(body: bytes) -> dict[str, Any]:
     except ValueError:  # also of bytes that are no text, and of text that is no JSON
         payload = None
     if not isinstance(payload, dict):
-        raise ValueError("expected a form with one payload, an object in JSON")
+        raise ValueError("expected a form with one payload, an object in JSON")  # noqa: TRY004  # as above
     return payload
 
 
-def _update(
-    action: dict[str, Any], payload: dict[str, Any], name: str, rules: Slack, now: datetime
-) -> SinkUpdate:
+def _update(action: dict[str, Any], payload: dict[str, Any], name: str, rules: Slack, now: datetime) -> SinkUpdate:
     incident_id = action.get("value")
     if not isinstance(incident_id, str) or not 0 < len(incident_id) <= ID_CHARACTERS_MAX:
         raise ValueError("actions.value: expected the id of an incident")
     state = _STATES[action["action_id"]]
+    words = f"Resolved by {rules.people.get(name, name)} by the button in Slack."
     container = payload.get("container")
     ts = str(container.get("message_ts", ""))[:ID_CHARACTERS_MAX] if isinstance(container, dict) else ""
     stamp = str(action.get("action_ts", ""))[:100]
@@ -73,7 +72,7 @@ def _update(
         at=_moment(stamp) or now,
         author=name,
         fields=Fields(state=state),
-        resolution=f"Resolved by {rules.people.get(name, name)} by the button in Slack." if state is RemoteState.RESOLVED else None,
+        resolution=words if state is RemoteState.RESOLVED else None,
         remote_id=ts,
         remote_key=ts,
     )

@@ -88,9 +88,7 @@ class Slack(WithSecret, TwoWay):
     def channel_of(self, priority: str | None, domain: str | None, kind: str | None) -> str:
         """Where the message of an incident is posted."""
         for each in self.channels:
-            fits = (not each.priorities or priority in each.priorities) and (
-                not each.domains or domain in each.domains
-            )
+            fits = (not each.priorities or priority in each.priorities) and (not each.domains or domain in each.domains)
             if fits and (not each.kinds or kind in each.kinds):
                 return each.channel
         return self.channel

@@ -1,0 +1,331 @@
+"""The Slack sink against a server that behaves as its Web API is documented: one message, one thread, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from pipeline.models.remote import Remote
+from pipeline.models.sinks.chat import Slack
+from pipeline.sinks.base import Answer, Trouble
+from pipeline.sinks.limits import Buckets
+from pipeline.sinks.slack import CALLS_A_REPLY_MAX, SlackSink
+from tests.sinks.telling import call, entry, told_send, words
+from tests.sinks.receivers import NOW, run
+from tests.sinks.servers.slack import CHANNEL, TOKEN, SlackServer, about, text_of
+
+PEOPLE = {"U0ADA": "ada", "grace.hopper": "grace"}
+
+
+@pytest.fixture
+def server() -> Iterator[SlackServer]:
+    server = SlackServer()
+    yield server
+    assert server.complaints == []
+
+
+@asynccontextmanager
+async def slack(server: SlackServer, **fields: Any) -> AsyncIterator[SlackSink]:
+    given = {"channel": CHANNEL, "people": PEOPLE, "requests_per_second": 0, **fields}
+    async with server.running():
+        rules = Slack.model_validate({"name": "chat", "url": f"{server.url}/api", "secret_env": "SLACK", **given})
+        sink = SlackSink(rules, {"SLACK": TOKEN}, Buckets().of(rules))
+        try:
+            yield sink
+        finally:
+            await sink.close()
+
+
+def remote_of(answer: Answer) -> Remote:
+    assert answer.outcome == "delivered", answer
+    assert answer.remote is not None
+    return answer.remote
+
+
+def methods(server: SlackServer) -> list[str]:
+    return [each.path.removeprefix("/api/").split("?")[0] for each in server.journal]
+
+
+def test_an_incident_is_one_message_that_is_edited_and_its_timeline_is_the_thread(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            opened = remote_of(await sink.send(told_send(entries=[entry("logged as P1", "log")]), NOW))
+            assert opened.state == "open"
+            assert opened.url == f"https://acme.slack.com/archives/{CHANNEL}/p1772590000000001"
+            taken = told_send(2, "acknowledged", incident={"state": "acknowledged"}, entries=[entry("I look")])
+            after = remote_of(await sink.send(taken._replace(remote=opened), NOW))
+            assert (after.id, after.state, after.url) == (opened.id, "acknowledged", opened.url)
+            assert after.fields["state"] == "acknowledged"
+
+    run(test())
+    [root] = server.roots()
+    assert "acknowledged" in text_of(root)
+    assert [text_of(each).split(": ", 1)[1] for each in server.thread(root["ts"])] == ["logged as P1", "I look"]
+    [seen] = server.seen()
+    assert (seen.incident_id, seen.state, seen.priority, seen.created) == ("INC-D5KZHUYBCD7C", "acknowledged", "P1", 1)
+
+
+def test_what_would_say_the_same_makes_no_request(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            known = remote_of(await sink.send(told_send(), NOW))
+            server.journal.clear()
+            remote_of(await sink.send(told_send(2, "updated", remote=known), NOW))
+
+    run(test())
+    assert server.journal == []
+
+
+@pytest.mark.parametrize("state", ["resolved", "closed", "merged", "cancelled"])
+def test_what_has_ended_says_so_in_place_and_has_no_buttons(server: SlackServer, state: str) -> None:
+    updates = {"scheme": "slack", "secrets_env": ["SIGNING"]}
+
+    async def test() -> None:
+        async with slack(server, updates=updates) as sink:
+            known = remote_of(await sink.send(told_send(), NOW))
+            assert "actions" in [each["type"] for each in server.roots()[0]["blocks"]]
+            ended = {"state": state, "merged_into": "INC-OTHER"}
+            after = remote_of(await sink.send(told_send(2, state, incident=ended, remote=known), NOW))
+            assert after.ended
+            again = told_send(3, "reopened", incident={"state": "reopened"}, remote=after)
+            assert remote_of(await sink.send(again, NOW)).state == "open"
+
+    run(test())
+    [root] = server.roots()
+    assert "actions" in [each["type"] for each in root["blocks"]]
+    edited = [each for each in server.journal if "chat.update" in each.path]
+    assert b'"actions"' not in edited[0].body
+    assert (b"merged into INC-OTHER" in edited[0].body) == (state == "merged")
+
+
+def test_somebody_is_called_once_for_a_step_and_mentioned_where_it_is_known_who_that_is(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            both = [call(), call("run 1 level 1/grace", "grace", "<!channel> & more")]
+            known = remote_of(await sink.send(told_send(calls=both), NOW))
+            again = told_send(2, "escalated", calls=[call(), call("run 1 level 2/ada")], remote=known)
+            remote_of(await sink.send(again, NOW))
+
+    run(test())
+    [seen] = server.seen()
+    assert seen.steps == ["run 1 level 1/ada", "run 1 level 1/grace", "run 1 level 2/ada"]
+    assert "<@U0ADA>" in seen.notes[0]
+    assert "*grace*: &lt;!channel&gt; &amp; more" in seen.notes[0]
+
+
+def test_many_calls_at_once_are_all_made(server: SlackServer) -> None:
+    many = [call(f"run 1 level 1/{number}", f"person-{number}") for number in range(CALLS_A_REPLY_MAX * 2 + 1)]
+
+    async def test() -> None:
+        async with slack(server) as sink:
+            remote_of(await sink.send(told_send(calls=many), NOW))
+
+    run(test())
+    [seen] = server.seen()
+    assert seen.steps == [each["key"] for each in many]
+
+
+@pytest.mark.parametrize("fault", ["silent", "after", "before", "silent-before"])
+@pytest.mark.parametrize("request_number", range(4))
+def test_whatever_request_fails_in_whatever_way_nothing_is_posted_twice(
+    server: SlackServer, fault: str, request_number: int
+) -> None:
+    told = told_send(entries=[entry("it is the cache")], calls=[call()])
+
+    async def test() -> None:
+        async with slack(server) as sink:
+            server.next_faults = [""] * request_number + [fault]
+            answer = await sink.send(told, NOW)
+            again = told._replace(remote=answer.remote, unsure=answer.unknown, attempt=2)
+            remote_of(await sink.send(again, NOW))
+
+    run(test())
+    [seen] = server.seen()
+    assert seen.steps == ["run 1 level 1/ada"]
+    assert len(seen.notes) == 2
+
+
+def test_after_an_unknown_outcome_the_message_is_found_on_a_later_page_among_those_of_others(
+    server: SlackServer,
+) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            server.page = 3
+            server.next_faults = ["silent"]
+            assert (await sink.send(told_send(), NOW)).unknown
+            for number in range(10):
+                other = {"id": f"INC-{number}", "opened_at_ms": 1_772_590_000_000}
+                remote_of(await sink.send(told_send(incident=other), NOW))
+            server.channels[CHANNEL].append({"ts": "1772590000.999999", "text": "a person's words"})
+            remote_of(await sink.send(told_send(unsure=True, entries=[entry("here")]), NOW))
+            del server.channels[CHANNEL][-2]  # that of the person
+            server.channels[CHANNEL] = [each for each in server.channels[CHANNEL] if "metadata" in each]
+
+    run(test())
+    assert [each.created for each in server.seen()] == [1] * 11
+
+
+def test_a_message_that_somebody_deleted_is_posted_again_while_the_incident_is_open(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            known = remote_of(await sink.send(told_send(calls=[call()]), NOW))
+            server.delete(known.id)
+            taken = {"state": "acknowledged"}
+            after = remote_of(
+                await sink.send(told_send(2, "acknowledged", incident=taken, calls=[call()], remote=known), NOW)
+            )
+            assert after.id != known.id
+            server.delete(after.id)
+            only_words = told_send(3, "noted", incident=taken, entries=[entry("still here")], remote=after)
+            again = remote_of(await sink.send(only_words, NOW))
+            assert again.state == "acknowledged"
+            server.delete(again.id)
+            last = remote_of(await sink.send(told_send(4, "closed", incident={"state": "closed"}, remote=again), NOW))
+            assert last.state == "gone"
+
+    run(test())
+    assert server.roots() == []
+
+
+def test_the_reconciler_reads_the_state_that_a_message_shows_or_that_it_is_gone(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            known = remote_of(await sink.send(told_send(incident={"state": "mitigated"}), NOW))
+            found = await sink.look("INC-D5KZHUYBCD7C", known, NOW)
+            assert found is not None
+            assert (found.kind, found.fields.state, found.person) == ("read", "mitigated", False)
+            server.delete(known.id)
+            gone = await sink.look("INC-D5KZHUYBCD7C", known, NOW)
+            assert gone is not None
+            assert (gone.kind, gone.fields.state) == ("gone", None)
+            server.next_errors = ["internal_error"]
+            with pytest.raises(Trouble):
+                await sink.look("INC-D5KZHUYBCD7C", known, NOW)
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome", "unknown"),
+    [
+        ("channel_not_found", "retry", False),
+        ("not_in_channel", "retry", False),
+        ("invalid_auth", "retry", False),
+        ("ratelimited", "retry", False),
+        ("internal_error", "retry", True),
+        ("fatal_error", "retry", True),
+        ("service_unavailable", "retry", False),
+        ("a_word_of_next_year", "retry", False),
+        ("msg_too_long", "rejected", False),
+        ("invalid_blocks", "rejected", False),
+    ],
+)
+def test_what_slack_says_no_in_words_means_for_the_delivery(
+    server: SlackServer, word: str, outcome: str, unknown: bool
+) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            server.next_errors = [word]
+            answer = await sink.send(told_send(), NOW)
+            assert (answer.outcome, answer.status, answer.unknown) == (outcome, 200, unknown)
+            assert answer.detail.startswith(f"Slack: chat.postMessage: {word}")
+            assert TOKEN not in answer.detail
+
+    run(test())
+
+
+def test_a_token_that_is_not_valid_loses_nothing_and_says_what_to_do(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            server.token = "xoxb-renewed"
+            answer = await sink.send(told_send(), NOW)
+            assert (answer.outcome, answer.detail.split(": ")[-1]) == ("retry", "renew it")
+
+    run(test())
+
+
+def test_429_pauses_for_as_long_as_slack_asks(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            server.rate_per_second = 0.001
+            answer = await sink.send(told_send(), NOW)
+            assert (answer.outcome, answer.status, answer.retry_after_seconds) == ("retry", 429, 1)
+
+    run(test())
+
+
+def test_a_failure_half_way_keeps_what_is_there_and_goes_on_from_it(server: SlackServer) -> None:
+    told = told_send(entries=[entry("it is the cache")], calls=[call()])
+
+    async def test() -> None:
+        async with slack(server) as sink:
+            server.next_errors = ["", "", "msg_too_long"]
+            answer = await sink.send(told, NOW)
+            assert answer.outcome == "rejected"
+            assert answer.remote is not None
+            assert answer.remote.extra["calls"] == ["run 1 level 1/ada"]
+            server.journal.clear()
+            remote_of(await sink.send(told._replace(remote=answer.remote, attempt=2), NOW))
+
+    run(test())
+    assert methods(server) == ["chat.postMessage", "chat.getPermalink"]
+
+
+def test_the_channel_is_chosen_once_by_kind_priority_and_domain(server: SlackServer) -> None:
+    channels = [{"channel": "C0MAJOR", "kinds": ["bridge"]}, {"channel": "C0OTHER", "priorities": ["P1"]}]
+
+    async def test() -> None:
+        async with slack(server, channels=channels) as sink:
+            known = remote_of(await sink.send(told_send(), NOW))
+            less = told_send(2, "updated", incident={"priority": "P3"}, remote=known)
+            remote_of(await sink.send(less, NOW))
+            major = {"id": "MI-1", "kind": "bridge", "members": ["INC-A", "INC-B"], "member_states": {"in_progress": 2}}
+            linked = [{"member": "INC-A", "kind": "ticket", "id": "INC1", "state": "new", "url": None}]
+            remote_of(await sink.send(told_send(incident={**major, "linked": linked}), NOW))
+            remote_of(await sink.send(told_send(incident={"id": "INC-3", "priority": "P4"}), NOW))
+
+    run(test())
+    assert [about(each)["incident_id"] for each in server.roots("C0OTHER")] == ["INC-D5KZHUYBCD7C"]
+    assert [about(each)["incident_id"] for each in server.roots()] == ["INC-3"]
+    [major] = server.roots("C0MAJOR")
+    assert "2 in progress\nINC-A · INC-B" in text_of(major)
+    assert "• ticket INC1: new (INC-A)" in text_of(major)
+
+
+def test_published_messages_and_a_proposal_are_told_in_the_thread(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            remote_of(await sink.send(told_send(messages=[words("We are looking.")], propose=True), NOW))
+
+    run(test())
+    [seen] = server.seen()
+    [note] = seen.notes
+    assert "Published to affected_users: *Checkout is impaired* We are looking." in note
+    assert "All alerts are clear." in note
+
+
+@pytest.mark.parametrize(("notes", "count"), [("important", 1), ("all", 2), ("none", 0)])
+def test_which_entries_are_told_is_configuration(server: SlackServer, notes: str, count: int) -> None:
+    entries = [entry("a note"), entry("an episode joined", "join"), entry("ada is called", "page")]
+
+    async def test() -> None:
+        async with slack(server, notes=notes) as sink:
+            remote_of(await sink.send(told_send(entries=entries), NOW))
+
+    run(test())
+    [seen] = server.seen()
+    assert len("\n".join(seen.notes).splitlines()) == count
+
+
+def test_a_snapshot_of_which_only_the_least_is_left_is_still_a_message(server: SlackServer) -> None:
+    least = dict.fromkeys(["suspects", "clocks", "links", "tickets", "who_is_affected", "title", "priority"])
+
+    async def test() -> None:
+        async with slack(server) as sink:
+            remote_of(await sink.send(told_send(incident=least), NOW))
+
+    run(test())
+    assert len(server.roots()) == 1
