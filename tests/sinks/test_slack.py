@@ -13,9 +13,9 @@ from pipeline.models.sinks.chat import Slack
 from pipeline.sinks.base import Answer, Trouble
 from pipeline.sinks.limits import Buckets
 from pipeline.sinks.slack import CALLS_A_REPLY_MAX, SlackSink
-from tests.sinks.telling import call, entry, told_send, words
 from tests.sinks.receivers import NOW, run
 from tests.sinks.servers.slack import CHANNEL, TOKEN, SlackServer, about, text_of
+from tests.sinks.telling import call, entry, told_send, words
 
 PEOPLE = {"U0ADA": "ada", "grace.hopper": "grace"}
 

@@ -24,9 +24,9 @@ from pipeline.sinks.slack_words import (
     reply,
 )
 from pipeline.sinks.told import Told, told
-from tests.sinks.telling import INCIDENT, entry, told_send
 from tests.sinks.servers.slack import text_of
 from tests.sinks.servers.slack_schema import complaint
+from tests.sinks.telling import INCIDENT, entry, told_send
 
 RULES = Slack.model_validate(
     {

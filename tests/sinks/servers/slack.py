@@ -44,6 +44,9 @@ class SlackServer(VendorServer):
     def admits(self, request: web.Request) -> bool:
         return True  # a wrong token is answered in words, not by status
 
+    def error(self, request: web.Request, status: int, words: str) -> web.Response:
+        return web.json_response({"ok": False, "error": "ratelimited" if status == 429 else words}, status=status)
+
     async def handle(self, request: web.Request, body: bytes) -> web.StreamResponse:
         method = request.path.removeprefix("/api/")
         arguments = orjson.loads(body) if request.method == "POST" else dict(request.query)
