@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pipeline.models.sinks import SinkRules
+from pipeline.models.sinks.chat import Slack
 from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.streams import Webhook
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.pagerduty import PagerDutySink
-from pipeline.models.sinks.chat import Slack
-from pipeline.models.sinks.streams import Webhook
-from pipeline.sinks.base import SinkClient, SinkError
-from pipeline.sinks.limits import Bucket
 from pipeline.sinks.slack import SlackSink
 from pipeline.sinks.webhook import WebhookSink
 
