@@ -92,6 +92,10 @@ class VendorServer(ABC):
     def seen(self) -> list[Seen]:
         """The records there are."""
 
+    def disorder(self) -> list[str]:
+        """Incidents of which something came in another order than it happened; where that can be seen."""
+        return []
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Serve on a free port for a block."""

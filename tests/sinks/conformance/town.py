@@ -1,0 +1,240 @@
+"""All downstreams at once, a real Kafka and one real worker that delivers to them: what the suite and chaos run on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from threading import Thread
+from time import time
+from typing import Any, Final
+
+import orjson
+import yaml
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from pipeline.catalog import load_config
+from pipeline.core.identity import partition_of
+from pipeline.core.step import Output
+from pipeline.kafka.topics import apply, desired_topics, plan
+from pipeline.settings import Settings
+from tests.live.worker import Worker
+from tests.sinks.conformance.life import Life
+from tests.sinks.conformance.table import Downstream
+from tests.sinks.servers.base import Seen, VendorServer
+from tests.support import wait_until
+
+SETTLED_SECONDS_MAX: Final = 40.0
+SESSION_SECONDS: Final = 6.0
+PARTITIONS: Final = 2
+RUN_DELIVER: Final = (sys.executable, "-m", "pipeline", "run", "deliver")
+
+WATCHED: Final = ("deliveries", "deliveries.state", "dead.letter", "commands", "bridge.commands")
+
+
+class Town:
+    """Servers, topics and the worker of one run. ``with Town(...) as town``.
+
+    Attributes:
+        servers: by type.
+        outcomes: all records of ``deliveries``, as they came.
+        ledger: newest value of each key of ``deliveries.state``.
+        raw: every record of the topics that deliver writes: topic -> key and value.
+    """
+
+    def __init__(self, bootstrap: str, prefix: str, place: Path, downstreams: Mapping[str, Downstream], seed: int = 0):
+        self.downstreams = downstreams
+        self.servers: dict[str, VendorServer] = {
+            name: each.server(seed + number) for number, (name, each) in enumerate(sorted(downstreams.items()))
+        }
+        self.outcomes: list[dict[str, Any]] = []
+        self.ledger: dict[str, dict[str, Any]] = {}
+        self.raw: dict[str, list[tuple[bytes, bytes]]] = {topic: [] for topic in WATCHED}
+        self.workers: list[Worker] = []
+        self._place = place
+        self._directory = place / "config"
+        self._settings = Settings(
+            bootstrap=bootstrap,
+            topic_prefix=prefix,
+            app_id=prefix.strip("."),
+            config_dir=self._directory,
+            partitions=PARTITIONS,
+            session_timeout_seconds=SESSION_SECONDS,
+            instance_id="seat-1",
+        )
+        self._client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0}
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="servers", daemon=True)
+        self._stack = AsyncExitStack()
+        self._producer = Producer(self._client)
+        self._consumer: Consumer | None = None
+        self._done: dict[tuple[str, str], int] = {}
+        self._parked: dict[tuple[str, str], int] = {}
+
+    # -- life of the town
+
+    def __enter__(self) -> Town:
+        self._thread.start()
+        self.on_servers(self._serve())
+        self._configure()
+        admin = AdminClient(self._client)
+        apply(admin, plan(admin, desired_topics(self._settings, load_config(self._directory))))
+        self._consumer = self._reader()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.kill()
+        if self._consumer is not None:
+            self._consumer.close()
+        self.on_servers(self._stack.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        for server in self.servers.values():
+            await self._stack.enter_async_context(server.running())
+
+    def _configure(self) -> None:
+        self._directory.mkdir(parents=True)
+        entries = {
+            name: {"type": each.type, "timeout_seconds": 5, **each.settings(self.servers[name])}
+            for name, each in self.downstreams.items()
+        }
+        (self._directory / "sinks.yaml").write_text(yaml.safe_dump(entries), encoding="utf-8")
+
+    def on_servers(self, work: Any) -> Any:
+        """Run a coroutine where the servers run."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(SETTLED_SECONDS_MAX)
+
+    def fail(self, *faults: str) -> None:
+        """The next requests of every server meet these, in order."""
+        for server in self.servers.values():
+            server.next_faults.extend(faults)
+
+    def calm(self) -> None:
+        """No server makes trouble any more."""
+        for server in self.servers.values():
+            server.next_faults.clear()
+            server.share_failing = server.rate_per_second = server.latency_seconds = 0.0
+            server.down = False
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Variables of the environment that the worker has beside its settings."""
+        return {name: value for each in self.downstreams.values() for name, value in each.secrets.items()}
+
+    def start(self) -> Worker:
+        """A worker that delivers, ready."""
+        log = self._place / f"deliver-{len(self.workers)}.log"
+        worker = Worker(self._settings, log, RUN_DELIVER, self.secrets)
+        self.workers.append(worker)
+        return worker.wait_ready()
+
+    # -- what goes in
+
+    def send(self, outputs: Iterable[Output]) -> None:
+        """Events onto ``incidents``, where correlate would write them."""
+        wire = self._settings.wire("incidents")
+        now_ms = int(time() * 1_000)
+        for each in outputs:
+            assert each.value is not None
+            key = each.key or b""
+            self._producer.produce(
+                wire, each.value, key, partition=partition_of(key, PARTITIONS), timestamp=now_ms,
+                headers=list(each.headers),
+            )  # fmt: skip
+        assert self._producer.flush(SETTLED_SECONDS_MAX) == 0
+
+    def play(self, *lives: Life) -> None:
+        """Send what the lives have made since they were played last."""
+        for life in lives:
+            self.send(life.take())
+
+    # -- what came out
+
+    def poll(self, seconds: float = 0.05) -> None:
+        """Take in what deliver has written."""
+        assert self._consumer is not None
+        for message in self._consumer.consume(1_000, seconds):
+            assert message.error() is None, message.error()
+            topic = str(message.topic()).removeprefix(self._settings.topic_prefix)
+            key, value = bytes(message.key() or b""), bytes(message.value() or b"")
+            self.raw[topic].append((key, value))
+            if topic == "deliveries" and value:
+                self._note(orjson.loads(value))
+            elif topic == "deliveries.state":
+                self._keep(key.decode(), orjson.loads(value) if value else None)
+
+    def _note(self, outcome: dict[str, Any]) -> None:
+        self.outcomes.append(outcome)
+        place = (outcome["sink"], outcome["incident_id"])
+        if outcome["outcome"] == "delivered":
+            self._done[place] = max(self._done.get(place, 0), outcome["revision"])
+        elif outcome["outcome"] == "parked":
+            self._parked[place] = max(self._parked.get(place, 0), outcome["revision"])
+
+    def _keep(self, key: str, value: dict[str, Any] | None) -> None:
+        if value is None:
+            self.ledger.pop(key, None)
+        else:
+            self.ledger[key] = value
+
+    def wait(self, enough: Callable[[], object], what: str, seconds: float = SETTLED_SECONDS_MAX) -> None:
+        """Take in what comes until the condition holds; workers must live."""
+
+        def done() -> object:
+            self.poll()
+            for worker in self.workers[-1:]:
+                worker.check()
+            return enough()
+
+        wait_until(done, seconds, what)
+
+    def settle(self, *lives: Life, sinks: Iterable[str] | None = None, seconds: float = SETTLED_SECONDS_MAX) -> None:
+        """Wait until the newest revision of each life has arrived, or was given up, at each sink."""
+        names = sorted(self.downstreams if sinks is None else sinks)
+        wanted = [(name, life.told.incident_id, life.told.revision) for life in lives for name in names]
+
+        def behind() -> list[tuple[str, str, int]]:
+            return [
+                (name, incident, revision) for name, incident, revision in wanted
+                if max(self._done.get((name, incident), 0), self._parked.get((name, incident), 0)) < revision
+            ]  # fmt: skip
+
+        try:
+            self.wait(lambda: not behind(), "every sink has the newest revision", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; behind: {behind()[:10]}; {self.last_words(behind())}") from None
+
+    def last_words(self, behind: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
+        """The newest outcome of each place that is behind."""
+        places = {(name, incident) for name, incident, _ in behind}
+        newest = {(each["sink"], each["incident_id"]): each for each in self.outcomes}
+        return [newest[place] for place in sorted(places) if place in newest][:10]
+
+    def given_up(self) -> list[dict[str, Any]]:
+        """Deliveries that were parked."""
+        return [each for each in self.outcomes if each["outcome"] == "parked"]
+
+    def seen(self, name: str) -> dict[str, list[Seen]]:
+        """The records at a server, by incident."""
+        found: dict[str, list[Seen]] = {}
+        for each in self.servers[name].seen():
+            found.setdefault(each.incident_id, []).append(each)
+        return found
+
+    def _reader(self) -> Consumer:
+        options = {"group.id": f"{self._settings.app_id}-watch", "isolation.level": "read_committed"}
+        consumer = Consumer(self._client | options | {"enable.auto.commit": False})
+        consumer.assign(
+            [
+                TopicPartition(wire, number, 0)
+                for wire in map(self._settings.wire, WATCHED)
+                for number in consumer.list_topics(wire, timeout=10).topics[wire].partitions
+            ]
+        )
+        return consumer
