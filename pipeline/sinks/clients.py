@@ -8,10 +8,12 @@ from typing import Any, Final
 from pipeline.models.sinks import SinkRules
 from pipeline.models.sinks.chat import Slack
 from pipeline.models.sinks.paging import PagerDuty
+from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.streams import Webhook
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.pagerduty import PagerDutySink
+from pipeline.sinks.servicenow import ServiceNowSink
 from pipeline.sinks.slack import SlackSink
 from pipeline.sinks.webhook import WebhookSink
 
@@ -21,6 +23,7 @@ _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
     PagerDuty: PagerDutySink,
     Slack: SlackSink,
     Webhook: WebhookSink,
+    ServiceNow: ServiceNowSink,
 }
 
 

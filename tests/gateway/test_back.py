@@ -27,7 +27,7 @@ from pipeline.gateway.tokens import Open
 from pipeline.models.policy import Config
 from pipeline.models.remote import Fields, RemoteState, SinkUpdate, UpdateKind
 from pipeline.models.sinks.chat import Slack
-from pipeline.models.sinks.ticketing import ServiceNow
+from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.settings import Settings
 from pipeline.sinks.updates import Reader
 from tests.gateway.house import HOST, House

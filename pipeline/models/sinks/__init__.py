@@ -8,10 +8,12 @@ from pydantic import Field
 
 from pipeline.models.sinks.base import SinkRules
 from pipeline.models.sinks.chat import Slack, Teams
+from pipeline.models.sinks.jira import Jira
 from pipeline.models.sinks.paging import PagerDuty
+from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
 from pipeline.models.sinks.streams import KafkaEvents, Mail, Webhook
-from pipeline.models.sinks.ticketing import Jira, ServiceNow, Xurrent
+from pipeline.models.sinks.ticketing import Xurrent
 
 __all__ = ["SINK_TYPES", "Sink", "SinkRules"]
 
