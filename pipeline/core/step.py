@@ -105,6 +105,7 @@ class Effects:
         rules: episodes by correlation rule and what the rule did of them (`pipeline.core.clustering.ruling`).
         hidden: alerts that were hidden, by what hid them and how that ended (`pipeline.models.suppression`).
         pages_saved: people who were not called for what was hidden, by what hid it.
+        came_back: what downstreams sent, by sink and what became of it (`pipeline.models.delivery.UpdateReason`).
     """
 
     outputs: list[Output] = field(default_factory=list)
@@ -113,6 +114,7 @@ class Effects:
     rules: dict[tuple[str, str], int] = field(default_factory=dict)
     hidden: dict[tuple[str, str], int] = field(default_factory=dict)
     pages_saved: dict[str, int] = field(default_factory=dict)
+    came_back: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

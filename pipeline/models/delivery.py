@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipeline.models.remote import Remote
 
 DELIVERY_SCHEMA: Final = 1
+DELIVERIES_TOPIC: Final = "deliveries"
 
 
 class DeliveryOutcome(StrEnum):
@@ -28,6 +29,89 @@ class ParkReason(StrEnum):
     HOURS_USED_UP = "hours_used_up"
     QUEUE_FULL = "queue_full"
     SINK_REMOVED = "sink_removed"
+    CONTESTED = "contested"
+    RECORD_GONE = "record_gone"
+
+
+DIRECTION_IN: Final = "in"
+"""``direction`` of a record about what came back from a sink; of all others it is ``out``."""
+
+
+class UpdateReason(StrEnum):
+    """What became of one thing that an update says: a field, a note, a link, or the update as a whole.
+
+    Attributes:
+        TAKEN: it became a command.
+        SAME: it is known, or what was written by us.
+        OWN: our own account did it.
+        AGREES: the incident is like that already.
+        OURS: it is not theirs to change: ours is written back.
+        OURS_IS_NEWER: both may write it, and ours is the later, or a person's against a machine's.
+        NO_COMMAND: nothing of the kind can be asked here; it stays so there until ours changes.
+        CONTESTED: it was written back too often within an hour: it stays as it is there until ours changes.
+        DUPLICATE: the same update came before.
+        LATE: more recent things are known.
+        UNKNOWN_SINK: no sink of that name is configured, or none that updates come from.
+        UNKNOWN_INCIDENT: nothing of the incident was ever told there, or both have ended.
+        OTHER_RECORD: it is about another record there than ours.
+        INCIDENT_ENDED: the incident has ended, and nothing can be asked of it.
+        STAYS_THERE: words of people there are not wanted here.
+        MADE_AGAIN: the record is gone there, and is made again.
+        GONE: the record is gone there, and that is the end of it.
+        RETRIED: what was given up is sent again.
+        NOTHING_TO_RETRY: nothing was given up.
+    """
+
+    TAKEN = "taken"
+    SAME = "same"
+    OWN = "own"
+    AGREES = "agrees"
+    OURS = "ours"
+    OURS_IS_NEWER = "ours_is_newer"
+    NO_COMMAND = "no_command"
+    CONTESTED = "contested"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    UNKNOWN_SINK = "unknown_sink"
+    UNKNOWN_INCIDENT = "unknown_incident"
+    OTHER_RECORD = "other_record"
+    INCIDENT_ENDED = "incident_ended"
+    STAYS_THERE = "stays_there"
+    MADE_AGAIN = "made_again"
+    GONE = "gone"
+    RETRIED = "retried"
+    NOTHING_TO_RETRY = "nothing_to_retry"
+
+
+@dataclass(slots=True, kw_only=True)
+class Received:
+    """What became of one update from a sink; a value on ``deliveries`` whose ``direction`` is ``in``.
+
+    Attributes:
+        update_id: as the update says.
+        kind: an `UpdateKind`.
+        author: who did it there.
+        outcome: ``taken`` where it became commands, else `UpdateReason` of the whole.
+        reasons: what it says, such as ``state``, ``note`` or ``update`` -> its `UpdateReason`.
+        commands: types of the commands that it became.
+        at_ms: when it was decided, stream time.
+    """
+
+    sink: str
+    incident_id: str
+    update_id: str
+    kind: str
+    author: str
+    outcome: str
+    reasons: dict[str, str]
+    commands: list[str]
+    at_ms: int
+    direction: str = DIRECTION_IN
+    schema: int = DELIVERY_SCHEMA
+
+    def to_wire(self) -> dict[str, Any]:
+        """The record value, before it is made JSON."""
+        return asdict(self)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,8 +8,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from pipeline.core.identity import partition_of
-from pipeline.core.outward.deliver import DELIVERIES_TOPIC
-from pipeline.models.delivery import Delivery
+from pipeline.models.delivery import DELIVERIES_TOPIC, Delivery
 from pipeline.models.remote import SINK_UPDATES_TOPIC, SinkUpdate
 from pipeline.settings import Settings
 

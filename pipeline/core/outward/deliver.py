@@ -1,70 +1,83 @@
-"""Deliver: what each sink is told, in which order and when again. It decides; `pipeline.sinks` sends.
+"""Deliver: what each sink is told, in which order and when again; and what comes back. `pipeline.sinks` sends.
 
-Events of ``incidents`` fill outboxes. `DeliverProcessor.ready` names what is to be sent now; what became of
+Events of ``incidents`` fill outboxes. `DeliverProcessor.take_ready` names what is to be sent now; what became of
 each attempt comes back as a record on ``deliveries`` and moves the outbox on. So the queue is state like any
 other: a worker that dies between sending and noting the outcome makes its successor send again, under the
-same delivery id, which the receiver knows by then.
+same delivery id, which the receiver knows by then. What people do there comes as a record on ``sink.updates``.
 
     processor.handle(records, effects)
-    for send in processor.ready(): ...       # and write the outcome to `deliveries`, keyed by incident id
+    changed, withdrawn = processor.take_ready()     # and write the outcomes to `deliveries`, keyed by incident id
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
+from pipeline.core.identity import content_hash
+from pipeline.core.outward.asking import outputs
+from pipeline.core.outward.carried import carried
+from pipeline.core.outward.delivery_body import delivery_body
+from pipeline.core.outward.healing import disown, heal, room_of
 from pipeline.core.outward.incident_event import IncidentEvent, need, read_event, read_object
-from pipeline.core.outward.outbox import QUEUE_DELIVERIES_MAX, Outbox
+from pipeline.core.outward.ledger import ledger_entry, orphaned
+from pipeline.core.outward.linking import is_own_link, link_news
+from pipeline.core.outward.outbox import MILESTONES, Outbox
+from pipeline.core.outward.outcome import Outcome, read_outcome
+from pipeline.core.outward.ownership import proposes, wanted
+from pipeline.core.outward.received import received
 from pipeline.core.outward.send import Send
+from pipeline.core.outward.sides import FINAL_STATES
+from pipeline.core.outward.sync import learn
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
-from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.delivery import DELIVERY_SCHEMA, Delivery, DeliveryOutcome, ParkReason, delivery_id
+from pipeline.models.decision import BadRecord
+from pipeline.models.delivery import (
+    DELIVERIES_TOPIC,
+    DELIVERY_SCHEMA,
+    DIRECTION_IN,
+    Delivery,
+    DeliveryOutcome,
+    ParkReason,
+    delivery_id,
+)
+from pipeline.models.ledger import DELIVERIES_STATE_TOPIC, LedgerEntry
 from pipeline.models.policy import Config
-from pipeline.models.sinks import Sink
+from pipeline.models.remote import SINK_UPDATES_TOPIC, RemoteState
+from pipeline.models.sinks import Sink, SinkRules
+from pipeline.models.sinks.base import TwoWay
 
-DELIVERIES_TOPIC: Final = "deliveries"
-
-# Details are read by people in lists; what a sink answers at length is in the sink's own log.
-DETAIL_CHARACTERS_MAX: Final = 300
-
-
-class _Answer(NamedTuple):
-    """What an outcome record says about the attempt."""
-
-    outcome: DeliveryOutcome
-    attempt: int
-    status: int | None
-    detail: str
-    retry_after_seconds: int | None
+RANK_UNKNOWN: Final = 99
+"""Rank of an incident whose priority has no place in a scale: behind all that have one."""
 
 
 class DeliverProcessor(Processor):
     """Outboxes of the incidents of one partition.
 
     A sink hears of an incident from the first revision that its filters let through, and from then on of
-    every revision until the incident closes, also when its priority falls: it must learn how it ended.
-    Outboxes of a sink that is no longer configured wait, since another worker may still know it, and are
-    given up when their incident closes.
+    every revision until the incident closes, also when its priority falls: it must learn how it ended. An outbox
+    stays until the record there has ended, too, also where its sink is no longer configured.
     """
 
     stage = "deliver"
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self._sinks = {sink.name: sink for sink in config.sinks.values()}
+        self._sinks: dict[str, Sink] = {sink.name: sink for sink in config.sinks.values()}
         self._outboxes: dict[str, Outbox] = {}
         self._ready: set[str] = set()
         self._news: set[str] = set()  # outboxes whose place among the ready may have changed since it was told
         self._sinks_removed: set[str] = set()
+        self._ledger_news: dict[str, bool] = {}  # outboxes that changed in this batch -> whether the ledger has them
 
     # -- decisions
 
     def process(self, record: Record, effects: Effects) -> None:
-        """Queue an event, or move an outbox on by the outcome of its head."""
+        """Queue an event, move an outbox on by the outcome of its head, or take in what came back."""
         if record.topic == DELIVERIES_TOPIC:
             self._take_outcome(record, effects)
+        elif record.topic == SINK_UPDATES_TOPIC:
+            received(record, self._sinks, self._outboxes, self.clock_ms, effects, self._settle)
         else:
             self._take_event(read_event(record), effects)
 
@@ -75,7 +88,23 @@ class DeliverProcessor(Processor):
     def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
         """The wait of a head is over."""
         self._outboxes[key].due_ms = None
-        self._settle(key)
+        self._settle(key, effects)
+
+    def finish(self, effects: Effects) -> None:
+        """Write what has changed of the ledger."""
+        for key, known in sorted(self._ledger_news.items()):
+            outbox = self._outboxes.get(key)
+            if outbox is None:
+                if known:
+                    effects.outputs.append(Output(DELIVERIES_STATE_TOPIC, key.encode(), None, self.clock_ms))
+                continue
+            value = orjson.dumps(ledger_entry(outbox, self._sinks.get(outbox.sink)).to_wire())
+            shown = content_hash(value.decode())
+            if shown != outbox.shown:
+                outbox.shown = shown
+                self.touch(key)
+                effects.outputs.append(Output(DELIVERIES_STATE_TOPIC, key.encode(), value, self.clock_ms))
+        self._ledger_news.clear()
 
     def ready(self) -> list[Send]:
         """Heads to be sent now, in order of their keys; the same until an outcome or a timer changes it."""
@@ -105,107 +134,210 @@ class DeliverProcessor(Processor):
         """All outboxes, by sink and incident: what waits and what was given up, for metrics and people."""
         return [self._outboxes[key] for key in sorted(self._outboxes)]
 
+    def orphans(self) -> list[LedgerEntry]:
+        """What the ledger says of each record that does not end with its incident, and that nothing will end."""
+        found = [(outbox, self._sinks.get(outbox.sink)) for outbox in self.outboxes()]
+        return [ledger_entry(outbox, rules) for outbox, rules in found if orphaned(outbox, rules) is not None]
+
     def gauges(self) -> dict[str, dict[str, float]]:
         """Deliveries that wait and that were given up, by sink, of the incidents that are still open."""
         waiting: dict[str, float] = dict.fromkeys(self._sinks, 0)
         parked: dict[str, float] = dict.fromkeys(self._sinks, 0)
         for outbox in self._outboxes.values():
             waiting[outbox.sink] = waiting.get(outbox.sink, 0) + len(outbox.queue)
-            parked[outbox.sink] = parked.get(outbox.sink, 0) + outbox.parked_total
+            parked[outbox.sink] = parked.get(outbox.sink, 0) + outbox.parked_waiting
         return {"deliveries_waiting": waiting, "deliveries_parked": parked}
+
+    # -- events
 
     def _take_event(self, event: IncidentEvent, effects: Effects) -> None:
         for sink in self._sinks.values():
-            key = _key(sink.name, event.incident_id)
-            outbox = self._outboxes.get(key)
-            if outbox is None:
+            key, late = _key(sink.name, event.incident_id), False
+            if key not in self._outboxes:
                 if not _wants(sink, event.incident):
                     continue
-                outbox = self._outboxes[key] = Outbox(sink=sink.name, incident_id=event.incident_id)
-            outbox.add(event)
-            if len(outbox.queue) > QUEUE_DELIVERIES_MAX:
-                # Never the head: it may be on its way.
-                self._park(outbox, 1, ParkReason.QUEUE_FULL, effects)
-            self._settle(key)
+                self._outboxes[key] = Outbox(sink=sink.name, incident_id=event.incident_id)
+                late = event.revision > 1 and event.change != "opened"
+            self._queue(key, sink, event, effects, late=late)
         for name in sorted(self._sinks_removed):
-            self._give_up_removed(_key(name, event.incident_id), event, effects)
+            key = _key(name, event.incident_id)
+            if key in self._outboxes:
+                self._queue(key, None, event, effects, late=False)
 
-    def _give_up_removed(self, key: str, event: IncidentEvent, effects: Effects) -> None:
-        outbox = self._outboxes.get(key)
-        if outbox is None:
-            return
-        outbox.add(event)
-        while outbox.final and outbox.queue:
-            self._park(outbox, 0, ParkReason.SINK_REMOVED, effects)
-        if len(outbox.queue) > QUEUE_DELIVERIES_MAX:
+    def _queue(self, key: str, rules: SinkRules | None, event: IncidentEvent, effects: Effects, *, late: bool) -> None:
+        outbox, room = self._outboxes[key], room_of(rules)
+        sides, two_way = outbox.sides, isinstance(rules, TwoWay)
+        sides.add(event)
+        news = carried(event, sides.calls, sides.streams, late=late)
+        if rules is not None and two_way:
+            known_there = [sides.told_there(each) or is_own_link(each, rules, outbox.remote) for each in event.entries]
+            entries = [each for each, known in zip(event.entries, known_there, strict=True) if not known]
+            event = event._replace(entries=entries)
+        outbox.revision = event.revision
+        outbox.final = sides.final
+        if two_way or outbox.parked_body is not None:
+            outbox.newest = delivery_body(event._replace(entries=[], change="updated"), room=room)
+        if not outbox.abandoned:
+            outbox.add(event, news, room, replaces_head=two_way)
+        while outbox.overflows(room):
+            # Never the head: it may be on its way.
             self._park(outbox, 1, ParkReason.QUEUE_FULL, effects)
-        self._settle(key)
+        if rules is None and outbox.final and outbox.remote is None:
+            while outbox.queue:
+                self._park(outbox, 0, ParkReason.SINK_REMOVED, effects)
+        self._settle(key, effects)
+
+    # -- outcomes
 
     def _take_outcome(self, record: Record, effects: Effects) -> None:
         document = read_object(record, DELIVERY_SCHEMA)
-        answer = _read_answer(document)
-        key = _key(need(document, "sink", str), need(document, "incident_id", str))
+        if document.get("direction") == DIRECTION_IN:
+            return
+        answer = read_outcome(document)
+        sink, incident_id = need(document, "sink", str), need(document, "incident_id", str)
+        key = _key(sink, incident_id)
         outbox = self._outboxes.get(key)
-        if outbox is None or outbox.head_id != need(document, "delivery_id", str):
-            return  # a second outcome of what has moved on: sent twice around a crash, or noted by ourselves
+        if outbox is None or answer.outcome == DeliveryOutcome.PARKED:
+            return  # all is told and has ended; or it is our own note
+        rules = self._sinks.get(sink)
+        learnt = answer.remote is not None and self._learn(outbox, rules, answer, effects)
+        moved = self._move_on(outbox, rules, answer, effects)
+        if learnt or moved:
+            outbox.last = answer.in_short if moved else outbox.last
+            self._settle(key, effects)
+
+    def _learn(self, outbox: Outbox, rules: SinkRules | None, answer: Outcome, effects: Effects) -> bool:
+        remote = answer.remote
+        if remote is None:
+            return False
+        if remote.state != RemoteState.GONE:
+            return learn(rules, outbox, remote, min(answer.at_ms, self.clock_ms))
+        if outbox.remote is None or outbox.remote.id == remote.id:
+            self._disown(outbox, effects)
+            return True
+        return False
+
+    def _move_on(self, outbox: Outbox, rules: SinkRules | None, answer: Outcome, effects: Effects) -> bool:
+        """Whether it was the outcome of the head's attempt, or of one that the head took over."""
+        if not outbox.queue:
+            return False
+        head = outbox.queue[0]
+        is_head = answer.delivery_id == outbox.head_id
+        if not is_head and answer.delivery_id not in head.overtaken:
+            return False  # a second outcome of what has moved on: sent twice around a crash
         if answer.outcome is DeliveryOutcome.DELIVERED:
-            outbox.next()
-        elif answer.attempt != outbox.attempt or outbox.due_ms is not None:
-            return  # this attempt was counted already
-        elif answer.outcome is DeliveryOutcome.REJECTED:
+            self._arrived(outbox, rules, answer, is_head=is_head)
+            return True
+        if answer.attempt != outbox.attempt or outbox.due_ms is not None:
+            return False  # this attempt was counted already
+        outbox.unsure = outbox.unsure or answer.unknown
+        gone = answer.remote is not None and answer.remote.state == RemoteState.GONE
+        if answer.outcome is DeliveryOutcome.REJECTED and is_head and not gone:
             self._park(outbox, 0, ParkReason.REJECTED_BY_SINK, effects, answer)
-        elif answer.outcome is DeliveryOutcome.RETRY:
-            used_up = outbox.postpone(self.clock_ms, answer.retry_after_seconds)
-            if used_up is not None:
-                self._park(outbox, 0, used_up, effects, answer)
-        self._settle(key)
+            return True
+        used_up = outbox.postpone(self.clock_ms, answer.retry_after_seconds)
+        if used_up is not None:
+            self._park(outbox, 0, used_up, effects, answer)
+        return True
+
+    def _arrived(self, outbox: Outbox, rules: SinkRules | None, answer: Outcome, *, is_head: bool) -> None:
+        if outbox.remote is None:
+            outbox.may_exist = False
+        outbox.stuck = False
+        if not is_head:
+            outbox.overtake(answer.revision)
+            return
+        sides = outbox.sides
+        if rules is not None and proposes(rules, outbox.remote, sides) and self._state_of(outbox) == "resolved":
+            sides.proposed = sides.facts.get("reopened")
+        outbox.next()
+
+    def _disown(self, outbox: Outbox, effects: Effects) -> None:
+        """The record there is gone: made again, or given up."""
+        reason = disown(outbox, self.clock_ms)
+        while reason is not None and outbox.queue:
+            self._park(outbox, 0, reason, effects)
 
     def _park(
-        self, outbox: Outbox, index: int, reason: ParkReason, effects: Effects, answer: _Answer | None = None
+        self, outbox: Outbox, index: int, reason: ParkReason, effects: Effects, answer: Outcome | None = None
     ) -> None:
         """Give a delivery up, and say so where everyone can see it."""
         status, said = (answer.status, answer.detail) if answer else (None, "")
-        parked = outbox.park(index, reason, self.clock_ms, status, said)
+        room = room_of(self._sinks.get(outbox.sink))
+        parked = outbox.park(index, reason, self.clock_ms, status, said, room)
+        self._say(
+            outbox, parked.revision, parked.attempts, status, f"{reason}: {said}" if said else str(reason), effects
+        )
+
+    def _say(
+        self, outbox: Outbox, revision: int, attempts: int, status: int | None, detail: str, effects: Effects
+    ) -> None:
         note = Delivery(
-            delivery_id=delivery_id(outbox.incident_id, parked.revision, outbox.sink),
+            delivery_id=delivery_id(outbox.incident_id, revision, outbox.sink),
             sink=outbox.sink,
             incident_id=outbox.incident_id,
-            revision=parked.revision,
-            attempt=parked.attempts,
+            revision=revision,
+            attempt=attempts,
             outcome=DeliveryOutcome.PARKED,
             status=status,
-            detail=f"{reason}: {said}" if said else str(reason),
+            detail=detail,
             at_ms=self.clock_ms,
         )
         value = orjson.dumps(note.to_wire())
         effects.outputs.append(Output(DELIVERIES_TOPIC, outbox.incident_id.encode(), value, self.clock_ms))
 
-    def _settle(self, key: str) -> None:
-        """After any change of an outbox: its timer, its place among the ready, its end."""
+    # -- after any change
+
+    def _settle(self, key: str, effects: Effects, *, theirs: bool = False) -> None:
+        """What follows from a change of an outbox: what is written back, its link, its timer, its place, its end."""
         outbox = self._outboxes[key]
+        rules = self._sinks.get(outbox.sink)
+        self._ledger_news.setdefault(key, bool(outbox.shown))
+        if rules is not None:
+            for name in heal(rules, outbox, self.clock_ms):
+                self._say(outbox, outbox.revision, 0, None, f"{ParkReason.CONTESTED}: {name}", effects)
+            link = link_news(rules, outbox, theirs=theirs)
+            if link is not None:
+                effects.outputs += outputs([link], outbox.sides, outbox.incident_id, self.clock_ms)
         if outbox.done:
             del self._outboxes[key]
-        self.timers.set(key, outbox.due_ms)
-        if outbox.queue and outbox.due_ms is None and outbox.sink in self._sinks:
+        self.timers.set(key, outbox.due_ms if outbox.queue and not outbox.done else None)
+        self._place(key, outbox, rules)
+        self.touch(key)
+
+    def _place(self, key: str, outbox: Outbox, rules: SinkRules | None) -> None:
+        if outbox.queue and outbox.due_ms is None and rules is not None and rules.enabled:
             self._ready.add(key)
         else:
             self._ready.discard(key)
         self._news.add(key)
-        self.touch(key)
 
     def _send(self, outbox: Outbox) -> Send:
-        head = outbox.queue[0]
-        identity = delivery_id(outbox.incident_id, head.revision, outbox.sink)
+        head, rules, sides = outbox.queue[0], self._sinks[outbox.sink], outbox.sides
+        state = self._state_of(outbox)
+        rank = sides.facts.get("rank")
         return Send(
             outbox.sink,
             outbox.incident_id,
             head.revision,
-            identity,
+            outbox.id_of(head),
             outbox.attempt,
             head.body,
+            remote=outbox.remote,
+            unsure=outbox.unsure or outbox.may_exist,
+            rank=RANK_UNKNOWN if rank is None else rank,
+            wanted=wanted(rules, outbox.remote, sides, state),
+            propose=state == RemoteState.RESOLVED and proposes(rules, outbox.remote, sides),
             turn=outbox.turn,
             since_ms=head.at_ms,
         )
+
+    def _state_of(self, outbox: Outbox) -> str | None:
+        """The state that the record there should have once the head is told; None: it is for a later one to say."""
+        head = outbox.queue[0]
+        if not any(each.change in MILESTONES for each in outbox.queue[1:]):
+            return outbox.sides.desired.get("state")
+        return head.state if head.change in MILESTONES or outbox.remote is None else None
 
     # -- state
 
@@ -226,13 +358,16 @@ class DeliverProcessor(Processor):
         return outbox.to_bytes() if outbox else None
 
     def restored(self) -> None:
-        """Timers, the ready and the sinks that are gone follow from the outboxes."""
+        """Timers, the ready and the sinks that are gone follow from the outboxes.
+
+        The former owner may have sent what was ready.
+        """
         for key, outbox in self._outboxes.items():
+            outbox.unsure = outbox.unsure or (bool(outbox.queue) and outbox.due_ms is None)
             self.timers.set(key, outbox.due_ms)
             if outbox.sink not in self._sinks:
                 self._sinks_removed.add(outbox.sink)
-            elif outbox.queue and outbox.due_ms is None:
-                self._ready.add(key)
+            self._place(key, outbox, self._sinks.get(outbox.sink))
 
 
 def _key(sink: str, incident_id: str) -> str:
@@ -245,25 +380,13 @@ def _parts(key: str) -> tuple[str, str]:
 
 
 def _wants(sink: Sink, incident: dict[str, Any]) -> bool:
-    """Whether a sink's filters let an incident through; an empty filter lets all through."""
+    """Whether a sink's filters let an incident through; an empty filter lets all through.
+
+    No record is made there of what is over.
+    """
+    if not sink.enabled or (isinstance(sink, TwoWay) and incident.get("state") in (*FINAL_STATES, "resolved")):
+        return False
     priority_fits = not sink.priorities or incident.get("priority") in sink.priorities
     domain_fits = not sink.domains or incident.get("domain") in sink.domains
-    return priority_fits and domain_fits
-
-
-def _read_answer(document: dict[str, Any]) -> _Answer:
-    """The outcome of an attempt.
-
-    Raises:
-        BadRecord: a field is missing, of another type, or the outcome is unknown.
-    """
-    word: str = need(document, "outcome", str)
-    if word not in set(DeliveryOutcome):
-        raise BadRecord(Reason.WRONG_TYPE, f"outcome: expected one of {', '.join(DeliveryOutcome)}")
-    return _Answer(
-        DeliveryOutcome(word),
-        need(document, "attempt", int),
-        need(document, "status", int, type(None)),
-        need(document, "detail", str)[:DETAIL_CHARACTERS_MAX],
-        need(document, "retry_after_seconds", int, type(None)),
-    )
+    kind_fits = incident.get("kind", "incident") in sink.kinds
+    return priority_fits and domain_fits and kind_fits

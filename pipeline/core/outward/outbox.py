@@ -1,8 +1,8 @@
-"""The outbox of one sink and one incident: what the sink has yet to hear, in order, one at a time.
+"""The outbox of one sink and one incident: what the sink has yet to hear, in order, one at a time; and what it has.
 
-The head is the delivery that is being sent or waits for its next attempt; it is never changed, because the
-sink may have got it already. What stands behind it may grow into one newer update, but what opens, resolves,
-reopens, closes or merges an incident is always told by itself.
+The head is the delivery that is being sent or waits for its next attempt. What stands behind it may grow into one
+newer update, and so may a head, where the record there exists already, so that the newest is told first. But what
+opens, resolves, reopens, closes or merges an incident is always told by itself.
 """
 
 from __future__ import annotations
@@ -12,45 +12,50 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.core.identity import content_hash
-from pipeline.core.outward.delivery_body import delivery_body
+from pipeline.core.outward.carried import NONE, Carried
+from pipeline.core.outward.delivery_body import SMALL, Room, delivery_body, with_news_of, without
 from pipeline.core.outward.incident_event import IncidentEvent
+from pipeline.core.outward.retries import used_up, wait_ms
+from pipeline.core.outward.sides import FINAL_STATES, Ours, Sides, Yield, desired_of, facts_of
 from pipeline.models.delivery import ParkReason, delivery_id
+from pipeline.models.remote import STATES, Remote, RemoteState
 
-OUTBOX_SCHEMA: Final = 1
+OUTBOX_SCHEMA: Final = 2
+FORMER_SCHEMA: Final = 1
+"""Written by the release before: it knew of no record there."""
 
 MILESTONES: Final = frozenset({"opened", "resolved", "reopened", "closed", "merged", "cancelled"})
 """Changes that a sink must hear of one by one: downstream tickets open and close on them."""
 
-FINAL_STATES: Final = ("closed", "merged", "cancelled")
-"""States after which an incident says nothing more, so its outbox ends once it is empty."""
-
-# 80 bodies of at most 20 kB, doubled at worst by JSON escapes, stay under a state record's 4 MiB. An incident
-# gets here only by turning between resolved and reopened 40 times while its sink is away.
+# An incident gets here only by turning between resolved and reopened 40 times while its sink is away.
 QUEUE_DELIVERIES_MAX: Final = 80
+# Bodies are doubled at worst by JSON escapes: with what was given up and the newest one, each of at most 128 kB, a
+# state record stays under its 4 MiB.
+QUEUE_BYTES_MAX: Final = 1_500_000
 # Given-up deliveries are listed on `deliveries`; the newest are kept here too, for who looks at the state.
 PARKED_KEPT_MAX: Final = 10
-
-BACKOFF_FIRST_SECONDS: Final = 2  # a restart of the sink's process is over by the second or third attempt
-BACKOFF_SECONDS_MAX: Final = 900  # once an outage is long, four attempts an hour are enough to notice its end
-# A sink may ask for patience, but not for ever: rate limits are of minutes, daily quotas of hours.
-RETRY_AFTER_SECONDS_MAX: Final = 6 * 3_600
-# A sink that is down for a night is repaired in the morning; after a day its news is history.
-RETRY_HOURS_MAX: Final = 24
-# A day of backing off takes 105 attempts; more than that means the sink names tiny waits.
-RETRY_ATTEMPTS_MAX: Final = 120
-
-_HOUR_MS: Final = 3_600_000
+# Deliveries that a head has taken over: an outcome of one of them may still come.
+OVERTAKEN_KEPT_MAX: Final = 20
 
 
 @dataclass(slots=True)
 class Pending:
-    """One delivery that waits: the revision it tells, and the bytes to send."""
+    """One delivery that waits: the revision it tells, and the bytes to send.
+
+    Attributes:
+        at_ms: when the oldest of what it tells happened.
+        state: the `RemoteState` that the record should have by it.
+        again: which telling again of the revision this is; 0: the first.
+        overtaken: ids of deliveries that it took the place of.
+    """
 
     revision: int
     change: str
     body: str
     at_ms: int = 0
+    state: str = ""
+    again: int = 0
+    overtaken: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,7 +73,7 @@ class Parked:
 
 @dataclass(slots=True, kw_only=True)
 class Outbox:
-    """What one sink has yet to hear about one incident.
+    """What one sink has yet to hear about one incident, and what is known of the record there.
 
     Attributes:
         queue: in order; the first is the head.
@@ -76,9 +81,21 @@ class Outbox:
         turn: how many attempts have their outcome, of this head and those before it.
         due_ms: when the head may be sent again; None: now.
         failing_since_ms: when the head's first attempt failed; None: it has not.
+        unsure: an attempt of the head may have taken effect.
         final: the incident has said its last word.
         parked: the newest deliveries that were given up.
         parked_total: all that were given up.
+        parked_waiting: those of them that were not sent again.
+        parked_body: what they would tell, in one body.
+        stuck: the newest was given up: nothing is tried unasked.
+        remote: the record there.
+        may_exist: it may have been made, though we do not know so.
+        abandoned: it is gone there again and again, and is made no more.
+        newest: the newest snapshot as a body, where it may have to be told again.
+        revision: of that.
+        told_again: how often something was told again.
+        last: the last outcome.
+        shown: hash of what the ledger says of it.
     """
 
     sink: str
@@ -88,57 +105,125 @@ class Outbox:
     turn: int = 0
     due_ms: int | None = None
     failing_since_ms: int | None = None
+    unsure: bool = False
     final: bool = False
     parked: list[Parked] = field(default_factory=list)
     parked_total: int = 0
+    parked_waiting: int = 0
+    parked_body: str | None = None
+    stuck: bool = False
+    remote: Remote | None = None
+    may_exist: bool = False
+    abandoned: bool = False
+    newest: str | None = None
+    revision: int = 0
+    told_again: int = 0
+    last: dict[str, Any] = field(default_factory=dict)
+    shown: str = ""
+    sides: Sides = field(default_factory=Sides)
 
     @property
     def head_id(self) -> str | None:
         """Delivery id of the head, or None where nothing waits."""
-        return delivery_id(self.incident_id, self.queue[0].revision, self.sink) if self.queue else None
+        return self.id_of(self.queue[0]) if self.queue else None
 
     @property
     def done(self) -> bool:
-        """Nothing waits and nothing will come."""
-        return self.final and not self.queue
+        """Nothing waits, nothing will come, and nothing is open there."""
+        ended = self.remote.ended if self.remote is not None else not self.may_exist
+        return self.final and not self.queue and ended
 
-    def add(self, event: IncidentEvent) -> None:
+    def id_of(self, pending: Pending) -> str:
+        """Delivery id of something in the queue."""
+        identity = delivery_id(self.incident_id, pending.revision, self.sink)
+        return f"{identity}/{pending.again}" if pending.again else identity
+
+    def add(
+        self, event: IncidentEvent, news: Carried = NONE, room: Room = SMALL, *, replaces_head: bool = False
+    ) -> None:
         """Queue an event; where the last one in the queue may be replaced, take both together."""
         self.final = event.incident.get("state") in FINAL_STATES
-        last = self.queue[-1] if len(self.queue) > 1 else None
-        if last is not None and last.change not in MILESTONES and event.change not in MILESTONES:
-            self.queue[-1] = Pending(event.revision, event.change, delivery_body(event, last.body), last.at_ms)
-        else:
-            self.queue.append(Pending(event.revision, event.change, delivery_body(event), event.at_ms))
+        state = str(STATES.get(str(event.incident.get("state")), RemoteState.OPEN))
+        last = self.queue[-1] if self.queue else None
+        at_head = len(self.queue) == 1
+        grows = last is not None and last.change not in MILESTONES and event.change not in MILESTONES
+        if at_head and not (replaces_head and self.remote is not None):
+            grows = False
+        body = delivery_body(event, last.body, news, room) if last is not None and grows else None
+        if last is not None and body is not None:
+            overtaken = [*last.overtaken, self.id_of(last)][-OVERTAKEN_KEPT_MAX:] if at_head else []
+            self.queue[-1] = Pending(event.revision, event.change, body, last.at_ms, state, 0, overtaken)
+            return
+        alone = delivery_body(event, None, news, room)
+        if alone is not None:
+            self.queue.append(Pending(event.revision, event.change, alone, event.at_ms, state))
+
+    def add_again(self, body: str, at_ms: int, change: str = "updated", revision: int | None = None) -> None:
+        """Queue the newest snapshot once more, or an older one where nothing newer is known."""
+        self.told_again += 1
+        state = self.sides.desired.get("state", RemoteState.OPEN)
+        revision = self.revision if revision is None else revision
+        self.queue.append(Pending(revision, change, body, at_ms, state, self.told_again))
+
+    def overflows(self, room: Room) -> bool:
+        """Whether more waits than the state record has room for."""
+        if len(self.queue) > QUEUE_DELIVERIES_MAX:
+            return True
+        if len(self.queue) < 3 or len(self.queue) * room.body_bytes <= QUEUE_BYTES_MAX:
+            return False
+        return sum(len(each.body.encode()) for each in self.queue) > QUEUE_BYTES_MAX
 
     def next(self) -> None:
         """Take the head off; the one behind it starts afresh."""
         del self.queue[0]
-        self.attempt, self.due_ms, self.failing_since_ms = 1, None, None
+        self.attempt, self.due_ms, self.failing_since_ms, self.unsure = 1, None, None, False
         self.turn += 1
 
-    def park(self, index: int, reason: ParkReason, now_ms: int, status: int | None, detail: str) -> Parked:
+    def overtake(self, revision: int) -> None:
+        """What the head took the place of has arrived: only what is newer is still to be told."""
+        head = self.queue[0]
+        head.body, head.overtaken = without(head.body, revision), []
+        self.attempt, self.due_ms, self.failing_since_ms, self.unsure = 1, None, None, False
+        self.turn += 1
+
+    def park(
+        self, index: int, reason: ParkReason, now_ms: int, status: int | None, detail: str, room: Room = SMALL
+    ) -> Parked:
         """Give up the delivery at an index and go on with the one behind it."""
         pending = self.queue[index]
         attempts = self.attempt if index == 0 else 0
         given_up = Parked(pending.revision, pending.change, reason, attempts, status, detail, now_ms)
         if index == 0:
+            self.may_exist = self.may_exist or (self.unsure and self.remote is None)
+            self.stuck = True
             self.next()
         else:
             del self.queue[index]
+        self.parked_body = with_news_of(pending.body, self.parked_body, room) if self.parked_body else pending.body
         self.parked = [*self.parked, given_up][-PARKED_KEPT_MAX:]
         self.parked_total += 1
+        self.parked_waiting += 1
         return given_up
+
+    def unpark(self, room: Room, now_ms: int) -> bool:
+        """Send again what was given up, as part of the newest; False: nothing was."""
+        if self.parked_body is None:
+            return False
+        given_up, last = self.parked_body, self.parked[-1]
+        self.parked_body, self.parked_waiting, self.stuck = None, 0, False
+        if self.newest is not None:
+            self.add_again(with_news_of(self.newest, given_up, room), now_ms)
+        else:
+            self.add_again(given_up, now_ms, last.change, last.revision)
+        return True
 
     def postpone(self, now_ms: int, retry_after_seconds: int | None) -> ParkReason | None:
         """Plan the head's next attempt, or say which budget is used up."""
         self.failing_since_ms = now_ms if self.failing_since_ms is None else self.failing_since_ms
-        if self.attempt >= RETRY_ATTEMPTS_MAX:
-            return ParkReason.ATTEMPTS_USED_UP
-        if now_ms - self.failing_since_ms >= RETRY_HOURS_MAX * _HOUR_MS:
-            return ParkReason.HOURS_USED_UP
-        asked_ms = min(retry_after_seconds or 0, RETRY_AFTER_SECONDS_MAX) * 1_000
-        self.due_ms = now_ms + max(asked_ms, backoff_ms(str(self.head_id), self.attempt))
+        exhausted = used_up(self.attempt, self.failing_since_ms, now_ms)
+        if exhausted is not None:
+            return exhausted
+        self.due_ms = now_ms + wait_ms(str(self.head_id), self.attempt, retry_after_seconds)
         self.attempt += 1
         self.turn += 1
         return None
@@ -149,26 +234,26 @@ class Outbox:
 
     @classmethod
     def from_bytes(cls, value: bytes) -> Outbox:
-        """Read a state record back.
+        """Read a state record back, also of the release before.
 
         Raises:
             ValueError: of a schema that this release does not read.
         """
         document: dict[str, Any] = orjson.loads(value)
         schema = document.pop("schema")
-        if schema != OUTBOX_SCHEMA:
-            raise ValueError(f"deliver: outbox of schema {schema}, this release reads {OUTBOX_SCHEMA}")
+        if schema not in (OUTBOX_SCHEMA, FORMER_SCHEMA):
+            raise ValueError(f"deliver: outbox of schema {schema}, this release reads 1 and {OUTBOX_SCHEMA}")
         document["queue"] = [Pending(**pending) for pending in document["queue"]]
         document["parked"] = [Parked(**parked) for parked in document["parked"]]
-        return cls(**document)
-
-
-def backoff_ms(delivery: str, attempt: int) -> int:
-    """Wait after a failed attempt: doubling, then shortened by up to a half, by a hash instead of by chance.
-
-    So that outboxes which failed together do not come back together, and replay still gives the same.
-    """
-    doublings = min(attempt - 1, 16)
-    whole_ms = min(BACKOFF_FIRST_SECONDS << doublings, BACKOFF_SECONDS_MAX) * 1_000
-    spread = int(content_hash(delivery, str(attempt))[:8], 16)
-    return whole_ms // 2 + whole_ms // 2 * spread // 0xFFFF_FFFF
+        if document.get("remote") is not None:
+            document["remote"] = Remote(**document["remote"])
+        if "sides" in document:
+            sides = document["sides"]
+            sides["ours"] = {name: Ours(**each) for name, each in sides["ours"].items()}
+            sides["yields"] = {name: Yield(**each) for name, each in sides["yields"].items()}
+            document["sides"] = Sides(**sides)
+        found = cls(**document)
+        if schema == FORMER_SCHEMA and found.queue:
+            incident = orjson.loads(found.queue[-1].body).get("data", {}).get("incident", {})
+            found.sides.facts, found.sides.desired = facts_of(incident), desired_of(incident)
+        return found
