@@ -31,11 +31,11 @@ def check_known(
     for index, name in enumerate(names):
         if name not in known:
             where = source.at(*path, index)
-            hint = suggestion(name, known) or _all_of(known)
+            hint = suggestion(name, known) or all_of(known)
             findings.problem(where, f"{path[-1]}: unknown {what} '{name}'{hint}")
 
 
-def _all_of(known: tuple[str, ...]) -> str:
+def all_of(known: tuple[str, ...]) -> str:
     """The known names, where there are few."""
     return f"; known: {', '.join(known)}" if 0 < len(known) <= NAMES_LISTED_MAX else ""
 
@@ -146,7 +146,7 @@ def _check_matrix_cells(
                 near = suggestion(impact, impacts)
                 findings.problem(where, f"matrix: no impact line has level '{impact}'{near}")
             if priority not in policy.priorities:
-                near = suggestion(priority, policy.priorities) or _all_of(policy.priorities)
+                near = suggestion(priority, policy.priorities) or all_of(policy.priorities)
                 findings.problem(where, f"matrix: unknown priority '{priority}'{near}")
             elif priority not in policy.targets:
                 findings.problem(where, f"matrix: priority {priority} has no targets")
@@ -155,7 +155,7 @@ def _check_matrix_cells(
 def _check_targets(policy: DomainPolicy, source: Source, findings: Findings) -> None:
     for priority, targets in policy.targets.items():
         if priority not in policy.priorities:
-            near = suggestion(priority, policy.priorities) or _all_of(policy.priorities)
+            near = suggestion(priority, policy.priorities) or all_of(policy.priorities)
             findings.problem(source.at("targets", priority), f"targets: unknown priority '{priority}'{near}")
         if targets.respond_minutes > targets.resolve_minutes:
             findings.problem(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pipeline.catalog.check_policy import check_known
+from pydantic import BaseModel
+
+from pipeline.catalog.check_policy import all_of
 from pipeline.catalog.descriptors import Descriptor
-from pipeline.catalog.packs import Packs, Source
+from pipeline.catalog.packs import Packs
 from pipeline.catalog.problems import Findings, Place, suggestion
 from pipeline.catalog.references import short
 from pipeline.models.policy import DEFAULT_DOMAIN
 from pipeline.models.scales import PRIORITIES_DEFAULT
-from pipeline.models.sinks import SinkRules
 from pipeline.models.sinks.base import Refers
 from pipeline.sinks.mapping import FACTS, faults
 
@@ -22,21 +23,49 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """It is part of ids of deliveries, of headers and of an address at the gateway."""
 
 
-class Mapped(NamedTuple):
-    """A mapping of a sink that speaks of things of ours."""
+class Named(NamedTuple):
+    """One place of a sink that names something of ours.
 
+    Attributes:
+        path: from the sink's entry.
+        field: name of the mapping or list that it is in.
+        key: of the mapping; "" in a list.
+        kind: what is named: a word of `Refers`.
+        name: what it is called there.
+    """
+
+    path: tuple[str | int, ...]
     field: str
-    refers: Refers
-    entries: Mapping[str, str]
+    key: str
+    kind: str
+    name: str
 
 
-def mapped(sink: SinkRules) -> Iterator[Mapped]:
-    """The mappings of a sink that speak of things of ours."""
-    for field, about in type(sink).model_fields.items():
-        value = getattr(sink, field)
-        for each in about.metadata:
-            if isinstance(each, Refers) and isinstance(value, Mapping):
-                yield Mapped(field, each, value)
+def named(rules: BaseModel, path: tuple[str | int, ...] = ()) -> Iterator[Named]:
+    """Every place of a sink that names something of ours, those in models inside it too."""
+    for field, about in type(rules).model_fields.items():
+        value, here = getattr(rules, field), (*path, field)
+        entries: list[tuple[str | int, Any]] = []
+        if isinstance(value, Mapping):
+            entries = [*value.items()]
+        elif isinstance(value, tuple):
+            entries = [*enumerate(value)]
+        elif isinstance(value, BaseModel):
+            yield from named(value, here)
+        for key, each in entries:
+            if isinstance(each, BaseModel):
+                yield from named(each, (*here, key))
+            for refers in about.metadata:
+                if isinstance(refers, Refers):
+                    yield from _entry((*here, key), field, refers, key, each)
+
+
+def _entry(path: tuple[str | int, ...], field: str, refers: Refers, key: str | int, value: Any) -> Iterator[Named]:
+    word = key if isinstance(key, str) else ""
+    if refers.keys is not None:
+        yield Named(path, field, word, refers.keys, word)
+    if refers.values is not None and isinstance(value, str):
+        yield Named(path, field, word, refers.values, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +103,30 @@ def check_sinks(
                 f"sink '{name}': must be at most 64 letters, digits, '-', '_' or '.', beginning with a letter or digit"
             )
             findings.problem(source.at(), message)
-        check_known(sink.priorities, known.priorities, "priority", source, findings, "priorities")
-        check_known(sink.domains, known.domains, "domain", source, findings, "domains")
-        for each in mapped(sink):
-            _check_mapping(each, source, known, findings)
+        for each in named(sink):
+            _check_name(each, source.at(*each.path), known, findings)
 
 
-def _check_mapping(mapping: Mapped, source: Source, known: _Known, findings: Findings) -> None:
-    for key, value in mapping.entries.items():
-        place = source.at(mapping.field, key)
-        for kind, name in ((mapping.refers.keys, key), (mapping.refers.values, value)):
-            if kind == "priority" and name not in known.priorities:
-                _unknown(mapping.field, kind, name, known.priorities, place, findings)
-            elif kind == "domain" and name not in known.domains:
-                _unknown(mapping.field, kind, name, known.domains, place, findings)
-            elif kind == "service" and not known.is_service(name):
-                near = findings.near(name, {*known.services})
-                findings.problem(place, f"{mapping.field}: nothing is called '{name}'{near}")
-            elif kind == "fact template":
-                _check_template(mapping.field, key, value, place, findings)
+def _check_name(each: Named, place: Place, known: _Known, findings: Findings) -> None:
+    if each.kind == "fact template":
+        _check_template(each, place, findings)
+    elif each.kind == "service":
+        if not known.is_service(each.name):
+            near = findings.near(each.name, {*known.services})
+            findings.problem(place, f"{each.field}: nothing is called '{each.name}'{near}")
+    elif each.kind in ("priority", "domain"):
+        names = known.priorities if each.kind == "priority" else known.domains
+        if each.name not in names:
+            hint = suggestion(each.name, names) or all_of(tuple(names))
+            findings.problem(place, f"{each.field}: unknown {each.kind} '{each.name}'{hint}")
 
 
-def _unknown(field: str, kind: str, name: str, known: list[str], place: Place, findings: Findings) -> None:
-    findings.problem(place, f"{field}: unknown {kind} '{name}'{suggestion(name, known)}")
-
-
-def _check_template(field: str, key: str, text: str, place: Place, findings: Findings) -> None:
-    for each in faults(text):
+def _check_template(each: Named, place: Place, findings: Findings) -> None:
+    for fault in faults(each.name):
         # A block stands below its key.
-        where = Place(place.file, place.line + each.line) if "\n" in text else place
-        near = suggestion(each.unknown, FACTS) if each.unknown else ""
-        findings.problem(where, f"{field}: template of '{key}': {each.message}{near}")
+        where = Place(place.file, place.line + fault.line) if "\n" in each.name else place
+        near = suggestion(fault.unknown, FACTS) if fault.unknown else ""
+        findings.problem(where, f"{each.field}: template of '{each.key}': {fault.message}{near}")
 
 
 def _priorities(packs: Packs) -> list[str]:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from pipeline.catalog.check_sinks import mapped
+from pipeline.catalog.check_sinks import named
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.problems import Place, suggestion
 from pipeline.core.escalation.oncall_calendar import calendar_people
@@ -96,12 +96,10 @@ def _back(sink: _Sink) -> Iterator[Finding]:
 
 
 def _people(sink: _Sink, everybody: set[str]) -> Iterator[Finding]:
-    for each in mapped(sink.rules):
-        for key, name in each.entries.items():
-            if each.refers.values in ("person", "team") and everybody and name not in everybody:
-                message = f"sink '{sink.rules.name}': {each.field}: nobody here is called '{name}'"
-                place = sink.at(each.field, key)
-                yield Finding("sink-unknown-person", place, f"{message}{suggestion(name, everybody)}")
+    for each in named(sink.rules):
+        if each.kind in ("person", "team") and everybody and each.name not in everybody:
+            message = f"sink '{sink.rules.name}': {each.field}: nobody here is called '{each.name}'"
+            yield Finding("sink-unknown-person", sink.at(*each.path), f"{message}{suggestion(each.name, everybody)}")
 
 
 def _everybody(context: Context) -> set[str]:

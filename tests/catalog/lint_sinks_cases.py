@@ -63,7 +63,7 @@ page:
          "secret"],
     ),
     "nothing comes back": (
-        {"sinks.yaml": f"tickets:{JIRA}chat:\n  type: slack\n  secret_env: TOKEN\n  channel: ops\n"},
+        {"sinks.yaml": f"tickets:{JIRA}chat:\n  type: slack\n  secret_env: TOKEN\n  channel: C0123ABCD\n"},
         ["sinks.yaml:1: sink-one-way: sink 'tickets': without 'updates' or 'poll_seconds' nothing that people do there "
          "comes back here",
          "sinks.yaml:7: sink-one-way: sink 'chat': without 'updates' nothing that people do there comes back here"],

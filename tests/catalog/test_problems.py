@@ -305,6 +305,15 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
                 customfield_10002: |
                   {{ title }}
                   {{ title.__class__ }}
+            cards:
+              type: teams
+              url_env: CARDS
+              mention_priorities: [P1, S1]
+            chat:
+              type: slack
+              secret_env: CHAT
+              channel: C0123ABCD
+              channels: [{channel: C0123ABCE, domains: [retial]}]
             """},
         ["sinks.yaml:1: sink 'de/sk': must be at most 64 letters, digits, '-', '_' or '.', "
          "beginning with a letter or digit",
@@ -313,7 +322,9 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
          "sinks.yaml:10: components: nothing is called 'chekout'; did you mean 'checkout'?",
          "sinks.yaml:18: fields: template of 'customfield_10001': 'titel' is no fact of an incident; "
          "did you mean 'title'?",
-         "sinks.yaml:21: fields: template of 'customfield_10002': '.__class__' may not stand in a template"],
+         "sinks.yaml:21: fields: template of 'customfield_10002': '.__class__' may not stand in a template",
+         "sinks.yaml:25: mention_priorities: unknown priority 'S1'; known: P1, P2, P3, P4",
+         "sinks.yaml:30: domains: unknown domain 'retial'; did you mean 'retail'?"],
     ),
     "two sinks of one name": (
         {"sinks.yaml": """

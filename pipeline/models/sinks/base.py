@@ -46,11 +46,19 @@ Named = Literal["priority", "domain", "service", "person", "team", "fact templat
 
 @dataclass(frozen=True, slots=True)
 class Refers:
-    """Marks a mapping of a sink whose keys or values name something of ours, which `config check` then looks up."""
+    """Marks a mapping or list of a sink that names something of ours, which `config check` then looks up.
+
+    Attributes:
+        keys: what the keys of the mapping name.
+        values: what its values, or the members of the list, name.
+    """
 
     keys: Named | None = None
     values: Named | None = None
 
+
+Priorities = Annotated[tuple[str, ...], Refers(values="priority")]
+Domains = Annotated[tuple[str, ...], Refers(values="domain")]
 
 ByPriority = Annotated[dict[str, str], Field(max_length=MAPPING_ENTRIES_MAX), Refers(keys="priority")]
 """Priority here -> word there."""
@@ -86,8 +94,8 @@ class SinkRules(Frozen):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str
-    priorities: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()
+    priorities: Priorities = ()
+    domains: Domains = ()
     kinds: tuple[Kind, ...] = ("incident", "bridge")
     timeout_seconds: float = Field(default=10.0, gt=0, le=120)
     requests_per_second: float = Field(default=0.0, ge=0, le=10_000)

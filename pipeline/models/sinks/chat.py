@@ -9,7 +9,17 @@ from pydantic import Field, StringConstraints, field_validator
 
 from pipeline.models.catalog import Frozen
 from pipeline.models.gateway import VariableName
-from pipeline.models.sinks.base import Address, Kind, Owner, Owners, SinkRules, TwoWay, WithSecret
+from pipeline.models.sinks.base import (
+    Address,
+    Domains,
+    Kind,
+    Owner,
+    Owners,
+    Priorities,
+    SinkRules,
+    TwoWay,
+    WithSecret,
+)
 
 SLACK_PERSON: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 """Id of somebody in Slack, as in a profile under "Copy member ID"."""
@@ -29,8 +39,8 @@ class SlackChannel(Frozen):
     """
 
     channel: SlackChannelId
-    priorities: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()
+    priorities: Priorities = ()
+    domains: Domains = ()
     kinds: tuple[Kind, ...] = ()
 
 
@@ -147,7 +157,7 @@ class Teams(SinkRules):
     )
     mentions: tuple[Mention, ...] = Field(default=(), max_length=MENTIONS_MAX)
     mention_on: tuple[TeamsChange, ...] = ("opened", "called", "major", "reopened")
-    mention_priorities: tuple[str, ...] = ()
+    mention_priorities: Priorities = ()
     incident_url: str = Field(default="", max_length=500, pattern=r"^(https?://[^\s{}]+\{incident_id\}[^\s{}]*)?$")
     requests_per_second: float = Field(default=1.0, ge=0, le=10_000)
 
