@@ -9,19 +9,26 @@ from pipeline.models.sinks import SinkRules
 from pipeline.models.sinks.chat import Slack
 from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.servicenow import ServiceNow
+from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
 from pipeline.models.sinks.streams import Webhook
 from pipeline.sinks.base import SinkClient, SinkError
+from pipeline.sinks.incident_io import IncidentIoSink
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.pagerduty import PagerDutySink
 from pipeline.sinks.servicenow import ServiceNowSink
 from pipeline.sinks.slack import SlackSink
+from pipeline.sinks.status_webhook import StatusWebhookSink
+from pipeline.sinks.statuspage import StatuspageSink
 from pipeline.sinks.webhook import WebhookSink
 
 Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
 
 _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
+    IncidentIo: IncidentIoSink,
     PagerDuty: PagerDutySink,
     Slack: SlackSink,
+    Statuspage: StatuspageSink,
+    StatusWebhook: StatusWebhookSink,
     Webhook: WebhookSink,
     ServiceNow: ServiceNowSink,
 }

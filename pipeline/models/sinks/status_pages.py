@@ -61,13 +61,13 @@ class StatusPage(Published, WithSecret, TwoWay):
     poll_seconds: int = Field(default=0, ge=0, le=86_400)
 
     LINK_KIND: ClassVar[str | None] = "status_page"
-    READS_BACK: ClassVar[bool] = False
     STATES: ClassVar[dict[RemoteState, RemoteState]] = {
         RemoteState.ACKNOWLEDGED: RemoteState.OPEN,
         RemoteState.IN_PROGRESS: RemoteState.OPEN,
         RemoteState.WAITING: RemoteState.OPEN,
         RemoteState.CLOSED: RemoteState.RESOLVED,
     }
+    READS_BACK: ClassVar[bool] = False
     SEVERITIES: ClassVar[tuple[str, ...]] = ()
     """Statuses of a component, from the mildest to the worst."""
 
