@@ -29,7 +29,8 @@ from pipeline.sinks.limits import Buckets
 from pipeline.sinks.metrics import SinkMetrics
 from pipeline.sinks.outcomes import OutcomeTopic
 from pipeline.sinks.sender import Sender
-from pipeline.sinks.watch import WATCHERS, Watched, Watcher
+from pipeline.sinks.watch import Watched, Watcher
+from pipeline.sinks.watchers import WATCHERS
 
 SETTLE_SECONDS: Final = 1.0
 """So long a partition that has just come sends nothing: the outcomes that its former owner wrote last are read first,

@@ -168,15 +168,7 @@ class SinkDoor:
 
         The producer's partitioner is that of `core.identity.partition_of`, so an update is where its incident is.
         """
-        writes = [
-            self._records.send(
-                self._topic,
-                each.incident_id.encode(),
-                each.model_dump_json(exclude_none=True, by_alias=True).encode(),
-                [],
-            )
-            for each in updates
-        ]
+        writes = [self._records.send(self._topic, each.incident_id.encode(), each.to_bytes(), []) for each in updates]
         for outcome in await asyncio.gather(*writes, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome

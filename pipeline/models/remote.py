@@ -120,12 +120,14 @@ class UpdateKind(StrEnum):
     ``read``: the record as it was looked up, by a poll or the reconciler. ``retry``: a person asks that what was given
     up be sent again; `EVERY` as its sink or incident is all of them that the partition has, so one record is written to
     each partition then.
+    ``polled``: of no record; a poll has read the changes of a sink up to ``at``. Keyed by the sink's name.
     """
 
     CHANGED = "changed"
     READ = "read"
     GONE = "gone"
     RETRY = "retry"
+    POLLED = "polled"
 
 
 EVERY: Final = "*"
@@ -171,3 +173,7 @@ class SinkUpdate(Wire):
     remote_id: Short = ""
     remote_key: Short = ""
     remote_url: str = Field(default="", max_length=2_000)
+
+    def to_bytes(self) -> bytes:
+        """The record value."""
+        return self.model_dump_json(exclude_none=True, by_alias=True).encode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pipeline.core.identity import partition_of
 from pipeline.core.outward.deliver import DeliverProcessor
@@ -42,6 +42,3 @@ class Watched:
 
 
 Watcher = Callable[[Watched], Coroutine[Any, Any, None]]
-
-WATCHERS: Final[tuple[Watcher, ...]] = ()
-"""Every loop there is."""

@@ -26,6 +26,7 @@ from pipeline.core.outward.linking import is_own_link, link_news
 from pipeline.core.outward.outbox import MILESTONES, Outbox
 from pipeline.core.outward.outcome import Outcome, read_outcome
 from pipeline.core.outward.ownership import proposes, wanted
+from pipeline.core.outward.polls import Polls
 from pipeline.core.outward.received import received
 from pipeline.core.outward.send import Send
 from pipeline.core.outward.sides import FINAL_STATES
@@ -65,6 +66,7 @@ class DeliverProcessor(Processor):
         super().__init__()
         self._sinks: dict[str, Sink] = {sink.name: sink for sink in config.sinks.values()}
         self._outboxes: dict[str, Outbox] = {}
+        self.polls = Polls(self.touch)
         self._ready: set[str] = set()
         self._news: set[str] = set()  # outboxes whose place among the ready may have changed since it was told
         self._sinks_removed: set[str] = set()
@@ -77,7 +79,7 @@ class DeliverProcessor(Processor):
         if record.topic == DELIVERIES_TOPIC:
             self._take_outcome(record, effects)
         elif record.topic == SINK_UPDATES_TOPIC:
-            received(record, self._sinks, self._outboxes, self.clock_ms, effects, self._settle)
+            received(record, self._sinks, self._outboxes, self.clock_ms, effects, self._settle, self.polls)
         else:
             self._take_event(read_event(record), effects)
 
@@ -350,10 +352,15 @@ class DeliverProcessor(Processor):
 
     def load(self, key: str, value: bytes) -> None:
         """Take one outbox back."""
-        self._outboxes[key] = Outbox.from_bytes(value)
+        if Polls.is_key(key):
+            self.polls.load(key, value)
+        else:
+            self._outboxes[key] = Outbox.from_bytes(value)
 
     def dump(self, key: str) -> bytes | None:
         """The outbox as the changelog shall hold it."""
+        if Polls.is_key(key):
+            return self.polls.dump(key)
         outbox = self._outboxes.get(key)
         return outbox.to_bytes() if outbox else None
 

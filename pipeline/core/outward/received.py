@@ -12,6 +12,7 @@ from pipeline.core.outward.asking import outputs
 from pipeline.core.outward.healing import disown, make_again, room_of
 from pipeline.core.outward.incident_event import read_object
 from pipeline.core.outward.outbox import Outbox
+from pipeline.core.outward.polls import Polls
 from pipeline.core.outward.sync import Sync
 from pipeline.core.practice.commands import describe
 from pipeline.core.step import Effects, Output, Record
@@ -42,6 +43,7 @@ def received(
     now_ms: int,
     effects: Effects,
     settle: Settle,
+    polls: Polls,
 ) -> None:
     """Take one update.
 
@@ -49,6 +51,9 @@ def received(
         BadRecord: it is none.
     """
     update = read_update(record)
+    if update.kind == UpdateKind.POLLED:
+        polls.take(update)
+        return
     key = f"{update.sink}/{update.incident_id}"
     reasons: dict[str, Why] = {}
     commands: list[Command] = []
