@@ -1,4 +1,4 @@
-"""HTTP to a downstream that may be slow, broken or hostile: what each answer means, how large it may be, what is shown."""
+"""HTTP to a downstream that may be slow, broken or hostile: what an answer means, how large it is, what is shown."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def packed(data: bytes, kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["gzip", "deflate"])
 def test_an_answer_that_is_packed_though_we_did_not_ask_is_unpacked_as_far_as_it_may_be_large(kind: str) -> None:
-    small, bomb = packed(b'{"id": "7"}', kind), packed(b" " * (200 << 20), kind)
+    small, bomb = packed(b'{"id": "7"}', kind), packed(b" " * (50 << 20), kind)
 
     async def test() -> None:
         async with (
@@ -311,23 +311,21 @@ def test_no_known_secret_is_left_in_any_text(values: list[str], text: str, data:
         place = data.draw(st.integers(0, len(text)))
         text = text[:place] + value + text[place:]
     hidden = secrets.hide(text)
-    assert not any(value in hidden.replace(HIDDEN, "\0") for value in values)
+    assert not any(value in part for value in values for part in hidden.split(HIDDEN))
 
 
 def test_tokens_that_are_renewed_again_and_again_do_not_pile_up() -> None:
     secrets = Secrets(["configured"])
-    for number in range(1_000):
-        secrets.learn_headers({"Authorization": f"Bearer token-{number:04}", "Idempotency-Key": f"key-{number:04}"})
+    for number in range(200):
+        secrets.learn_headers({"Authorization": f"Bearer token-{number:03}", "Idempotency-Key": f"key-{number:03}"})
     assert len(secrets._from_headers) == LEARNED_MAX
-    assert secrets.hide("configured token-0999 key-0999 token-0001") == f"{HIDDEN} {HIDDEN} key-0999 token-0001"
+    assert secrets.hide("configured token-199 key-199 token-001") == f"{HIDDEN} {HIDDEN} key-199 token-001"
 
 
-@given(
-    st.one_of(
-        st.text(max_size=40),
-        st.from_regex(r"\A[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} [\d:]{1,9} [A-Z+\-\d]{0,6}\Z"),
-    )
-)
+LIKE_A_DATE = r"\A[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} [\d:]{1,9} [A-Z+\-\d]{0,6}\Z"
+
+
+@given(st.one_of(st.text(max_size=40), st.from_regex(LIKE_A_DATE)))
 def test_whatever_retry_after_says_it_is_a_number_of_seconds_or_nothing(text: str) -> None:
     found = retry_after_seconds(text, NOW)
     assert found is None or found >= 0

@@ -226,15 +226,15 @@ def test_workers_share_a_rate_by_the_partitions_that_they_own() -> None:
         for each, owned in zip(workers, (1, 2, 5), strict=True):
             each.limit_to(owned, 8)
         takers = [Takers(bucket, loop) for bucket in buckets]
-        for each in takers:
+        for taker in takers:
             for _ in range(100):
-                each.add(0)
+                taker.add(0)
         await asyncio.sleep(10.05)
-        assert [len(each.served) for each in takers] == [11, 21, 51]  # a burst of one each
-        for each in takers:
-            for task in each.tasks:
+        assert [len(taker.served) for taker in takers] == [11, 21, 51]  # a burst of one each
+        for taker in takers:
+            for task in taker.tasks:
                 task.cancel()
-            await each.end()
+            await taker.end()
 
     run_virtually(test)
 
