@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from pipeline.core.communication.communicate import LAST_WORDS
-from pipeline.core.outward.outbox import FINAL_STATES
+from pipeline.core.outward.sides import FINAL_STATES
 from pipeline.models.incident import IncidentState
 from pipeline.models.remote import Remote, RemoteState
 from pipeline.models.sinks.status_pages import Notify, Published, StatusPage
