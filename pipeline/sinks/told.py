@@ -59,7 +59,8 @@ class Words(NamedTuple):
         number: which of its stream, of one audience and page, it is: unique there, and rising.
         state: where the incident is for the audience (`pipeline.core.communication.communicate`).
         next_update_ms: when the next is promised; None: none is.
-        approved_by: who approved it; "": nobody had to. What the world reads asks for it (`StatusPage.approval`).
+        approved_by: the person who approved or said it; "": it was published without one. What the world reads asks for
+            one (`Published.approval`).
     """
 
     number: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from pipeline.core.draft import MACHINE
 from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.core.practice.lifecycle import UNANSWERED_STATES
 
@@ -59,7 +60,13 @@ def messages_so_far(incident: dict[str, Any], revision: int) -> list[Item]:
     """The published messages on the record of an incident."""
     found = incident.get("communications") or ()
     return [
-        _message(each, str(each.get("text", "")), int(each.get("at_ms") or 0), revision)
+        _message(
+            each,
+            str(each.get("text", "")),
+            int(each.get("at_ms") or 0),
+            revision,
+            each.get("approved_by") or each.get("by"),
+        )
         for each in found
         if isinstance(each, dict) and each.get("status") == PUBLISHED and isinstance(each.get("number"), int)
     ]
@@ -73,11 +80,12 @@ def _messages(event: IncidentEvent) -> list[Item]:
             continue
         if isinstance(facts.get("number"), int):
             at_ms = int(entry.get("at_ms") or event.at_ms)
-            found.append(_message(facts, str(facts.get("message", "")), at_ms, event.revision))
+            found.append(_message(facts, str(facts.get("message", "")), at_ms, event.revision, entry.get("actor")))
     return found
 
 
-def _message(said: dict[str, Any], text: str, at_ms: int, revision: int) -> Item:
+def _message(said: dict[str, Any], text: str, at_ms: int, revision: int, by: Any) -> Item:
+    """A message. ``by``: who published it; what a person published somebody answers for."""
     return {
         "number": said["number"],
         "audience": str(said.get("audience", "")),
@@ -87,6 +95,7 @@ def _message(said: dict[str, Any], text: str, at_ms: int, revision: int) -> Item
         "text": text,
         "at_ms": at_ms,
         "next_update_ms": said.get("next_update_ms"),
+        "approved_by": by if isinstance(by, str) and by != MACHINE else "",
         "revision": revision,
     }
 

@@ -90,8 +90,8 @@ def _may_write(rules: SinkRules, sides: Sides, name: str, value: str) -> bool:
     owner = owner_of(rules, name)
     if owner == "theirs" or name in sides.contested or name in sides.yields:
         return False
-    if name == "state" and sides.final:
-        return True
+    if name == "state" and (sides.final or rules.STATE_BY_MESSAGES):
+        return sides.final
     return owner != "until_edited" or name not in sides.edited or sides.edited[name] == value
 
 

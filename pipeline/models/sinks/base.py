@@ -105,6 +105,9 @@ class SinkRules(Frozen):
     LINK_KIND: ClassVar[str | None] = None
     """What the record there is to an incident, as on its ``links``; None: nothing to link to."""
 
+    STATE_BY_MESSAGES: ClassVar[bool] = False
+    """The state there is the one of the newest message, not of the incident, until the incident has ended."""
+
     STATES: ClassVar[dict[RemoteState, RemoteState]] = {}
     """State that we ask for -> the one that is read back, where the downstream knows fewer than we do."""
 

@@ -37,6 +37,8 @@ class Published(SinkRules):
     approval: Literal["required", "none"] = "required"
     closing_text: str = Field(default="This incident is over.", min_length=1, max_length=1_000)
 
+    STATE_BY_MESSAGES: ClassVar[bool] = True
+
 
 class StatusPage(Published, WithSecret, TwoWay):
     """Fields of all status pages.
