@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
+
+from pipeline.models.remote import ENDED, Remote
 
 LEDGER_SCHEMA: Final = 1
 DELIVERIES_STATE_TOPIC: Final = "deliveries.state"
@@ -42,7 +45,10 @@ class LedgerEntry:
         type: of the sink, as in sinks.yaml; "" where it is configured no longer.
         incident_state: an `IncidentState`.
         remote_id, remote_key, remote_url, remote_state: of the record there; "" where none is known.
+        remote_fields: field that both sides write -> its value there as last written or read.
+        remote_extra: what the sink has to remember of it, of its own.
         waiting: deliveries that wait.
+        waiting_since_ms: when the oldest of what they tell happened; None: nothing waits.
         parked: deliveries that were given up and not sent again since.
         contested: fields that are left as they are there.
         last: the last outcome: ``outcome``, ``at_ms``, ``attempt``, ``status``, ``detail``; empty: none yet.
@@ -58,7 +64,10 @@ class LedgerEntry:
     remote_key: str = ""
     remote_url: str = ""
     remote_state: str = ""
+    remote_fields: dict[str, str] = field(default_factory=dict)
+    remote_extra: dict[str, Any] = field(default_factory=dict)
     waiting: int = 0
+    waiting_since_ms: int | None = None
     parked: int = 0
     contested: list[str] = field(default_factory=list)
     last: dict[str, Any] = field(default_factory=dict)
@@ -66,6 +75,37 @@ class LedgerEntry:
     reason: str = ""
     schema: int = LEDGER_SCHEMA
 
+    @property
+    def is_open_there(self) -> bool:
+        """Whether somebody there still has it to work on, as far as is known."""
+        return bool(self.remote_id) and self.remote_state not in ENDED
+
+    @property
+    def remote(self) -> Remote | None:
+        """The record there; None: none is known."""
+        if not self.remote_id:
+            return None
+        return Remote(
+            id=self.remote_id,
+            key=self.remote_key,
+            url=self.remote_url,
+            state=self.remote_state,
+            fields=dict(self.remote_fields),
+            extra=dict(self.remote_extra),
+        )
+
     def to_wire(self) -> dict[str, Any]:
         """The record value, before it is made JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_wire(cls, document: Mapping[str, Any]) -> LedgerEntry:
+        """Read a record value; fields that this release does not know pass.
+
+        Raises:
+            ValueError: of a schema that this release does not read.
+        """
+        if document.get("schema") != LEDGER_SCHEMA:
+            raise ValueError(f"ledger of schema {document.get('schema')}, this release reads {LEDGER_SCHEMA}")
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in document.items() if name in known})

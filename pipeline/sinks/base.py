@@ -72,6 +72,18 @@ class SinkClient(ABC):
         return
         yield
 
+    async def check(self) -> str | None:
+        """Ask something that changes nothing, so that a person sees whether address and credential are good.
+
+        Returns:
+            What it said, in one line for a person, such as the account that it knows us by; None where the downstream
+            has no such question.
+
+        Raises:
+            Trouble: it refused, or could not be asked.
+        """
+        return None
+
     @abstractmethod
     async def close(self) -> None:
         """Disconnect."""
