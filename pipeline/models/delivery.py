@@ -9,6 +9,8 @@ from typing import Any, Final
 from pipeline.models.remote import Remote
 
 DELIVERY_SCHEMA: Final = 1
+TURN_UNKNOWN: Final = -1
+"""Of an outcome that the release before wrote, and of notes that are of no attempt."""
 DELIVERIES_TOPIC: Final = "deliveries"
 
 
@@ -127,6 +129,7 @@ class Delivery:
         retry_after_seconds: how long the sink asked us to wait, if it did.
         unknown: it may have taken effect though we do not know so.
         remote: what is known of the record there now; None: nothing new.
+        turn: the outbox's turn that the attempt was made in; the head may have grown since.
         at_ms: when it was known, epoch milliseconds.
     """
 
@@ -142,6 +145,7 @@ class Delivery:
     retry_after_seconds: int | None = None
     unknown: bool = False
     remote: Remote | None = None
+    turn: int = TURN_UNKNOWN
     schema: int = DELIVERY_SCHEMA
 
     def to_wire(self) -> dict[str, Any]:

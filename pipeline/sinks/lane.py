@@ -248,6 +248,7 @@ class Lane:
             retry_after_seconds=answer.retry_after_seconds,
             unknown=answer.unknown,
             remote=answer.remote,
+            turn=send.turn,
             at_ms=int(self._context.clock().timestamp() * 1_000),
         )
 

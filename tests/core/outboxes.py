@@ -65,6 +65,7 @@ class Desk:
             attempt=send.attempt,
             outcome=outcome,
             at_ms=self.now_ms,
+            turn=send.turn,
             **fields,
         )
         self.feed("deliveries", send.incident_id.encode(), orjson.dumps(delivery.to_wire()))

@@ -223,9 +223,8 @@ class DeliverProcessor(Processor):
         """Whether it was the outcome of the head's attempt, or of one that the head took over."""
         if not outbox.queue:
             return False
-        head = outbox.queue[0]
         is_head = answer.delivery_id == outbox.head_id
-        if not is_head and answer.delivery_id not in head.overtaken:
+        if not is_head and answer.turn != outbox.turn:
             return False  # a second outcome of what has moved on: sent twice around a crash
         if answer.outcome is DeliveryOutcome.DELIVERED:
             self._arrived(outbox, rules, answer, is_head=is_head)

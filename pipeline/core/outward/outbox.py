@@ -34,8 +34,6 @@ QUEUE_DELIVERIES_MAX: Final = 80
 QUEUE_BYTES_MAX: Final = 1_500_000
 # Given-up deliveries are listed on `deliveries`; the newest are kept here too, for who looks at the state.
 PARKED_KEPT_MAX: Final = 10
-# Deliveries that a head has taken over: an outcome of one of them may still come.
-OVERTAKEN_KEPT_MAX: Final = 20
 
 
 @dataclass(slots=True)
@@ -46,7 +44,6 @@ class Pending:
         at_ms: when the oldest of what it tells happened.
         state: the `RemoteState` that the record should have by it.
         again: which telling again of the revision this is; 0: the first.
-        overtaken: ids of deliveries that it took the place of.
     """
 
     revision: int
@@ -55,7 +52,6 @@ class Pending:
     at_ms: int = 0
     state: str = ""
     again: int = 0
-    overtaken: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -151,8 +147,7 @@ class Outbox:
             grows = False
         body = delivery_body(event, last.body, news, room) if last is not None and grows else None
         if last is not None and body is not None:
-            overtaken = [*last.overtaken, self.id_of(last)][-OVERTAKEN_KEPT_MAX:] if at_head else []
-            self.queue[-1] = Pending(event.revision, event.change, body, last.at_ms, state, 0, overtaken)
+            self.queue[-1] = Pending(event.revision, event.change, body, last.at_ms, state)
             return
         alone = delivery_body(event, None, news, room)
         if alone is not None:
@@ -182,7 +177,7 @@ class Outbox:
     def overtake(self, revision: int) -> None:
         """What the head took the place of has arrived: only what is newer is still to be told."""
         head = self.queue[0]
-        head.body, head.overtaken = without(head.body, revision), []
+        head.body = without(head.body, revision)
         self.attempt, self.due_ms, self.failing_since_ms, self.unsure = 1, None, None, False
         self.turn += 1
 

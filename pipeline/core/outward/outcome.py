@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.core.outward.incident_event import ID_CHARACTERS_MAX, need
 from pipeline.models.decision import BadRecord, Reason
-from pipeline.models.delivery import DeliveryOutcome
+from pipeline.models.delivery import TURN_UNKNOWN, DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteState
 
 # Details are read by people in lists; what a sink answers at length is in the sink's own log.
@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
     unknown: bool
     remote: Remote | None
     at_ms: int
+    turn: int
 
     @property
     def in_short(self) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def read_outcome(document: dict[str, Any]) -> Outcome:
         unknown=document.get("unknown") is True,  # the release before did not say
         remote=_remote(document.get("remote")),
         at_ms=need(document, "at_ms", int),
+        turn=document["turn"] if isinstance(document.get("turn"), int) else TURN_UNKNOWN,
     )
 
 
