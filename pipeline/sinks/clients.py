@@ -10,10 +10,11 @@ from pipeline.models.sinks.chat import Slack
 from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
-from pipeline.models.sinks.streams import Webhook
+from pipeline.models.sinks.streams import Mail, Webhook
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.incident_io import IncidentIoSink
 from pipeline.sinks.limits import Bucket
+from pipeline.sinks.mail import MailSink
 from pipeline.sinks.pagerduty import PagerDutySink
 from pipeline.sinks.servicenow import ServiceNowSink
 from pipeline.sinks.slack import SlackSink
@@ -26,6 +27,7 @@ Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
 _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
     IncidentIo: IncidentIoSink,
     PagerDuty: PagerDutySink,
+    Mail: MailSink,
     Slack: SlackSink,
     Statuspage: StatuspageSink,
     StatusWebhook: StatusWebhookSink,

@@ -42,6 +42,20 @@ WRONG: Final = frozenset(
 PERHAPS_DONE: Final = frozenset({"fatal_error", "internal_error", "request_timeout"})
 """Of these Slack says that some of it may have happened."""
 
+STATUSES: Final[Mapping[str, HTTPStatus]] = {
+    "account_inactive": HTTPStatus.UNAUTHORIZED,
+    "fatal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "invalid_auth": HTTPStatus.UNAUTHORIZED,
+    "missing_scope": HTTPStatus.FORBIDDEN,
+    "not_authed": HTTPStatus.UNAUTHORIZED,
+    "request_timeout": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "service_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "token_expired": HTTPStatus.UNAUTHORIZED,
+    "token_revoked": HTTPStatus.UNAUTHORIZED,
+}
+"""The status that others say it by: the breaker holds back what cannot pass until a person has renewed a token."""
+
 ADVICE: Final[Mapping[str, str]] = {
     "account_inactive": "the app's user was removed: install the app again and renew the token",
     "cant_update_message": "another app posted it: use the token of the app that did",
@@ -136,4 +150,6 @@ class Gone(Trouble):
 
 def _answer(outcome: DeliveryOutcome, method: str, word: str) -> Answer:
     advice = ADVICE.get(word)
-    return Answer(outcome, HTTPStatus.OK, f"Slack: {method}: {word}" + (f": {advice}" if advice else ""))
+    return Answer(
+        outcome, STATUSES.get(word, HTTPStatus.OK), f"Slack: {method}: {word}" + (f": {advice}" if advice else "")
+    )

@@ -209,28 +209,29 @@ def test_the_reconciler_reads_the_state_that_a_message_shows_or_that_it_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("word", "outcome", "unknown"),
+    ("word", "outcome", "status", "unknown"),
     [
-        ("channel_not_found", "retry", False),
-        ("not_in_channel", "retry", False),
-        ("invalid_auth", "retry", False),
-        ("ratelimited", "retry", False),
-        ("internal_error", "retry", True),
-        ("fatal_error", "retry", True),
-        ("service_unavailable", "retry", False),
-        ("a_word_of_next_year", "retry", False),
-        ("msg_too_long", "rejected", False),
-        ("invalid_blocks", "rejected", False),
+        ("channel_not_found", "retry", 200, False),
+        ("not_in_channel", "retry", 200, False),
+        ("invalid_auth", "retry", 401, False),
+        ("missing_scope", "retry", 403, False),
+        ("ratelimited", "retry", 200, False),
+        ("internal_error", "retry", 500, True),
+        ("fatal_error", "retry", 500, True),
+        ("service_unavailable", "retry", 503, False),
+        ("a_word_of_next_year", "retry", 200, False),
+        ("msg_too_long", "rejected", 200, False),
+        ("invalid_blocks", "rejected", 200, False),
     ],
 )
 def test_what_slack_says_no_in_words_means_for_the_delivery(
-    server: SlackServer, word: str, outcome: str, unknown: bool
+    server: SlackServer, word: str, outcome: str, status: int, unknown: bool
 ) -> None:
     async def test() -> None:
         async with slack(server) as sink:
             server.next_errors = [word]
             answer = await sink.send(told_send(), NOW)
-            assert (answer.outcome, answer.status, answer.unknown) == (outcome, 200, unknown)
+            assert (answer.outcome, answer.status, answer.unknown) == (outcome, status, unknown)
             assert answer.detail.startswith(f"Slack: chat.postMessage: {word}")
             assert TOKEN not in answer.detail
 
