@@ -12,6 +12,7 @@ from pipeline.core.outward.send import Send
 from pipeline.core.step import TICK_KEY, Effects, StreamRecord
 from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.models.policy import Config
+from pipeline.models.sinks import Sink as AnySink
 from pipeline.models.sinks.streams import Webhook as Sink
 
 START_MS = 1_772_590_000_000
@@ -22,14 +23,14 @@ def sink(name: str = "desk", **fields: Any) -> Sink:
     return Sink(name=name, url="https://desk.example/hook", secret_env="DESK_SECRET", **fields)
 
 
-def config(*sinks: Sink) -> Config:
+def config(*sinks: AnySink) -> Config:
     return Config(sinks={each.name: each for each in sinks or (sink(),)})
 
 
 class Desk:
     """A processor, and the words to drive it."""
 
-    def __init__(self, *sinks: Sink) -> None:
+    def __init__(self, *sinks: AnySink) -> None:
         self.processor = DeliverProcessor(config(*sinks))
         self.effects = Effects()
         self.now_ms = START_MS
