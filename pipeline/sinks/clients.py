@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from pipeline.models.sinks import SinkRules
 from pipeline.models.sinks.chat import Slack
+from pipeline.models.sinks.jira import Jira
 from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
 from pipeline.models.sinks.streams import Mail, Webhook
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.incident_io import IncidentIoSink
+from pipeline.sinks.jira import JiraSink
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.mail import MailSink
 from pipeline.sinks.pagerduty import PagerDutySink
@@ -32,6 +34,7 @@ _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
     Statuspage: StatuspageSink,
     StatusWebhook: StatusWebhookSink,
     Webhook: WebhookSink,
+    Jira: JiraSink,
     ServiceNow: ServiceNowSink,
 }
 

@@ -33,6 +33,9 @@ _MARKED: Final = re.compile(r"\[Spillway ((?:INC|MI)-[A-Z2-7]{12})/(\d{1,9})\]\s
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make what follows read backwards: a title could say the opposite of what it holds."""
 
+_MARK_CHARACTERS_MAX: Final = 200
+"""What of a note is looked at for our mark."""
+
 
 def mark(incident_id: str, revision: int) -> str:
     """Our mark of one revision."""
@@ -40,8 +43,8 @@ def mark(incident_id: str, revision: int) -> str:
 
 
 def is_marked(text: str) -> bool:
-    """Whether a note is ours by its end."""
-    return _MARKED.search(text) is not None
+    """Whether a note is ours by its end. Texts in markup have their brackets and hyphens escaped."""
+    return _MARKED.search(text[-_MARK_CHARACTERS_MAX:].replace("\\", "")) is not None
 
 
 def visible(text: str) -> str:

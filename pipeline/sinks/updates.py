@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipeline.models.remote import SinkUpdate
-from pipeline.sinks import pagerduty_updates, servicenow_updates, statuspage_updates
+from pipeline.sinks import jira_updates, pagerduty_updates, servicenow_updates, statuspage_updates
 from pipeline.sinks.slack_updates import slack_updates
 
 Reader = Callable[[bytes, Mapping[str, str], Any, datetime], list[SinkUpdate]]
@@ -20,6 +20,7 @@ quotes nothing of the body: it is logged, and told to the sender."""
 READERS: Final[Mapping[str, Reader]] = {
     "pagerduty": pagerduty_updates.read_webhook,
     "slack": slack_updates,
+    "jira": jira_updates.read,
     "servicenow": servicenow_updates.read,
     "statuspage": statuspage_updates.webhook,
 }
