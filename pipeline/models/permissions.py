@@ -71,6 +71,7 @@ DEFAULT_PERMISSIONS: Final[dict[CommandType, Permission]] = {
     CommandType.RESOLVE: ANY_SOURCE,
     CommandType.CLOSE: ANY_SOURCE,
     CommandType.REOPEN: ANY_SOURCE,
+    CommandType.MERGE: ANY_SOURCE,
     CommandType.CANCEL: COMMANDERS,
     CommandType.ADOPT_POLICY: COMMANDERS,
     CommandType.APPROVE_COMMUNICATION: COMMANDERS,

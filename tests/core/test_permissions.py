@@ -37,7 +37,7 @@ TABLE = {
     "close":           ". x x x x x",
     "reopen":          ". x x x x x",
     "cancel":          ". . x x . x",
-    "merge":           ". x x x . x",
+    "merge":           ". x x x x x",
     "split":           ". x x x . x",
     "link_bridge":     ". . . . . x",
     "unlink_bridge":   ". . . . . x",

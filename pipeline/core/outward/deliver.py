@@ -374,6 +374,7 @@ class DeliverProcessor(Processor):
             if outbox.sink not in self._sinks:
                 self._sinks_removed.add(outbox.sink)
             self._place(key, outbox, self._sinks.get(outbox.sink))
+            self._ledger_news[key] = bool(outbox.shown)  # the sinks may be others by now
 
 
 def _key(sink: str, incident_id: str) -> str:

@@ -45,7 +45,8 @@ def orphaned(outbox: Outbox, rules: SinkRules | None) -> OrphanReason | None:  #
     if outbox.done:
         return None
     if rules is None:
-        return OrphanReason.SINK_REMOVED
+        known = outbox.remote is not None or outbox.may_exist
+        return OrphanReason.SINK_REMOVED if known else None
     if not rules.enabled:
         return OrphanReason.SINK_DISABLED
     if outbox.queue:

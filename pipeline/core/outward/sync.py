@@ -217,7 +217,8 @@ class Sync:
 def learn(rules: object, outbox: Outbox, said: Remote, at_ms: int) -> bool:
     """Take in what an attempt told of the record there; False: it is one that is gone.
 
-    A change there that was heard of meanwhile is not undone: the attempt did not know of it.
+    Of fields only what we wrote is taken in. What the attempt read beside it is another's change, and comes as an
+    update, which would be no change by then.
     """
     sides, known = outbox.sides, outbox.remote
     if said.id in sides.gone:
@@ -237,7 +238,7 @@ def learn(rules: object, outbox: Outbox, said: Remote, at_ms: int) -> bool:
             before = [*sides.wrote.get(name, ()), *([fields[name]] if name in fields else ())]
             sides.wrote[name] = before[-WRITTEN_REMEMBERED_MAX:]
             sides.written_ms[name] = at_ms
-        if written or name not in sides.heard_ms:
+        if written:
             fields[name] = value
     state = fields.get("state", said.state) if "state" in said.fields else said.state
     outbox.remote = Remote(
