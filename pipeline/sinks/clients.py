@@ -11,10 +11,11 @@ from pipeline.models.sinks.jira import Jira
 from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
-from pipeline.models.sinks.streams import Mail, Webhook
+from pipeline.models.sinks.streams import KafkaEvents, Mail, Webhook
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.incident_io import IncidentIoSink
 from pipeline.sinks.jira import JiraSink
+from pipeline.sinks.kafka_events import KafkaSink
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.mail import MailSink
 from pipeline.sinks.pagerduty import PagerDutySink
@@ -29,6 +30,7 @@ Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
 _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
     IncidentIo: IncidentIoSink,
     PagerDuty: PagerDutySink,
+    KafkaEvents: KafkaSink,
     Mail: MailSink,
     Slack: SlackSink,
     Statuspage: StatuspageSink,
