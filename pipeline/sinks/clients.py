@@ -12,6 +12,7 @@ from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
 from pipeline.models.sinks.streams import KafkaEvents, Mail, Webhook
+from pipeline.models.sinks.xurrent import Xurrent
 from pipeline.sinks.base import SinkClient, SinkError
 from pipeline.sinks.incident_io import IncidentIoSink
 from pipeline.sinks.jira import JiraSink
@@ -24,6 +25,7 @@ from pipeline.sinks.slack import SlackSink
 from pipeline.sinks.status_webhook import StatusWebhookSink
 from pipeline.sinks.statuspage import StatuspageSink
 from pipeline.sinks.webhook import WebhookSink
+from pipeline.sinks.xurrent import XurrentSink
 
 Maker = Callable[[Any, Mapping[str, str], Bucket], SinkClient]
 
@@ -38,6 +40,7 @@ _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
     Webhook: WebhookSink,
     Jira: JiraSink,
     ServiceNow: ServiceNowSink,
+    Xurrent: XurrentSink,
 }
 
 

@@ -10,7 +10,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipeline.models.remote import SinkUpdate
-from pipeline.sinks import jira_updates, pagerduty_updates, servicenow_updates, statuspage_updates
+from pipeline.sinks import (
+    jira_updates,
+    pagerduty_updates,
+    servicenow_updates,
+    statuspage_updates,
+    xurrent_updates,
+)
 from pipeline.sinks.slack_updates import slack_updates
 
 Reader = Callable[[bytes, Mapping[str, str], Any, datetime], list[SinkUpdate]]
@@ -23,5 +29,6 @@ READERS: Final[Mapping[str, Reader]] = {
     "jira": jira_updates.read,
     "servicenow": servicenow_updates.read,
     "statuspage": statuspage_updates.webhook,
+    "xurrent": xurrent_updates.read_webhook,
 }
 """``type`` in sinks.yaml -> its reader."""

@@ -13,7 +13,7 @@ from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.status_pages import IncidentIo, Statuspage, StatusWebhook
 from pipeline.models.sinks.streams import KafkaEvents, Mail, Webhook
-from pipeline.models.sinks.ticketing import Xurrent
+from pipeline.models.sinks.xurrent import Xurrent
 
 __all__ = ["SINK_TYPES", "Sink", "SinkRules"]
 

@@ -66,10 +66,3 @@ class Ticketing(WithSecret, TwoWay):
         """The team there that an incident goes to, by its service, else its owner, else its domain."""
         found = of_service(self.groups, incident.get("service"))
         return found or of_any(self.groups, incident.get("owner"), incident.get("domain"))
-
-
-class Xurrent(Ticketing):
-    """Xurrent requests, by its REST API."""
-
-    type: Literal["xurrent"] = "xurrent"
-    account: str = Field(min_length=1, max_length=100)

@@ -25,6 +25,15 @@ STATES: Final = {
     "acknowledged": RemoteState.ACKNOWLEDGED,
     "resolved": RemoteState.RESOLVED,
 }
+LOG_TYPES: Final = {
+    "triggered": "trigger",
+    "acknowledged": "acknowledge",
+    "unacknowledged": "unacknowledge",
+    "resolved": "resolve",
+    "annotated": "annotate",
+    "reassigned": "assign",
+    "delegated": "delegate",
+}
 ROUTING_KEY: Final = "0123456789abcdef0123456789abcdef"
 API_KEY: Final = "u+PagerDutyRestKey20"
 USER: Final = "spillway@northwind.example"
@@ -205,7 +214,7 @@ class PagerDutyServer(VendorServer):
         self, kind: str, found: PagerDutyIncident, agent: dict[str, str], data: dict[str, Any] | None = None
     ) -> None:
         at = self._now()
-        self.log.append({"id": f"L{len(self.log)}", "type": kind, "created_at": at, "incident": found})
+        self.log.append({"id": f"L{len(self.log)}", "type": kind, "created_at": at, "incident": found, "agent": agent})
         found.changed_at = len(self.log)
         event = {
             "id": f"01EVENT{len(self.webhooks):06}",
@@ -233,7 +242,7 @@ class PagerDutyServer(VendorServer):
             "created_at": _moment(found.number),
             "updated_at": _moment(found.changed_at),
             "last_status_change_at": _moment(found.changed_at),
-            "last_status_change_by": found.changed_by,
+            "last_status_change_by": _rest(found.changed_by),
             "assignments": [{"at": _moment(0), "assignee": each} for each in found.assignees],
             "acknowledgements": [
                 {"at": "2026-03-04T02:12:00Z", "acknowledger": each} for each in found.acknowledged_by
@@ -254,7 +263,15 @@ class PagerDutyServer(VendorServer):
         }
 
     def _entry(self, entry: dict[str, Any]) -> dict[str, Any]:
-        return {**entry, "incident": self.shown(entry["incident"])}
+        kind = LOG_TYPES.get(entry["type"].partition(".")[2], "notify")
+        return {
+            "id": entry["id"],
+            "type": f"{kind}_log_entry",
+            "created_at": entry["created_at"],
+            "agent": _rest(entry["agent"]),
+            "channel": {"type": "api"},
+            "incident": self.shown(entry["incident"]),
+        }
 
     def _page(self, request: web.Request, name: str, found: list[dict[str, Any]]) -> web.Response:
         limit, offset = int(request.query.get("limit", "25")), int(request.query.get("offset", "0"))
@@ -310,6 +327,12 @@ class PagerDutyServer(VendorServer):
 
     def _now(self) -> str:
         return _moment(next(self._clock))
+
+
+def _rest(agent: dict[str, str]) -> dict[str, str]:
+    """The REST API names the kind of an agent in fewer words than webhooks do."""
+    kind = "integration_reference" if agent["type"].endswith("integration_reference") else agent["type"]
+    return {**agent, "type": kind}
 
 
 def _invalid(*errors: str, status: int = 400) -> web.Response:
