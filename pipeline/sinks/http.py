@@ -53,6 +53,12 @@ CREDENTIAL_REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBI
 
 RATE_LIMITED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, 420})
 
+RATE_LIMITED_TRIES_MAX: Final = 3
+"""Of one request that is too many for now: what has been done before it need not be done again for its sake."""
+
+RATE_LIMITED_SECONDS_MAX: Final = 5
+"""So long it is waited for in its place; a longer wait is the outbox's, which lets others go before."""
+
 PAUSE_SECONDS_DEFAULT: Final = 5
 """Of a downstream that says "too many" and not for how long."""
 
@@ -152,12 +158,16 @@ class Http:
         }
         self._bucket.secrets.learn_headers(sent)
         data: bytes | dict[str, str] | None = orjson.dumps(json) if json is not None else body
-        await self._bucket.take(rank)
-        writes = method != "GET"
-        reply = await self._reply(method, url, dict(form) if form is not None else data, params, sent)
-        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in allowed:
-            return reply._replace(data=_json(reply.text))
-        raise Trouble(self._refused(reply, datetime.now(UTC), writes=writes))
+        tries_left = RATE_LIMITED_TRIES_MAX
+        while True:
+            await self._bucket.take(rank)
+            reply = await self._reply(method, url, dict(form) if form is not None else data, params, sent)
+            if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in allowed:
+                return reply._replace(data=_json(reply.text))
+            refused = self._refused(reply, datetime.now(UTC), writes=method != "GET")
+            tries_left -= 1
+            if not tries_left or not _soon(refused):
+                raise Trouble(refused)
 
     async def _reply(
         self, method: str, url: str, data: Any, params: Mapping[str, str] | None, headers: Mapping[str, str]
@@ -201,6 +211,12 @@ class Http:
             None if rejected else wait,
             unknown=writes and status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         )
+
+
+def _soon(refused: Answer) -> bool:
+    """Whether the same request is likely to pass after a pause that is short enough to be waited for."""
+    wait = refused.retry_after_seconds
+    return refused.status in RATE_LIMITED and wait is not None and wait <= RATE_LIMITED_SECONDS_MAX
 
 
 def _failed(words: str, *, unknown: bool) -> Answer:

@@ -339,3 +339,29 @@ def test_retry_after_as_a_number_and_as_a_date() -> None:
 
 def test_a_reply_knows_its_object() -> None:
     assert Reply(200, {}, {"id": 1}, "").mapping == {"id": 1}
+
+
+@pytest.mark.parametrize(
+    ("refusals", "wait", "requests", "passes"), [(2, 0, 3, True), (3, 0, 3, False), (1, 6, 1, False)]
+)
+def test_what_is_too_many_for_a_moment_is_asked_again_in_its_place(
+    refusals: int, wait: int, requests: int, passes: bool
+) -> None:
+    got: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        got.append(request.path)
+        status = 429 if len(got) <= refusals else 200
+        return web.Response(status=status, headers={"Retry-After": str(wait)})
+
+    async def test() -> None:
+        async with serving(handler) as url, http() as client:
+            if passes:
+                assert (await client.call("POST", url, json={})).status == 200
+            else:
+                with pytest.raises(Trouble) as raised:
+                    await client.call("POST", url, json={})
+                assert raised.value.answer.status == 429
+
+    run(test())
+    assert len(got) == requests
