@@ -21,7 +21,7 @@ def problems(town: Town, name: str, lives: Sequence[Told]) -> list[str]:
 
 
 def _of_one(town: Town, downstream: Downstream, told: Told, seen: Sequence[Seen]) -> Iterator[str]:
-    where = f"{downstream.type} {told.incident_id}"
+    where = f"{downstream.name} {told.incident_id}"
     if downstream.publishes and not told.published:
         if seen:
             yield f"{where}: shown though nobody was told of it"
@@ -29,7 +29,7 @@ def _of_one(town: Town, downstream: Downstream, told: Told, seen: Sequence[Seen]
     if not seen:
         yield f"{where}: is not there"
         return
-    created = sum(each.created for each in seen)
+    created = max(len(seen), *(each.created for each in seen))
     allowed = 1 + (told.reopened if downstream.created_per_reopening else 0)
     if created > allowed:
         yield f"{where}: made {created} times instead of {allowed} at most"
@@ -44,7 +44,7 @@ def _of_one(town: Town, downstream: Downstream, told: Told, seen: Sequence[Seen]
 
 def _state(town: Town, downstream: Downstream, told: Told) -> str:
     """The state as it is read there."""
-    rules = downstream.rules(town.servers[downstream.type])
+    rules = downstream.rules(town.servers[downstream.name].url)
     return rules.canonical("state", STATES.get(told.state, RemoteState.OPEN))
 
 
@@ -65,5 +65,5 @@ def _calls(where: str, told: Told, steps: Sequence[str]) -> Iterator[str]:
 def _ledger(town: Town, downstream: Downstream, told: Told) -> Iterator[str]:
     """Nothing that has ended is open in our own books."""
     for entry in town.ledger.values():
-        if (entry["sink"], entry["incident_id"]) == (downstream.type, told.incident_id) and entry["orphan"]:
-            yield f"{downstream.type} {told.incident_id}: an orphan in the ledger: {entry['reason']}"
+        if (entry["sink"], entry["incident_id"]) == (downstream.name, told.incident_id) and entry["orphan"]:
+            yield f"{downstream.name} {told.incident_id}: an orphan in the ledger: {entry['reason']}"

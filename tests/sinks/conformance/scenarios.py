@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from time import time
 from typing import Final
 
 from pipeline.models.incident import IncidentKind
@@ -18,13 +17,16 @@ Step = Callable[[], Life]
 
 _NUMBERS = count(1)
 
+BEGAN_MS: Final = 1_772_589_900_000
+"""Shortly before the clocks of the servers begin: nothing is there before its incident is."""
+
 QUICK_SECONDS_MAX: Final = 15.0
 """What a downstream that is well may take while another is not, on a busy machine."""
 
 
 def born(title: str = "Checkout: requests fail", kind: str = IncidentKind.INCIDENT) -> Life:
     """A new incident, of which nothing is told yet."""
-    return Life(f"INC-CONFORM{next(_NUMBERS):04d}", int(time() * 1_000) - 60_000, title=title, kind=kind)
+    return Life(f"INC-CONFORM{next(_NUMBERS):04d}", BEGAN_MS, title=title, kind=kind)
 
 
 def whole_life(life: Life) -> list[Step]:
@@ -127,13 +129,18 @@ def _faulty(*faults: str) -> Callable[[Town], list[Life]]:
 
 
 def _later_faults(town: Town) -> list[Life]:
-    """What is there already is written while every second request fails, one way or the other."""
+    """What is there already is written, and each write fails once, one way or the other."""
     life = born()
     town.play(life.opened(), life.published("investigating", "We are looking into it."))
     town.settle(life)
-    steps: list[Step] = [life.acknowledged, lambda: life.called("jonas.weber"), life.resolved, life.closed]
-    for step in steps:
-        town.fail("silent", "", "after", "")
+    steps: list[tuple[Step, str]] = [
+        (life.acknowledged, "silent"),
+        (lambda: life.called("jonas.weber"), "after"),
+        (life.resolved, "silent"),
+        (life.closed, "after"),
+    ]
+    for step, fault in steps:
+        town.fail(fault)
         town.play(step())
         town.settle(life)
         town.calm()
@@ -142,10 +149,10 @@ def _later_faults(town: Town) -> list[Life]:
 
 def _throttled(town: Town) -> list[Life]:
     """More than the downstream takes: 429 with Retry-After."""
-    lives = [born() for _ in range(3)]
+    lives = [born() for _ in range(2)]
 
     for server in town.servers.values():
-        server.rate_per_second = 4.0
+        server.rate_per_second, server.burst = 8.0, 2.0
     for life in lives:
         town.play(life.opened(), life.resolved(), life.closed())
     town.settle(*lives)
@@ -156,17 +163,18 @@ def _throttled(town: Town) -> list[Life]:
 def _expired(town: Town) -> list[Life]:
     """The credential expires, and is repaired: nothing is lost until then."""
     life = born()
-    kept = {name: server.token for name, server in town.servers.items()}
+    kept = {}
     for name, each in town.downstreams.items():
-        town.servers[name].token = each.other_token
+        attribute, other = each.credential
+        kept[name] = getattr(town.servers[name], attribute)
+        setattr(town.servers[name], attribute, other)
     town.play(life.opened())
-    of_this = life.told.incident_id
-    town.wait(
-        lambda: {each["sink"] for each in town.outcomes if each["incident_id"] == of_this} == set(town.servers),
-        "every sink has been refused",
-    )
-    for name, token in kept.items():
-        town.servers[name].token = token
+    told = {name for name, each in town.downstreams.items() if not each.publishes}
+    town.wait(lambda: told <= town.tried(life), "every sink has been refused")
+    for name, each in town.downstreams.items():
+        setattr(town.servers[name], each.credential[0], kept[name])
+    town.retry_given_up(life)
+    town.settle(life)
     town.play(life.resolved(), life.closed())
     town.settle(life)
     return [life]

@@ -6,63 +6,110 @@ A new type of sink is a new line here, and no new test.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.models.sinks import SINK_TYPES, SinkRules
+from tests.sinks.servers import pagerduty, servicenow, slack, webhook
 from tests.sinks.servers.base import VendorServer
-from tests.sinks.servers.webhook import SECRET as WEBHOOK_SECRET
-from tests.sinks.servers.webhook import WebhookServer
+
+Settings = Callable[[str], Mapping[str, Any]]
+"""The entry in sinks.yaml without its type, from the address of the server."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Downstream:
-    """One type of sink, and how it is tried.
+    """One downstream, and how it is tried.
 
     Attributes:
-        type: in sinks.yaml.
+        name: in sinks.yaml.
+        type: in sinks.yaml; "": as the name.
         server: makes the server, from a seed.
-        settings: the entry in sinks.yaml, without the type, from the server, which runs.
+        settings: its configuration.
         secrets: name of a variable -> what it holds.
-        records: it keeps a record of an incident that can be read and written again; False: it is only told.
+        credential: attribute of the server that holds what it takes, and another that it does not know.
         calls: it calls people: each key once.
         publishes: it has records only of incidents of which the public was told.
         created_per_reopening: what ended there begins anew when it is reopened.
-        notes: words on the timeline become notes there.
         ends_alike: it has one end where we have several.
-        other_token: a credential of the same shape that it does not know.
-        refused_is_final: a credential that is not taken is told as a request that is wrong.
     """
 
-    type: str
+    name: str
+    type: str = ""
     server: Callable[[int], VendorServer]
-    settings: Callable[[VendorServer], Mapping[str, Any]]
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    records: bool = True
+    settings: Settings
+    secrets: Mapping[str, str]
+    credential: tuple[str, str] = ("token", "another")
     calls: bool = False
     publishes: bool = False
     created_per_reopening: bool = False
-    notes: bool = True
     ends_alike: bool = False
-    other_token: str = "another"
-    refused_is_final: bool = False
 
-    def rules(self, server: VendorServer) -> SinkRules:
+    @property
+    def entry_type(self) -> str:
+        """What stands under ``type``."""
+        return self.type or self.name
+
+    def entry(self, url: str) -> dict[str, Any]:
+        """The entry in sinks.yaml: nothing slows it down but what a test asks for."""
+        quick = {"timeout_seconds": 5, "requests_per_second": 0}
+        return {"type": self.entry_type, **quick, **self.settings(url)}
+
+    def rules(self, url: str) -> SinkRules:
         """Its rules, as the configuration gives them."""
-        return SINK_TYPES[self.type].model_validate({"name": self.type, "type": self.type, **self.settings(server)})
+        return SINK_TYPES[self.entry_type].model_validate({"name": self.name, **self.entry(url)})
 
 
-DOWNSTREAMS: Final[Mapping[str, Downstream]] = {
-    each.type: each
-    for each in (
-        Downstream(
-            type="webhook",
-            server=WebhookServer,
-            settings=lambda server: {"url": f"{server.url}/hook", "secret_env": "CANARY_WEBHOOK"},
-            secrets={"CANARY_WEBHOOK": WEBHOOK_SECRET},
-            records=False,
-            other_token="whsec_" + "b3RoZXIgYnl0ZXMgb2Ygc2VjcmV0IHNhbHQ=",
-        ),
-    )
-}
-"""By type."""
+_ALL: Final = (
+    Downstream(
+        name="webhook",
+        server=webhook.WebhookServer,
+        settings=lambda url: {"url": f"{url}/hook", "secret_env": "SECRET_WEBHOOK"},
+        secrets={"SECRET_WEBHOOK": webhook.SECRET},
+        credential=("token", "whsec_" + "b3RoZXIgYnl0ZXMgb2Ygc2VjcmV0IHNhbHQ="),
+        calls=True,
+    ),
+    Downstream(
+        name="pagerduty",
+        server=pagerduty.PagerDutyServer,
+        settings=lambda url: {
+            "url": url,
+            "secret_env": "SECRET_PAGERDUTY",
+            "api_url": url,
+            "api_secret_env": "SECRET_PAGERDUTY_API",
+            "api_user": pagerduty.USER,
+            "notes": "important",
+        },
+        secrets={"SECRET_PAGERDUTY": pagerduty.ROUTING_KEY, "SECRET_PAGERDUTY_API": pagerduty.API_KEY},
+        credential=("routing_key", "f" * 32),
+        calls=True,
+        created_per_reopening=True,
+    ),
+    Downstream(
+        name="pagerduty-events",
+        type="pagerduty",
+        server=pagerduty.PagerDutyServer,
+        settings=lambda url: {"url": url, "secret_env": "SECRET_PAGERDUTY", "calls": "alert"},
+        secrets={"SECRET_PAGERDUTY": pagerduty.ROUTING_KEY},
+        credential=("routing_key", "f" * 32),
+        calls=True,
+        created_per_reopening=True,
+    ),
+    Downstream(
+        name="servicenow",
+        server=servicenow.ServiceNowServer,
+        settings=lambda url: {"url": url, "secret_env": "SECRET_SERVICENOW", "user": "spillway.integration"},
+        secrets={"SECRET_SERVICENOW": "secret-password"},
+        credential=("password", "another-password"),
+    ),
+    Downstream(
+        name="slack",
+        server=slack.SlackServer,
+        settings=lambda url: {"url": f"{url}/api", "secret_env": "SECRET_SLACK", "channel": slack.CHANNEL},
+        secrets={"SECRET_SLACK": slack.TOKEN},
+        calls=True,
+    ),
+)
+
+DOWNSTREAMS: Final[Mapping[str, Downstream]] = {each.name: each for each in _ALL}
+"""By name."""

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from time import time
@@ -18,8 +19,9 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.catalog import load_config
 from pipeline.core.identity import partition_of
-from pipeline.core.step import Output
+from pipeline.core.step import Headers, Output
 from pipeline.kafka.topics import apply, desired_topics, plan
+from pipeline.models.remote import SinkUpdate, UpdateKind
 from pipeline.settings import Settings
 from tests.live.worker import Worker
 from tests.sinks.conformance.life import Life
@@ -100,10 +102,7 @@ class Town:
 
     def _configure(self) -> None:
         self._directory.mkdir(parents=True)
-        entries = {
-            name: {"type": each.type, "timeout_seconds": 5, **each.settings(self.servers[name])}
-            for name, each in self.downstreams.items()
-        }
+        entries = {name: each.entry(self.servers[name].url) for name, each in self.downstreams.items()}
         (self._directory / "sinks.yaml").write_text(yaml.safe_dump(entries), encoding="utf-8")
 
     def on_servers(self, work: Any) -> Any:
@@ -138,15 +137,28 @@ class Town:
 
     def send(self, outputs: Iterable[Output]) -> None:
         """Events onto ``incidents``, where correlate would write them."""
-        wire = self._settings.wire("incidents")
-        now_ms = int(time() * 1_000)
         for each in outputs:
             assert each.value is not None
-            key = each.key or b""
-            self._producer.produce(
-                wire, each.value, key, partition=partition_of(key, PARTITIONS), timestamp=now_ms,
-                headers=list(each.headers),
+            self._produce("incidents", each.key or b"", each.value, each.headers)
+        assert self._producer.flush(SETTLED_SECONDS_MAX) == 0
+
+    def _produce(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> None:
+        partition = partition_of(key, PARTITIONS)
+        self._producer.produce(
+            self._settings.wire(topic), value, key, partition=partition, timestamp=int(time() * 1_000),
+            headers=list(headers),
+        )  # fmt: skip
+
+    def retry_given_up(self, life: Life) -> None:
+        """As a person does by one command, once what was wrong is repaired: send again what was given up."""
+        incident_id, now = life.told.incident_id, datetime.now(UTC)
+        for sink in [sink for sink, incident in self._parked if incident == incident_id]:
+            del self._parked[sink, incident_id]
+            update = SinkUpdate(
+                kind=UpdateKind.RETRY, update_id=f"retry-{len(self.outcomes)}-{sink}", sink=sink,
+                incident_id=incident_id, at=now, author="amara.okafor",
             )  # fmt: skip
+            self._produce("sink.updates", incident_id.encode(), update.to_bytes())
         assert self._producer.flush(SETTLED_SECONDS_MAX) == 0
 
     def play(self, *lives: Life) -> None:
@@ -215,6 +227,10 @@ class Town:
         places = {(name, incident) for name, incident, _ in behind}
         newest = {(each["sink"], each["incident_id"]): each for each in self.outcomes}
         return [newest[place] for place in sorted(places) if place in newest][:10]
+
+    def tried(self, life: Life) -> set[str]:
+        """Sinks that have tried to tell of it, by the outcomes."""
+        return {each["sink"] for each in self.outcomes if each["incident_id"] == life.told.incident_id}
 
     def given_up(self) -> list[dict[str, Any]]:
         """Deliveries that were parked."""

@@ -65,6 +65,7 @@ class VendorServer(ABC):
         share_failing: of requests, by chance: a third each is refused before it happens (503), fails after it has
             happened (500), or happens and is not answered in time (the connection is dropped).
         rate_per_second: above it requests get 429 with ``Retry-After``; 0: no limit.
+        burst: requests that may come at once under it.
         latency_seconds: before each answer.
         down: every connection is dropped.
         token: the credential that is taken; another one gets 401. None: any.
@@ -75,6 +76,7 @@ class VendorServer(ABC):
         self.journal: list[Attempt] = []
         self.share_failing = 0.0
         self.rate_per_second = 0.0
+        self.burst = 1.0
         self.latency_seconds = 0.0
         self.down = False
         self.token: str | None = None
@@ -148,7 +150,7 @@ class VendorServer(ABC):
         if not self.rate_per_second:
             return False
         now = monotonic()
-        self._allowance = min(1.0, self._allowance + (now - self._refilled) * self.rate_per_second)
+        self._allowance = min(self.burst, self._allowance + (now - self._refilled) * self.rate_per_second)
         self._refilled = now
         if self._allowance < 1.0:
             return True
