@@ -3,10 +3,11 @@
 By its API, version 2 (https://docs.incident.io/api-reference, "Status Pages V2", open to API keys since February 2026;
 checked against its own client for Python, version 2.29.0): ``Authorization: Bearer KEY``; ``POST
 /v2/status_page_incidents`` needs ``idempotency_key``, of which a repeat returns the original response, so nothing is
-searched for; ``POST /v2/status_page_incident_updates`` has no such key, so after an unknown outcome an update is looked
-for by its words. ``component_statuses`` must not be given with ``resolved``, which ends the incident and what it did to
-its components; what other incidents do to them stays. Notifying is refused where a page has more than 1,000
-subscribers. Nothing there is deleted or reopened: what comes back is a new incident. 1,200 requests a minute and key.
+searched for, only read again; ``POST /v2/status_page_incident_updates`` has no such key, so after an unknown outcome an
+update is looked for by its words. ``component_statuses`` must not be given with ``resolved``, which ends the incident
+and what it did to its components; what other incidents do to them stays. Notifying is refused where a page has more
+than 1,000 subscribers. Nothing there is deleted or reopened: what comes back is a new incident. 1,200 requests a minute
+and key.
 
 Messages there are Markdown, ours are plain text. An incident there can hold no id of ours, so what changes there is
 found only by looking at each that we know of.
@@ -57,7 +58,8 @@ _GONE: Final = (HTTPStatus.NOT_FOUND,)
 _ADDRESS: Final = re.compile(r"(https?://[^\s<>]+)")
 _MARKUP: Final = re.compile(r"([\\`*_\[\]<>~|!#{}&$])")
 # What begins a list, a quotation or a heading, at the beginning of a line.
-_LEADING: Final = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))", re.MULTILINE)
+_LEADING: Final = re.compile(r"^(\s*\d*)(?<=\d)([.)])|^(\s*)([-+=])", re.MULTILINE)
+_LINE_END: Final = re.compile(r"(?<=[^\n])\n(?=[^\n])")
 _MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
 
 
@@ -128,7 +130,9 @@ class IncidentIoSink(PageSink):
         for opening in range(first, first + OPENINGS_MAX):
             fields["idempotency_key"] = f"{send.incident_id}/{self._rules.name}/{opening}"
             reply = await self._write("status_page_incidents", fields, send.rank)
-            made = record_of(reply, "status_page_incident")
+            made = await self._now(send, record_of(reply, "status_page_incident"), post)
+            if made is None:
+                continue
             news = _said(made, "")
             memory = {"components": wish, "rank": rank_of(about, kept), "openings": opening + 1, "named": post.name}
             known = taken(news, post, self.shown(post.text))
@@ -139,6 +143,13 @@ class IncidentIoSink(PageSink):
                 there = in_status(there, str(made.get("incident_status", "")))
                 return await self.say(send, about, there, post, datetime.now(UTC))
         raise Trouble(Answer(DeliveryOutcome.REJECTED, detail=f"made anew {OPENINGS_MAX} times, and always over"))
+
+    async def _now(self, send: Send, made: Mapping[str, Any], post: Post) -> Mapping[str, Any] | None:
+        """An incident as it is now; None: it is there no more. The original response to a repeated key is older."""
+        if not send.unsure and taken(_said(made, ""), post, self.shown(post.text)) is not None:
+            return made
+        reply = await self._show(Remote(id=made["id"]), send.rank)
+        return None if reply.status == HTTPStatus.NOT_FOUND else record_of(reply, "status_page_incident")
 
     async def settle(self, send: Send, about: Told, remote: Remote) -> Remote:
         """The name follows the newest message. Components follow with the next message: without one they cannot."""
@@ -218,4 +229,5 @@ def _changed_at(incident: Mapping[str, Any], now: datetime) -> datetime:
 
 
 def _escaped(text: str) -> str:
-    return _LEADING.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", text))
+    marked = _LEADING.sub(r"\1\3\\\2\4", _MARKUP.sub(r"\\\1", text))
+    return _LINE_END.sub("  \n", marked)  # else Markdown joins the lines

@@ -75,8 +75,8 @@ class Post(NamedTuple):
 def posts(rules: Published, told: Told, remote: Remote | None, notify: Notify = "states") -> list[Post]:
     """Messages that have not been said there yet, oldest first.
 
-    Last words are said only to who was told that something is wrong. Of several that come at once, as after an outage
-    of the page, only the newest notifies anybody.
+    Last words are said only to who was told that something is wrong, and nobody is told only now of what is over. Of
+    several that come at once, as after an outage of the page, only the newest notifies anybody.
 
     Args:
         rules: which audience and channel, and whether messages must have been approved.
@@ -86,7 +86,7 @@ def posts(rules: Published, told: Told, remote: Remote | None, notify: Notify = 
     """
     kept: Mapping[str, Any] = remote.extra if remote is not None else {}
     page, said = rules.channel or str(kept.get("page", "")), int(kept.get("number", 0))
-    is_open = remote is not None and not remote.ended
+    is_open = was_open = remote is not None and not remote.ended
     status = str(kept.get("status", "")) if is_open else ""
     found: list[Post] = []
     for words in told.messages:
@@ -98,6 +98,8 @@ def posts(rules: Published, told: Told, remote: Remote | None, notify: Notify = 
         before, status = status, _STATUSES.get(words.state, status or "investigating")
         page, is_open = words.page, not last
         found.append(_post(words, status, notify=notify == "all" or (notify == "states" and status != before)))
+        if last and not was_open:
+            found, status = [], ""
     if any(each.notify for each in found):
         found = [each._replace(notify=each is found[-1]) for each in found]
     return found

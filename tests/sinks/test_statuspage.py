@@ -168,12 +168,24 @@ def test_who_is_notified_is_configuration(notify: str, texts: list[str]) -> None
 
 def test_of_messages_that_waited_only_the_newest_notifies_and_all_are_said_in_order() -> None:
     async def test(found: PageDesk) -> None:
-        await found.tell(message(1), message(2, "identified"), message(3, "identified"), message(4, "resolved"))
+        await found.tell(message(1))
+        await found.tell(message(2, "identified"), message(3, "identified"), message(4, "resolved"))
         said = [each["body"] for each in reversed(found.only.updates)]
         assert said == [
             message(n, s)["text"] for n, s in enumerate(["investigating", "identified", "identified", "resolved"], 1)
         ]
-        assert found.server.notified == ["Words 4, resolved."]
+        assert found.server.notified == ["Words 1, investigating.", "Words 4, resolved."]
+
+    with_desk(test)
+
+
+def test_nobody_is_told_only_now_of_what_is_over() -> None:
+    async def test(found: PageDesk) -> None:
+        await found.tell(message(1), message(2, "resolved"), incident=snapshot(state="resolved"))
+        assert found.asked() == []
+        await found.tell(message(1), message(2, "resolved"), message(3))
+        assert [each["body"] for each in found.only.updates] == ["Words 3, investigating."]
+        assert found.server.notified == ["Words 3, investigating."]
 
     with_desk(test)
 
