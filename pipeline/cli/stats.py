@@ -11,13 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.cluster import json_option
+from pipeline.cli.cluster import bootstrap_option, json_option
 from pipeline.cli.incident_view import PRIORITY_STYLES
 from pipeline.cli.records import line_console, read_records, records_url_option
+from pipeline.cli.sink_ledger import cluster
+from pipeline.cli.stats_orphans import compare, is_wrong, tell, to_json
 from pipeline.records.questions import figures, states
 from pipeline.records.store import RecordsStore
 
 STATES: Final = ("detected", "logged", "acknowledged", "in_progress", "resolved", "closed", "merged")
+
+EXIT_ORPHANS: Final = 1
 
 _MINUTE_SECONDS: Final = 60
 _HOUR_SECONDS: Final = 3_600
@@ -41,14 +45,24 @@ _SPANS: Final = (
 
 
 @click.command()
+@click.option(
+    "--orphans",
+    "orphans_only",
+    is_flag=True,
+    help="Instead: prove that nothing is open in a sink whose incident is over. Exits 1 where something is.",
+)
+@bootstrap_option
 @records_url_option
 @json_option
-def stats(records_url: str | None, as_json: bool) -> None:
+def stats(bootstrap: str | None, records_url: str | None, *, orphans_only: bool, as_json: bool) -> None:
     """Figures of all incidents in the records store.
 
     MTTA and MTTR count from detection, as the service level clocks do: to the first acknowledgement, and to the
     resolution that holds. Bridge incidents are counted apart from their members.
     """
+    if orphans_only:
+        _orphans(bootstrap, as_json=as_json)
+        return
     document = read_records(records_url, gather)
     if as_json:
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
@@ -56,6 +70,18 @@ def stats(records_url: str | None, as_json: bool) -> None:
         click.echo("No incidents.")
     else:
         _tell(line_console(), document)
+
+
+def _orphans(bootstrap: str | None, *, as_json: bool) -> None:
+    """Compare what is open outside with the incidents; exits 1 where a record is orphaned."""
+    with cluster(bootstrap) as kafka:
+        found, reads = compare(kafka)
+    if as_json:
+        click.echo(to_json(found, reads))
+    else:
+        tell(line_console(), found, reads)
+    if any(map(is_wrong, found)):
+        raise click.exceptions.Exit(EXIT_ORPHANS)
 
 
 def gather(store: RecordsStore) -> dict[str, Any]:
