@@ -21,6 +21,7 @@ from pipeline.core.identity import content_hash
 from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import ENDED, STEPS_KEPT_MAX, Remote, RemoteState, SinkUpdate
+from pipeline.models.remote import STATES as ALL_STATES
 from pipeline.models.sinks.paging import PagerDuty
 from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble
 from pipeline.sinks.http import CREDENTIAL_REFUSED, Http
@@ -32,6 +33,9 @@ from pipeline.sinks.told import Call, Told, told
 
 OVER: Final = frozenset({"resolved", "closed", "merged", "cancelled"})
 """States of an incident that nobody is paged for."""
+
+TOLD: Final = ("title", "priority")
+"""Fields that an event says; of those that both sides write the others are follow-ups, or cannot be said."""
 
 STEP_CHARACTERS: Final = 12
 """Of the hash that tells the alerts of calls apart: a few dozen of them an incident."""
@@ -141,9 +145,11 @@ class _Attempt:
                 return silent
             await self._open(self._said.incident.get("reopened") or 0)
         elif self.remote.ended:
-            if self._opens_again():
-                if self._said.incident.get("muted"):
-                    return "muted: nobody is paged"
+            if not self._opens_again():
+                await self._resolve_half_opened()
+            elif self._said.incident.get("muted"):
+                return "muted: nobody is paged"
+            else:
                 await self._open(max(self._run + 1, self._said.incident.get("reopened") or 0))
         else:
             await self._update()
@@ -153,11 +159,15 @@ class _Attempt:
     # -- opening
 
     async def _silent(self) -> str:
-        """Why nothing is opened; "" where something is."""
+        """Why nothing is opened; "" where something is. What an attempt before this one may have opened is resolved."""
+        because = self._silent_because()
+        if because and self._send.unsure:
+            await self._event(follow_up("resolve", self._key(self._said.incident.get("reopened") or 0)))
+        return because
+
+    def _silent_because(self) -> str:
         incident = self._said.incident
         if self._said.state in OVER:
-            if self._send.unsure:  # an attempt whose answer was lost may have opened it
-                await self._event(follow_up("resolve", self._key(incident.get("reopened") or 0)))
             return "over: nobody is paged"
         if incident.get("muted"):
             return "muted: nobody is paged"
@@ -165,12 +175,21 @@ class _Attempt:
             return f"part of {incident['bridge_id']}: it is paged for there"
         return ""
 
+    async def _resolve_half_opened(self) -> None:
+        """Of a reopening whose answer never came the alert may be open, though it counts as over."""
+        run = self._known.extra.get("opening")
+        if isinstance(run, int):
+            await self._event(follow_up("resolve", self._key(run)))
+            del self._known.extra["opening"]
+
     def _opens_again(self) -> bool:
         wanted = self._send.wanted.get("state")
         return wanted is not None and RemoteState(wanted) not in ENDED and self._said.state not in OVER
 
     async def _open(self, run: int) -> None:
         key, calls = self._key(run), self._new_calls()
+        if self.remote is not None:
+            self.remote.extra["opening"] = run
         if self._send.unsure and self._sink.api is not None:
             found = await self._sink.api.incident(str(key), self._send.rank)
             if found is not None and found.get("status") == "resolved":
@@ -181,14 +200,14 @@ class _Attempt:
         self._opened(key, calls, RemoteState.OPEN)
 
     def _opened(self, key: Key, calls: list[Call], state: RemoteState) -> None:
-        extra = self.remote.extra if self.remote else {}
+        extra = {name: each for name, each in (self.remote.extra if self.remote else {}).items() if name != "opening"}
         steps = [*extra.get("steps", []), *(call.key for call in calls)][-STEPS_KEPT_MAX:]
         self.remote = Remote(
             id=str(key),
             key=self.remote.key if self.remote else str(key),
             url=self.remote.url if self.remote else "",
             state=state,
-            fields={"state": state, **self._written()},
+            fields={"state": state, **self._told_of()},
             extra=extra | {"key": str(key), "steps": steps, "alerts": []},
         )
 
@@ -201,18 +220,28 @@ class _Attempt:
         ends = RemoteState(wanted.get("state", RemoteState.OPEN)) in ENDED
         if ends or self._said.state in OVER:
             return  # what is over is resolved, and calls nobody
-        if calls and wanted.get("state") == RemoteState.OPEN and remote.state == RemoteState.ACKNOWLEDGED:
+        if calls and remote.state == RemoteState.ACKNOWLEDGED and self._nobody_has_it():
             await self._replace()
             return
         if calls and self._sink.rules.calls == "alert":
             await self._page(calls)
-        elif calls or self._send.propose or {"title", "priority"} & wanted.keys():
+        elif calls or self._send.propose or wanted.keys() & set(TOLD):
             if await self._is_over_there():
                 return  # a trigger would open a new incident; what a person did there comes back by itself
             proposal = PROPOSAL if self._send.propose else ""
             await self._event(trigger(self._sink.rules, self._said, self._key(self._run), calls, proposal))
             self._called(calls)
-            remote.fields |= self._written()
+            remote.fields |= {name: wanted[name] for name in TOLD if name in wanted}
+
+    def _nobody_has_it(self) -> bool:
+        """Whether ours says so: it was handed back, or escalation has resumed because whoever answered is not heard of.
+
+        Before anybody has answered here it is only that the acknowledgement there has not arrived yet.
+        """
+        if self._send.wanted.get("state") == RemoteState.OPEN:
+            return True
+        answered = (self._said.incident.get("escalation") or {}).get("answered_at_ms")
+        return answered is not None and ALL_STATES.get(self._said.state) is RemoteState.OPEN
 
     async def _replace(self) -> None:
         """Nobody has it any more and people are called again: a new alert pages anew, in place of the old one.
@@ -227,10 +256,11 @@ class _Attempt:
     async def _page(self, calls: list[Call]) -> None:
         """One more alert for the calls of this delivery; a retry has the same key, so it pages nobody twice."""
         step = content_hash(*(call.key for call in calls))[:STEP_CHARACTERS].lower()
-        key = Key(self._send.incident_id, self._run, step)
+        key, known = Key(self._send.incident_id, self._run, step), self._known.extra.get("alerts", [])
+        if str(key) not in known:  # remembered first: it is resolved also where the answer never comes
+            self._known.extra["alerts"] = [*known, str(key)][-STEPS_KEPT_MAX:]
         await self._event(trigger(self._sink.rules, self._said, key, calls))
         self._called(calls)
-        self._known.extra["alerts"] = [*self._known.extra.get("alerts", []), str(key)][-STEPS_KEPT_MAX:]
 
     async def _is_over_there(self) -> bool:
         if self._sink.api is None:
@@ -330,10 +360,9 @@ class _Attempt:
         steps = [*self._known.extra.get("steps", []), *(call.key for call in calls)]
         self._known.extra["steps"] = steps[-STEPS_KEPT_MAX:]
 
-    def _written(self) -> dict[str, str]:
-        """Title and priority as an event has told them."""
-        names = ("title", "priority")
-        return {name: str(self._send.wanted.get(name) or self._said.incident.get(name) or "") for name in names}
+    def _told_of(self) -> dict[str, str]:
+        """What the event that opens an alert says of the fields that both sides write."""
+        return {name: str(self._send.wanted.get(name) or self._said.incident.get(name) or "") for name in TOLD}
 
     async def _event(self, event: dict[str, Any]) -> None:
         self.status = await self._sink.enqueue(event, self._send.rank)

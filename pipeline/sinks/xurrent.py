@@ -189,7 +189,7 @@ class _Attempt:
         except Trouble as trouble:
             return await self._write_less(fields, trouble)
         if written is None:
-            return await self._write_anew()
+            raise self._gone()
         self._take(fields, written)
         return ""
 
@@ -213,8 +213,9 @@ class _Attempt:
         rest = {name: value for name, value in fields.items() if name not in ("status", "waiting_until")}
         if rest:
             written = await self._api.update(self._known.id, rest, self._rank)
-            if written is not None:
-                self._take(rest, written)
+            if written is None:
+                raise self._gone()
+            self._take(rest, written)
         return f"status {status} was refused: {trouble.answer.detail}"
 
     async def _open_anew(self, trouble: Trouble) -> str:
@@ -222,18 +223,14 @@ class _Attempt:
         before = self._known
         if not await self._open(but=before.id):
             raise trouble
-        await self._api.add_note(self._known.id, f"It follows {before.url}", self._rank, internal=True)
+        await self._note(f"It follows {before.url}", internal=True)
         return f"request {before.key} could not be opened again: {self._known.key} follows it"
 
-    async def _write_anew(self) -> str:
-        """The request is not there any more: what goes on is opened anew, what is over needs none."""
-        gone = self._known
-        if self._said.state in OVER:
-            gone.state = RemoteState.GONE
-            gone.fields["state"] = RemoteState.GONE
-            return f"request {gone.key} is gone"
-        await self._open(but=gone.id)
-        return f"request {gone.key} is gone: {self._known.key} takes its place"
+    def _gone(self) -> Trouble:
+        """The request is not there any more. Whether another takes its place is decided where all of them are known."""
+        self._known.state = RemoteState.GONE
+        words = f"request {self._known.key} is gone"
+        return Trouble(Answer(DeliveryOutcome.REJECTED, HTTPStatus.NOT_FOUND, words))
 
     def _take(self, fields: Mapping[str, Any], written: Mapping[str, Any]) -> None:
         """Remember what was written; what was not is left to what comes back."""
@@ -296,8 +293,6 @@ class _Attempt:
     async def _write_notes(self) -> None:
         """One internal note and the words for the requester, each once."""
         remote, revision = self._known, self._said.revision
-        if remote.state is RemoteState.GONE:
-            return
         text = note(self._rules, self._said, propose=self._send.propose, into=self._into)
         words = public_notes(self._rules, self._said)
         said = remote.extra.get("said", 0) if remote.extra.get("saying") == revision else 0
@@ -308,12 +303,16 @@ class _Attempt:
         there = [str(each.get("text") or "").rstrip() for each in await self._api.notes(remote.id)] if retries else []
         if not noted:
             if not any(each.endswith(note_mark(self._said)) for each in there):
-                await self._api.add_note(remote.id, text, self._rank, internal=True)
+                await self._note(text, internal=True)
             remote.extra["noted"] = revision
         for number, each in enumerate(words[said:], said + 1):
             if each.rstrip() not in there:
-                await self._api.add_note(remote.id, each, self._rank, internal=False)
+                await self._note(each, internal=False)
             remote.extra |= {"saying": revision, "said": number}
+
+    async def _note(self, text: str, *, internal: bool) -> None:
+        if not await self._api.add_note(self._known.id, text, self._rank, internal=internal):
+            raise self._gone()
 
     # -- what is known
 

@@ -116,14 +116,15 @@ class Api:
         """
         return [each async for each in self._pages(f"requests/{identity}/notes", {}, rank)]
 
-    async def add_note(self, identity: str, text: str, rank: int, *, internal: bool) -> None:
-        """Write a note. An internal one is not shown to whoever requested it.
+    async def add_note(self, identity: str, text: str, rank: int, *, internal: bool) -> bool:
+        """Write a note; False: there is no such request. An internal one is not shown to whoever requested it.
 
         Raises:
             Trouble: it was not written, as far as is known.
         """
         body = {"text": text, "internal": internal}
-        await self._call("POST", f"{self._base}/requests/{identity}/notes", body, rank)
+        reply = await self._call("POST", f"{self._base}/requests/{identity}/notes", body, rank)
+        return reply.status != HTTPStatus.NOT_FOUND
 
     async def me(self) -> str:
         """Id of the person that the token is of; "" where it is not said.
@@ -161,8 +162,9 @@ class Api:
     async def _call(
         self, method: str, address: str, body: Any, rank: int, params: Mapping[str, str] | None = None
     ) -> Reply:
-        allowed = (HTTPStatus.NOT_FOUND,) if method != "POST" else ()
-        reply = await self._http.call(method, address, json=body, params=params, rank=rank, allowed=allowed)
+        reply = await self._http.call(
+            method, address, json=body, params=params, rank=rank, allowed=(HTTPStatus.NOT_FOUND,)
+        )
         if reply.headers.get("X-RateLimit-Remaining", "").strip() == "0":
             self._bucket.pause(_seconds_until(reply.headers.get("X-RateLimit-Reset", "")))
         return reply

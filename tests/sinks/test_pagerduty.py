@@ -177,15 +177,49 @@ def test_no_page_goes_out_twice_for_one_step_that_has_an_alert_of_its_own() -> N
     with_desk(test, calls="alert")
 
 
-def test_people_are_paged_anew_where_nobody_has_it_any_more() -> None:
+@pytest.mark.parametrize("how", ["handed back", "resumed", "on its way"])
+def test_people_are_paged_anew_only_where_nobody_has_it_any_more(how: str) -> None:
     async def test(found: Desk) -> None:
         await found.tell(wanted=OPEN, calls=[call("0:kim")])
         await found.tell(revision=2, wanted={"state": "acknowledged"})
-        await found.tell(revision=3, wanted={"state": "open"}, calls=[call("1:lee")])
-        assert found.server.pages == [KEY, f"{INCIDENT_ID}/1"]
-        assert [each.status for each in found.server.incidents] == ["resolved", "triggered"]
+        incident = snapshot(state="escalated")
+        incident["escalation"]["answered_at_ms"] = 5 if how == "resumed" else None
+        wanted = {"state": "open"} if how == "handed back" else {}
+        await found.tell(revision=3, incident=incident, wanted=wanted, calls=[call("1:lee")])
+        again = how != "on its way"
+        assert found.server.pages == [KEY, f"{INCIDENT_ID}/1"] if again else [KEY]
+        assert found.server.seen()[0].state == ("open" if again else "acknowledged")
+        assert len([each for each in found.server.incidents if each.status != "resolved"]) == 1
 
     with_desk(test)
+
+
+def test_no_alert_stays_open_of_attempts_whose_answers_were_lost_and_that_were_given_up() -> None:
+    async def reopened(found: Desk) -> None:
+        await found.tell(wanted=OPEN)
+        await found.tell(revision=2, wanted={"state": "resolved"}, incident=snapshot(state="resolved"))
+        found.server.next_faults = ["silent"]
+        await found.tell(revision=3, wanted={"state": "open"}, incident=snapshot(state="reopened", reopened=1))
+        assert found.server.incidents[-1].status == "triggered"
+        await found.tell(revision=4, incident=snapshot(state="resolved", reopened=1))
+        assert found.server.incidents[-1].status == "resolved"
+
+    async def called(found: Desk) -> None:
+        await found.tell(wanted=OPEN, calls=[call("0:kim")])
+        found.server.next_faults = ["silent"]
+        await found.tell(revision=2, calls=[call("1:lee")])
+        await found.tell(revision=3, wanted={"state": "resolved"}, incident=snapshot(state="resolved"))
+        assert {each.status for each in found.server.incidents} == {"resolved"}
+
+    async def muted(found: Desk) -> None:
+        found.server.next_faults = ["silent"]
+        await found.tell(wanted=OPEN)
+        await found.tell(revision=2, wanted=OPEN, unsure=True, incident=snapshot(muted={"since_ms": 1, "by": []}))
+        assert found.server.incidents[-1].status == "resolved"
+
+    with_desk(reopened)
+    with_desk(called, calls="alert")
+    with_desk(muted)
 
 
 @pytest.mark.parametrize("fault", ["silent", "after", "before"])

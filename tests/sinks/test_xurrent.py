@@ -194,19 +194,19 @@ def test_a_request_that_cannot_be_opened_again_is_followed_by_another() -> None:
     with_desk(test)
 
 
-def test_a_request_that_was_deleted_is_made_anew_while_the_incident_goes_on() -> None:
+def test_a_request_that_was_deleted_is_told_to_be_gone() -> None:
     async def test(found: Desk) -> None:
         await found.tell(wanted=OPEN)
         found.server.of(INCIDENT_ID).trashed = True
         update = await found.sink.look(INCIDENT_ID, found.remotes[INCIDENT_ID], NOW)
         assert update is not None
         assert update.kind == "gone"
-        await found.tell(revision=2, wanted={"title": "Checkout is down"})
-        assert found.remotes[INCIDENT_ID].id == "1004418"
-        found.server.of(INCIDENT_ID).trashed = True
-        await found.tell(revision=3, wanted={"state": "resolved"}, incident=over())
-        assert found.remotes[INCIDENT_ID].state is RemoteState.GONE
-        assert len(found.server.requests) == 2
+        answer = await found.tell(revision=2, wanted={"title": "Checkout is down"})
+        assert (answer.outcome, answer.detail) == (DeliveryOutcome.REJECTED, "request 1004417 is gone")
+        assert answer.remote is not None
+        assert answer.remote.state is RemoteState.GONE
+        answer = await found.tell(revision=3, entries=[entry("note", "hello", "kim")])
+        assert answer.detail == "request 1004417 is gone"
 
     with_desk(test)
 
