@@ -126,12 +126,12 @@ class Town:
         """Variables of the environment that the worker has beside its settings."""
         return {name: value for each in self.downstreams.values() for name, value in each.secrets.items()}
 
-    def start(self) -> Worker:
-        """A worker that delivers, ready."""
+    def start(self, *, ready: bool = True) -> Worker:
+        """A worker that delivers; it is waited for until it is ready, or not."""
         log = self._place / f"deliver-{len(self.workers)}.log"
         worker = Worker(self._settings, log, RUN_DELIVER, self.secrets)
         self.workers.append(worker)
-        return worker.wait_ready()
+        return worker.wait_ready() if ready else worker
 
     # -- what goes in
 
@@ -235,6 +235,10 @@ class Town:
     def given_up(self) -> list[dict[str, Any]]:
         """Deliveries that were parked."""
         return [each for each in self.outcomes if each["outcome"] == "parked"]
+
+    def orphans(self) -> list[dict[str, Any]]:
+        """Records that have not ended together with their incident, by the ledger."""
+        return [each for each in self.ledger.values() if each["orphan"]]
 
     def seen(self, name: str) -> dict[str, list[Seen]]:
         """The records at a server, by incident."""
