@@ -78,6 +78,10 @@ class JiraSink(SinkClient):
             if token is None:
                 return
 
+    async def check(self) -> str | None:
+        """Ask who we are there."""
+        return await self._issues.myself()
+
     async def close(self) -> None:
         """Disconnect."""
         await self._issues.close()

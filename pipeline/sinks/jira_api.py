@@ -124,6 +124,11 @@ class Issues:
         """Remove a link."""
         await self._call("DELETE", f"/issueLink/{link_id}", rank=rank)
 
+    async def myself(self) -> str:
+        """The account that we are there, for people."""
+        reply = await self._http.call("GET", f"{self._base}/myself")
+        return f"{reply.mapping.get('displayName')}, account_id {reply.mapping.get('accountId')}"
+
     async def close(self) -> None:
         """Disconnect."""
         await self._http.close()

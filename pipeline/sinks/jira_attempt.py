@@ -45,6 +45,7 @@ class Attempt:
         self._send = send
         self._told: Told = told(send.body)
         self._unsure = send.unsure or send.attempt > 1
+        self._found_there = False
         self.remote = send.remote
         self.learned = False
         self.detail = ""
@@ -78,7 +79,7 @@ class Attempt:
         if issue is None:
             return False
         self._learn(issue, self.remote.extra if self.remote is not None else {})
-        self._unsure = True
+        self._unsure = self._found_there = True
         return True
 
     async def _labelled(self, label: str) -> Issue | None:
@@ -144,7 +145,7 @@ class Attempt:
         remote = self.remote
         if remote is None:
             return False
-        wanted = {name: value for name, value in self._wanted().items() if not self._is_so(remote, name, value)}
+        wanted = {name: value for name, value in self._wanted().items() if self._is_due(remote, name, value)}
         first = words.leaves_its_end(remote, wanted)
         changed = await self._move(wanted) if first else False
         if not await self._edit(remote, wanted):
@@ -165,8 +166,10 @@ class Attempt:
             return dict(self._send.wanted)
         return {"state": str(STATES.get(self._told.state, RemoteState.OPEN)), **self._send.wanted}
 
-    def _is_so(self, remote: Remote, name: str, value: str) -> bool:
-        return remote.fields.get(name) == self._rules.canonical(name, value)
+    def _is_due(self, remote: Remote, name: str, value: str) -> bool:
+        """Whether a field is to be written: of an issue that was found after all, perhaps a person has taken it."""
+        taken = self._found_there and getattr(self._rules.owners, name) == "theirs"
+        return not taken and remote.fields.get(name, "") != self._rules.canonical(name, value)
 
     async def _edit(self, remote: Remote, wanted: Mapping[str, str]) -> bool:
         before = remote.extra.get("own", {})
@@ -197,28 +200,24 @@ class Attempt:
         return {name: value for name, value in may.items() if name not in invalid.fields}
 
     async def _say(self) -> None:
-        """Comments of this revision, unless they are there already."""
+        """Comments that are new; where an attempt before this one may have written them, those that are not there."""
         remote, told, send = self.remote, self._told, self._send
         audience = self._rules.public_audience
-        note = ticket_words.note(told, self._rules.notes, propose=send.propose, public_audience=audience)
-        said = "\n\n".join(ticket_words.public_words(told, audience))
-        due = {name: text for name, text in (("noted", note), ("said", said)) if text.strip()}
-        extra: Mapping[str, Any] = remote.extra if remote is not None else {}
-        due = {name: text for name, text in due.items() if int(extra.get(name, 0)) < told.revision}
-        if remote is None or not due:
+        notes = ticket_words.notes(told, self._rules.notes, propose=send.propose, public_audience=audience)
+        said = ticket_words.public_words(told, audience)
+        if remote is None or not (notes or said):
             return
-        there = await self._comments(remote.id) if self._unsure else set()
-        for name, text in due.items():
-            marked = ticket_words.marked(text, told, send.incident_id, words.TEXT_CHARACTERS_MAX)
-            json = words.comment(marked, public=name == "said")
-            if words.text_of(json["body"]) not in there:
-                await self._issues.comment(remote.id, json, rank=send.rank)
-            self._remember(**{name: told.revision})
+        there = await self._comments(remote.id) if self._unsure else ""
+        for public, texts, between in ((False, notes, "\n"), (True, said, "\n\n")):
+            new = ticket_words.unsaid(texts, there, told)
+            if new:
+                text = ticket_words.marked(between.join(new), told, send.incident_id, words.TEXT_CHARACTERS_MAX)
+                await self._issues.comment(remote.id, words.comment(text, public=public), rank=send.rank)
 
-    async def _comments(self, issue_id: str) -> set[str]:
-        """Texts of the newest comments; ours are each another, by their mark."""
+    async def _comments(self, issue_id: str) -> str:
+        """All that the newest comments say."""
         found = await self._issues.comments(issue_id, rank=self._send.rank)
-        return {words.text_of(each.get("body")) for each in found}
+        return "\n".join(words.text_of(each.get("body")) for each in found)
 
     # -- links and states
 

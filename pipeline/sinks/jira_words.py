@@ -83,7 +83,7 @@ def optional(rules: Jira, told: Told, wanted: Mapping[str, str]) -> dict[str, An
     if (priority := wanted.get("priority")) and (name := rules.priority_name(priority)) is not None:
         fields["priority"] = {"name": name}
     if "assignee" in wanted and (there := rules.person_there(wanted["assignee"])) is not None:
-        fields["assignee"] = {"accountId": there}
+        fields["assignee"] = {"accountId": there or None}
     return fields
 
 

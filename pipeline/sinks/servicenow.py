@@ -103,6 +103,11 @@ class ServiceNowSink(SinkClient):
             self._journals_closed = True
             return []
 
+    async def check(self) -> str | None:
+        """Read a record, as whoever the credential is."""
+        await self._table.find("", "sys_id")
+        return f"{self._rules.user} may read {self._rules.table}"
+
     async def close(self) -> None:
         """Disconnect."""
         await self._table.close()
@@ -156,10 +161,10 @@ class _Attempt:
         told, send = self._told, self._send
         values = words.opening(self._rules, told, send.incident_id, send.wanted)
         linked, links = await self._links({})
-        notes = words.journal(self._rules, told, send.incident_id, propose=send.propose)
+        notes = words.journal(self._rules, told, send.incident_id, {}, propose=send.propose)
         record = await self._table.create({**values, **linked, **notes}, words.FIELDS, rank=send.rank)
         own = words.own_fields(self._rules, told.incident)
-        self._learn(record, links | self._remembered({}, own) | {"noted": told.revision})
+        self._learn(record, links | self._remembered({}, own))
 
     async def _replace(self) -> None:
         """The record was deleted there: what goes on here gets another one."""
@@ -181,7 +186,7 @@ class _Attempt:
         if remote is None:
             return False
         send, told, extra = self._send, self._told, remote.extra
-        wanted = {name: value for name, value in send.wanted.items() if not self._is_so(remote, name, value)}
+        wanted = {name: value for name, value in send.wanted.items() if self._is_due(remote, name, value)}
         own = words.fresh(words.own_fields(self._rules, told.incident), extra.get("own", {}))
         linked, links = await self._links(extra)
         values = {**words.changes(self._rules, told, wanted), **own, **linked, **self._documented(remote, wanted)}
@@ -191,11 +196,13 @@ class _Attempt:
         record = await self._table.change(remote.id, values, words.FIELDS, rank=send.rank)
         if record is None:
             return False
-        self._learn(record, {**extra, **links, **self._remembered(extra, own), "noted": told.revision})
+        self._learn(record, {**extra, **links, **self._remembered(extra, own)})
         return True
 
-    def _is_so(self, remote: Remote, name: str, value: str) -> bool:
-        return remote.fields.get(name) == self._rules.canonical(name, value)
+    def _is_due(self, remote: Remote, name: str, value: str) -> bool:
+        """Whether a field is to be written: of a record that was found after all, perhaps a person has taken it."""
+        taken = self._send.remote is None and getattr(self._rules.owners, name) == "theirs"
+        return not taken and remote.fields.get(name, "") != self._rules.canonical(name, value)
 
     def _documented(self, remote: Remote, wanted: Mapping[str, str]) -> Row:
         """What ended by itself is documented later: its record then tells how, if its end is ours to write."""
@@ -205,15 +212,13 @@ class _Attempt:
         return {} if self._rules.owners.state == "theirs" else words.end_fields(self._rules, self._told)
 
     async def _notes(self, remote: Remote) -> Row:
-        """Journal entries of this revision, unless they are there already."""
-        if int(remote.extra.get("noted", 0)) >= self._told.revision:
-            return {}
-        notes = words.journal(self._rules, self._told, self._send.incident_id, propose=self._send.propose)
-        if notes and self._unsure:
-            record = await self._table.read(remote.id, ",".join(JOURNALS), display=True, rank=self._send.rank) or {}
-            mark = ticket_words.mark(self._send.incident_id, self._told.revision)
-            notes = {name: text for name, text in notes.items() if mark not in record.get(name, "")}
-        return notes
+        """Journal entries that are new; where an attempt may have written them already, those that are not there."""
+        send = self._send
+        notes = words.journal(self._rules, self._told, send.incident_id, {}, propose=send.propose)
+        if not notes or not self._unsure:
+            return notes
+        there = await self._table.read(remote.id, ",".join(JOURNALS), display=True, rank=send.rank) or {}
+        return words.journal(self._rules, self._told, send.incident_id, there, propose=send.propose)
 
     async def _links(self, extra: Mapping[str, Any]) -> tuple[Row, dict[str, Any]]:
         """Parent and problem: fields to write, and what is to be remembered. What is not there yet is no failure."""

@@ -104,7 +104,7 @@ def update_of(
         at=stored_time(record.get("sys_updated_on", "")) or at or datetime.fromtimestamp(0, UTC),
         author=_short(known) if changed else "",
         own=changed and _is_own(rules, author),
-        person=not changed or author not in MACHINES,
+        person=author not in MACHINES,
         fields=_fields(rules, record),
         notes=_notes(record, _short(known)),
         waiting_for=rules.waits_for(record.get("hold_reason", "")) if remote.state == RemoteState.WAITING else None,

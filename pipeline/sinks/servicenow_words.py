@@ -125,12 +125,25 @@ def digest(value: str) -> str:
     return content_hash(value)[:12]
 
 
-def journal(rules: ServiceNow, told: Told, incident_id: str, *, propose: bool) -> Row:
-    """Notes for whoever works on it, and words for whoever is affected; each ends with our mark."""
-    note = ticket_words.note(told, rules.notes, propose=propose, public_audience=rules.public_audience)
-    words = "\n\n".join(ticket_words.public_words(told, rules.public_audience))
-    found = {"work_notes": note, "comments": words}
-    return {name: ticket_words.marked(safe(text), told, incident_id) for name, text in found.items() if text.strip()}
+def journal(rules: ServiceNow, told: Told, incident_id: str, there: Row, *, propose: bool) -> Row:
+    """Notes for whoever works on it, and words for whoever is affected; each ends with our mark.
+
+    Args:
+        rules: of the sink.
+        told: what is told.
+        incident_id: ours.
+        there: what stands in the journals, by name, where something of it may have been written already.
+        propose: say that all is clear.
+    """
+    audience = rules.public_audience
+    notes = ticket_words.notes(told, rules.notes, propose=propose, public_audience=audience)
+    texts = {"work_notes": (notes, "\n"), "comments": (ticket_words.public_words(told, audience), "\n\n")}
+    found = {}
+    for name, (each, between) in texts.items():
+        new = ticket_words.unsaid(map(safe, each), there.get(name, ""), told)
+        if new:
+            found[name] = ticket_words.marked(between.join(new), told, incident_id)
+    return found
 
 
 def remote_of(rules: ServiceNow, record: Row, extra: Mapping[str, Any]) -> Remote:

@@ -1,7 +1,7 @@
 """Words of a ticket: description, notes and public words, from what is told. Pure; each sink wraps and cuts them.
 
-Every note ends with our mark, which names the incident and the revision: so that it is known whether a note that may
-have been written was, and so that no reader takes our words for a person's.
+Every note ends with our mark, which names the incident and the revision, so that no reader takes our words for a
+person's. Whether a note that may have been written was is seen by reading what is there.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ LISTED_MAX: Final = 10
 NOTE_CHARACTERS_MAX: Final = 4_000
 """One note: what a journal of ServiceNow takes, and more than anybody reads in one."""
 
+COMPARED_CHARACTERS: Final = 150
+"""Of a text, to know it again: with its time no two notes begin alike."""
+
 ALL_CLEAR: Final = "All alerts are clear while somebody works on it here: resolve it, if it is over."
 
 INTERNAL: Final = "internal"
 
 # Our mark at the end of a note. Only the end counts: a person may quote a note of ours and write below it.
-_MARKED: Final = re.compile(r"\[Spillway ((?:INC|MI)-[A-Z2-7]{12})/(\d{1,9})\]\s*\Z", re.ASCII)
+_MARK: Final = re.compile(r"\[Spillway ((?:INC|MI)-[A-Z0-9]{1,32})/(\d{1,9})\]", re.ASCII)
+_MARKED: Final = re.compile(rf"{_MARK.pattern}\s*\Z", re.ASCII)
 
 
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -77,8 +81,8 @@ def description(incident: Mapping[str, Any]) -> str:
     return visible("\n\n".join(part for part in parts if part))
 
 
-def note(told: Told, which: str, *, propose: bool, public_audience: str) -> str:
-    """The new entries of the timeline as one internal note; "" where nothing of them matters.
+def notes(told: Told, which: str, *, propose: bool, public_audience: str) -> list[str]:
+    """The new entries of the timeline that matter, as internal notes.
 
     Args:
         told: what is told.
@@ -89,7 +93,7 @@ def note(told: Told, which: str, *, propose: bool, public_audience: str) -> str:
     lines = [
         _line(entry) for entry in told.entries if _told(entry, which) and _audience(entry) != (public_audience or None)
     ]
-    return visible("\n".join([*lines, *([ALL_CLEAR] if propose else [])]))
+    return [text for each in [*lines, *([ALL_CLEAR] if propose else [])] if (text := visible(each)).strip()]
 
 
 def public_words(told: Told, audience: str) -> list[str]:
@@ -97,12 +101,32 @@ def public_words(told: Told, audience: str) -> list[str]:
     if not audience:
         return []
     messages = [visible(_message(each)) for each in told.messages if each.audience == audience]
-    notes = [
+    written = [
         visible(str(entry.get("text", ""))[:MESSAGE_CHARACTERS_MAX])
         for entry in told.entries
         if entry.get("action") == "note" and _audience(entry) == audience
     ]
-    return [each for each in (*messages, *notes) if each.strip()]
+    return [each for each in (*messages, *written) if each.strip()]
+
+
+def unsaid(texts: Iterable[str], there: str, told: Told) -> list[str]:
+    """Of new texts those that do not stand there yet.
+
+    Only what our notes say counts that can have been written by an attempt of this delivery, by their marks: the same
+    words may well be said again later. They are compared by how they begin, as a long note is cut at its end.
+
+    Args:
+        texts: what is to be said.
+        there: all that stands there, ours with their marks.
+        told: what is told.
+    """
+    first = min((int(each.get("revision", told.revision)) for each in told.entries), default=told.revision)
+    flat, end = "", 0
+    for found in _MARK.finditer(there):
+        flat += f" {there[end : found.start()]}" if int(found[2]) >= first else ""
+        end = found.end()
+    flat = " ".join(flat.split())
+    return [each for each in texts if " ".join(each.split())[:COMPARED_CHARACTERS] not in flat]
 
 
 def closing(incident: Mapping[str, Any]) -> tuple[str, str]:

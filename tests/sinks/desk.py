@@ -126,9 +126,9 @@ class Desk:
 
     def _wanted(self, incident: dict[str, Any], remote: Remote | None, theirs: frozenset[str]) -> dict[str, str]:
         ours = {"state": STATES[incident["state"]], "priority": incident["priority"], "title": incident["title"]}
-        if incident.get("assignee"):
-            ours["assignee"] = incident["assignee"]
         known = remote.fields if remote is not None else {}
+        if incident.get("assignee") or known.get("assignee"):
+            ours["assignee"] = incident.get("assignee") or ""
         return {
             name: str(value)
             for name, value in ours.items()

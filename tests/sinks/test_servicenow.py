@@ -33,7 +33,7 @@ async def instance(**fields: Any) -> AsyncIterator[tuple[ServiceNowServer, Desk]
             "timeout_seconds": 2,
         }
         rules = ServiceNow(**(given | {"timeout_seconds": 2} | fields))
-        secret = server.client[1] if rules.auth == "oauth" else server.password
+        secret = server.client[1] if rules.auth == "oauth" else str(server.token)
         client = client_of(rules, {"SNOW": secret}, Bucket(0, 5))
         yield server, Desk(client, rules)
         await client.close()
@@ -251,7 +251,7 @@ def test_a_rate_rule_pauses_the_credential_as_long_as_it_says() -> None:
 
 def test_a_wrong_password_is_tried_again_and_loses_nothing() -> None:
     async def story(server: ServiceNowServer, desk: Desk) -> None:
-        server.password = "changed"
+        server.token = "changed"
         answer = await desk.tell("opened", 1)
         assert (answer.outcome, answer.status, answer.unknown) == (DeliveryOutcome.RETRY, 401, False)
         assert "secret-password" not in answer.detail

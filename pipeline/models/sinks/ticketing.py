@@ -54,8 +54,8 @@ class Ticketing(WithSecret, TwoWay):
     LINK_KIND: ClassVar[str | None] = "ticket"
 
     def person_there(self, person: str) -> str | None:
-        """Whom somebody here is there; None: nobody that is configured."""
-        return next((there for there, here in self.people.items() if here == person), None)
+        """Whom somebody here is there, "" of nobody; None: nobody that is configured."""
+        return next((there for there, here in self.people.items() if here == person), None) if person else ""
 
     def person_here(self, *names: str) -> str:
         """Whom somebody there is here, by any of his ids and names; where none is configured, the last one given."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.models.sinks import SINK_TYPES, SinkRules
-from tests.sinks.servers import pagerduty, servicenow, slack, webhook
+from tests.sinks.servers import jira, pagerduty, servicenow, slack, webhook
 from tests.sinks.servers.base import VendorServer
 
 Settings = Callable[[str], Mapping[str, Any]]
@@ -98,9 +98,21 @@ _ALL: Final = (
     Downstream(
         name="servicenow",
         server=servicenow.ServiceNowServer,
-        settings=lambda url: {"url": url, "secret_env": "SECRET_SERVICENOW", "user": "spillway.integration"},
-        secrets={"SECRET_SERVICENOW": "secret-password"},
-        credential=("password", "another-password"),
+        settings=lambda url: {"url": url, "secret_env": "SECRET_SERVICENOW", "user": servicenow.USER},
+        secrets={"SECRET_SERVICENOW": servicenow.PASSWORD},
+    ),
+    Downstream(
+        name="jira",
+        server=jira.JiraServer,
+        settings=lambda url: {
+            "url": url,
+            "secret_env": "SECRET_JIRA",
+            "user": jira.USER,
+            "project": "OPS",
+            "search_again_seconds": 1,
+        },
+        secrets={"SECRET_JIRA": jira.TOKEN},
+        ends_alike=True,
     ),
     Downstream(
         name="slack",

@@ -21,6 +21,7 @@ from tests.sinks.servers.base import Seen, VendorServer
 from tests.sinks.servers.jira_workflow import SERVICE, Workflow
 from tests.sinks.shapes import faults
 
+USER, TOKEN = "spillway@example.com", "secret-api-token"
 WORDS = {"new": "open", "indeterminate": "in_progress", "done": "resolved"}
 PRIORITIES = {"Highest": "P1", "High": "P2", "Medium": "P3", "Low": "P4", "Lowest": "P4"}
 PEOPLE = {"account-kim": "Kim Lee"}
@@ -54,7 +55,7 @@ class JiraServer(VendorServer):
 
     def __init__(self, seed: int = 0, project: str = "OPS") -> None:
         super().__init__(seed)
-        self.user, self.token = "spillway@example.com", "secret-api-token"
+        self.user, self.token = USER, TOKEN
         self.project = project
         self.workflow: Workflow = SERVICE
         self.index_lags = False
@@ -139,6 +140,7 @@ class JiraServer(VendorServer):
         json = orjson.loads(body) if body else None
         answers: dict[tuple[str, str], Callable[[], web.StreamResponse]] = {
             ("GET", "/search/jql"): lambda: self._search(dict(request.query)),
+            ("GET", "/myself"): lambda: web.json_response({"accountId": "account-spillway", "displayName": "Spillway"}),
             ("POST", "/issue/bulkfetch"): lambda: self._fetch(json),
             ("POST", "/issue"): lambda: self._create(json),
             ("POST", "/issueLink"): lambda: self._link(json),

@@ -19,6 +19,7 @@ from tests.sinks.servers.base import Seen, VendorServer
 from tests.sinks.servers.servicenow_query import Record, query
 from tests.sinks.shapes import faults
 
+USER, PASSWORD = "spillway.integration", "secret-password"
 MATRIX = {"11": "1", "12": "2", "13": "3", "21": "2", "22": "3", "23": "4", "31": "3", "32": "4", "33": "5"}
 WORDS = {"1": "open", "2": "in_progress", "3": "waiting", "6": "resolved", "7": "closed", "8": "closed"}
 PRIORITIES = {"1": "P1", "2": "P2", "3": "P3", "4": "P4", "5": "P4"}
@@ -30,7 +31,7 @@ COLUMNS = (
     "problem_id caller_id sys_created_on sys_created_by sys_updated_on sys_updated_by sys_mod_count rfc caused_by "
     "category u_vendor_ticket u_provider_case u_region name element element_id value user_name"
 ).split()
-TOKEN = re.compile(r"Bearer (token-\d+)")
+BEARER = re.compile(r"Bearer (token-\d+)")
 
 
 @dataclass
@@ -59,7 +60,7 @@ class ServiceNowServer(VendorServer):
     """One instance.
 
     Attributes:
-        user, password: of basic authentication.
+        user, token: name and password of basic authentication.
         client: id and secret of the OAuth application; its tokens hold until `expire`.
         journals_readable: whether the account may read ``sys_journal_field``.
         now: the instance's clock; each change is a second later.
@@ -68,7 +69,7 @@ class ServiceNowServer(VendorServer):
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
         self.instance = Instance()
-        self.user, self.password = "spillway.integration", "secret-password"
+        self.user, self.token = USER, PASSWORD
         self.client = ("client-1", "secret-client")
         self.journals_readable = True
         self.now = datetime(2026, 3, 4, 2, 11, 42, tzinfo=UTC)
@@ -140,8 +141,8 @@ class ServiceNowServer(VendorServer):
             return True
         given = request.headers.get("Authorization", "")
         if given.startswith("Basic "):
-            return b64decode(given.removeprefix("Basic ")).decode() == f"{self.user}:{self.password}"
-        found = TOKEN.fullmatch(given)
+            return b64decode(given.removeprefix("Basic ")).decode() == f"{self.user}:{self.token}"
+        found = BEARER.fullmatch(given)
         return found is not None and found[1] in self.tokens
 
     def error(self, request: web.Request, status: int, words: str) -> web.Response:  # as the base
