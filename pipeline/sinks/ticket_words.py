@@ -96,6 +96,11 @@ def notes(told: Told, which: str, *, propose: bool, public_audience: str) -> lis
     return [text for each in [*lines, *([ALL_CLEAR] if propose else [])] if (text := visible(each)).strip()]
 
 
+def note(told: Told, which: str, *, propose: bool, public_audience: str) -> str:
+    """`notes` as one text; "" where nothing of them matters."""
+    return "\n".join(notes(told, which, propose=propose, public_audience=public_audience))
+
+
 def public_words(told: Told, audience: str) -> list[str]:
     """What the affected users read: published messages to them, and notes that somebody wrote for them."""
     if not audience:
