@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -119,28 +120,24 @@ class _Delivery:
         self.status: int | None = None
 
     async def run(self) -> None:
-        """Make the message and its thread look as told; post it again, where somebody has deleted it meanwhile.
+        """Make the message and its thread look as told.
 
         Raises:
-            Trouble: not all of it was done.
+            Trouble: not all of it was done; where the message is gone, ``remote`` says so.
         """
         try:
             await self._all()
         except Gone:
-            known = self._known
-            extra = {"calls": self._calls}
-            self.remote = Remote(id=known.id, state=RemoteState.GONE, fields=known.fields, extra=extra)
-            await self._all()
+            self.remote = replace(self._known, state=RemoteState.GONE)
+            raise
 
     async def _all(self) -> None:
-        if self.remote is None:
+        if self.remote is None or self.remote.state == RemoteState.GONE:
+            if self.remote is not None and self._ended:
+                return  # deleted there, and over here: nobody needs it again
             await self._begin()
-        elif self.remote.state != RemoteState.GONE:
-            await self._edit()
-        elif self._ended:
-            return  # deleted there, and over here: nobody needs it again
         else:
-            await self._begin()
+            await self._edit()
         await self._tell()
         if not self._known.url:
             await self._address(self._known)

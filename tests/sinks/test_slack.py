@@ -168,26 +168,48 @@ def test_after_an_unknown_outcome_the_message_is_found_on_a_later_page_among_tho
     assert [each.created for each in server.seen()] == [1] * 11
 
 
-def test_a_message_that_somebody_deleted_is_posted_again_while_the_incident_is_open(server: SlackServer) -> None:
+def test_of_a_message_that_somebody_deleted_it_is_said_that_it_is_gone_and_it_can_be_posted_again(
+    server: SlackServer,
+) -> None:
     async def test() -> None:
         async with slack(server) as sink:
-            known = remote_of(await sink.send(told_send(calls=[call()]), NOW))
+            known = remote_of(await sink.send(told_send(), NOW))
             server.delete(known.id)
-            taken = {"state": "acknowledged"}
-            after = remote_of(
-                await sink.send(told_send(2, "acknowledged", incident=taken, calls=[call()], remote=known), NOW)
-            )
-            assert after.id != known.id
-            server.delete(after.id)
-            only_words = told_send(3, "noted", incident=taken, entries=[entry("still here")], remote=after)
-            again = remote_of(await sink.send(only_words, NOW))
-            assert again.state == "acknowledged"
-            server.delete(again.id)
-            last = remote_of(await sink.send(told_send(4, "closed", incident={"state": "closed"}, remote=again), NOW))
-            assert last.state == "gone"
+            taken = told_send(2, "acknowledged", incident={"state": "acknowledged"}, remote=known)
+            answer = await sink.send(taken, NOW)
+            assert (answer.outcome, answer.unknown) == ("retry", False)
+            assert answer.remote is not None
+            assert (answer.remote.id, answer.remote.state) == (known.id, "gone")
+            again = remote_of(await sink.send(taken._replace(remote=None, attempt=2), NOW))
+            assert (again.id != known.id, again.state) == (True, "acknowledged")
 
     run(test())
-    assert server.roots() == []
+    assert len(server.roots()) == 1
+
+
+def test_a_message_that_is_deleted_while_its_thread_is_written_is_gone_as_well(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            known = remote_of(await sink.send(told_send(), NOW))
+            server.delete(known.id)
+            only_words = told_send(2, "noted", entries=[entry("still here")], remote=known)
+            for unsure in (False, True):
+                answer = await sink.send(only_words._replace(unsure=unsure), NOW)
+                assert answer.remote is not None
+                assert (answer.outcome, answer.remote.state) == ("retry", "gone")
+
+    run(test())
+
+
+def test_what_was_deleted_there_and_has_ended_here_stays_away(server: SlackServer) -> None:
+    async def test() -> None:
+        async with slack(server) as sink:
+            gone = Remote(id="1772590000.000001", state="gone", extra={"channel": CHANNEL})
+            last = told_send(4, "closed", incident={"state": "closed"}, remote=gone)
+            assert remote_of(await sink.send(last, NOW)).state == "gone"
+
+    run(test())
+    assert server.journal == []
 
 
 def test_the_reconciler_reads_the_state_that_a_message_shows_or_that_it_is_gone(server: SlackServer) -> None:
