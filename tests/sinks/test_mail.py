@@ -301,6 +301,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSL
     return path, context
 
 
+# The server does not know that its connections are encrypted from the start.
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_password_goes_only_over_a_connection_whose_certificate_is_trusted(
     certificate: tuple[Path, ssl.SSLContext], security: str

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.models.sinks import SINK_TYPES, SinkRules
-from tests.sinks.servers import jira, pagerduty, servicenow, slack, webhook
+from tests.sinks.servers import jira, mail, pagerduty, servicenow, slack, webhook
 from tests.sinks.servers.base import VendorServer
 
 Settings = Callable[[str], Mapping[str, Any]]
@@ -120,6 +120,18 @@ _ALL: Final = (
         settings=lambda url: {"url": f"{url}/api", "secret_env": "SECRET_SLACK", "channel": slack.CHANNEL},
         secrets={"SECRET_SLACK": slack.TOKEN},
         calls=True,
+    ),
+    Downstream(
+        name="mail",
+        server=mail.MailServer,
+        settings=lambda url: {
+            "host": mail.HOST,
+            "port": int(url.rpartition(":")[2]),
+            "security": "none",
+            "sender": "spillway@acme.example",
+            "to": ["operations@acme.example"],
+        },
+        secrets={},
     ),
 )
 
