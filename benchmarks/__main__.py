@@ -28,6 +28,7 @@ PARTS: Final[dict[str, str]] = {
     "scale": "benchmarks.scale",
     "recovery": "benchmarks.recovery",
     "gateway": "benchmarks.gateway",
+    "sinks": "benchmarks.sinks",
 }
 """Part -> its module, whose ``run(results)`` measures; in the order in which all of them run."""
 
@@ -44,6 +45,7 @@ MINUTES: Final[dict[str, dict[str, float]]] = {
         "scale": 2,
         "recovery": 3.5,
         "gateway": 0.6,
+        "sinks": 1.2,
     },
     "full": {
         "core": 6,
@@ -55,6 +57,7 @@ MINUTES: Final[dict[str, dict[str, float]]] = {
         "scale": 9,
         "recovery": 10,
         "gateway": 4,
+        "sinks": 21,
     },
 }
 """About how long each part takes on two quiet cores, for the progress."""

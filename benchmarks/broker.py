@@ -26,6 +26,9 @@ POLL_SECONDS: Final = 0.05
 IDLE_SECONDS_MAX: Final = 20.0
 QUEUED_MESSAGES_MAX: Final = 200_000
 
+ANYWHERE: Final = -1
+"""Partition of a record that its partitioner places."""
+
 _NAMES = count(1)
 
 
@@ -71,8 +74,15 @@ class Broker:
         for deleted in (admin.delete_topics(gone) if gone else {}).values():
             deleted.result()
 
-    def preload(self, topic: str, records: Iterable[tuple[str, bytes]]) -> int:
+    def preload(
+        self, topic: str, records: Iterable[tuple[str, bytes]], placed: Callable[[str], int] = lambda _: ANYWHERE
+    ) -> int:
         """Write key and value pairs in one transaction: readers of committed records see all of them at once.
+
+        Args:
+            topic: where to.
+            records: keys and values.
+            placed: the partition of a key; by default as Kafka's own clients place it.
 
         Returns:
             How many records were written.
@@ -93,7 +103,7 @@ class Broker:
         for key, value in records:
             while True:
                 try:
-                    producer.produce(topic, value, key=key)
+                    producer.produce(topic, value, key=key, partition=placed(key))
                     break
                 except BufferError:
                     producer.poll(0.05)

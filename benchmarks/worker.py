@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -37,10 +37,11 @@ class WorkerError(BenchmarkError):
 class Worker:
     """One process that hosts stages; it ends with the ``with`` block."""
 
-    def __init__(self, settings: Settings, stages: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, stages: Sequence[str], more: Mapping[str, str] | None = None) -> None:
+        """Start it. ``more``: variables of its environment beside the settings."""
         self._process = subprocess.Popen(  # noqa: S603  # our own command
             [sys.executable, "-m", "pipeline", "run", *stages],
-            env=settings.model_copy(update={"http_port": 0}).to_environment(),
+            env={**settings.model_copy(update={"http_port": 0}).to_environment(), **(more or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
