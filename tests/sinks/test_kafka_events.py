@@ -22,6 +22,7 @@ from pipeline.sinks.limits import Buckets
 from tests.faults.cluster import Cluster
 from tests.faults.proxy import Proxy
 from tests.sinks.receivers import NOW
+from tests.sinks.secured_kafka import PASSWORD, USER, SecuredKafka
 from tests.sinks.telling import told_send
 
 SECONDS_MAX = 60
@@ -46,10 +47,10 @@ def create(bootstrap: str, topic: str, **config: str) -> None:
 
 
 @asynccontextmanager
-async def sink(bootstrap: str, topic: str, **fields: Any) -> AsyncIterator[KafkaSink]:
+async def sink(bootstrap: str, topic: str, password: str = PASSWORD, **fields: Any) -> AsyncIterator[KafkaSink]:
     given = {"name": "bus", "bootstrap": bootstrap, "topic": topic, **fields}
     rules = KafkaEvents.model_validate(given)
-    made = KafkaSink(rules, {"BUS": "the-password"}, Buckets().of(rules))
+    made = KafkaSink(rules, {"BUS": password}, Buckets().of(rules))
     try:
         yield made
     finally:
@@ -187,6 +188,29 @@ def test_an_acknowledgement_that_is_lost_leaves_it_unknown_and_the_second_copy_h
     assert ids.count("INC-D5KZHUYBCD7C/2") > 1
     assert list(dict.fromkeys(ids)) == [f"INC-D5KZHUYBCD7C/{number}" for number in (1, 2, 3)]
     assert ids == sorted(ids)
+
+
+def test_only_who_logs_in_writes_and_only_to_brokers_whose_certificate_is_trusted(tmp_path: Path) -> None:
+    login: dict[str, Any] = {"security": "sasl_ssl", "user": USER, "secret_env": "BUS", "timeout_seconds": 5}
+    with SecuredKafka(tmp_path) as kafka:
+        create(kafka.bootstrap, "changes")
+        trusted: dict[str, Any] = {**login, "ca_file": str(kafka.certificate)}
+
+        async def outcome(password: str = PASSWORD, **fields: Any) -> tuple[str, bool]:
+            async with sink(kafka.secured, "changes", password, **fields) as bus:
+                answer = await bus.send(told_send(), NOW)
+                assert password not in answer.detail
+                return answer.outcome, answer.unknown
+
+        async def test() -> None:
+            assert await outcome(**trusted) == ("delivered", False)
+            assert await outcome(**trusted, mechanism="PLAIN") == ("delivered", False)
+            assert await outcome("another-password", **trusted) == ("retry", False)
+            assert await outcome(**login) == ("retry", False)
+            assert await outcome(timeout_seconds=2) == ("retry", False)
+
+        run(test())
+        assert len(records(kafka.bootstrap, "changes")) == 2
 
 
 def test_certificates_that_cannot_be_read_are_refused_by_name(tmp_path: Path) -> None:
