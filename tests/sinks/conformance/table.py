@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.models.sinks import SINK_TYPES, SinkRules
-from tests.sinks.servers import jira, mail, pagerduty, servicenow, slack, webhook
+from tests.sinks.servers import jira, mail, pagerduty, servicenow, slack, webhook, xurrent
 from tests.sinks.servers.base import VendorServer
 
 Settings = Callable[[str], Mapping[str, Any]]
@@ -113,6 +113,30 @@ _ALL: Final = (
         },
         secrets={"SECRET_JIRA": jira.TOKEN},
         ends_alike=True,
+    ),
+    Downstream(
+        name="xurrent",
+        server=xurrent.XurrentServer,
+        settings=lambda url: {
+            "url": url,
+            "secret_env": "SECRET_XURRENT",
+            "account": xurrent.ACCOUNT,
+            "member": xurrent.ME,
+        },
+        secrets={"SECRET_XURRENT": xurrent.TOKEN},
+    ),
+    Downstream(
+        name="xurrent-events",
+        type="xurrent",
+        server=xurrent.XurrentServer,
+        settings=lambda url: {
+            "url": url,
+            "secret_env": "SECRET_XURRENT",
+            "account": xurrent.ACCOUNT,
+            "member": xurrent.ME,
+            "create_by": "events",
+        },
+        secrets={"SECRET_XURRENT": xurrent.TOKEN},
     ),
     Downstream(
         name="slack",
