@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -200,6 +201,8 @@ class Http:
             words = "redirects are not followed: configure the final address"
             return Answer(DeliveryOutcome.RETRY, status, words)
         wait = retry_after_seconds(reply.headers.get("Retry-After"), now)
+        if wait is None and status in RATE_LIMITED:
+            wait = reset_seconds(reply.headers.get("X-RateLimit-Reset"), now)
         if status in RATE_LIMITED or (status == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None):
             self._bucket.pause(min(PAUSE_SECONDS_DEFAULT if wait is None else wait, PAUSE_SECONDS_MAX))
         is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
@@ -281,3 +284,19 @@ def retry_after_seconds(value: str | None, now: datetime) -> int | None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, int((aware - now).total_seconds()))
+
+
+def reset_seconds(value: str | None, now: datetime) -> int | None:
+    """Seconds until the moment that an ``X-RateLimit-Reset`` header names; None where it names none.
+
+    Jira writes it as ISO 8601 to the minute ("Rate limiting" at developer.atlassian.com), others in epoch seconds.
+    """
+    text = (value or "").strip()
+    try:
+        is_epoch = text.isascii() and text.isdigit() and len(text) < len("100000000000")
+        moment = datetime.fromtimestamp(int(text), UTC) if is_epoch else datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+    if moment.tzinfo is None:
+        return None
+    return max(0, ceil((moment - now).total_seconds()))

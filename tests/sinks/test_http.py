@@ -29,6 +29,7 @@ from pipeline.sinks.http import (
     PAUSE_SECONDS_MAX,
     Http,
     Reply,
+    reset_seconds,
     retry_after_seconds,
 )
 from pipeline.sinks.limits import Bucket
@@ -365,3 +366,23 @@ def test_what_is_too_many_for_a_moment_is_asked_again_in_its_place(
 
     run(test())
     assert len(got) == requests
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-03-04T02:13Z", 78),
+        ("2026-03-04T02:11:42.5+00:00", 1),
+        ("1772590303", 1),
+        ("2026-03-04T02:10Z", 0),
+        ("2026-03-04T02:13", None),
+        ("soon", None),
+        ("9" * 30, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_moment_at_which_a_limit_ends_is_a_number_of_seconds_or_nothing(
+    text: str | None, seconds: int | None
+) -> None:
+    assert reset_seconds(text, NOW) == seconds

@@ -227,3 +227,20 @@ def test_an_issue_is_looked_at_as_it_is_and_one_that_was_deleted_is_gone() -> No
         assert (update.kind, update.fields.state) == ("gone", "gone")
 
     play(story)
+
+
+def test_nobody_has_it_any_more() -> None:
+    async def story(server: JiraServer, desk: Desk) -> None:
+        await desk.delivered("opened", 1, assignee="kim", theirs=())
+        await desk.delivered("updated", 2, assignee=None, theirs=())
+        assert server.issue_of(INCIDENT).fields["assignee"] is None
+
+    play(story, people={"account-kim": "kim"})
+
+
+def test_who_we_are_there_is_asked_without_changing_anything() -> None:
+    async def story(server: JiraServer, desk: Desk) -> None:
+        assert await desk.client.check() == "Spillway, account_id account-spillway"
+        assert {each.method for each in server.journal} == {"GET"}
+
+    play(story)

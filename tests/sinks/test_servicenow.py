@@ -1,50 +1,16 @@
-"""The ServiceNow sink against an instance that behaves as documented."""
+"""The ServiceNow sink against an instance that behaves as documented: the life of an incident, and what is read."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from pipeline.models.delivery import DeliveryOutcome
-from pipeline.models.sinks.servicenow import ServiceNow
-from pipeline.sinks.clients import client_of
-from pipeline.sinks.limits import Bucket
+from pipeline.sinks.base import Trouble
 from pipeline.sinks.told import Words
-from tests.sinks.desk import BRIDGE, HOSTILE, INCIDENT, OTHER, Desk, entry
-from tests.sinks.receivers import NOW, run
+from tests.sinks.desk import BRIDGE, INCIDENT, OTHER, Desk, entry
+from tests.sinks.receivers import NOW
 from tests.sinks.servers.servicenow import ServiceNowServer
-
-KIM = f"{7:032x}"
-Story = Callable[[ServiceNowServer, Desk], Awaitable[None]]
-
-
-@asynccontextmanager
-async def instance(**fields: Any) -> AsyncIterator[tuple[ServiceNowServer, Desk]]:
-    server = ServiceNowServer()
-    async with server.running():
-        given: dict[str, Any] = {
-            "name": "snow",
-            "url": server.url,
-            "secret_env": "SNOW",
-            "user": server.user,
-            "timeout_seconds": 2,
-        }
-        rules = ServiceNow(**(given | {"timeout_seconds": 2} | fields))
-        secret = server.client[1] if rules.auth == "oauth" else str(server.token)
-        client = client_of(rules, {"SNOW": secret}, Bucket(0, 5))
-        yield server, Desk(client, rules)
-        await client.close()
-
-
-def play(story: Story, **fields: Any) -> None:
-    async def test() -> None:
-        async with instance(**fields) as (server, desk):
-            await story(server, desk)
-
-    run(test())
+from tests.sinks.servicenow_site import KIM, play
 
 
 def test_an_incident_is_opened_with_impact_and_urgency_and_never_a_priority() -> None:
@@ -201,133 +167,6 @@ def test_a_problem_is_linked_if_it_is_there_and_an_id_cannot_widen_the_query() -
     play(story)
 
 
-@pytest.mark.parametrize("fault", ["after", "silent"])
-def test_a_creation_whose_answer_was_lost_makes_no_second_record(fault: str) -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        server.next_faults = ["", fault]  # the search passes, the creation is done and its answer lost
-        answer = await desk.tell("opened", 1, entries=[entry("log", "logged as P1")])
-        assert (answer.outcome, answer.unknown) == (DeliveryOutcome.RETRY, True)
-        await desk.delivered("opened", 1, entries=[entry("log", "logged as P1")])
-        assert len(server.incidents) == 1
-        assert len(server.words_on(server.record_of(INCIDENT))) == 1
-
-    play(story)
-
-
-def test_a_note_whose_answer_was_lost_is_not_written_twice_and_one_that_was_not_written_is() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        await desk.delivered("opened", 1)
-        for revision, fault in enumerate(["after", "silent", "before"], 2):
-            server.next_faults = [fault]
-            noted = [entry("note", f"note {revision}", "kim")]
-            assert (await desk.tell("noted", revision, entries=noted)).outcome == DeliveryOutcome.RETRY
-            await desk.delivered("noted", revision, entries=noted)
-        assert len(server.words_on(server.record_of(INCIDENT))) == 3
-
-    play(story)
-
-
-def test_a_worker_that_died_before_it_noted_the_creation_finds_the_record() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        await desk.delivered("opened", 1)
-        desk.remotes.clear()
-        desk.attempts.clear()
-        await desk.delivered("opened", 1)
-        assert len(server.incidents) == 1
-
-    play(story)
-
-
-def test_a_rate_rule_pauses_the_credential_as_long_as_it_says() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        server.rate_per_second = 0.001
-        server._allowance = 0.0
-        answer = await desk.tell("opened", 1)
-        assert (answer.outcome, answer.status, answer.retry_after_seconds) == (DeliveryOutcome.RETRY, 429, 1)
-        assert not answer.unknown
-
-    play(story)
-
-
-def test_a_wrong_password_is_tried_again_and_loses_nothing() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        server.token = "changed"
-        answer = await desk.tell("opened", 1)
-        assert (answer.outcome, answer.status, answer.unknown) == (DeliveryOutcome.RETRY, 401, False)
-        assert "secret-password" not in answer.detail
-
-    play(story)
-
-
-def test_a_token_that_expired_is_renewed_once() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        await desk.delivered("opened", 1)
-        assert server.tokens_given == 1
-        server.expire()
-        await desk.delivered("acknowledged", 2, state="acknowledged")
-        assert server.tokens_given == 2
-        server.client = ("client-1", "another")
-        server.expire()
-        answer = await desk.tell("resolved", 3, state="resolved")
-        assert (answer.outcome, answer.unknown) == (DeliveryOutcome.RETRY, False)
-        assert answer.remote is None
-
-    play(story, auth="oauth", client_id="client-1")
-
-
-def test_a_data_policy_that_refuses_is_told_apart_from_a_missing_right() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        server._refused = lambda record, values, what: _policy()  # type: ignore[method-assign]
-        answer = await desk.tell("opened", 1)
-        assert (answer.outcome, answer.status) == (DeliveryOutcome.REJECTED, 403)
-        assert "Data Policy Exception: mandatory: u_region" in answer.detail
-
-    def _policy() -> Any:
-        from tests.sinks.servers.servicenow import error  # the one test that words an error
-
-        return error(403, "Operation Failed", "Data Policy Exception: mandatory: u_region")
-
-    play(story)
-
-
-def test_a_record_that_was_deleted_there_is_made_anew_while_the_incident_goes_on() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        await desk.delivered("opened", 1)
-        server.delete(server.record_of(INCIDENT))
-        noted = [entry("note", "still broken", "kim")]
-        await desk.delivered("noted", 2, entries=noted)
-        assert "still broken" in server.words_on(server.record_of(INCIDENT))[0]
-        server.delete(server.record_of(INCIDENT))
-        remote = await desk.delivered("closed", 3, state="closed")
-        assert (remote.state, server.incidents) == ("gone", [])
-
-    play(story)
-
-
-def test_hostile_and_long_text_is_shown_as_it_is_and_cut_to_what_the_instance_takes() -> None:
-    async def story(server: ServiceNowServer, desk: Desk) -> None:
-        noted = [entry("note", (HOSTILE + "\n") * 80, "kim")]
-        title = f"{HOSTILE}\n{HOSTILE}"
-        remote = await desk.delivered("opened", 1, title=title, symptoms=[HOSTILE] * 50, entries=noted)
-        record = server.record_of(INCIDENT)
-        note = server.words_on(record)[0]
-        assert "[code]" not in note
-        for text in (record["short_description"], record["description"], note):
-            assert "\x00" not in text
-            assert "\u202e" not in text
-        assert len(record["short_description"]) <= 160
-        assert "<script>alert(1)</script>" in note
-        assert "漢字 🚨" in note
-        assert note.endswith(f"[Spillway {INCIDENT}/1]")
-        assert len(note) <= 4_000
-        assert remote.fields["title"] == desk.rules.canonical("title", title)
-        requests = len(server.journal)
-        await desk.delivered("updated", 2, title=title)
-        assert len(server.journal) == requests
-
-    play(story)
-
-
 def test_teams_services_and_own_fields_are_mapped_and_what_people_changed_there_stays() -> None:
     async def story(server: ServiceNowServer, desk: Desk) -> None:
         await desk.delivered("opened", 1, assignee="kim.lee", theirs=())
@@ -384,16 +223,22 @@ def test_where_journals_may_not_be_read_changes_come_without_them() -> None:
     play(story)
 
 
-def test_a_record_is_looked_at_as_it_is_and_one_that_was_deleted_is_gone() -> None:
+def test_nobody_has_it_any_more() -> None:
     async def story(server: ServiceNowServer, desk: Desk) -> None:
-        remote = await desk.delivered("opened", 1)
-        server.edit(server.record_of(INCIDENT), "kim.lee", impact="3", urgency="3")
-        update = await desk.client.look(INCIDENT, remote, NOW)
-        assert update is not None
-        assert (update.kind, update.fields.priority, update.author) == ("read", "P4", "")
-        server.delete(server.record_of(INCIDENT))
-        update = await desk.client.look(INCIDENT, remote, NOW)
-        assert update is not None
-        assert (update.kind, update.fields.state) == ("gone", "gone")
+        await desk.delivered("opened", 1, assignee="kim.lee", theirs=())
+        assert server.record_of(INCIDENT)["assigned_to"] == KIM
+        await desk.delivered("updated", 2, assignee=None, theirs=())
+        assert server.record_of(INCIDENT)["assigned_to"] == ""
+
+    play(story, people={KIM: "kim.lee"})
+
+
+def test_whether_it_would_be_let_in_is_asked_without_changing_anything() -> None:
+    async def story(server: ServiceNowServer, desk: Desk) -> None:
+        assert await desk.client.check() == "spillway.integration may read incident"
+        server.token = "another"
+        with pytest.raises(Trouble):
+            await desk.client.check()
+        assert {each.method for each in server.journal} == {"GET"}
 
     play(story)

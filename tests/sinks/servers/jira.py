@@ -313,6 +313,8 @@ class JiraServer(VendorServer):
         if not fields.get("assignee"):
             return fields
         account = fields["assignee"]["accountId"]
+        if account is None:
+            return fields | {"assignee": None}
         return fields | {"assignee": {"accountId": account, "displayName": PEOPLE.get(account, "")}}
 
     def _touch(self, record: Record) -> None:
