@@ -24,7 +24,7 @@ from pipeline.models.sinks.base import (
 SLACK_PERSON: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 """Id of somebody in Slack, as in a profile under "Copy member ID"."""
 
-SlackChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,20}$")]
+SlackChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{1,20}$")]
 """An id, not a name: names change, and a message is only found again by the id of its channel."""
 
 

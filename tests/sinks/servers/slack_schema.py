@@ -56,7 +56,7 @@ _BLOCKS = {
 }
 _METADATA = _object({"event_type": _text(255), "event_payload": {"type": "object"}})
 _TS = {"type": "string", "pattern": r"^\d{10}\.\d{6}$"}
-_CHANNEL = {"type": "string", "pattern": r"^[CG][A-Z0-9]{2,20}$"}
+_CHANNEL = {"type": "string", "pattern": r"^[CG][A-Z0-9]{1,20}$"}
 _SAID = {"channel": _CHANNEL, "text": _text(40_000), "blocks": _BLOCKS, "metadata": _METADATA}
 _POSTED = {
     "thread_ts": _TS,
