@@ -135,6 +135,24 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
             "memory MiB": plain("memory_peak_mib"),
         },
     ),
+    "sinks": (
+        "A storm of 1,000 incidents into a slow sink, beside one without a limit",
+        {
+            "requests": plain("requests"),
+            "refused": plain("refused"),
+            "seconds": plain("seconds"),
+            "less urgent told before": plain("out_of_order"),
+            "newest of the most urgent, s": plain("most_urgent_told_seconds"),
+            "became urgent, told after s: p50": plain("risen_wait_p50_seconds"),
+            "max": plain("risen_wait_max_seconds"),
+            "backlog": plain("backlog_max"),
+            "oldest, s": plain("oldest_max_seconds"),
+            "memory before, MiB": plain("memory_before_mib"),
+            "peak": plain("memory_peak_mib"),
+            "other sink: p50 s": plain("quick_p50_seconds"),
+            "last": plain("quick_last_seconds"),
+        },
+    ),
     "recovery": (
         "Recovery, seconds; of a kill: from the kill",
         {
