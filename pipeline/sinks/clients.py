@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pipeline.models.sinks import SinkRules
-from pipeline.models.sinks.chat import Slack
+from pipeline.models.sinks.chat import Slack, Teams
 from pipeline.models.sinks.jira import Jira
 from pipeline.models.sinks.paging import PagerDuty
 from pipeline.models.sinks.servicenow import ServiceNow
@@ -24,6 +24,7 @@ from pipeline.sinks.servicenow import ServiceNowSink
 from pipeline.sinks.slack import SlackSink
 from pipeline.sinks.status_webhook import StatusWebhookSink
 from pipeline.sinks.statuspage import StatuspageSink
+from pipeline.sinks.teams import TeamsSink
 from pipeline.sinks.webhook import WebhookSink
 from pipeline.sinks.xurrent import XurrentSink
 
@@ -37,6 +38,7 @@ _MAKERS: Final[Mapping[type[SinkRules], Maker]] = {
     Slack: SlackSink,
     Statuspage: StatuspageSink,
     StatusWebhook: StatusWebhookSink,
+    Teams: TeamsSink,
     Webhook: WebhookSink,
     Jira: JiraSink,
     ServiceNow: ServiceNowSink,

@@ -119,8 +119,8 @@ TeamsChange = Literal[
 ]
 """What a card can be posted for."""
 
-MENTIONS_MAX: Final = 20
-"""More people than that are a channel, which Teams notifies by itself."""
+MENTIONS_MAX: Final = 10
+"""More people than that are a channel, which Teams notifies by itself; and they have to fit a card."""
 
 
 class Mention(Frozen):
@@ -132,7 +132,7 @@ class Mention(Frozen):
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9._%+#@-]{3,254}$")
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[^<>]+$")
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[^<>]+$")
 
 
 class Teams(SinkRules):
