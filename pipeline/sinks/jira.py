@@ -20,7 +20,7 @@ from pipeline.sinks.base import Answer, SinkClient, Trouble
 from pipeline.sinks.jira_api import Issue, Issues
 from pipeline.sinks.jira_attempt import Attempt
 from pipeline.sinks.jira_updates import gone, read_fields, update_of
-from pipeline.sinks.limits import Bucket
+from pipeline.sinks.limits import RANK_POLL, RANK_RECONCILE, Bucket
 
 PAGE_ISSUES: Final = 50
 """Issues asked for at once, with their comments."""
@@ -50,7 +50,7 @@ class JiraSink(SinkClient):
 
     async def look(self, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate | None:
         """The issue as it is there now."""
-        issue = await self._issues.read(remote.id, read_fields(self._rules))
+        issue = await self._issues.read(remote.id, read_fields(self._rules), rank=RANK_RECONCILE)
         if issue is None:
             return gone(self._rules, incident_id, remote, now)
         update = update_of(self._rules, issue, UpdateKind.READ, at=now, incident_id=incident_id)
@@ -69,9 +69,12 @@ class JiraSink(SinkClient):
         )
         token = None
         for _ in range(PAGES_MAX):
-            page = await self._issues.search(jql, read_fields(self._rules), token=token, limit=PAGE_ISSUES)
+            page = await self._issues.search(
+                jql, read_fields(self._rules), token=token, limit=PAGE_ISSUES, rank=RANK_POLL
+            )
             for issue in page.issues:
-                update = update_of(self._rules, issue, UpdateKind.READ, at=since, since=since)
+                whole = await self._with_newest_comments(issue)
+                update = update_of(self._rules, whole, UpdateKind.READ, at=since, since=since)
                 if update is not None and update.at >= since:
                     yield await self._with_duplicate(update, issue)
             token = page.token
@@ -86,13 +89,23 @@ class JiraSink(SinkClient):
         """Disconnect."""
         await self._issues.close()
 
+    async def _with_newest_comments(self, issue: Issue) -> Issue:
+        """A search shows some comments and tells how many there are: the newest are asked for by themselves."""
+        fields = words.part(issue, "fields")
+        comment = words.part(fields, "comment")
+        shown, total = comment.get("comments"), comment.get("total")
+        if not isinstance(shown, list) or not isinstance(total, int) or total <= len(shown):
+            return issue
+        newest = await self._issues.comments(str(issue.get("id")), rank=RANK_POLL)
+        return {**issue, "fields": {**fields, "comment": {"comments": newest[::-1]}}}
+
     async def _with_duplicate(self, update: SinkUpdate, issue: Issue) -> SinkUpdate:
         """Of an issue that was closed as a duplicate the incident that the other one is of; links do not say it."""
         state = update.fields.state
         keys = list(_duplicates(self._rules, issue)) if state in {RemoteState.RESOLVED, RemoteState.CLOSED} else []
         if not keys:
             return update
-        found = await self._issues.fetch(keys[:1], ["labels"])
+        found = await self._issues.fetch(keys[:1], ["labels"], rank=RANK_POLL)
         incident_id = words.incident_of(found[0].get("fields")) if found else None
         if incident_id is None or incident_id == update.incident_id:
             return update

@@ -53,21 +53,23 @@ class Issues:
         self._http = Http(rules, bucket, headers)
         self._base = f"{rules.url.rstrip('/')}/rest/api/3"
 
-    async def search(self, jql: str, fields: Sequence[str], *, token: str | None = None, limit: int = 50) -> Page:
+    async def search(
+        self, jql: str, fields: Sequence[str], *, token: str | None = None, limit: int = 50, rank: int = 0
+    ) -> Page:
         """One page of what a query finds, as far as the index knows yet."""
         params = {"jql": jql, "fields": ",".join(fields), "maxResults": str(limit)}
-        reply = await self._http.call("GET", f"{self._base}/search/jql", params=params | _token(token))
+        reply = await self._call("GET", "/search/jql", params=params | _token(token), rank=rank)
         following = reply.mapping.get("nextPageToken")
-        return Page(_objects(reply.mapping.get("issues")), str(following) if following else None)
+        return Page(_listed(reply, "issues"), str(following) if following else None)
 
     async def fetch(self, keys: Sequence[str], fields: Sequence[str], *, rank: int = 0) -> list[Issue]:
         """Those of the issues that exist, whatever the index knows."""
         json = {"issueIdsOrKeys": list(keys), "fields": list(fields)}
         try:
-            reply = await self._http.call("POST", f"{self._base}/issue/bulkfetch", json=json, rank=rank)
+            reply = await self._call("POST", "/issue/bulkfetch", json=json, rank=rank)
         except Trouble as trouble:  # it is a question, and changes nothing
             raise Trouble(trouble.answer._replace(unknown=False)) from None
-        return _objects(reply.mapping.get("issues"))
+        return _listed(reply, "issues")
 
     async def read(self, issue_id: str, fields: Sequence[str], *, rank: int = 0) -> Issue | None:
         """One issue; None: it is gone."""
@@ -99,7 +101,7 @@ class Issues:
         """The transitions that there are from its present status, with the fields that they take."""
         params = {"expand": "transitions.fields"}
         reply = await self._call("GET", f"/issue/{issue_id}/transitions", params=params, rank=rank)
-        return [] if reply.status == HTTPStatus.NOT_FOUND else _objects(reply.mapping.get("transitions"))
+        return [] if reply.status == HTTPStatus.NOT_FOUND else _listed(reply, "transitions")
 
     async def transition(self, issue_id: str, json: Mapping[str, Any], *, rank: int = 0) -> None:
         """Take a transition."""
@@ -109,7 +111,7 @@ class Issues:
         """The newest comments."""
         params = {"orderBy": "-created", "maxResults": str(COMMENTS_LOOKED_AT)}
         reply = await self._call("GET", f"/issue/{issue_id}/comment", params=params, rank=rank)
-        return [] if reply.status == HTTPStatus.NOT_FOUND else _objects(reply.mapping.get("comments"))
+        return [] if reply.status == HTTPStatus.NOT_FOUND else _listed(reply, "comments")
 
     async def comment(self, issue_id: str, json: Mapping[str, Any], *, rank: int = 0) -> None:
         """A new comment."""
@@ -140,6 +142,9 @@ class Issues:
             errors = reply.data.get("errors") if isinstance(reply.data, Mapping) else None
             fields = frozenset(map(str, errors)) if isinstance(errors, Mapping) else frozenset[str]()
             raise Invalid(_refused(reply, DeliveryOutcome.REJECTED), fields)
+        if reply.status == HTTPStatus.NOT_FOUND and not _is_said_by_jira(reply):
+            # A proxy's page, or the address of something else: an issue that is there must not be made again.
+            raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, f"no Jira at this address: {said(reply)}"))
         return reply
 
 
@@ -153,6 +158,10 @@ def said(reply: Reply) -> str:
     return " ".join("; ".join(words).split())[:ANSWER_CHARACTERS_SHOWN]
 
 
+def _is_said_by_jira(reply: Reply) -> bool:
+    return isinstance(reply.data, Mapping) and isinstance(reply.data.get("errorMessages"), list)
+
+
 def _refused(reply: Reply, outcome: DeliveryOutcome) -> Answer:
     return Answer(outcome, reply.status, said(reply))
 
@@ -161,5 +170,13 @@ def _token(token: str | None) -> dict[str, str]:
     return {"nextPageToken": token} if token else {}
 
 
-def _objects(found: Any) -> list[Any]:
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+def _listed(reply: Reply, name: str) -> list[Any]:
+    """The objects of a list in an answer.
+
+    Raises:
+        Trouble: it holds no such list: whatever answered is not Jira, and "none" would be a lie.
+    """
+    found = reply.mapping.get(name)
+    if not isinstance(found, list):
+        raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, f"the answer holds no list of {name}"))
+    return [each for each in found if isinstance(each, Mapping)]

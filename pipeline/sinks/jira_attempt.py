@@ -84,13 +84,13 @@ class Attempt:
 
     async def _labelled(self, label: str) -> Issue | None:
         jql = f'project = "{self._rules.project}" AND labels = "{label}" ORDER BY created ASC'
-        page = await self._issues.search(jql, words.FIELDS, limit=1)
+        page = await self._issues.search(jql, words.FIELDS, limit=1, rank=self._send.rank)
         return page.issues[0] if page.issues else None
 
     async def _among_newest(self, label: str) -> Issue | None:
         """Look through the newest issues of the project, those that the index does not know yet with them."""
         jql = f'project = "{self._rules.project}" ORDER BY created DESC'
-        page = await self._issues.search(jql, ["labels"], limit=1)
+        page = await self._issues.search(jql, ["labels"], limit=1, rank=self._send.rank)
         newest = _number(page.issues[0].get("key")) if page.issues else 0
         first = max(1, newest - KEYS_AT_ONCE // 2)
         for _ in range(WINDOWS_MAX):

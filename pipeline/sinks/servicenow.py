@@ -21,7 +21,7 @@ from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.sinks import servicenow_words as words
 from pipeline.sinks import ticket_words
 from pipeline.sinks.base import Answer, SinkClient, Trouble
-from pipeline.sinks.limits import Bucket
+from pipeline.sinks.limits import RANK_POLL, RANK_RECONCILE, Bucket
 from pipeline.sinks.servicenow_api import Row, Table
 from pipeline.sinks.servicenow_updates import STORED_TIME, gone, read_fields, update_of, with_journal
 from pipeline.sinks.told import Told, told
@@ -59,7 +59,7 @@ class ServiceNowSink(SinkClient):
 
     async def look(self, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate | None:
         """The record as it is there now."""
-        record = await self._table.read(remote.id, read_fields(self._rules))
+        record = await self._table.read(remote.id, read_fields(self._rules), rank=RANK_RECONCILE)
         if record is None:
             return gone(self._rules, incident_id, remote, now)
         return update_of(self._rules, record, UpdateKind.READ, incident_id=incident_id)
@@ -74,7 +74,9 @@ class ServiceNowSink(SinkClient):
         offset, seen = 0, set[tuple[str, str]]()
         for _ in range(PAGES_MAX):
             query = f"correlation_display={PRODUCT}^sys_updated_on>={begin}^ORDERBYsys_updated_on^ORDERBYsys_id"
-            page = await self._table.find(query, read_fields(self._rules), limit=PAGE_RECORDS, offset=offset)
+            page = await self._table.find(
+                query, read_fields(self._rules), limit=PAGE_RECORDS, offset=offset, rank=RANK_POLL
+            )
             entries = await self._journal([each.get("sys_id", "") for each in page], first)
             for record in page:
                 version = (record.get("sys_id", ""), record.get("sys_mod_count", ""))
@@ -96,7 +98,9 @@ class ServiceNowSink(SinkClient):
         )
         fields = "sys_id,element_id,element,value,sys_created_by,sys_created_on"
         try:
-            return await self._table.find(query, fields, table="sys_journal_field", limit=JOURNAL_ENTRIES_MAX)
+            return await self._table.find(
+                query, fields, table="sys_journal_field", limit=JOURNAL_ENTRIES_MAX, rank=RANK_POLL
+            )
         except Trouble as trouble:
             if trouble.answer.status != HTTPStatus.FORBIDDEN:
                 raise

@@ -85,8 +85,9 @@ class Table:
                 break
             if self._token == token:  # it has expired; another request may have renewed it meanwhile
                 self._token = None
-        if reply.status == HTTPStatus.NOT_FOUND and url.endswith(f"/{self._rules.table}"):
-            raise Trouble(Answer(DeliveryOutcome.REJECTED, reply.status, said(reply)))  # there is no such table
+        if reply.status == HTTPStatus.NOT_FOUND and not _is_said_by_the_api(reply):
+            # A proxy's page, or the address of something else: a record that is there must not be made again.
+            raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, f"no Table API at this address: {said(reply)}"))
         if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise Trouble(_refused(reply))
         return reply
@@ -118,9 +119,15 @@ class Table:
 
 
 def rows(data: Any) -> list[Row]:
-    """The records in an answer."""
+    """The records in an answer.
+
+    Raises:
+        Trouble: it holds no list of any: whatever answered is not the Table API, and "none" would be a lie.
+    """
     found = data.get("result") if isinstance(data, dict) else None
-    return [_texts(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    if not isinstance(found, list):
+        raise Trouble(Answer(DeliveryOutcome.RETRY, detail="the answer holds no list of records"))
+    return [_texts(each) for each in found if isinstance(each, dict)]
 
 
 def row(data: Any) -> Row:
@@ -140,6 +147,10 @@ def said(reply: Reply) -> str:
     error = reply.data.get("error") if isinstance(reply.data, dict) else None
     words = [str(error.get(name) or "") for name in ("message", "detail")] if isinstance(error, dict) else [reply.text]
     return " ".join(": ".join(filter(None, words)).split())[:ANSWER_CHARACTERS_SHOWN]
+
+
+def _is_said_by_the_api(reply: Reply) -> bool:
+    return isinstance(reply.data, dict) and isinstance(reply.data.get("error"), dict)
 
 
 def _texts(record: dict[str, Any]) -> Row:

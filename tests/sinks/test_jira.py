@@ -195,6 +195,8 @@ def test_changes_are_read_page_by_page_with_the_words_of_people() -> None:
             await desk.delivered("opened", 1, id=f"INC-{chr(65 + number) * 12}", entries=[entry("log", "logged")])
         before = datetime.now(UTC) - timedelta(minutes=5)
         issue = server.issue_of(INCIDENT)
+        for number in range(25):
+            server.say(issue, "account-spillway", f"of our own account, {number}")
         server.say(issue, "account-kim", "see the runbook")
         server.say(issue, "account-spillway", "of our own account")
         server.say(server.issue_of(OTHER), "account-customer", "thank you", public=True)

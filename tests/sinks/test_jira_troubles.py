@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.sinks.told import Words
 from tests.sinks.desk import HOSTILE, INCIDENT, OTHER, Desk, entry
 from tests.sinks.jira_site import play
+from tests.sinks.servers.base import page_of_a_proxy
 from tests.sinks.servers.jira import JiraServer
 
 
@@ -169,5 +171,23 @@ def test_an_id_that_could_widen_a_query_is_asked_for_in_none() -> None:
         await desk.delivered("bridged", 2, bridge_id='x" OR project = "OPS')
         assert server.links == []
         assert not any("OR%20project" in each.path or "OR+project" in each.path for each in server.journal)
+
+    play(story)
+
+
+def test_a_page_of_something_else_makes_no_issue_a_second_time() -> None:
+    async def story(server: JiraServer, desk: Desk) -> None:
+        await desk.delivered("opened", 1)
+        kept = server.handle
+        for status in (404, 200):
+            server.handle = partial(page_of_a_proxy, status)  # type: ignore[method-assign]
+            answer = await desk.tell("acknowledged", 2, state="acknowledged", title="Another")
+            assert answer.outcome == DeliveryOutcome.RETRY
+            desk.remotes, remotes = {}, desk.remotes
+            assert (await desk.tell("opened", 1)).outcome == DeliveryOutcome.RETRY
+            desk.remotes = remotes
+        server.handle = kept  # type: ignore[method-assign]
+        await desk.delivered("acknowledged", 2, state="acknowledged", title="Another")
+        assert len(server.issues) == 1
 
     play(story)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.sinks.told import Words
 from tests.sinks.desk import HOSTILE, INCIDENT, Desk, entry
 from tests.sinks.receivers import NOW
+from tests.sinks.servers.base import page_of_a_proxy
 from tests.sinks.servers.servicenow import ServiceNowServer, error
 from tests.sinks.servicenow_site import KIM, play
 
@@ -192,3 +194,21 @@ def test_a_record_that_is_found_after_all_keeps_whom_a_person_gave_it_to() -> No
         assert server.record_of(INCIDENT)["assigned_to"] == f"{8:032x}"
 
     play(story, people={KIM: "kim.lee"})
+
+
+def test_a_page_of_something_else_makes_no_record_a_second_time() -> None:
+    async def story(server: ServiceNowServer, desk: Desk) -> None:
+        await desk.delivered("opened", 1)
+        kept = server.handle
+        for status in (404, 200):
+            server.handle = partial(page_of_a_proxy, status)  # type: ignore[method-assign]
+            answer = await desk.tell("acknowledged", 2, state="acknowledged")
+            assert answer.outcome == DeliveryOutcome.RETRY
+            desk.remotes, remotes = {}, desk.remotes
+            assert (await desk.tell("opened", 1)).outcome == DeliveryOutcome.RETRY
+            desk.remotes = remotes
+        server.handle = kept  # type: ignore[method-assign]
+        await desk.delivered("acknowledged", 2, state="acknowledged")
+        assert len(server.incidents) == 1
+
+    play(story)

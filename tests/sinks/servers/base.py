@@ -165,3 +165,9 @@ class VendorServer(ABC):
     def _done(self, attempt: Attempt, answer: web.StreamResponse) -> web.StreamResponse:
         attempt.status = answer.status
         return answer
+
+
+async def page_of_a_proxy(status: int, request: web.Request, body: bytes) -> web.Response:
+    """What stands before a downstream that is not there: a page for people."""
+    del request, body
+    return web.Response(text="<html>It will be back soon.</html>", status=status, content_type="text/html")

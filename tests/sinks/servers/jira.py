@@ -26,6 +26,7 @@ WORDS = {"new": "open", "indeterminate": "in_progress", "done": "resolved"}
 PRIORITIES = {"Highest": "P1", "High": "P2", "Medium": "P3", "Low": "P4", "Lowest": "P4"}
 PEOPLE = {"account-kim": "Kim Lee"}
 TEXT_CHARACTERS_MAX = 32_767
+COMMENTS_SHOWN_MAX = 20
 _BY_LABEL = re.compile(r'project = "(\w+)" AND labels = "([^"\s]+)"(?: AND updated >= -(\d+)m)? ORDER BY (\w+) ASC')
 _NEWEST = re.compile(r'project = "(\w+)" ORDER BY created DESC')
 
@@ -291,7 +292,7 @@ class JiraServer(VendorServer):
             ends = [each for each in self.links if record.key in (each["source"], each["target"])]
             found["issuelinks"] = [self._link_of(record, each) for each in ends]
         if "comment" in names:
-            found["comment"] = {"comments": record.comments, "total": len(record.comments)}
+            found["comment"] = {"comments": record.comments[:COMMENTS_SHOWN_MAX], "total": len(record.comments)}
         return {"id": record.id, "key": record.key, "self": f"{self.url}/rest/api/3/issue/{record.id}", "fields": found}
 
     def _comment(self, record: Record, author: str, body: Any, *, public: bool) -> dict[str, Any]:
