@@ -143,14 +143,14 @@ def _looked(settings: Settings, sinks: dict[str, Any], entries: list[LedgerEntry
 async def _look_at_all(
     settings: Settings, sinks: list[SinkRules], entries: list[LedgerEntry], seen: Callable[[int], None]
 ) -> list[Found]:
-    done = 0
+    done, rules = 0, {each.name: each for each in sinks}
     async with clients(settings, sinks) as by_name:
         places = {name: asyncio.Semaphore(AT_ONCE_MAX) for name in by_name}
 
         async def one(entry: LedgerEntry) -> Found:
             nonlocal done
             async with places[entry.sink]:
-                found = await look_at(by_name[entry.sink], entry, datetime.now(UTC))
+                found = await look_at(by_name[entry.sink], rules[entry.sink], entry, datetime.now(UTC))
             done += 1
             seen(done)
             return found
@@ -158,7 +158,7 @@ async def _look_at_all(
         return list(await asyncio.gather(*map(one, entries)))
 
 
-async def look_at(client: SinkClient, entry: LedgerEntry, now: datetime) -> Found:
+async def look_at(client: SinkClient, rules: SinkRules, entry: LedgerEntry, now: datetime) -> Found:
     """Look one record up and say what is with it."""
     remote = entry.remote
     if remote is None:
@@ -171,9 +171,9 @@ async def look_at(client: SinkClient, entry: LedgerEntry, now: datetime) -> Foun
         return Found(entry=entry, finding="not looked up", detail=words)
     if update is None:
         return Found(entry=entry, finding="cannot be read")
-    changes = drift(update, remote)
+    changes = drift(update, remote, rules)
     finding = _finding(entry, update, changes)
-    should_be_told = finding == "open though ended" or differs(update, remote)
+    should_be_told = finding == "open though ended" or differs(update, remote, rules)
     return Found(entry=entry, finding=finding, changes=changes, update=update if should_be_told else None)
 
 

@@ -64,7 +64,8 @@ class Compared(NamedTuple):
     @property
     def is_unheard(self) -> bool:
         """The incident is over, and `deliver` does not know it yet."""
-        return self.standing is Standing.ORPHAN and not self.entry.orphan and self.entry.incident_state != self.state
+        is_new = self.state is not None and self.state != self.entry.incident_state
+        return is_new and self.standing is Standing.ORPHAN and not self.entry.orphan
 
 
 def compared(entry: LedgerEntry, state: str | None) -> Compared:

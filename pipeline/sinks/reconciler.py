@@ -13,6 +13,7 @@ from typing import Final
 
 from pipeline.core.identity import content_hash
 from pipeline.models.remote import Remote, SinkUpdate, UpdateKind
+from pipeline.models.sinks import SinkRules
 from pipeline.runtime.guard import log_line
 from pipeline.sinks.base import SinkClient, Trouble
 from pipeline.sinks.looking import Known, Ledger, Surroundings
@@ -45,17 +46,20 @@ def is_due(sink: str, incident_id: str, interval_ms: int, after_ms: int, until_m
 class Reconciler:
     """Reconciles the records of one sink in the partitions that this process owns."""
 
-    def __init__(self, sink: str, client: SinkClient, minutes: int, ledgers: Ledgers, around: Surroundings) -> None:
+    def __init__(
+        self, rules: SinkRules, client: SinkClient, minutes: int, ledgers: Ledgers, around: Surroundings
+    ) -> None:
         """Describe it; nothing is looked up yet.
 
         Args:
-            sink: its name.
+            rules: of the sink.
             client: of the sink.
             minutes: length of the interval; at least 1.
             ledgers: of the partitions that are ours.
             around: the world.
         """
-        self._sink = sink
+        self._rules = rules
+        self._sink = rules.name
         self._client = client
         self._interval_ms = minutes * _MINUTE_MS
         self._ledgers = ledgers
@@ -101,7 +105,7 @@ class Reconciler:
         if update is None:
             self._around.counted(self._sink, "look", "cannot_be_read")
             return False
-        if not differs(update, known.remote):
+        if not differs(update, known.remote, self._rules):
             self._around.counted(self._sink, "look", "as_it_should_be")
             return False
         if not self._is_so_still(known):
@@ -119,15 +123,16 @@ class Reconciler:
         return int(self._around.clock().timestamp() * 1_000)
 
 
-def differs(update: SinkUpdate, remote: Remote) -> bool:
+def differs(update: SinkUpdate, remote: Remote, rules: SinkRules) -> bool:
     """Whether a record that was looked up is not as it is known, or says more than is known."""
-    if update.kind is UpdateKind.GONE or drift(update, remote):
+    if update.kind is UpdateKind.GONE or drift(update, remote, rules):
         return True
     return bool(update.notes or update.links or update.duplicate_of)
 
 
-def drift(update: SinkUpdate, remote: Remote) -> dict[str, tuple[str, str]]:
+def drift(update: SinkUpdate, remote: Remote, rules: SinkRules) -> dict[str, tuple[str, str]]:
     """Fields that are not as they were last written or read: field -> what is known, and what is there."""
-    there = {name: str(value) for name, value in update.fields.model_dump(exclude_none=True).items()}
-    known = {"state": remote.state, **remote.fields}
-    return {name: (known.get(name, ""), value) for name, value in there.items() if known.get(name) != value}
+    said = {name: str(value) for name, value in update.fields.model_dump(exclude_none=True).items()}
+    there = {name: rules.canonical(name, value) for name, value in said.items()}
+    known = {"state": str(remote.state), **remote.fields}
+    return {name: (known.get(name, ""), value) for name, value in there.items() if known.get(name, "") != value}

@@ -49,7 +49,7 @@ async def reconcile_sinks(
             if minutes > 0 and name in watched.clients:
                 surroundings = around or Surroundings(write=watched.publish)
                 ledgers = partial(_ledgers, watched, ledger_of)
-                reconciler = Reconciler(name, watched.clients[name], minutes, ledgers, surroundings)
+                reconciler = Reconciler(rules, watched.clients[name], minutes, ledgers, surroundings)
                 group.create_task(reconciler.run(), name=f"reconcile-{name}")
 
 

@@ -13,11 +13,13 @@ import pytest
 
 from pipeline.core.identity import short_id
 from pipeline.models.remote import Fields, Remote, RemoteNote, RemoteState, SinkUpdate, UpdateKind
+from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.sinks.looking import Surroundings
 from pipeline.sinks.reconciler import TROUBLES_MAX, Reconciler, differs, drift, is_due, moment_ms
 from tests.sinks.record_desk import BEGAN, Books, Clock, DeskClient, DeskServer, TimeIsOver, known
 
 MINUTES = 60
+RULES = ServiceNow(name="desk", url="https://desk.example", user="spillway", secret_env="DESK")
 INTERVAL_MS = MINUTES * 60_000
 IDS = [short_id("INC", str(number)) for number in range(40)]
 
@@ -42,7 +44,7 @@ class Scene:
             sleep=self.clock.sleep,
             counted=lambda *each: self.counted.append(each[2]),
         )
-        self.reconciler = Reconciler("desk", self.client, MINUTES, lambda: [self.books], around)
+        self.reconciler = Reconciler(RULES, self.client, MINUTES, lambda: [self.books], around)
 
     async def interval(self) -> None:
         """One whole interval, tick by tick."""
@@ -210,10 +212,13 @@ def read(**more: object) -> SinkUpdate:
 )
 def test_only_what_is_not_known_is_told(update: SinkUpdate, is_other: bool) -> None:
     remote = Remote(id="1", state=RemoteState.OPEN, fields={"state": "open", "priority": "P2"})
-    assert differs(update, remote) is is_other
+    assert differs(update, remote, RULES) is is_other
 
 
 def test_drift_names_both_sides() -> None:
     remote = Remote(id="1", state=RemoteState.OPEN, fields={"priority": "P2"})
     there = read(fields=Fields(state=RemoteState.CLOSED, priority="P1", title="Neu"))
-    assert drift(there, remote) == {"state": ("open", "closed"), "priority": ("P2", "P1"), "title": ("", "Neu")}
+    assert drift(there, remote, RULES) == {"state": ("open", "closed"), "priority": ("P2", "P1"), "title": ("", "Neu")}
+    unassigned = read(fields=Fields(state=RemoteState.ACKNOWLEDGED, assignee=""))
+    there_is = Remote(id="1", state=RULES.canonical("state", RemoteState.ACKNOWLEDGED))
+    assert drift(unassigned, there_is, RULES) == {}
