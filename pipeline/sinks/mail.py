@@ -102,6 +102,17 @@ class MailSink(SinkClient):
         detail = self._words(refused) if refused else ""
         return Answer(DeliveryOutcome.DELIVERED, DONE, detail, remote=last_told(send, said, extra))
 
+    async def check(self) -> str:
+        """Log in and name the sender; no recipient is named, so nothing is sent."""
+        smtp = self._smtp()
+        try:
+            await self._begin(smtp, ())
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await smtp.quit()
+        finally:
+            smtp.close()
+        return f"mail from {self._rules.sender} is taken"
+
     async def close(self) -> None:
         """Nothing stays connected."""
 
@@ -140,8 +151,20 @@ class MailSink(SinkClient):
         """
         if not recipients:
             return {}
+        smtp = self._smtp()
+        try:
+            refused = await self._begin(smtp, recipients)
+            if len(refused) < len(recipients):
+                await self._content(smtp, message)
+            with suppress(aiosmtplib.SMTPException, OSError):  # it has the mail: a farewell changes nothing
+                await smtp.quit()
+        finally:
+            smtp.close()
+        return refused
+
+    def _smtp(self) -> aiosmtplib.SMTP:
         rules = self._rules
-        smtp = aiosmtplib.SMTP(
+        return aiosmtplib.SMTP(
             hostname=rules.host,
             port=rules.port,
             local_hostname=rules.sender.rpartition("@")[2],
@@ -152,15 +175,6 @@ class MailSink(SinkClient):
             username=rules.user,
             password=self._password,
         )
-        try:
-            refused = await self._begin(smtp, recipients)
-            if len(refused) < len(recipients):
-                await self._content(smtp, message)
-            with suppress(aiosmtplib.SMTPException, OSError):  # it has the mail: a farewell changes nothing
-                await smtp.quit()
-        finally:
-            smtp.close()
-        return refused
 
     async def _begin(self, smtp: aiosmtplib.SMTP, recipients: tuple[str, ...]) -> dict[str, tuple[int, str]]:
         """Up to the mail itself: until then nothing has happened there.

@@ -90,6 +90,10 @@ class PagerDutySink(SinkClient):
                 if update is not None:
                     yield update
 
+    async def check(self) -> str | None:
+        """The key of the REST API reads incidents. That of events cannot be tried without an event."""
+        return None if self._api is None else await self._api.reads()
+
     async def close(self) -> None:
         """Disconnect."""
         await self._http.close()

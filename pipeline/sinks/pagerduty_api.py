@@ -104,6 +104,15 @@ class Api:
             rank=rank,
         )
 
+    async def reads(self) -> str:
+        """Read the newest incident, so that a person sees whether the key is good.
+
+        Raises:
+            Trouble: it is not, or nobody answers.
+        """
+        await self._page("incidents", {"limit": "1"})
+        return "the key of the REST API reads incidents; the routing key is seen by the first event"
+
     async def _page(self, path: str, query: dict[str, str], rank: int = 0) -> dict[str, Any]:
         reply = await self._http.call(
             "GET",

@@ -24,7 +24,7 @@ from pipeline.sinks import slack_words as words
 from pipeline.sinks.base import Answer, SinkClient, Trouble
 from pipeline.sinks.http import Http
 from pipeline.sinks.last_told import fields_of, state_of
-from pipeline.sinks.limits import Bucket
+from pipeline.sinks.limits import RANK_LOOK_UP, Bucket
 from pipeline.sinks.slack_api import Gone, SlackApi
 from pipeline.sinks.told import IMPORTANT, Told, told
 
@@ -102,6 +102,11 @@ class SlackSink(SinkClient):
             remote_key=remote.key,
             remote_url=remote.url,
         )
+
+    async def check(self) -> str:
+        """Who we are there. Source: https://docs.slack.dev/reference/methods/auth.test."""
+        said = await self._api.read("auth.test", {}, RANK_LOOK_UP)
+        return f"we are {said.get('user')} in {said.get('team')}"
 
     async def close(self) -> None:
         """Disconnect."""

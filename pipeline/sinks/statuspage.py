@@ -24,7 +24,7 @@ from pipeline.core.outward.send import Send
 from pipeline.models.remote import Remote, RemoteState, SinkUpdate
 from pipeline.models.sinks.status_pages import Statuspage
 from pipeline.sinks.http import Http, Reply
-from pipeline.sinks.limits import Bucket
+from pipeline.sinks.limits import RANK_LOOK_UP, Bucket
 from pipeline.sinks.status_page_words import RESOLVED, Post, cut, held, is_over, rank_of
 from pipeline.sinks.status_pages import (
     PageSink,
@@ -247,6 +247,11 @@ class StatuspageSink(PageSink):
                     found[update.remote_id] = update
         for update in sorted(found.values(), key=lambda each: each.at):
             yield update
+
+    async def check(self) -> str:
+        """The page as its API describes it. Source: https://developer.statuspage.io, ``GET /pages/{page_id}``."""
+        reply = await self._http.call("GET", self._page, rank=RANK_LOOK_UP)
+        return f"the page is {reply.mapping.get('name')}"
 
     async def close(self) -> None:  # noqa: D102  # as `SinkClient`
         await self._http.close()

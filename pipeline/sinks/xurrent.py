@@ -82,6 +82,10 @@ class XurrentSink(SinkClient):
                 notes = await self._notes(str(found.get("id")))
                 yield as_read(self._rules, incident_id, found, notes, since, await self._own())
 
+    async def check(self) -> str:
+        """Who we are there; that the token may write requests is seen by the first one."""
+        return f"we are person {await self._api.me()}"
+
     async def close(self) -> None:
         """Disconnect."""
         await self._api.close()

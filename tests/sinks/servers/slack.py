@@ -54,6 +54,8 @@ class SlackServer(VendorServer):
             return _no("invalid_auth")
         if self.next_errors and (word := self.next_errors.pop(0)):
             return _no(word)
+        if method == "auth.test":
+            return web.json_response({"ok": True, "user": "spillway", "team": "Northwind"})
         if wrong := complaint(method, arguments):
             self.complaints.append(f"{method}: {wrong}")
             return _no("invalid_arguments")

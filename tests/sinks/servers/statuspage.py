@@ -86,6 +86,8 @@ class StatuspageServer(VendorServer):
         if parts[:3] != ["v1", "pages", PAGE_ID]:
             return self.error(request, 404, "Not found")
         match request.method, *parts[3:]:
+            case ("GET",):
+                return web.json_response({"id": PAGE_ID, "name": "Northwind status"})
             case "POST", "incidents":
                 return self._create(request, body)
             case "GET", "incidents":
