@@ -164,7 +164,7 @@ def _card(
         "type": "AdaptiveCard",
         "version": CARD_VERSION,
         "body": body,
-        "msteams": {"width": "Full"},
+        "msteams": {"width": "full"},
     }
     _mention(card, rules, incident, news)
     actions = list(_actions(rules, incident, links_max))
