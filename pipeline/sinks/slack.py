@@ -32,7 +32,14 @@ ROOT_EVENT: Final = "spillway_incident"
 REPLY_EVENT: Final = "spillway_reply"
 
 CALLS_A_REPLY_MAX: Final = 20
-"""So that the keys fit the metadata of a reply, which Slack limits."""
+LINES_A_REPLY_MAX: Final = 50
+"""So that their keys fit the metadata of a reply, which Slack limits."""
+
+SAID_KEPT_MAX: Final = 200
+"""Lines that are remembered as said: those of the last four deliveries at least."""
+
+BEGINNING_CHARACTERS: Final = 90
+"""Of an entry, by which it is known: of a long one no less ever arrives, however far its body had to be cut."""
 
 SEARCH_MARGIN_SECONDS: Final = 3_600
 """The clocks of sources differ from that of Slack, which stamps the messages."""
@@ -40,18 +47,11 @@ SEARCH_MARGIN_SECONDS: Final = 3_600
 PROPOSAL: Final = "All alerts are clear. Resolve it, if the work is done."
 
 
-class _Reply(NamedTuple):
-    """One message for the thread.
+class _Line(NamedTuple):
+    """Something to be said in the thread, once. ``key``: what it is known by, in whichever delivery it comes."""
 
-    Attributes:
-        part: names it among those of its delivery.
-        calls: keys of the calls that it makes.
-    """
-
-    part: str
-    blocks: list[words.Block]
+    key: str
     text: str
-    calls: tuple[str, ...] = ()
 
 
 class SlackSink(SinkClient):
@@ -185,51 +185,48 @@ class _Delivery:
         self._learn(remote.id, str(place["channel"]))
 
     async def _tell(self) -> None:
-        """Post the replies that the thread does not have."""
-        parts, calls = await self._made()
-        for reply in _replies(self._send, self._told, self._rules, calls):
-            if reply.part in parts:
-                continue
-            await self._post(reply)
-            parts.append(reply.part)
-            calls.extend(reply.calls)
-            self._remember(parts, calls)
-        self._remember(parts, calls)
+        """Say in the thread what it does not say yet: calls first, then messages and the timeline."""
+        calls, said = await self._made()
+        for group in _groups(_calls(self._told, self._rules, calls), CALLS_A_REPLY_MAX):
+            await self._post(group, calls=[each.key for each in group])
+            calls += [each.key for each in group]
+            self._remember(calls, said)
+        for group in _groups(_news(self._send, self._told, self._rules, said), LINES_A_REPLY_MAX):
+            await self._post(group, said=[each.key for each in group])
+            said += [each.key for each in group]
+            self._remember(calls, said)
+        self._remember(calls, said)
 
-    async def _post(self, reply: _Reply) -> None:
+    async def _post(self, lines: list[_Line], **keys: list[str]) -> None:
         remote = self._known
-        about = {
-            "incident_id": self._send.incident_id,
-            "delivery_id": self._send.delivery_id,
-            "part": reply.part,
-            "calls": list(reply.calls),
-        }
+        about = {"incident_id": self._send.incident_id, "calls": [], "said": [], **keys}
+        blocks = words.sections([each.text for each in lines])
         await self._write(
             "chat.postMessage",
             {
                 "channel": remote.extra["channel"],
                 "thread_ts": remote.id,
-                "text": reply.text,
-                "blocks": reply.blocks,
+                "text": lines[0].text[: words.TEXT_CHARACTERS_MAX],
+                "blocks": blocks,
                 "metadata": {"event_type": REPLY_EVENT, "event_payload": about},
                 **_QUIET,
             },
         )
 
     async def _made(self) -> tuple[list[str], list[str]]:
-        """Replies of this delivery and calls of all that are made; looked up where that is not known."""
+        """Keys of the calls that are made and of the lines that are said; looked up where that is not known.
+
+        By line and not by delivery: one whose fate is unknown may come again as part of a larger one.
+        """
         remote = self._known
-        same = remote.extra.get("delivery") == self._send.delivery_id
-        parts: list[str] = list(remote.extra.get("parts", ())) if same else []
-        calls = self._calls
+        calls, said = self._calls, list(remote.extra.get("said", ()))
         if self._send.unsure:
             asked = {"channel": str(remote.extra["channel"]), "ts": remote.id}
             async for message in self._api.messages("conversations.replies", asked, self._send.rank):
                 about = _payload(message)
-                if about.get("delivery_id") == self._send.delivery_id:
-                    parts.append(str(about.get("part")))
                 calls += [str(each) for each in about.get("calls") or () if each not in calls]
-        return parts, calls
+                said += [str(each) for each in about.get("said") or () if each not in said]
+        return calls, said
 
     async def _address(self, remote: Remote) -> None:
         """Where people find it. Of no importance: asked for again with the next delivery."""
@@ -288,44 +285,58 @@ class _Delivery:
             self.remote.state = state_of(self._told)
             self.remote.fields = fields_of(self._told)
 
-    def _remember(self, parts: list[str], calls: list[str]) -> None:
-        self._known.extra |= {
-            "delivery": self._send.delivery_id,
-            "parts": parts,
-            "calls": calls[-STEPS_KEPT_MAX:],
-        }
+    def _remember(self, calls: list[str], said: list[str]) -> None:
+        self._known.extra |= {"calls": calls[-STEPS_KEPT_MAX:], "said": said[-SAID_KEPT_MAX:]}
 
 
 _QUIET: Final = {"parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}
 """Nothing in the text becomes a mention, and no address in it is visited for a preview."""
 
 
-def _replies(send: Send, told_: Told, rules: Slack, made: list[str]) -> list[_Reply]:
-    """What the thread has to be told: calls first, then messages and the timeline."""
-    known, calls = set(made), []
-    for call in told_.calls:
-        if call.key not in known:
-            known.add(call.key)
-            calls.append(call)
-    replies = []
-    for first in range(0, len(calls), CALLS_A_REPLY_MAX):
-        some = calls[first : first + CALLS_A_REPLY_MAX]
-        lines = [words.call_line(each.person, each.because, each.runbook, rules.mentions) for each in some]
-        keys = tuple(each.key for each in some)
-        replies += _worded(f"calls {keys[0]}", lines, keys)
-    lines = [words.message_line(each.audience, each.subject, each.text) for each in told_.messages]
-    lines += [words.entry_line(each) for each in told_.entries if _wanted(each, rules)]
+def _calls(told_: Told, rules: Slack, made: list[str]) -> list[_Line]:
+    """Calls that are not made."""
+    fresh = {each.key: each for each in told_.calls if each.key not in made}
+    return [
+        _Line(key, words.call_line(each.person, each.because, each.runbook, rules.mentions))
+        for key, each in fresh.items()
+    ]
+
+
+def _news(send: Send, told_: Told, rules: Slack, said: list[str]) -> list[_Line]:
+    """Messages and entries of the timeline that are not said."""
+    lines = [
+        _Line(
+            _key("message", each.audience, each.page, each.number),
+            words.message_line(each.audience, each.subject, each.text),
+        )
+        for each in told_.messages
+    ]
+    lines += [_Line(_key_of(each), words.entry_line(each)) for each in told_.entries if _wanted(each, rules)]
     if send.propose:
-        lines.append(PROPOSAL)
-    return replies + _worded("notes", lines, ())
+        lines.append(_Line(_key("proposal", told_.incident.get("reopened")), PROPOSAL))
+    return list({each.key: each for each in lines if each.key not in said}.values())
 
 
-def _worded(part: str, lines: list[str], calls: tuple[str, ...]) -> list[_Reply]:
-    replies = []
-    for number, blocks in enumerate(words.reply(lines)):
-        text = blocks[0]["text"]["text"].split("\n")[0][: words.TEXT_CHARACTERS_MAX]
-        replies.append(_Reply(f"{part} {number}", blocks, text, calls if number == 0 else ()))
-    return replies
+def _groups(lines: list[_Line], lines_max: int) -> list[list[_Line]]:
+    """Lines as replies have room for them."""
+    groups: list[list[_Line]] = []
+    room = 0
+    for line in lines:
+        room -= len(line.text) + 1
+        if not groups or room < 0 or len(groups[-1]) == lines_max:
+            groups.append([])
+            room = words.MESSAGE_CHARACTERS_MAX - len(line.text) - 1
+        groups[-1].append(line)
+    return groups
+
+
+def _key_of(entry: Mapping[str, Any]) -> str:
+    beginning = str(entry.get("text", ""))[:BEGINNING_CHARACTERS]
+    return _key(entry.get("at_ms"), entry.get("action"), entry.get("actor"), beginning)
+
+
+def _key(*parts: Any) -> str:
+    return content_hash(*map(str, parts))[:10]
 
 
 def _wanted(entry: Mapping[str, Any], rules: Slack) -> bool:

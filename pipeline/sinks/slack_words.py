@@ -23,8 +23,6 @@ FIELDS_MAX: Final = 10
 MESSAGE_CHARACTERS_MAX: Final = 12_000
 """Of all blocks together. Slack does not say from where on it answers ``msg_blocks_too_long``; people report 13,200."""
 
-SECTIONS_MAX: Final = MESSAGE_CHARACTERS_MAX // SECTION_CHARACTERS_MAX
-
 URL_CHARACTERS_MAX: Final = 1_000
 """Of a link, as it is written: so that a line of it fits a section."""
 
@@ -125,16 +123,15 @@ def message(told: Told, rules: Slack) -> list[Block]:
     return blocks
 
 
-def reply(lines: Iterable[str]) -> list[list[Block]]:
-    """Lines as the blocks of replies: sections as full as they may be, and a further reply where one has no room."""
-    sections: list[str] = []
+def sections(lines: Iterable[str]) -> list[Block]:
+    """Lines as sections, each as full as it may be."""
+    texts: list[str] = []
     for line in lines:
-        if sections and len(sections[-1]) + len(line) + 1 <= SECTION_CHARACTERS_MAX:
-            sections[-1] += f"\n{line}"
+        if texts and len(texts[-1]) + len(line) + 1 <= SECTION_CHARACTERS_MAX:
+            texts[-1] += f"\n{line}"
         else:
-            sections.append(line)
-    blocks = [{"type": "section", "text": _markup(text)} for text in sections]
-    return [blocks[first : first + SECTIONS_MAX] for first in range(0, len(blocks), SECTIONS_MAX)]
+            texts.append(line)
+    return [{"type": "section", "text": _markup(text)} for text in texts]
 
 
 def call_line(person: str, because: str, runbook: str | None, mentions: Mapping[str, str]) -> str:

@@ -148,6 +148,45 @@ def test_whatever_request_fails_in_whatever_way_nothing_is_posted_twice(
     assert len(seen.notes) == 2
 
 
+def test_what_was_said_is_not_said_again_by_a_delivery_that_grew_meanwhile(server: SlackServer) -> None:
+    first, second = entry("it is the cache " + "x" * 300), entry("it is not")
+    calls = [call(), call("run 1 level 2/grace", "grace")]
+
+    async def test() -> None:
+        async with slack(server) as sink:
+            known = remote_of(await sink.send(told_send(), NOW))
+            server.next_faults = ["", "silent"]
+            said = told_send(2, "noted", entries=[first], calls=calls[:1], messages=[words("We look.")], remote=known)
+            lost = await sink.send(said, NOW)
+            assert lost.unknown
+            # The same entry, as a larger body has room for it.
+            cut = {**first, "text": first["text"][:99] + "…"}
+            both = [words("We look."), words("We see.", number=2)]
+            grown = told_send(3, "noted", entries=[cut, second], calls=calls, messages=both, remote=lost.remote)
+            grown = grown._replace(unsure=True, attempt=2)
+            known = remote_of(await sink.send(grown, NOW))
+            remote_of(await sink.send(grown._replace(remote=known, unsure=False, revision=4), NOW))
+
+    run(test())
+    [seen] = server.seen()
+    assert seen.steps == ["run 1 level 1/ada", "run 1 level 2/grace"]
+    whole = "\n".join(seen.notes)
+    assert [whole.count(text) for text in ("it is the cache", "it is not", "We look.", "We see.")] == [1, 1, 1, 1]
+
+
+def test_many_long_lines_become_several_replies_and_none_is_lost(server: SlackServer) -> None:
+    entries = [entry(f"{number}: " + "<x>" * 1_000) for number in range(120)]
+
+    async def test() -> None:
+        async with slack(server) as sink:
+            remote_of(await sink.send(told_send(entries=entries), NOW))
+
+    run(test())
+    [seen] = server.seen()
+    lines = "\n".join(seen.notes).splitlines()
+    assert [line.split("*: ")[1].split(":")[0] for line in lines] == [str(number) for number in range(120)]
+
+
 def test_after_an_unknown_outcome_the_message_is_found_on_a_later_page_among_those_of_others(
     server: SlackServer,
 ) -> None:

@@ -21,7 +21,7 @@ from pipeline.sinks.slack_words import (
     message_line,
     moment,
     notification,
-    reply,
+    sections,
 )
 from pipeline.sinks.told import Told, told
 from tests.sinks.servers.slack import text_of
@@ -133,18 +133,16 @@ def test_an_incident_of_long_words_and_long_lists_fits_the_limits() -> None:
     clocks = {f"{number}{LONG}": {"held_for": LONG} for number in range(100)}
     check(message(showing(**fields, clocks=clocks), RULES))
     check(message(showing(**fields, state="resolved", resolution={"code": LONG, "summary": LONG}), RULES))
-    for blocks in reply([entry_line(entry(LONG))] * 100 + [message_line(LONG, LONG, LONG)] * 10):
-        check(blocks)
+    check(sections([entry_line(entry(LONG)), message_line(LONG, LONG, LONG), call_line(LONG, LONG, LONG, {})]))
 
 
-def test_lines_fill_sections_and_replies_and_none_is_lost() -> None:
-    lines = [f"{number} " + "x" * 1_000 for number in range(40)]
-    replies = reply(lines)
-    assert len(replies) > 1
-    sections = [block["text"]["text"] for blocks in replies for block in blocks]
-    assert all(len(section) <= SECTION_CHARACTERS_MAX for section in sections)
-    assert "\n".join(sections).split("\n") == lines
-    assert reply([]) == []
+def test_lines_fill_sections_and_none_is_lost() -> None:
+    lines = [f"{number} " + "x" * 1_000 for number in range(11)]
+    texts = [block["text"]["text"] for block in sections(lines)]
+    assert len(texts) == 6
+    assert all(len(text) <= SECTION_CHARACTERS_MAX for text in texts)
+    assert "\n".join(texts).split("\n") == lines
+    assert sections([]) == []
 
 
 @pytest.mark.parametrize(
