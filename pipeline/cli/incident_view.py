@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.models.ledger import LedgerEntry
+
 PRIORITY_STYLES: Final = {"P1": "bold red", "P2": "red", "P3": "yellow", "P4": "dim"}
 
 _FIELDS: Final = (
@@ -56,8 +58,20 @@ def list_incidents(console: Console, incidents: Iterable[dict[str, Any]]) -> Non
     console.print(table)
 
 
-def show_incident(console: Console, incident: dict[str, Any], timeline: Iterable[dict[str, Any]]) -> None:
-    """An incident: what, who, why, and what happened so far, in order."""
+def show_incident(
+    console: Console,
+    incident: dict[str, Any],
+    timeline: Iterable[dict[str, Any]],
+    ledger: Iterable[LedgerEntry] = (),
+) -> None:
+    """An incident: what, who, why, its records elsewhere, and what happened so far, in order.
+
+    Args:
+        console: where to.
+        incident: its snapshot.
+        timeline: its entries.
+        ledger: what the ledger of deliveries has of it.
+    """
     priority = str(incident.get("priority") or "")
     title = Text.assemble(
         (_word(incident.get("id")), "bold"),
@@ -73,12 +87,60 @@ def show_incident(console: Console, incident: dict[str, Any], timeline: Iterable
     for label, value in _facts(incident):
         facts.add_row(label, Text(value))
     console.print(facts)
+    tell_elsewhere(console, incident, ledger)
     console.print(Text("\nTimeline", style="bold"))
     for entry in timeline:
         line = Text.assemble((_moment(entry.get("at")), "dim"), f"  {_word(entry.get('text'))}")
         if entry.get("actor"):
             line.append(f"  ({entry['actor']})", style="dim")
         console.print(line)
+
+
+def tell_elsewhere(console: Console, incident: dict[str, Any], ledger: Iterable[LedgerEntry]) -> None:
+    """Its tickets, pages, status pages, support cases and vendor tickets, with their states side by side."""
+    rows = list(elsewhere(incident, ledger))
+    if not rows:
+        return
+    console.print(Text("\nElsewhere", style="bold"))
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in ("What", "Record", "State there", "Sink", "Deliveries"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("Address")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def elsewhere(incident: dict[str, Any], ledger: Iterable[LedgerEntry]) -> Iterable[tuple[str, ...]]:
+    """What, record, state there, sink, deliveries and address of each; a sink's link and its entry are one row."""
+    left = list(ledger)
+    for link in incident.get("links") or []:
+        number = str(link.get("id"))
+        entry = next((each for each in left if number in (each.remote_key, each.remote_id)), None)
+        if entry is not None:
+            left.remove(entry)
+        state = _word(link.get("state")) if entry is None else entry.remote_state
+        yield (
+            _word(link.get("kind")).replace("_", " "),
+            number,
+            state.replace("_", " "),
+            "" if entry is None else entry.sink,
+            _deliveries(entry),
+            _word(link.get("url")),
+        )
+    for entry in left:
+        state = entry.remote_state.replace("_", " ") if entry.remote_id else "not made"
+        record = entry.remote_key or entry.remote_id or "-"
+        yield entry.type, record, state, entry.sink, _deliveries(entry), entry.remote_url
+
+
+def _deliveries(entry: LedgerEntry | None) -> str:
+    if entry is None:
+        return ""
+    words = [f"{entry.waiting} waiting"] if entry.waiting else []
+    words += [f"{entry.parked} parked"] if entry.parked else []
+    words += [entry.reason.replace("_", " ")] if entry.reason else []
+    return ", ".join(words) or "all told"
 
 
 def _facts(incident: dict[str, Any]) -> Iterable[tuple[str, str]]:
@@ -91,9 +153,6 @@ def _facts(incident: dict[str, Any]) -> Iterable[tuple[str, str]]:
     for suspect in incident.get("suspects") or []:
         reasons = "; ".join(map(str, suspect.get("because") or []))
         yield "Suspect", f"{_word(suspect.get('ref'))}: {reasons}"
-    for link in incident.get("links") or []:
-        parts = (link.get("kind"), link.get("id"), link.get("state"), link.get("url"))
-        yield "Link", " ".join(str(part) for part in parts if part)
     yield from _life(incident)
     for name, clock in (incident.get("clocks") or {}).items():
         if clock:
