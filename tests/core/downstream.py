@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -230,6 +230,19 @@ class Office:
             self.processor.restore(key, value)
         self.processor.restored()
 
+    def check_twin(self) -> None:
+        """What another worker makes of the changelog is what this one has, but that it doubts what was ready."""
+        twin = DeliverProcessor(Config(sinks=self.sinks))
+        for key, value in self.state.items():
+            twin.restore(key, value)
+        twin.restored()
+        mine, theirs = ([each._replace(unsure=True) for each in some] for some in (self.sends(), twin.ready()))
+        assert mine == theirs
+        assert twin.next_deadline_ms() == self.processor.next_deadline_ms()
+        assert [each.to_wire() for each in twin.orphans()] == [each.to_wire() for each in self.processor.orphans()]
+        pairs = zip(twin.outboxes(), self.processor.outboxes(), strict=True)
+        assert all(replace(one, unsure=False) == replace(other, unsure=False) for one, other in pairs)
+
     # -- out
 
     def sends(self) -> list[Send]:
@@ -255,6 +268,7 @@ class Office:
             incident_id=send.incident_id,
             revision=send.revision,
             attempt=send.attempt,
+            turn=send.turn,
             outcome=outcome,
             at_ms=self.now_ms,
             **given,

@@ -325,7 +325,7 @@ class DeliverProcessor(Processor):
             outbox.attempt,
             head.body,
             remote=outbox.remote,
-            unsure=outbox.unsure or outbox.may_exist,
+            unsure=outbox.unsure or head.doubt or outbox.may_exist,
             rank=RANK_UNKNOWN if rank is None else rank,
             wanted=wanted(rules, outbox.remote, sides, state),
             propose=state == RemoteState.RESOLVED and proposes(rules, outbox.remote, sides),

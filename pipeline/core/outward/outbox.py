@@ -44,6 +44,7 @@ class Pending:
         at_ms: when the oldest of what it tells happened.
         state: the `RemoteState` that the record should have by it.
         again: which telling again of the revision this is; 0: the first.
+        doubt: some of it may have been told before it was given up.
     """
 
     revision: int
@@ -52,6 +53,7 @@ class Pending:
     at_ms: int = 0
     state: str = ""
     again: int = 0
+    doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -83,6 +85,7 @@ class Outbox:
         parked_total: all that were given up.
         parked_waiting: those of them that were not sent again.
         parked_body: what they would tell, in one body.
+        parked_doubt: some of it may have been told.
         stuck: the newest was given up: nothing is tried unasked.
         remote: the record there.
         may_exist: it may have been made, though we do not know so.
@@ -107,6 +110,7 @@ class Outbox:
     parked_total: int = 0
     parked_waiting: int = 0
     parked_body: str | None = None
+    parked_doubt: bool = False
     stuck: bool = False
     remote: Remote | None = None
     may_exist: bool = False
@@ -147,7 +151,7 @@ class Outbox:
             grows = False
         body = delivery_body(event, last.body, news, room) if last is not None and grows else None
         if last is not None and body is not None:
-            self.queue[-1] = Pending(event.revision, event.change, body, last.at_ms, state)
+            self.queue[-1] = Pending(event.revision, event.change, body, last.at_ms, state, doubt=last.doubt)
             return
         alone = delivery_body(event, None, news, room)
         if alone is not None:
@@ -189,7 +193,9 @@ class Outbox:
         attempts = self.attempt if index == 0 else 0
         given_up = Parked(pending.revision, pending.change, reason, attempts, status, detail, now_ms)
         if index == 0:
-            self.may_exist = self.may_exist or (self.unsure and self.remote is None)
+            doubt = self.unsure or pending.doubt
+            self.parked_doubt = self.parked_doubt or doubt
+            self.may_exist = self.may_exist or (doubt and self.remote is None)
             self.stuck = True
             self.next()
         else:
@@ -204,12 +210,13 @@ class Outbox:
         """Send again what was given up, as part of the newest; False: nothing was."""
         if self.parked_body is None:
             return False
-        given_up, last = self.parked_body, self.parked[-1]
-        self.parked_body, self.parked_waiting, self.stuck = None, 0, False
+        given_up, last, doubt = self.parked_body, self.parked[-1], self.parked_doubt
+        self.parked_body, self.parked_doubt, self.parked_waiting, self.stuck = None, False, 0, False
         if self.newest is not None:
             self.add_again(with_news_of(self.newest, given_up, room), now_ms)
         else:
             self.add_again(given_up, now_ms, last.change, last.revision)
+        self.queue[-1].doubt = doubt
         return True
 
     def postpone(self, now_ms: int, retry_after_seconds: int | None) -> ParkReason | None:

@@ -57,10 +57,12 @@ class Sync:
     def take(self) -> None:
         """Take it: fields, then notes, links and the merge."""
         update = self._update
-        if update.update_id in self._sides.updates:
+        again = update.update_id in self._sides.updates
+        if again and update.kind != UpdateKind.READ:
             self.reasons["update"] = Why.DUPLICATE
             return
-        self._sides.updates = [*self._sides.updates, update.update_id][-UPDATES_REMEMBERED_MAX:]
+        if not again:
+            self._sides.updates = [*self._sides.updates, update.update_id][-UPDATES_REMEMBERED_MAX:]
         remote = self._outbox.remote
         if remote is not None and update.remote_id and remote.id != update.remote_id:
             self.reasons["update"] = Why.OTHER_RECORD
@@ -73,7 +75,8 @@ class Sync:
             value = getattr(update.fields, name)
             if value is not None:
                 self.reasons[name] = self._field(name, str(value))
-        self._take_words()
+        if not again:  # what is looked up again is compared again, since we may have written meanwhile
+            self._take_words()
         if self.asking.commands:
             self._remember(self.asking.author)
         if not self.reasons:
