@@ -191,7 +191,7 @@ _steps = st.lists(st.tuples(_action, _flow), min_size=3, max_size=20)
 
 def _here(world: World, which: int, kind: str) -> None:
     ids = world.ids()
-    fields = {
+    fields: dict[str, dict[str, Any]] = {
         "resolve": {"resolution": {"code": "x", "summary": "done"}},
         "reopen": {"reason": "again"},
         "assign": {"assignee": ("ann", "bob")[which % 2]},
