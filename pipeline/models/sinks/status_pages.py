@@ -38,6 +38,12 @@ class Published(SinkRules):
     closing_text: str = Field(default="This incident is over.", min_length=1, max_length=1_000)
 
     STATE_BY_MESSAGES: ClassVar[bool] = True
+    STATES: ClassVar[dict[RemoteState, RemoteState]] = {
+        RemoteState.ACKNOWLEDGED: RemoteState.OPEN,
+        RemoteState.IN_PROGRESS: RemoteState.OPEN,
+        RemoteState.WAITING: RemoteState.OPEN,
+        RemoteState.CLOSED: RemoteState.RESOLVED,
+    }
 
 
 class StatusPage(Published, WithSecret, TwoWay):
@@ -63,12 +69,6 @@ class StatusPage(Published, WithSecret, TwoWay):
     poll_seconds: int = Field(default=0, ge=0, le=86_400)
 
     LINK_KIND: ClassVar[str | None] = "status_page"
-    STATES: ClassVar[dict[RemoteState, RemoteState]] = {
-        RemoteState.ACKNOWLEDGED: RemoteState.OPEN,
-        RemoteState.IN_PROGRESS: RemoteState.OPEN,
-        RemoteState.WAITING: RemoteState.OPEN,
-        RemoteState.CLOSED: RemoteState.RESOLVED,
-    }
     READS_BACK: ClassVar[bool] = False
     SEVERITIES: ClassVar[tuple[str, ...]] = ()
     """Statuses of a component, from the mildest to the worst."""

@@ -136,7 +136,8 @@ class Life:
             number=next(self._numbers), approved_by="noor.haddad",
         )  # fmt: skip
         self.incident.communications.append(message)
-        facts = {"audience": audience, "page": page, "number": message.number, "state": state}
+        facts = {"audience": audience, "page": page, "number": message.number, "state": state, "message": text}
+        facts |= {"status": message.status, "subject": message.subject, "next_update_ms": None}
         draft.note("communication", "noor.haddad", f"approved: {text}", IncidentChange.NOTED, **facts)
         self._published.append(text)
         return self._publish(draft)

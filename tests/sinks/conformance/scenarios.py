@@ -163,16 +163,16 @@ def _throttled(town: Town) -> list[Life]:
 def _expired(town: Town) -> list[Life]:
     """The credential expires, and is repaired: nothing is lost until then."""
     life = born()
-    kept = {}
-    for name, each in town.downstreams.items():
-        attribute, other = each.credential
-        kept[name] = getattr(town.servers[name], attribute)
+    expiring = {name: each for name, each in town.downstreams.items() if each.credential is not None}
+    kept: dict[str, tuple[str, object]] = {}
+    for name, each in expiring.items():
+        attribute, other = each.credential or ("", "")
+        kept[name] = (attribute, getattr(town.servers[name], attribute))
         setattr(town.servers[name], attribute, other)
-    town.play(life.opened())
-    told = {name for name, each in town.downstreams.items() if not each.publishes}
-    town.wait(lambda: told <= town.tried(life), "every sink has been refused")
-    for name, each in town.downstreams.items():
-        setattr(town.servers[name], each.credential[0], kept[name])
+    town.play(life.opened(), life.published("investigating", "We are looking into it."))
+    town.wait(lambda: kept.keys() <= town.tried(life), "every sink has been refused")
+    for name, (attribute, value) in kept.items():
+        setattr(town.servers[name], attribute, value)
     town.retry_given_up(life)
     town.settle(life)
     town.play(life.resolved(), life.closed())
@@ -232,7 +232,9 @@ class Played:
         """
         if scenario not in self._lives and scenario not in self._failed:
             try:
-                self._lives[scenario] = [life.told for life in SCENARIOS[scenario](self.town)]
+                lives = SCENARIOS[scenario](self.town)
+                self.town.settle_books(*lives)
+                self._lives[scenario] = [life.told for life in lives]
             except AssertionError as error:
                 self._failed[scenario] = error
             finally:

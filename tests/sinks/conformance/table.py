@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.models.sinks import SINK_TYPES, SinkRules
-from tests.sinks.servers import jira, mail, pagerduty, servicenow, slack, webhook, xurrent
+from tests.sinks.servers import (
+    incident_io,
+    jira,
+    mail,
+    pagerduty,
+    servicenow,
+    slack,
+    status_receiver,
+    statuspage,
+    webhook,
+    xurrent,
+)
 from tests.sinks.servers.base import VendorServer
 
 Settings = Callable[[str], Mapping[str, Any]]
@@ -27,7 +38,8 @@ class Downstream:
         server: makes the server, from a seed.
         settings: its configuration.
         secrets: name of a variable -> what it holds.
-        credential: attribute of the server that holds what it takes, and another that it does not know.
+        credential: attribute of the server that holds what it takes, and another that it does not know; None: it has
+            none that could end.
         calls: it calls people: each key once.
         publishes: it has records only of incidents of which the public was told.
         created_per_reopening: what ended there begins anew when it is reopened.
@@ -39,7 +51,7 @@ class Downstream:
     server: Callable[[int], VendorServer]
     settings: Settings
     secrets: Mapping[str, str]
-    credential: tuple[str, str] = ("token", "another")
+    credential: tuple[str, str] | None = ("token", "another")
     calls: bool = False
     publishes: bool = False
     created_per_reopening: bool = False
@@ -156,6 +168,31 @@ _ALL: Final = (
             "to": ["operations@acme.example"],
         },
         secrets={},
+        credential=None,
+    ),
+    Downstream(
+        name="statuspage",
+        server=statuspage.StatuspageServer,
+        settings=lambda url: {"url": url, "secret_env": "SECRET_STATUSPAGE", "page_id": statuspage.PAGE_ID},
+        secrets={"SECRET_STATUSPAGE": statuspage.API_KEY},
+        publishes=True,
+    ),
+    Downstream(
+        name="incident_io",
+        server=incident_io.IncidentIoServer,
+        settings=lambda url: {"url": url, "secret_env": "SECRET_INCIDENT_IO", "page_id": incident_io.PAGE_ID},
+        secrets={"SECRET_INCIDENT_IO": incident_io.API_KEY},
+        publishes=True,
+        created_per_reopening=True,
+    ),
+    Downstream(
+        name="status_webhook",
+        server=status_receiver.StatusReceiver,
+        settings=lambda url: {"url": f"{url}/hook", "secret_env": "SECRET_STATUS_WEBHOOK"},
+        secrets={"SECRET_STATUS_WEBHOOK": status_receiver.SECRET},
+        credential=None,
+        publishes=True,
+        ends_alike=True,
     ),
 )
 

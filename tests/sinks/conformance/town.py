@@ -30,6 +30,7 @@ from tests.sinks.servers.base import Seen, VendorServer
 from tests.support import wait_until
 
 SETTLED_SECONDS_MAX: Final = 40.0
+BOOKS_SECONDS_MAX: Final = 15.0
 SESSION_SECONDS: Final = 6.0
 PARTITIONS: Final = 2
 RUN_DELIVER: Final = (sys.executable, "-m", "pipeline", "run", "deliver")
@@ -221,6 +222,15 @@ class Town:
             self.wait(lambda: not behind(), "every sink has the newest revision", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; behind: {behind()[:10]}; {self.last_words(behind())}") from None
+
+    def settle_books(self, *lives: Life) -> None:
+        """Wait for the ledger, which follows the outcomes: until nothing of these lives is an orphan."""
+        names = {life.told.incident_id for life in lives}
+        self.wait(
+            lambda: not [each for each in self.orphans() if each["incident_id"] in names],
+            "the ledger has no orphan",
+            BOOKS_SECONDS_MAX,
+        )
 
     def last_words(self, behind: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
         """The newest outcome of each place that is behind."""
