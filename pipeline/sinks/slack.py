@@ -1,7 +1,7 @@
 """The Slack sink: one message an incident, posted once and edited in place; what happens is told in its thread.
 
 A message carries what it is about as metadata (https://docs.slack.dev/messaging/message-metadata): the id of the
-incident, and of a reply the delivery that it was made for. So after an attempt of which nothing is known the message is
+incident, and of a reply the keys of what it says. So after an attempt of which nothing is known the message is
 found in the history of the channel, and the replies in its thread, before anything is posted again.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
@@ -20,38 +20,23 @@ from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import STEPS_KEPT_MAX, Fields, Remote, RemoteState, SinkUpdate, UpdateKind
 from pipeline.models.sinks.chat import Slack
+from pipeline.sinks import slack_thread as thread
 from pipeline.sinks import slack_words as words
 from pipeline.sinks.base import Answer, SinkClient, Trouble
 from pipeline.sinks.http import Http
 from pipeline.sinks.last_told import fields_of, state_of
 from pipeline.sinks.limits import RANK_LOOK_UP, Bucket
 from pipeline.sinks.slack_api import Gone, SlackApi
-from pipeline.sinks.told import IMPORTANT, Told, told
+from pipeline.sinks.told import Told, told
 
 ROOT_EVENT: Final = "spillway_incident"
 REPLY_EVENT: Final = "spillway_reply"
 
-CALLS_A_REPLY_MAX: Final = 20
-LINES_A_REPLY_MAX: Final = 50
-"""So that their keys fit the metadata of a reply, which Slack limits."""
-
 SAID_KEPT_MAX: Final = 200
 """Lines that are remembered as said: those of the last four deliveries at least."""
 
-BEGINNING_CHARACTERS: Final = 90
-"""Of an entry, by which it is known: of a long one no less ever arrives, however far its body had to be cut."""
-
 SEARCH_MARGIN_SECONDS: Final = 3_600
 """The clocks of sources differ from that of Slack, which stamps the messages."""
-
-PROPOSAL: Final = "All alerts are clear. Resolve it, if the work is done."
-
-
-class _Line(NamedTuple):
-    """Something to be said in the thread, once. ``key``: what it is known by, in whichever delivery it comes."""
-
-    key: str
-    text: str
 
 
 class SlackSink(SinkClient):
@@ -187,17 +172,17 @@ class _Delivery:
     async def _tell(self) -> None:
         """Say in the thread what it does not say yet: calls first, then messages and the timeline."""
         calls, said = await self._made()
-        for group in _groups(_calls(self._told, self._rules, calls), CALLS_A_REPLY_MAX):
+        for group in thread.groups(thread.calls(self._told, self._rules, calls), thread.CALLS_A_REPLY_MAX):
             await self._post(group, calls=[each.key for each in group])
             calls += [each.key for each in group]
             self._remember(calls, said)
-        for group in _groups(_news(self._send, self._told, self._rules, said), LINES_A_REPLY_MAX):
+        for group in thread.groups(thread.news(self._send, self._told, self._rules, said), thread.LINES_A_REPLY_MAX):
             await self._post(group, said=[each.key for each in group])
             said += [each.key for each in group]
             self._remember(calls, said)
         self._remember(calls, said)
 
-    async def _post(self, lines: list[_Line], **keys: list[str]) -> None:
+    async def _post(self, lines: list[thread.Line], **keys: list[str]) -> None:
         remote = self._known
         about = {"incident_id": self._send.incident_id, "calls": [], "said": [], **keys}
         blocks = words.sections([each.text for each in lines])
@@ -291,58 +276,6 @@ class _Delivery:
 
 _QUIET: Final = {"parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}
 """Nothing in the text becomes a mention, and no address in it is visited for a preview."""
-
-
-def _calls(told_: Told, rules: Slack, made: list[str]) -> list[_Line]:
-    """Calls that are not made."""
-    fresh = {each.key: each for each in told_.calls if each.key not in made}
-    return [
-        _Line(key, words.call_line(each.person, each.because, each.runbook, rules.mentions))
-        for key, each in fresh.items()
-    ]
-
-
-def _news(send: Send, told_: Told, rules: Slack, said: list[str]) -> list[_Line]:
-    """Messages and entries of the timeline that are not said."""
-    lines = [
-        _Line(
-            _key("message", each.audience, each.page, each.number),
-            words.message_line(each.audience, each.subject, each.text),
-        )
-        for each in told_.messages
-    ]
-    lines += [_Line(_key_of(each), words.entry_line(each)) for each in told_.entries if _wanted(each, rules)]
-    if send.propose:
-        lines.append(_Line(_key("proposal", told_.incident.get("reopened")), PROPOSAL))
-    return list({each.key: each for each in lines if each.key not in said}.values())
-
-
-def _groups(lines: list[_Line], lines_max: int) -> list[list[_Line]]:
-    """Lines as replies have room for them."""
-    groups: list[list[_Line]] = []
-    room = 0
-    for line in lines:
-        room -= len(line.text) + 1
-        if not groups or room < 0 or len(groups[-1]) == lines_max:
-            groups.append([])
-            room = words.MESSAGE_CHARACTERS_MAX - len(line.text) - 1
-        groups[-1].append(line)
-    return groups
-
-
-def _key_of(entry: Mapping[str, Any]) -> str:
-    beginning = str(entry.get("text", ""))[:BEGINNING_CHARACTERS]
-    return _key(entry.get("at_ms"), entry.get("action"), entry.get("actor"), beginning)
-
-
-def _key(*parts: Any) -> str:
-    return content_hash(*map(str, parts))[:10]
-
-
-def _wanted(entry: Mapping[str, Any], rules: Slack) -> bool:
-    if rules.notes == "none" or entry.get("action") == "page":
-        return False  # who is called is told as a call, which mentions them
-    return rules.notes == "all" or entry.get("action") in IMPORTANT
 
 
 def _payload(message: Mapping[str, Any] | None) -> dict[str, Any]:

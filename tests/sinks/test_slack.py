@@ -12,7 +12,8 @@ from pipeline.models.remote import Remote
 from pipeline.models.sinks.chat import Slack
 from pipeline.sinks.base import Answer, Trouble
 from pipeline.sinks.limits import Buckets
-from pipeline.sinks.slack import CALLS_A_REPLY_MAX, SlackSink
+from pipeline.sinks.slack import SlackSink
+from pipeline.sinks.slack_thread import CALLS_A_REPLY_MAX
 from tests.sinks.receivers import NOW, run
 from tests.sinks.servers.slack import CHANNEL, TOKEN, SlackServer, about, text_of
 from tests.sinks.telling import call, entry, told_send, words
