@@ -191,3 +191,14 @@ def test_a_page_of_something_else_makes_no_issue_a_second_time() -> None:
         assert len(server.issues) == 1
 
     play(story)
+
+
+def test_an_issue_that_is_found_after_all_keeps_whom_a_person_gave_it_to() -> None:
+    async def story(server: JiraServer, desk: Desk) -> None:
+        server.next_faults = ["", "after"]
+        await desk.tell("opened", 1)
+        server.edit(server.issue_of(INCIDENT), assignee={"accountId": "account-amara"})
+        await desk.delivered("opened", 1, assignee="kim", theirs=())
+        assert server.issue_of(INCIDENT).fields["assignee"] == {"accountId": "account-amara"}
+
+    play(story, people={"account-kim": "kim"})

@@ -214,6 +214,19 @@ def test_changes_are_read_by_pages_each_once_and_the_journal_with_them() -> None
         play(story, people={KIM: "kim", "kim.lee": "kim"})
 
 
+def test_more_changes_in_one_second_than_a_page_holds_are_all_read() -> None:
+    async def story(server: ServiceNowServer, desk: Desk) -> None:
+        for number in range(9):
+            await desk.delivered("opened", 1, id=f"INC-{chr(65 + number) * 12}")
+            server.incidents[-1]["sys_updated_on"] = "2026-03-04 02:20:00"
+        server.incidents[0]["sys_updated_on"] = "2026-03-04 02:20:01"
+        assert len([each async for each in desk.client.changed(NOW)]) == 9
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.sinks.servicenow.PAGE_RECORDS", 3)
+        play(story)
+
+
 def test_where_journals_may_not_be_read_changes_come_without_them() -> None:
     async def story(server: ServiceNowServer, desk: Desk) -> None:
         await desk.delivered("opened", 1)
