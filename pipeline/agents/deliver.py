@@ -25,7 +25,7 @@ from pipeline.settings import Settings, SettingsError
 from pipeline.sinks.base import SinkError
 from pipeline.sinks.clients import client_of
 from pipeline.sinks.lane import Outlet
-from pipeline.sinks.limits import Buckets
+from pipeline.sinks.limits import RANK_POLL, Buckets, ranked
 from pipeline.sinks.metrics import SinkMetrics
 from pipeline.sinks.outcomes import OutcomeTopic
 from pipeline.sinks.sender import Sender
@@ -185,6 +185,7 @@ class DeliverHooks(StageHooks):
             processors=self._processors,
             partitions=self._outcomes.partitions,
             publish=self._outcomes.publish,
+            counted=self._metrics.asked,
         )
 
     async def _observe(self, sender: Sender) -> None:
@@ -218,7 +219,8 @@ def _key(send: Send) -> tuple[str, str]:
 
 async def _watch(watcher: Watcher, watched: Watched) -> None:
     async with guarded("watch sinks", stage="deliver"):
-        await watcher(watched)
+        with ranked(RANK_POLL):
+            await watcher(watched)
 
 
 def _end_process(error: Any) -> None:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pipeline.core.step import Effects, Output
 from pipeline.flow import DEAD_LETTER_TOPIC
 from pipeline.models.decision import Disposition, Reason
+from pipeline.models.delivery import UpdateReason
 from pipeline.models.problem import ProblemState
 from pipeline.models.suppression import What
 from pipeline.runtime.guard import log_line
@@ -29,6 +30,11 @@ SUPPRESSING: Final = (Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED)
 # From a batch of a few records on an idle machine (10 ms) to what a backlog after an outage takes (1 h).
 END_TO_END_SECONDS_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 TRANSACTION_SECONDS_BUCKETS: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24)
+
+NO_SINK: Final = "none"
+"""Label of what came from a sink that is not configured, and of what concerns all."""
+
+UNNAMED: Final = frozenset({UpdateReason.UNKNOWN_SINK, UpdateReason.RETRIED, UpdateReason.NOTHING_TO_RETRY})
 
 DEAD_LETTER_REASONS: Final = (
     Reason.EMPTY,
@@ -121,6 +127,7 @@ FIGURES: Final = (
     Figure("problems", "Problems that are not forgotten, by state.", "state", tuple(ProblemState)),
     Figure("deliveries_waiting", "Deliveries not yet accepted by their sink.", "sink"),
     Figure("deliveries_parked", "Deliveries given up, of the incidents that are still open.", "sink"),
+    Figure("sink_records_open", "Records that are open in a sink, as far as is known.", "sink"),
 )
 """Every figure that is exposed. What a processor gives and is not declared here is left out."""
 
@@ -201,6 +208,12 @@ class Metrics:
         )
         for what in What:
             self.pages_saved.labels(what)
+        self.sink_updates = Counter(
+            "spillway_sink_updates",
+            "What came back from sinks: fields, notes and links, by what became of them; taken: it became a command.",
+            ["sink", "reason"],
+            registry=registry,
+        )
 
     def config_in_force(self, version: str) -> None:
         """Say which configuration is loaded."""
@@ -316,6 +329,9 @@ class Metrics:
             self.alerts_hidden.labels(what, ended).inc(count)
         for what, count in effects.pages_saved.items():
             self.pages_saved.labels(what).inc(count)
+        for (sink, became), count in effects.came_back.items():
+            # Names that no sink has are not counted one by one: nothing bounds them.
+            self.sink_updates.labels(NO_SINK if became in UNNAMED else sink, became).inc(count)
         if self._wall:
             for received_at_ms, count in Tally(d.received_at_ms for d in decisions).items():
                 self.end_to_end_seconds.add(max(0.0, now_seconds - received_at_ms / 1000), count)

@@ -20,7 +20,7 @@ from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.runtime.guard import log_line
 from pipeline.sinks.base import Answer, SinkClient, Trouble
 from pipeline.sinks.breaker import Breaker, BreakerState, Verdict, verdict
-from pipeline.sinks.limits import WAIT_SECONDS_MIN, Bucket, Reservation
+from pipeline.sinks.limits import WAIT_SECONDS_MIN, Bucket, Reservation, ranked
 from pipeline.sinks.line import Line, Waiting
 from pipeline.sinks.metrics import SinkMetrics
 
@@ -176,7 +176,7 @@ class Lane:
         task.add_done_callback(lambda done: self._sent(flight, done))
 
     async def _send(self, client: SinkClient, flight: _Flight) -> Answer:
-        with flight.reservation:
+        with flight.reservation, ranked(flight.waiting.send.rank):
             try:
                 return await client.send(flight.waiting.send, self._context.clock())
             except Trouble as trouble:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
@@ -78,6 +79,17 @@ class Reservation:
 
 
 _RESERVED: ContextVar[Reservation | None] = ContextVar("reserved", default=None)
+_RANK: ContextVar[int] = ContextVar("rank", default=0)
+
+
+@contextmanager
+def ranked(rank: int) -> Iterator[None]:
+    """Whatever is requested within, also by tasks that begin there, is of this rank at least."""
+    before = _RANK.set(rank)
+    try:
+        yield
+    finally:
+        _RANK.reset(before)
 
 
 class Bucket:
@@ -142,7 +154,7 @@ class Bucket:
 
     async def take(self, rank: int = 0) -> None:
         """Wait for a token; of those who wait the lowest rank is first, then who came first."""
-        reserved = _RESERVED.get()
+        reserved, rank = _RESERVED.get(), max(rank, _RANK.get())
         if (reserved is not None and reserved.spend(self)) or self._taken(rank):
             return
         future = asyncio.get_running_loop().create_future()

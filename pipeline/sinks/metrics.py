@@ -74,6 +74,12 @@ class SinkMetrics:
             ["sink"],
             registry=registry,
         )
+        self._asked = Counter(
+            "spillway_sink_asked",
+            "Polls, and looks of the reconciler, by what came of them.",
+            ["sink", "what", "result"],
+            registry=registry,
+        )
         self._paused_before: dict[str, float] = {}
         self._known: set[str] = set()
 
@@ -96,6 +102,10 @@ class SinkMetrics:
         """Count one attempt that has its answer."""
         self._attempts.labels(sink, _word(answer)).inc()
         self._seconds.labels(sink).observe(seconds)
+
+    def asked(self, sink: str, what: str, result: str) -> None:
+        """Count one ``poll`` or ``look`` and what came of it: words of the code, and few."""
+        self._asked.labels(sink, what, result).inc()
 
     def observe(self, sink: str, *, ready: int, in_flight: int, state: BreakerState, paused_seconds: float) -> None:
         """Say how a sink stands.

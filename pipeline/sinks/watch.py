@@ -17,6 +17,10 @@ from pipeline.models.remote import SinkUpdate
 from pipeline.sinks.base import SinkClient
 
 
+def _not_counted(sink: str, what: str, result: str) -> None:
+    """Nobody looks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """What a watcher sees.
@@ -28,6 +32,7 @@ class Watched:
             come and go.
         partitions: how many there are, of all workers.
         publish: puts an update on ``sink.updates``, and returns when the brokers have it.
+        counted: told of each poll and look: sink, ``poll`` or ``look``, and what came of it.
     """
 
     config: Config
@@ -35,6 +40,7 @@ class Watched:
     processors: Mapping[int, DeliverProcessor]
     partitions: int
     publish: Callable[[SinkUpdate], Awaitable[None]]
+    counted: Callable[[str, str, str], None] = _not_counted
 
     def leads(self, sink: str) -> bool:
         """Whether this worker is the one that does what must be done once for a sink, such as asking for changes."""

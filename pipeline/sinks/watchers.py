@@ -10,6 +10,7 @@ from typing import Final
 from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.runtime.guard import log_line
 from pipeline.sinks.base import Trouble
+from pipeline.sinks.limits import RANK_RECONCILE, ranked
 from pipeline.sinks.looking import Ledger, OutboxLedger, Surroundings, patience_seconds
 from pipeline.sinks.poller import Poller, polling_partition
 from pipeline.sinks.reconciler import Reconciler
@@ -31,7 +32,13 @@ async def poll_sinks(watched: Watched, around: Surroundings | None = None, ledge
         for name, rules in watched.config.sinks.items():
             seconds = float(getattr(rules, "poll_seconds", 0))
             if seconds > 0 and name in watched.clients:
-                loop = _poll(watched, name, seconds, around or Surroundings(write=watched.publish), ledger_of)
+                loop = _poll(
+                    watched,
+                    name,
+                    seconds,
+                    around or Surroundings(write=watched.publish, counted=watched.counted),
+                    ledger_of,
+                )
                 group.create_task(loop, name=f"poll-{name}")
 
 
@@ -47,10 +54,11 @@ async def reconcile_sinks(
         for name, rules in watched.config.sinks.items():
             minutes = int(getattr(rules, "reconcile_minutes", 0))
             if minutes > 0 and name in watched.clients:
-                surroundings = around or Surroundings(write=watched.publish)
+                surroundings = around or Surroundings(write=watched.publish, counted=watched.counted)
                 ledgers = partial(_ledgers, watched, ledger_of)
                 reconciler = Reconciler(rules, watched.clients[name], minutes, ledgers, surroundings)
-                group.create_task(reconciler.run(), name=f"reconcile-{name}")
+                with ranked(RANK_RECONCILE):  # the task keeps it
+                    group.create_task(reconciler.run(), name=f"reconcile-{name}")
 
 
 WATCHERS: Final[tuple[Watcher, ...]] = (poll_sinks, reconcile_sinks)

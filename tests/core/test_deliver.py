@@ -200,6 +200,7 @@ def test_what_waits_and_what_was_given_up_is_counted_by_sink() -> None:
     assert desk.processor.gauges() == {
         "deliveries_waiting": {"desk": 1, "page": 2},
         "deliveries_parked": {"desk": 1, "page": 0},
+        "sink_records_open": {"desk": 0, "page": 0},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import html
+import tracemalloc
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -210,7 +211,11 @@ def test_an_answer_that_is_packed_though_we_did_not_ask_is_unpacked_as_far_as_it
             assert (await client.call("GET", url)).mapping == {"id": "7"}
 
     run(test())
+    tracemalloc.start()
     answer = raw_refusal(writing(head(Content_Encoding=kind, Content_Length=str(len(bomb))), bomb))
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 5 * ANSWER_BYTES_MAX
     assert answer.unknown
     assert "larger" in answer.detail
     broken = raw_refusal(writing(head(Content_Encoding=kind, Content_Length="7"), b"nothing"))

@@ -42,6 +42,17 @@ def test_at_a_sink_of_one_request_a_second_the_most_urgent_goes_first_and_then_t
     run_virtually(test)
 
 
+def test_what_needs_no_request_uses_nothing_of_the_rate() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        desk = Desk(loop, rate=0.01)
+        desk.sink.requests = 0
+        desk.tell(*(of(number) for number in range(20)))
+        await asyncio.sleep(0.1)
+        assert len(desk.outcomes) == 20
+
+    run_virtually(test)
+
+
 def test_what_becomes_urgent_overtakes_and_what_is_newer_goes_instead_of_what_it_replaces() -> None:
     async def test(loop: VirtualLoop) -> None:
         desk = Desk(loop, rate=1.0)

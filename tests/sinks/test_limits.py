@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.models.sinks.streams import Webhook
-from pipeline.sinks.limits import PATIENCE_SECONDS, RANK_POLL, Bucket, Buckets
+from pipeline.sinks.limits import PATIENCE_SECONDS, RANK_POLL, Bucket, Buckets, ranked
 from tests.sinks.virtual import VirtualLoop, run_virtually
 
 SLACK = 1e-6
@@ -218,10 +218,25 @@ def test_what_is_reserved_at_one_credential_pays_at_no_other() -> None:
     run_virtually(test)
 
 
+def test_what_runs_beside_is_of_its_rank_whatever_its_requests_say() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        bucket = Bucket(1.0, 1, loop.time)
+        await bucket.take()
+        takers = Takers(bucket, loop)
+        with ranked(RANK_POLL):
+            takers.add(0)
+        await asyncio.sleep(0.1)
+        takers.add(3)
+        await takers.end()
+        assert [number for _, _, number in takers.served] == [1, 0]
+
+    run_virtually(test)
+
+
 def test_workers_share_a_rate_by_the_partitions_that_they_own() -> None:
     async def test(loop: VirtualLoop) -> None:
         workers = [Buckets(loop.time) for _ in range(3)]
-        rules = Webhook(name="desk", url="https://desk.example", secret_env="DESK", requests_per_second=8, burst=1)
+        rules = Webhook(name="desk", url="https://desk.example", secret_env="DESK", requests_per_second=8, burst=8)
         buckets = [each.of(rules) for each in workers]
         for each, owned in zip(workers, (1, 2, 5), strict=True):
             each.limit_to(owned, 8)
@@ -230,7 +245,7 @@ def test_workers_share_a_rate_by_the_partitions_that_they_own() -> None:
             for _ in range(100):
                 taker.add(0)
         await asyncio.sleep(10.05)
-        assert [len(taker.served) for taker in takers] == [11, 21, 51]  # a burst of one each
+        assert [len(taker.served) for taker in takers] == [11, 22, 55]  # with their share of the burst
         for taker in takers:
             for task in taker.tasks:
                 task.cancel()

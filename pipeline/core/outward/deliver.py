@@ -19,6 +19,7 @@ from pipeline.core.identity import content_hash
 from pipeline.core.outward.asking import outputs
 from pipeline.core.outward.carried import carried
 from pipeline.core.outward.delivery_body import delivery_body
+from pipeline.core.outward.figures import figures, oldest_ms
 from pipeline.core.outward.healing import disown, heal, room_of
 from pipeline.core.outward.incident_event import IncidentEvent, need, read_event, read_object
 from pipeline.core.outward.ledger import ledger_entry, orphaned
@@ -125,12 +126,7 @@ class DeliverProcessor(Processor):
 
     def waiting_since_ms(self) -> dict[str, int]:
         """Sink -> when the oldest happened that it has not been told of and that is not given up."""
-        oldest: dict[str, int] = {}
-        for outbox in self._outboxes.values():
-            if outbox.queue:
-                since_ms = outbox.queue[0].at_ms
-                oldest[outbox.sink] = min(since_ms, oldest.get(outbox.sink, since_ms))
-        return oldest
+        return oldest_ms(self._outboxes.values())
 
     def outboxes(self) -> list[Outbox]:
         """All outboxes, by sink and incident: what waits and what was given up, for metrics and people."""
@@ -142,13 +138,8 @@ class DeliverProcessor(Processor):
         return [ledger_entry(outbox, rules) for outbox, rules in found if orphaned(outbox, rules) is not None]
 
     def gauges(self) -> dict[str, dict[str, float]]:
-        """Deliveries that wait and that were given up, by sink, of the incidents that are still open."""
-        waiting: dict[str, float] = dict.fromkeys(self._sinks, 0)
-        parked: dict[str, float] = dict.fromkeys(self._sinks, 0)
-        for outbox in self._outboxes.values():
-            waiting[outbox.sink] = waiting.get(outbox.sink, 0) + len(outbox.queue)
-            parked[outbox.sink] = parked.get(outbox.sink, 0) + outbox.parked_waiting
-        return {"deliveries_waiting": waiting, "deliveries_parked": parked}
+        """What outboxes come to, by sink."""
+        return figures(self._outboxes.values(), self._sinks)
 
     # -- events
 
