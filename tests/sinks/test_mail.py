@@ -221,18 +221,20 @@ def test_a_server_that_never_says_whether_it_has_the_mail_leaves_it_unknown() ->
     run(test())
 
 
-def test_who_is_refused_for_now_gets_it_later_and_nobody_gets_it_twice() -> None:
+@pytest.mark.parametrize("priority", ["P1", None])
+def test_who_is_refused_for_now_gets_it_later_and_nobody_gets_it_twice(priority: str | None) -> None:
     server = MailServer()
+    told = told_send(incident={"priority": priority})
 
     async def test() -> None:
         async with mail(server, to=[TEAM, CHIEF]) as sink:
             server.refused = {CHIEF: "450 4.2.1 greylisted"}
-            answer = await sink.send(told_send(), NOW)
+            answer = await sink.send(told, NOW)
             assert (answer.outcome, answer.status, answer.unknown) == ("retry", 450, False)
             assert answer.remote is not None
             assert not answer.remote.ended
             server.refused = {}
-            again = told_send(remote=answer.remote, attempt=2)
+            again = told._replace(remote=answer.remote, attempt=2)
             remote_of(await sink.send(again, NOW))
 
     run(test())
