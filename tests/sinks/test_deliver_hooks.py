@@ -14,9 +14,11 @@ from pipeline.agents.deliver import DeliverHooks
 from pipeline.core.identity import partition_of
 from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.step import Effects, StreamRecord
+from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.models.policy import Config
 from pipeline.settings import Settings, SettingsError
 from pipeline.sinks.base import SinkError
+from pipeline.sinks.watch import Watched
 from tests.sinks.receivers import SECONDS_MAX, SECRET, Receiver, run, serving, sink
 
 PARTITIONS = 5
@@ -98,5 +100,72 @@ def test_a_missing_secret_stops_the_start_and_names_sink_and_variable() -> None:
         hooks = DeliverHooks(Settings(), config, secret=missing)
         with pytest.raises(SinkError, match="sink desk: DESK_SECRET is not set"):
             await hooks.on_assigned(0, DeliverProcessor(config))
+
+    run(test())
+
+
+def delivered(incident_id: str) -> StreamRecord:
+    """The outcome that a former owner wrote last."""
+    told = Delivery(
+        delivery_id=f"{incident_id}/1/desk",
+        sink="desk",
+        incident_id=incident_id,
+        revision=1,
+        attempt=1,
+        outcome=DeliveryOutcome.DELIVERED,
+        at_ms=2,
+    )
+    return StreamRecord("deliveries", 0, 1, 2, incident_id.encode(), orjson.dumps(told.to_wire()))
+
+
+def test_what_a_former_owner_told_and_noted_is_not_told_again(settings: Settings) -> None:
+    receiver = Receiver()
+
+    async def test() -> None:
+        async with serving(receiver.handle) as url:
+            config = Config(sinks={"desk": sink("desk", url)})
+            processor, effects = DeliverProcessor(config), Effects()
+            processor.handle([opened("INC-3")], effects)
+            hooks = DeliverHooks(settings, config, secret=lambda _: SECRET)
+            await hooks.on_assigned(0, processor)
+            await asyncio.sleep(0.1)  # it is read a little later
+            processor.handle([delivered("INC-3"), opened("INC-4")], effects)
+            await hooks.after_commit(0, processor, effects)
+            await asyncio.to_thread(outcome, settings, "INC-4")
+            await hooks.stop()
+
+    run(test())
+    assert receiver.got == ["INC-4/1/desk"]
+
+
+def test_a_watcher_runs_while_there_are_partitions_and_sees_them_come_and_go(settings: Settings) -> None:
+    seen: list[Watched] = []
+    ended = asyncio.Event()
+
+    async def watcher(watched: Watched) -> None:
+        seen.append(watched)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def test() -> None:
+        async with serving(Receiver().handle) as url:
+            off = sink("off", url).model_copy(update={"enabled": False})
+            config = Config(sinks={"desk": sink("desk", url), "off": off})
+            hooks = DeliverHooks(settings, config, secret=lambda _: SECRET, watchers=(watcher,))
+            processors = {number: DeliverProcessor(config) for number in range(2)}
+            for number, processor in processors.items():
+                await hooks.on_assigned(number, processor)
+            await asyncio.sleep(0)
+            [watched] = seen
+            assert watched.processors == processors
+            assert (set(watched.clients), watched.partitions) == ({"desk"}, PARTITIONS)
+            assert hooks._buckets.of(config.sinks["desk"])._share == 2 / PARTITIONS
+            assert watched.leads("desk") is (partition_of(b"desk", PARTITIONS) in processors)
+            await hooks.on_revoked(0)
+            assert set(watched.processors) == {1}
+            await hooks.stop()
+            assert ended.is_set()
 
     run(test())

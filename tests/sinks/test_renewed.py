@@ -44,3 +44,12 @@ def test_a_sink_that_could_not_work_refuses_the_configuration(after: Config, sai
     hooks = DeliverHooks(Settings(), BEFORE, secret=known)
     with pytest.raises(ValueError, match=said):
         asyncio.run(hooks.renewed(after))
+
+
+def test_a_sink_that_is_switched_off_needs_no_secret() -> None:
+    def missing(name: str) -> str:
+        raise SettingsError(f"{name} is not set")
+
+    hooks = DeliverHooks(Settings(), Config(), secret=missing)
+    after = Config(sinks={"desk": DESK.model_copy(update={"enabled": False})})
+    assert asyncio.run(hooks.renewed(after)) is not hooks
