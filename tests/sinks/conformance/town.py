@@ -35,7 +35,7 @@ SESSION_SECONDS: Final = 6.0
 PARTITIONS: Final = 2
 RUN_DELIVER: Final = (sys.executable, "-m", "pipeline", "run", "deliver")
 
-WATCHED: Final = ("deliveries", "deliveries.state", "dead.letter", "commands", "bridge.commands")
+WATCHED: Final = ("deliveries", "deliveries.state", "sink.updates", "dead.letter", "commands", "bridge.commands")
 
 
 class Town:
@@ -48,7 +48,15 @@ class Town:
         raw: every record of the topics that deliver writes: topic -> key and value.
     """
 
-    def __init__(self, bootstrap: str, prefix: str, place: Path, downstreams: Mapping[str, Downstream], seed: int = 0):
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        place: Path,
+        downstreams: Mapping[str, Downstream],
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
         self.downstreams = downstreams
         self.servers: dict[str, VendorServer] = {
             name: each.server(seed + number) for number, (name, each) in enumerate(sorted(downstreams.items()))
@@ -67,6 +75,7 @@ class Town:
             partitions=PARTITIONS,
             session_timeout_seconds=SESSION_SECONDS,
             instance_id="seat-1",
+            **settings,
         )
         self._client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0}
         self._loop = asyncio.new_event_loop()

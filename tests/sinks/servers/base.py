@@ -7,13 +7,14 @@ Faults are put around that: before it (nothing has happened) or after it (it has
 from __future__ import annotations
 
 import asyncio
+import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -68,6 +69,7 @@ class VendorServer(ABC):
         burst: requests that may come at once under it.
         latency_seconds: before each answer.
         down: every connection is dropped.
+        quotes: it is hostile, or careless: its error pages quote address, headers and body of the request.
         token: the credential that is taken; another one gets 401. None: any.
     """
 
@@ -79,6 +81,7 @@ class VendorServer(ABC):
         self.burst = 1.0
         self.latency_seconds = 0.0
         self.down = False
+        self.quotes = False
         self.token: str | None = None
         self.url = ""
         self.next_faults: list[str] = []
@@ -164,7 +167,28 @@ class VendorServer(ABC):
 
     def _done(self, attempt: Attempt, answer: web.StreamResponse) -> web.StreamResponse:
         attempt.status = answer.status
+        if self.quotes and answer.status >= 400 and isinstance(answer, web.Response):  # errors
+            return self._quoting(attempt, answer)
         return answer
+
+    def _quoting(self, attempt: Attempt, answer: web.Response) -> web.Response:
+        """An error page that quotes the request before it says anything: as text, or inside of what it should say."""
+        headers = " ".join(f"{name}: {value}" for name, value in attempt.headers.items())
+        quoted = f"{headers} {self.url}{attempt.path} {attempt.body.decode(errors='replace')}"
+        kept = {name: value for name, value in answer.headers.items() if name == "Retry-After"}
+        if self.random.random() < 0.5:
+            return web.Response(status=answer.status, headers=kept, text=f"<pre>{quoted}</pre>{answer.text}")
+        document = _prefixed(json.loads(answer.text or "{}"), quoted)
+        return web.json_response(document, status=answer.status, headers=kept)
+
+
+def _prefixed(value: Any, words: str) -> Any:
+    """A copy in which every text begins with some words."""
+    if isinstance(value, dict):
+        return {name: _prefixed(each, words) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_prefixed(each, words) for each in value]
+    return f"{words} {value}" if isinstance(value, str) else value
 
 
 async def page_of_a_proxy(status: int, request: web.Request, body: bytes) -> web.Response:
