@@ -171,7 +171,7 @@ async def look_at(client: SinkClient, rules: SinkRules, entry: LedgerEntry, now:
         return Found(entry=entry, finding="not looked up", detail=words)
     if update is None:
         return Found(entry=entry, finding="cannot be read")
-    changes = drift(update, remote, rules)
+    changes = {} if update.kind is UpdateKind.GONE else drift(update, remote, rules)
     finding = _finding(entry, update, changes)
     should_be_told = finding == "open though ended" or differs(update, remote, rules)
     return Found(entry=entry, finding=finding, changes=changes, update=update if should_be_told else None)

@@ -172,14 +172,29 @@ def tell(console: Console, found: list[Compared], reads: int) -> None:
         entry = each.entry
         record = entry.remote_key or entry.remote_id or "a record that may exist"
         console.print(
-            Text(f"{each.standing.value}: {record} at {entry.sink} of {entry.incident_id}: {each.because}", "red")
+            Text.assemble(
+                (f"{each.standing.value}: {record} at {entry.sink} of {entry.incident_id}: {each.because}", "red"),
+                f"\n  {_advice(entry)}",
+            )
         )
-    console.print(Text(f"\n{len(wrong):,} in all. {_advice(wrong)}"))
+    console.print(Text(f"\n{len(wrong):,} in all."))
 
 
-def _advice(wrong: list[Compared]) -> str:
-    names = " ".join(sorted({each.entry.sink for each in wrong}))
-    return f"Send again what was given up with `spillway sink retry`, or look with `spillway sink show`: {names}"
+_ADVICE: Final[Mapping[str, str]] = {
+    OrphanReason.PARKED: "repair what it was refused for, then: {retry}",
+    OrphanReason.SINK_REMOVED: "put the sink back into sinks.yaml until it is closed, or close it there by hand",
+    OrphanReason.SINK_DISABLED: "switch the sink on until it is closed, or close it there by hand",
+    OrphanReason.CONTESTED: "somebody there opens it again: settle that with them, then: {retry}",
+    OrphanReason.STATE_IS_THEIRS: "the sink's owners say that its state is theirs: close it there",
+    OrphanReason.MAY_EXIST: "look there for the incident's id, then: {retry}",
+    OrphanReason.GONE: "it was deleted there again and again; to have it made once more: {retry}",
+}
+
+
+def _advice(entry: LedgerEntry) -> str:
+    names = f"--sink {entry.sink} --incident {entry.incident_id}"
+    words = _ADVICE.get(entry.reason, "see how it is there: spillway sink reconcile {names} --apply")
+    return words.format(retry=f"spillway sink retry {names}", names=names)
 
 
 def _number(standing: str, count: int) -> Text:
