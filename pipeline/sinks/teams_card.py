@@ -37,7 +37,9 @@ URL_CHARACTERS_MAX: Final = 500
 LINKS_MAX: Final = 3
 """Buttons for records elsewhere: Teams shows six buttons at most, and two are taken."""
 
-REPEATED: Final[frozenset[TeamsChange]] = frozenset({"opened", "called", "major", "mitigated", "resolved", "reopened"})
+REPEATED: Final[frozenset[TeamsChange]] = frozenset(
+    {"opened", "called", "major", "mitigated", "resolved", "reopened", "merged", "cancelled"}
+)
 """What is posted again where nobody knows whether it arrived: a second card is better than none."""
 
 _WORDS: Final[Mapping[TeamsChange, str]] = {

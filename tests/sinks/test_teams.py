@@ -272,10 +272,11 @@ def test_what_is_no_milestone_is_not_posted_again(fault: str) -> None:
     async def test(found: ChatDesk) -> None:
         await found.tell(incident=snapshot())
         found.server.next_faults = [fault]
-        await found.until_told(incident=snapshot(state="cancelled"))
-        assert found.lines == [["Opened"], ["Cancelled: it was no failure"]]
+        answers = await found.until_told(incident=snapshot(state="acknowledged"))
+        assert [each.outcome for each in answers] == ["retry", "delivered"]
+        assert found.lines == [["Opened"], ["Somebody has it"]]
 
-    with_desk(test)
+    with_desk(test, changes=("opened", "acknowledged"))
 
 
 def test_too_many_requests_are_waited_out() -> None:

@@ -19,6 +19,7 @@ from tests.sinks.servers import (
     slack,
     status_receiver,
     statuspage,
+    teams,
     webhook,
     xurrent,
 )
@@ -37,7 +38,7 @@ class Downstream:
         type: in sinks.yaml; "": as the name.
         server: makes the server, from a seed.
         settings: its configuration.
-        secrets: name of a variable -> what it holds.
+        secrets: name of a variable -> what it holds; ``{url}`` in it is the address of the server.
         credential: attribute of the server that holds what it takes, and another that it does not know; None: it has
             none that could end.
         calls: it calls people: each key once.
@@ -173,14 +174,24 @@ _ALL: Final = (
     Downstream(
         name="statuspage",
         server=statuspage.StatuspageServer,
-        settings=lambda url: {"url": url, "secret_env": "SECRET_STATUSPAGE", "page_id": statuspage.PAGE_ID},
+        settings=lambda url: {
+            "url": url,
+            "secret_env": "SECRET_STATUSPAGE",
+            "page_id": statuspage.PAGE_ID,
+            "components": {"checkout": "web"},
+        },
         secrets={"SECRET_STATUSPAGE": statuspage.API_KEY},
         publishes=True,
     ),
     Downstream(
         name="incident_io",
         server=incident_io.IncidentIoServer,
-        settings=lambda url: {"url": url, "secret_env": "SECRET_INCIDENT_IO", "page_id": incident_io.PAGE_ID},
+        settings=lambda url: {
+            "url": url,
+            "secret_env": "SECRET_INCIDENT_IO",
+            "page_id": incident_io.PAGE_ID,
+            "components": {"checkout": "01WEB"},
+        },
         secrets={"SECRET_INCIDENT_IO": incident_io.API_KEY},
         publishes=True,
         created_per_reopening=True,
@@ -192,6 +203,14 @@ _ALL: Final = (
         secrets={"SECRET_STATUS_WEBHOOK": status_receiver.SECRET},
         credential=None,
         publishes=True,
+        ends_alike=True,
+    ),
+    Downstream(
+        name="teams",
+        server=teams.TeamsServer,
+        settings=lambda _: {"url_env": "SECRET_TEAMS"},
+        secrets={"SECRET_TEAMS": f"{{url}}{teams.PATH}?{teams.QUERY}"},
+        credential=("signature", "another"),
         ends_alike=True,
     ),
 )

@@ -35,6 +35,14 @@ SESSION_SECONDS: Final = 6.0
 PARTITIONS: Final = 2
 RUN_DELIVER: Final = (sys.executable, "-m", "pipeline", "run", "deliver")
 
+CHECKOUT: Final[Mapping[str, Any]] = {
+    "apiVersion": "backstage.io/v1alpha1",
+    "kind": "Component",
+    "metadata": {"name": "checkout", "title": "Checkout"},
+    "spec": {"type": "service", "lifecycle": "production", "owner": "storefront-sre"},
+}
+"""The service of the incidents, which sinks may map."""
+
 WATCHED: Final = ("deliveries", "deliveries.state", "sink.updates", "dead.letter", "commands", "bridge.commands")
 
 
@@ -114,6 +122,8 @@ class Town:
         self._directory.mkdir(parents=True)
         entries = {name: each.entry(self.servers[name].url) for name, each in self.downstreams.items()}
         (self._directory / "sinks.yaml").write_text(yaml.safe_dump(entries), encoding="utf-8")
+        (self._directory / "catalog").mkdir()
+        (self._directory / "catalog" / "checkout.yaml").write_text(yaml.safe_dump(CHECKOUT), encoding="utf-8")
 
     def on_servers(self, work: Any) -> Any:
         """Run a coroutine where the servers run."""
@@ -134,7 +144,11 @@ class Town:
     @property
     def secrets(self) -> dict[str, str]:
         """Variables of the environment that the worker has beside its settings."""
-        return {name: value for each in self.downstreams.values() for name, value in each.secrets.items()}
+        return {
+            variable: value.replace("{url}", self.servers[name].url)
+            for name, each in self.downstreams.items()
+            for variable, value in each.secrets.items()
+        }
 
     def start(self, *, ready: bool = True) -> Worker:
         """A worker that delivers; it is waited for until it is ready, or not."""

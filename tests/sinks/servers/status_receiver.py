@@ -21,17 +21,19 @@ class StatusReceiver(VendorServer):
     Attributes:
         told: bodies by ``webhook-id``, in the order in which they first came.
         repeated: ids that came again and were dropped.
+        secret: the one that signs.
     """
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
         self.told: dict[str, dict[str, Any]] = {}
         self.repeated: list[str] = []
+        self.secret = SECRET
 
     async def handle(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Verify and keep."""
         identity, at = request.headers["webhook-id"], int(request.headers["webhook-timestamp"])
-        expected = Webhook(SECRET).sign(identity, datetime.fromtimestamp(at, UTC), body.decode())
+        expected = Webhook(self.secret).sign(identity, datetime.fromtimestamp(at, UTC), body.decode())
         if expected not in request.headers["webhook-signature"].split(" "):
             return self.error(request, 401, "signature")
         if identity in self.told:

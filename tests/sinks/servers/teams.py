@@ -16,6 +16,7 @@ from pipeline.models.remote import STATES, RemoteState
 from tests.sinks.servers.base import Seen, VendorServer
 from tests.sinks.shapes import faults
 
+AGAIN: Final = "Posted again, because no answer came the first time."
 PAYLOAD_BYTES_MAX: Final = 28 * 1_024
 WORKFLOW: Final = "c0ffee005ec24e708a1f2b3c4d5e6f70"
 SIGNATURE: Final = "Zm9vYmFyLXNlY3JldC1zaWduYXR1cmU"
@@ -29,6 +30,7 @@ class TeamsServer(VendorServer):
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
         self.cards: list[dict[str, Any]] = []
+        self.signature = SIGNATURE
         self.echoes = False
         """An error page quotes the address that was asked for."""
         self.passes_on = True
@@ -43,7 +45,7 @@ class TeamsServer(VendorServer):
 
     def admits(self, request: web.Request) -> bool:
         """By the signature in the address."""
-        return request.path == PATH and request.query.get("sig") == SIGNATURE
+        return request.path == PATH and request.query.get("sig") == self.signature
 
     def error(self, request: web.Request, status: int, words: str) -> web.Response:
         """As Power Automate words it."""
@@ -69,7 +71,7 @@ class TeamsServer(VendorServer):
         return web.Response(status=202)
 
     def seen(self) -> list[Seen]:
-        """One an incident: what its newest card says, and how many were posted for its opening."""
+        """One an incident: what its newest card says, and how many say that it opened, but not that they repeat it."""
         found: dict[str, list[dict[str, Any]]] = {}
         for card in self.cards:
             found.setdefault(facts(card)["Incident"], []).append(card)
@@ -81,7 +83,7 @@ class TeamsServer(VendorServer):
                 title=head(cards[-1])[0].partition("] ")[2],
                 priority=head(cards[-1])[0][1:].partition("]")[0],
                 notes=[line for card in cards for line in head(card)[1:]],
-                created=sum("Opened" in head(card)[1:] for card in cards),
+                created=max(1, sum("Opened" in head(card)[1:] and AGAIN not in texts(card) for card in cards)),
             )
             for incident_id, cards in found.items()
         ]
