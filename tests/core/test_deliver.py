@@ -207,9 +207,10 @@ def test_what_waits_and_what_was_given_up_is_counted_by_sink() -> None:
 def test_a_delivery_is_parked_when_its_hours_are_used_up() -> None:
     desk = Desk()
     desk.event(1, "opened")
-    desk.answer(desk.processor.ready()[0], "retry")
-    desk.wait(retries.RETRY_HOURS_MAX * HOUR_MS)
-    desk.answer(desk.processor.ready()[0], "retry")
+    for _ in range(retries.RETRY_ATTEMPTS_MIN):
+        assert desk.parked() == []  # a sink that is down is hardly tried: that alone uses nothing up
+        desk.answer(desk.processor.ready()[0], "retry")
+        desk.wait(retries.RETRY_HOURS_MAX * HOUR_MS)
     assert desk.parked()[0]["detail"] == ParkReason.HOURS_USED_UP
     assert desk.processor.next_deadline_ms() is None
 

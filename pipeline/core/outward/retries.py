@@ -13,6 +13,8 @@ BACKOFF_SECONDS_MAX: Final = 900  # once an outage is long, four attempts an hou
 RETRY_AFTER_SECONDS_MAX: Final = 6 * 3_600
 # A sink that is down for a night is repaired in the morning; after a day its news is history.
 RETRY_HOURS_MAX: Final = 24
+# A sink that is down is left alone meanwhile, which uses nothing up: a delivery is given up only after it was tried.
+RETRY_ATTEMPTS_MIN: Final = 10
 # A day of backing off takes 105 attempts; more than that means the sink names tiny waits.
 RETRY_ATTEMPTS_MAX: Final = 120
 
@@ -23,7 +25,7 @@ def used_up(attempt: int, failing_since_ms: int, now_ms: int) -> ParkReason | No
     """Which budget a delivery has used up with this attempt; None: none."""
     if attempt >= RETRY_ATTEMPTS_MAX:
         return ParkReason.ATTEMPTS_USED_UP
-    if now_ms - failing_since_ms >= RETRY_HOURS_MAX * _HOUR_MS:
+    if attempt >= RETRY_ATTEMPTS_MIN and now_ms - failing_since_ms >= RETRY_HOURS_MAX * _HOUR_MS:
         return ParkReason.HOURS_USED_UP
     return None
 
