@@ -83,6 +83,11 @@ class KafkaSink(SinkClient):
             return trouble.answer
         return Answer(DeliveryOutcome.DELIVERED, remote=last_told(send, said))
 
+    async def check(self) -> str:
+        """Log in and look the topic up."""
+        partitions = await self._partitions(await self._started())
+        return f"topic {self._rules.topic} has {partitions} partitions"
+
     async def close(self) -> None:
         """Disconnect, once the brokers have what is under way, or the time for it is over."""
         if self._producer is not None:
@@ -113,12 +118,7 @@ class KafkaSink(SinkClient):
         Raises:
             Trouble: it was not written, or perhaps it was.
         """
-        try:
-            async with self._backstop():
-                # Fails where the topic is not there or not ours, before anything is sent.
-                await producer.partitions_for(self._rules.topic)
-        except (KafkaError, OSError) as error:
-            raise Trouble(_answer(error, unknown=False)) from None
+        await self._partitions(producer)
         try:
             async with self._backstop():
                 await producer.send_and_wait(self._rules.topic, value, key=key, headers=headers)
@@ -130,6 +130,18 @@ class KafkaSink(SinkClient):
             # A producer that has lost count of what it sent takes nothing more; another one begins anew.
             self._leave(producer)
             raise Trouble(_answer(error, unknown=True)) from None
+
+    async def _partitions(self, producer: Any) -> int:
+        """How many the topic has. Asked before anything is sent.
+
+        Raises:
+            Trouble: the topic is not there, or not ours.
+        """
+        try:
+            async with self._backstop():
+                return len(await producer.partitions_for(self._rules.topic))
+        except (KafkaError, OSError) as error:
+            raise Trouble(_answer(error, unknown=False)) from None
 
     def _leave(self, producer: Any) -> None:
         """Use a producer no more; it ends by itself, since what it holds has to run out of time first."""

@@ -89,9 +89,15 @@ class SlackSink(SinkClient):
         )
 
     async def check(self) -> str:
-        """Who we are there. Source: https://docs.slack.dev/reference/methods/auth.test."""
+        """Who we are there, and whether we are in every channel that is named.
+
+        Source: https://docs.slack.dev/reference/methods/auth.test.
+        """
         said = await self._api.read("auth.test", {}, RANK_LOOK_UP)
-        return f"we are {said.get('user')} in {said.get('team')}"
+        channels = dict.fromkeys([self._rules.channel, *(each.channel for each in self._rules.channels)])
+        for channel in channels:
+            await self._api.read("conversations.history", {"channel": channel, "limit": "1"}, RANK_LOOK_UP)
+        return f"we are {said.get('user')} in {said.get('team')}, in {len(channels)} channels"
 
     async def close(self) -> None:
         """Disconnect."""

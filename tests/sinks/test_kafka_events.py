@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.models.remote import Remote
 from pipeline.models.sinks.streams import KafkaEvents
-from pipeline.sinks.base import Answer, SinkError
+from pipeline.sinks.base import Answer, SinkError, Trouble
 from pipeline.sinks.kafka_events import KafkaSink, event
 from pipeline.sinks.limits import Buckets
 from tests.faults.cluster import Cluster
@@ -129,11 +129,14 @@ def test_a_topic_that_is_not_there_is_waited_for_and_said(kafka: str, prefix: st
 
     async def test() -> None:
         async with sink(kafka, name, timeout_seconds=1) as bus:
+            with pytest.raises(Trouble, match="there is no such topic"):
+                await bus.check()
             answer = await bus.send(told_send(), NOW)
             assert (answer.outcome, answer.unknown) == ("retry", False)
             assert answer.detail == "there is no such topic: create it: UnknownTopicOrPartitionError"
             await asyncio.to_thread(create, kafka, name)
             remote_of(await bus.send(told_send(attempt=2), NOW))
+            assert await bus.check() == f"topic {name} has 1 partitions"
 
     run(test())
     assert len(records(kafka, name)) == 1

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from pipeline.models.remote import Remote
-from pipeline.models.sinks.chat import Slack
-from pipeline.sinks.base import Answer, Trouble
-from pipeline.sinks.limits import Buckets
-from pipeline.sinks.slack import SlackSink
 from pipeline.sinks.slack_thread import CALLS_A_REPLY_MAX
 from tests.sinks.receivers import NOW, run
-from tests.sinks.servers.slack import CHANNEL, TOKEN, SlackServer, about, text_of
+from tests.sinks.servers.slack import CHANNEL, SlackServer, about, text_of
+from tests.sinks.slack_app import remote_of, slack
 from tests.sinks.telling import call, entry, told_send, words
-
-PEOPLE = {"U0ADA": "ada", "grace.hopper": "grace"}
 
 
 @pytest.fixture
@@ -26,28 +19,6 @@ def server() -> Iterator[SlackServer]:
     server = SlackServer()
     yield server
     assert server.complaints == []
-
-
-@asynccontextmanager
-async def slack(server: SlackServer, **fields: Any) -> AsyncIterator[SlackSink]:
-    given = {"channel": CHANNEL, "people": PEOPLE, "requests_per_second": 0, **fields}
-    async with server.running():
-        rules = Slack.model_validate({"name": "chat", "url": f"{server.url}/api", "secret_env": "SLACK", **given})
-        sink = SlackSink(rules, {"SLACK": TOKEN}, Buckets().of(rules))
-        try:
-            yield sink
-        finally:
-            await sink.close()
-
-
-def remote_of(answer: Answer) -> Remote:
-    assert answer.outcome == "delivered", answer
-    assert answer.remote is not None
-    return answer.remote
-
-
-def methods(server: SlackServer) -> list[str]:
-    return [each.path.removeprefix("/api/").split("?")[0] for each in server.journal]
 
 
 def test_an_incident_is_one_message_that_is_edited_and_its_timeline_is_the_thread(server: SlackServer) -> None:
@@ -127,26 +98,6 @@ def test_many_calls_at_once_are_all_made(server: SlackServer) -> None:
     run(test())
     [seen] = server.seen()
     assert seen.steps == [each["key"] for each in many]
-
-
-@pytest.mark.parametrize("fault", ["silent", "after", "before", "silent-before"])
-@pytest.mark.parametrize("request_number", range(4))
-def test_whatever_request_fails_in_whatever_way_nothing_is_posted_twice(
-    server: SlackServer, fault: str, request_number: int
-) -> None:
-    told = told_send(entries=[entry("it is the cache")], calls=[call()])
-
-    async def test() -> None:
-        async with slack(server) as sink:
-            server.next_faults = [""] * request_number + [fault]
-            answer = await sink.send(told, NOW)
-            again = told._replace(remote=answer.remote, unsure=answer.unknown, attempt=2)
-            remote_of(await sink.send(again, NOW))
-
-    run(test())
-    [seen] = server.seen()
-    assert seen.steps == ["run 1 level 1/ada"]
-    assert len(seen.notes) == 2
 
 
 def test_what_was_said_is_not_said_again_by_a_delivery_that_grew_meanwhile(server: SlackServer) -> None:
@@ -250,91 +201,6 @@ def test_what_was_deleted_there_and_has_ended_here_stays_away(server: SlackServe
 
     run(test())
     assert server.journal == []
-
-
-def test_the_reconciler_reads_the_state_that_a_message_shows_or_that_it_is_gone(server: SlackServer) -> None:
-    async def test() -> None:
-        async with slack(server) as sink:
-            known = remote_of(await sink.send(told_send(incident={"state": "mitigated"}), NOW))
-            found = await sink.look("INC-D5KZHUYBCD7C", known, NOW)
-            assert found is not None
-            assert (found.kind, found.fields.state, found.person) == ("read", "mitigated", False)
-            server.delete(known.id)
-            gone = await sink.look("INC-D5KZHUYBCD7C", known, NOW)
-            assert gone is not None
-            assert (gone.kind, gone.fields.state) == ("gone", None)
-            server.next_errors = ["internal_error"]
-            with pytest.raises(Trouble):
-                await sink.look("INC-D5KZHUYBCD7C", known, NOW)
-
-    run(test())
-
-
-@pytest.mark.parametrize(
-    ("word", "outcome", "status", "unknown"),
-    [
-        ("channel_not_found", "retry", 200, False),
-        ("not_in_channel", "retry", 200, False),
-        ("invalid_auth", "retry", 401, False),
-        ("missing_scope", "retry", 403, False),
-        ("ratelimited", "retry", 200, False),
-        ("internal_error", "retry", 500, True),
-        ("fatal_error", "retry", 500, True),
-        ("service_unavailable", "retry", 503, False),
-        ("a_word_of_next_year", "retry", 200, False),
-        ("msg_too_long", "rejected", 200, False),
-        ("invalid_blocks", "rejected", 200, False),
-    ],
-)
-def test_what_slack_says_no_in_words_means_for_the_delivery(
-    server: SlackServer, word: str, outcome: str, status: int, unknown: bool
-) -> None:
-    async def test() -> None:
-        async with slack(server) as sink:
-            server.next_errors = [word]
-            answer = await sink.send(told_send(), NOW)
-            assert (answer.outcome, answer.status, answer.unknown) == (outcome, status, unknown)
-            assert answer.detail.startswith(f"Slack: chat.postMessage: {word}")
-            assert TOKEN not in answer.detail
-
-    run(test())
-
-
-def test_a_token_that_is_not_valid_loses_nothing_and_says_what_to_do(server: SlackServer) -> None:
-    async def test() -> None:
-        async with slack(server) as sink:
-            server.token = "xoxb-renewed"
-            answer = await sink.send(told_send(), NOW)
-            assert (answer.outcome, answer.detail.split(": ")[-1]) == ("retry", "renew it")
-
-    run(test())
-
-
-def test_429_pauses_for_as_long_as_slack_asks(server: SlackServer) -> None:
-    async def test() -> None:
-        async with slack(server) as sink:
-            server.rate_per_second = 0.001
-            answer = await sink.send(told_send(), NOW)
-            assert (answer.outcome, answer.status, answer.retry_after_seconds) == ("retry", 429, 1)
-
-    run(test())
-
-
-def test_a_failure_half_way_keeps_what_is_there_and_goes_on_from_it(server: SlackServer) -> None:
-    told = told_send(entries=[entry("it is the cache")], calls=[call()])
-
-    async def test() -> None:
-        async with slack(server) as sink:
-            server.next_errors = ["", "", "msg_too_long"]
-            answer = await sink.send(told, NOW)
-            assert answer.outcome == "rejected"
-            assert answer.remote is not None
-            assert answer.remote.extra["calls"] == ["run 1 level 1/ada"]
-            server.journal.clear()
-            remote_of(await sink.send(told._replace(remote=answer.remote, attempt=2), NOW))
-
-    run(test())
-    assert methods(server) == ["chat.postMessage", "chat.getPermalink"]
 
 
 def test_the_channel_is_chosen_once_by_kind_priority_and_domain(server: SlackServer) -> None:
