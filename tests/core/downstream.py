@@ -143,7 +143,7 @@ class There:
             "author": author,
             "own": author == OURS,
             "person": author not in ("", "robot"),
-            "fields": {name: value for name, value in ticket.fields.items() if value},
+            "fields": dict(ticket.fields),
             "remote_id": ticket.id,
         }
 

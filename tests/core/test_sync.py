@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.core.outward.healing import WRITTEN_BACK_MAX
+from pipeline.core.practice.commands import parse_command
+from pipeline.core.step import StreamRecord
 from pipeline.models.decision import Reason
 from pipeline.models.sinks.base import Owners
 from tests.core.builders import HOUR, MINUTE, T0
@@ -225,8 +230,7 @@ def test_what_is_about_nothing_known_is_told_and_changes_nothing() -> None:
         assert became(desk.back(update | {"sink": sink, "incident_id": incident_id})) == {"update": reason}
     assert commands(desk.effects.outputs) == []
     assert desk.effects.came_back == {
-        ("other", "unknown_sink"): 1,
-        ("hook", "unknown_sink"): 2,
+        ("", "unknown_sink"): 3,
         ("desk", "unknown_incident"): 1,
     }
 
@@ -388,3 +392,44 @@ def test_the_record_there_hangs_on_the_incident_with_its_state_and_no_link_makes
     assert links(desk.deliver()) == []
     desk.event(4, "resolved", state="resolved", resolution={"by": "ann"})
     assert [each["state"] for each in links(desk.deliver())] == ["resolved"]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_HOSTILE = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": _JSON | st.sampled_from(["changed", "read", "gone", "retry"]),
+        "update_id": _JSON,
+        "sink": st.sampled_from(["desk", "*", "other", ""]),
+        "incident_id": st.sampled_from(["INC-1", "*", "", "INC-2"]),
+        "at": _JSON | st.sampled_from(["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-03-10T10:00:00+14:00"]),
+        "author": _JSON,
+        "own": _JSON,
+        "person": _JSON,
+        "fields": _JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(("state", "priority", "assignee"), _JSON)),
+        "notes": _JSON | st.lists(st.fixed_dictionaries({"id": st.text(max_size=5), "text": st.text(max_size=9)})),
+        "links": _JSON,
+        "duplicate_of": _JSON,
+        "resolution": _JSON,
+        "remote_id": _JSON | st.just("T0"),
+    },
+)
+
+
+@given(_HOSTILE, st.booleans())
+@settings(max_examples=50)
+def test_whatever_comes_is_taken_or_a_dead_letter_and_never_stops_the_stage(value: dict[str, Any], whole: bool) -> None:
+    desk = office()
+    sure = {"schema": 1, "update_id": "u", "sink": "desk", "incident_id": "INC-1", "at": "2026-03-10T10:00:00Z"}
+    record = StreamRecord("sink.updates", 0, 1, desk.now_ms, b"k", json.dumps((sure if whole else {}) | value).encode())
+    before = len(desk.effects.outputs)
+    desk.processor.handle_one(record, desk.effects)
+    desk.processor.finish(desk.effects)
+    for each in desk.effects.outputs[before:]:
+        if each.topic in ("commands", "bridge.commands"):
+            parse_command(each.value)
+    assert len(desk.processor.take_changes()) <= 2

@@ -80,7 +80,8 @@ class DeliverProcessor(Processor):
         if record.topic == DELIVERIES_TOPIC:
             self._take_outcome(record, effects)
         elif record.topic == SINK_UPDATES_TOPIC:
-            received(record, self._sinks, self._outboxes, self.clock_ms, effects, self._settle, self.polls)
+            known = (self._sinks, self._outboxes)
+            received(record, *known, self.clock_ms, effects, self._settle, self._disown, self.polls)
         else:
             self._take_event(read_event(record), effects)
 

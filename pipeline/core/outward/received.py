@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.core.outward.asking import outputs
-from pipeline.core.outward.healing import disown, make_again, room_of
+from pipeline.core.outward.healing import make_again, room_of
 from pipeline.core.outward.incident_event import read_object
 from pipeline.core.outward.outbox import Outbox
 from pipeline.core.outward.polls import Polls
@@ -36,6 +36,10 @@ class Settle(Protocol):
         """``theirs``: the state of the record was changed there."""
 
 
+Disown = Callable[[Outbox, Effects], None]
+"""Called where the record there is gone: it is made again, or what waits for it is given up."""
+
+
 def received(
     record: Record,
     sinks: Mapping[str, SinkRules],
@@ -43,6 +47,7 @@ def received(
     now_ms: int,
     effects: Effects,
     settle: Settle,
+    disown: Disown,
     polls: Polls,
 ) -> None:
     """Take one update.
@@ -63,7 +68,7 @@ def received(
         known = isinstance(sinks.get(update.sink), TwoWay)
         reasons["update"] = Why.UNKNOWN_INCIDENT if known else Why.UNKNOWN_SINK
     elif update.kind == UpdateKind.GONE:
-        reasons["update"] = _gone(update, outbox, now_ms)
+        reasons["update"] = _gone(update, outbox, effects, disown)
         settle(key, effects, theirs=True)
     elif isinstance(rules := sinks.get(update.sink), TwoWay):
         sync = Sync(rules, outbox, update, now_ms)
@@ -89,17 +94,14 @@ def read_update(record: Record) -> SinkUpdate:
         raise BadRecord(Reason.WRONG_TYPE, describe(error)) from None
 
 
-def _gone(update: SinkUpdate, outbox: Outbox, now_ms: int) -> Why:
+def _gone(update: SinkUpdate, outbox: Outbox, effects: Effects, disown: Disown) -> Why:
     remote = outbox.remote
     if remote is None or (update.remote_id and update.remote_id != remote.id):
         return Why.OTHER_RECORD
     if remote.state == RemoteState.GONE:
         return Why.SAME
-    if disown(outbox, now_ms) is None:
-        return Why.MADE_AGAIN
-    outbox.queue.clear()
-    outbox.due_ms = None
-    return Why.GONE
+    disown(outbox, effects)
+    return Why.MADE_AGAIN if outbox.remote is None else Why.GONE
 
 
 def _retry(
@@ -132,8 +134,9 @@ def _retry(
 
 def _say(update: SinkUpdate, reasons: dict[str, Why], commands: list[Command], now_ms: int, effects: Effects) -> None:
     """Count each reason; tell what was decided, but not of what was looked up and is as it was."""
+    sink = "" if Why.UNKNOWN_SINK in reasons.values() else update.sink  # anybody may name what is no sink
     for reason in reasons.values():
-        counted = (update.sink, str(reason))
+        counted = (sink, str(reason))
         effects.came_back[counted] = effects.came_back.get(counted, 0) + 1
     if update.kind == UpdateKind.READ and set(reasons.values()) <= {Why.SAME, Why.DUPLICATE}:
         return
