@@ -16,7 +16,7 @@ from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.incident import IncidentState
 from pipeline.models.mark import PRODUCT
-from pipeline.models.remote import Remote, RemoteState, SinkUpdate, UpdateKind
+from pipeline.models.remote import STATES, Remote, RemoteState, SinkUpdate, UpdateKind
 from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.sinks import servicenow_words as words
 from pipeline.sinks import ticket_words
@@ -193,7 +193,8 @@ class _Attempt:
         wanted = {name: value for name, value in send.wanted.items() if self._is_due(remote, name, value)}
         own = words.fresh(words.own_fields(self._rules, told.incident), extra.get("own", {}))
         linked, links = await self._links(extra)
-        values = {**words.changes(self._rules, told, wanted), **own, **linked, **self._documented(remote, wanted)}
+        values = {**words.changes(self._rules, told, wanted), **own, **linked}
+        values |= {**self._documented(remote, wanted), **self._held(remote, wanted)}
         values |= await self._notes(remote)
         if not values:
             return True
@@ -214,6 +215,15 @@ class _Attempt:
         if not told_later or "state" in wanted or remote.state in OPEN_STATES_THERE:
             return {}
         return {} if self._rules.owners.state == "theirs" else words.end_fields(self._rules, self._told)
+
+    def _held(self, remote: Remote, wanted: Mapping[str, str]) -> Row:
+        """It is on hold there still, and waits for somebody else now."""
+        waits = STATES.get(self._told.state) == RemoteState.WAITING == remote.state
+        if not waits or "state" in wanted or self._rules.owners.state == "theirs":
+            return {}
+        values = words.state_fields(self._rules, self._told, RemoteState.WAITING)
+        reason = values["hold_reason"]
+        return {} if remote.extra.get("hold", reason) == reason else {"hold_reason": reason}
 
     async def _notes(self, remote: Remote) -> Row:
         """Journal entries that are new; where an attempt may have written them already, those that are not there."""
@@ -250,5 +260,5 @@ class _Attempt:
         return {"own": {**extra.get("own", {}), **digests}}
 
     def _learn(self, record: Row, extra: Mapping[str, Any]) -> None:
-        self.remote = words.remote_of(self._rules, record, extra)
+        self.remote = words.remote_of(self._rules, record, {**extra, "hold": record.get("hold_reason", "")})
         self.learned = True

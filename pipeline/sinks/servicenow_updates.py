@@ -95,7 +95,6 @@ def update_of(
     known = rules.person_here(record.get("sys_updated_by.name", ""), author)
     remote = words.remote_of(rules, dict(record), {})
     ended = remote.state in ENDED
-    code = record.get("close_code", "") if ended else ""
     return SinkUpdate(
         kind=kind,
         update_id=_short(f"{sys_id}/{record.get('sys_mod_count', '')}"),
@@ -108,7 +107,7 @@ def update_of(
         fields=_fields(rules, record),
         notes=_notes(record, _short(known)),
         waiting_for=rules.waits_for(record.get("hold_reason", "")) if remote.state == RemoteState.WAITING else None,
-        resolution_code=_short(rules.read_close_codes.get(code, code)) if code else None,
+        resolution_code=_resolution_code(rules, record) if ended else None,
         resolution=_long(record.get("close_notes", "")) or None if ended else None,
         links=_links(rules, record),
         duplicate_of=_duplicate_of(rules, record, ours) if ended else None,
@@ -202,6 +201,14 @@ def _links(rules: ServiceNow, record: Mapping[str, str]) -> tuple[RemoteLink, ..
         if number := record.get(name, "").strip():
             found.append(RemoteLink(kind=kind, id=_short(number)))
     return tuple(found)
+
+
+def _resolution_code(rules: ServiceNow, record: Mapping[str, str]) -> str | None:
+    """How it ended, in our words; what was cancelled there was no incident, whatever code was left in it."""
+    if record.get("state") == rules.cancelled_state:
+        return "false_alarm"
+    code = record.get("close_code", "")
+    return _short(rules.read_close_codes.get(code, code)) or None
 
 
 def _duplicate_of(rules: ServiceNow, record: Mapping[str, str], incident_id: str) -> str | None:

@@ -50,19 +50,22 @@ def test_states_have_their_reasons_and_codes() -> None:
         await desk.delivered("updated", 3, state="waiting_vendor", waiting_for="vendor")
         assert (record["state"], record["hold_reason"]) == ("3", "4")
         await desk.delivered("updated", 4, state="waiting_customer", waiting_for="customer")
-        assert record["hold_reason"] == "4"  # it is on hold there still, and nobody asked for another state
-        await desk.delivered("mitigated", 5, state="mitigated")
+        assert (record["state"], record["hold_reason"]) == ("3", "1")
+        requests = len(server.journal)
+        await desk.delivered("updated", 5, state="waiting_customer", waiting_for="customer")
+        assert len(server.journal) == requests
+        await desk.delivered("mitigated", 6, state="mitigated")
         assert record["state"] == "2"
         resolution = {"code": "workaround", "summary": "Failed over.", "cause": "Disk"}
-        remote = await desk.delivered("resolved", 6, state="resolved", resolution=resolution)
+        remote = await desk.delivered("resolved", 7, state="resolved", resolution=resolution)
         assert (record["state"], record["close_code"], record["close_notes"]) == (
             "6", "Workaround provided", "Failed over.\nDisk",
         )  # fmt: skip
         assert remote.ended
-        await desk.delivered("reopened", 7, state="reopened")
+        await desk.delivered("reopened", 8, state="reopened")
         assert record["state"] == "1"
-        await desk.delivered("resolved", 8, state="resolved")
-        await desk.delivered("closed", 9, state="closed")
+        await desk.delivered("resolved", 9, state="resolved")
+        await desk.delivered("closed", 10, state="closed")
         assert (record["state"], record["close_notes"]) == ("7", "All is clear.")
 
     play(story)

@@ -143,6 +143,7 @@ def test_how_it_was_resolved_comes_back_as_a_code_of_ours() -> None:
         "resolved", "workaround", "Failed over.",
     )  # fmt: skip
     assert only(message(state="6", close_code="Of our own")).resolution_code == "Of our own"
+    assert only(message(state="8")).resolution_code == "false_alarm"
     assert only(message(state="2", close_code="Duplicate")).resolution_code is None
 
 
