@@ -99,7 +99,7 @@ def test_no_secret_is_in_what_a_sink_shows_of_itself(town: Town, name: str) -> N
 
     async def shown() -> str:
         bucket = Bucket(0, 5)
-        client = client_of(rules, downstream.secrets, bucket)
+        client = client_of(rules, town.secrets, bucket)
         try:
             return f"{client!r} {client} {rules!r} {bucket!r} {bucket.secrets!r}"
         finally:
