@@ -102,7 +102,7 @@ class DeliverProcessor(Processor):
                 if known:
                     effects.outputs.append(Output(DELIVERIES_STATE_TOPIC, key.encode(), None, self.clock_ms))
                 continue
-            value = orjson.dumps(ledger_entry(outbox, self._sinks.get(outbox.sink)).to_wire())
+            value = orjson.dumps(ledger_entry(outbox, self._sinks.get(outbox.sink)))
             shown = content_hash(value.decode())
             if shown != outbox.shown:
                 outbox.shown = shown

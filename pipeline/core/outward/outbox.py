@@ -7,7 +7,7 @@ opens, resolves, reopens, closes or merges an incident is always told by itself.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import orjson
@@ -232,7 +232,7 @@ class Outbox:
 
     def to_bytes(self) -> bytes:
         """The state record."""
-        return orjson.dumps({"schema": OUTBOX_SCHEMA, **asdict(self)})
+        return orjson.dumps({"schema": OUTBOX_SCHEMA} | {name: getattr(self, name) for name in _NAMES})
 
     @classmethod
     def from_bytes(cls, value: bytes) -> Outbox:
@@ -259,3 +259,6 @@ class Outbox:
             incident = orjson.loads(found.queue[-1].body).get("data", {}).get("incident", {})
             found.sides.facts, found.sides.desired = facts_of(incident), desired_of(incident)
         return found
+
+
+_NAMES: Final = tuple(each.name for each in fields(Outbox))
