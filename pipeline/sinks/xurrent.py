@@ -91,9 +91,15 @@ class XurrentSink(SinkClient):
         await self._api.close()
 
     async def _own(self) -> frozenset[str]:
-        """The person that the token is of: asked for once."""
+        """The person that the token is of: asked for once. A token that may not say so leaves it to ``own_users``."""
         if self._me is None:
-            self._me = frozenset(filter(None, [await self._api.me()]))
+            try:
+                me = await self._api.me()
+            except Trouble as trouble:
+                if trouble.answer.status != HTTPStatus.FORBIDDEN:
+                    raise
+                me = ""
+            self._me = frozenset({me} if me else ())
         return self._me
 
     async def _notes(self, identity: str) -> list[dict[str, Any]]:

@@ -271,13 +271,26 @@ def test_entries_become_one_internal_note_once() -> None:
     with_desk(test)
 
 
+def test_what_was_noted_before_there_was_a_request_is_in_its_first_note() -> None:
+    async def test(found: Desk) -> None:
+        await found.tell(wanted=OPEN, entries=[entry("note", "restarted", "kim")])
+        [note] = found.server.of(INCIDENT_ID).notes
+        assert "restarted (kim)" in note["text"]
+
+    with_desk(test)
+
+
 def test_messages_to_the_audiences_of_the_desk_are_public_notes_once() -> None:
     message = {"number": 1, "audience": "affected_users", "page": "", "state": "investigating"}
     messages = [{**message, "subject": "We look into it", "text": "Checkout fails."}]
 
     async def test(found: Desk) -> None:
-        await found.tell(wanted=OPEN, messages=messages)
-        await found.tell(messages=messages, attempt=2)
+        await found.tell(wanted=OPEN)
+        found.server.next_faults = ["silent"]
+        first = await found.tell(messages=messages)
+        assert (first.outcome, first.unknown) == (DeliveryOutcome.RETRY, True)
+        await found.tell(messages=messages, unsure=True, attempt=2)
+        await found.tell(messages=messages, attempt=3)
         await found.tell(revision=2, messages=[{**messages[0], "audience": "public"}])
         public = [note["text"] for note in found.server.of(INCIDENT_ID).notes if not note["internal"]]
         assert public == ["We look into it\n\nCheckout fails."]
@@ -313,6 +326,45 @@ def test_a_status_that_is_refused_does_not_hold_up_the_rest_and_an_end_is_never_
     with_desk(test, member=None)
 
 
+def test_an_end_that_is_refused_is_not_taken_for_one() -> None:
+    async def test(found: Desk) -> None:
+        await found.tell(wanted=OPEN)
+        found.server.refuses = {"completed"}
+        answer = await found.tell(revision=2, wanted={"state": "resolved"}, incident=over())
+        assert (answer.outcome, answer.status) == (DeliveryOutcome.REJECTED, 422)
+        assert answer.remote is not None
+        assert not answer.remote.ended
+
+    with_desk(test)
+
+
+def test_a_request_is_ours_by_its_exact_id_and_of_several_the_open_one() -> None:
+    async def test(found: Desk) -> None:
+        other = {"category": "incident", "subject": "x", "source": "spillway", "sourceID": INCIDENT_ID.lower()}
+        found.server._create(None, other, "request")  # type: ignore[arg-type]
+        await found.tell(wanted=OPEN, unsure=True)
+        assert found.remotes[INCIDENT_ID].id == "1004418"
+        found.server._create(None, {**other, "sourceID": INCIDENT_ID}, "request")  # type: ignore[arg-type]
+        found.server.by(KIM, INCIDENT_ID, status="completed", completion_reason="duplicate")
+        merged = over("merged", merged_into=INCIDENT_ID, id=OTHER_ID)
+        await found.tell(incident=snapshot(id=OTHER_ID), wanted=OPEN)
+        await found.tell(revision=2, change="merged", incident=merged, wanted={"state": "closed"})
+        assert "/requests/1004418" in found.server.of(OTHER_ID).notes[-1]["text"]
+
+    with_desk(test)
+
+
+def test_a_priority_that_has_no_impact_of_its_own_is_not_written_again_and_again() -> None:
+    async def test(found: Desk) -> None:
+        incident = snapshot(priority="S2", priority_rank=1)
+        for revision in (1, 2, 3):
+            await found.tell(revision=revision, incident=incident, wanted={**OPEN, "priority": "S2"})
+        assert found.fields["impact"] == "high"
+        assert found.asked() == ["POST /v1/requests"]
+
+    with_desk(test)
+
+
 def test_members_are_grouped_into_the_request_of_their_bridge_incident_whichever_comes_first() -> None:
     async def test(found: Desk) -> None:
         await found.tell(wanted=OPEN)
@@ -322,7 +374,10 @@ def test_members_are_grouped_into_the_request_of_their_bridge_incident_whichever
         assert found.fields["grouped_into"]["id"] == found.server.of(BRIDGE_ID).id
         await found.tell(incident=snapshot(id=OTHER_ID, bridge_id=BRIDGE_ID), wanted=OPEN)
         assert found.server.of(OTHER_ID).fields["grouped_into"]["id"] == found.server.of(BRIDGE_ID).id
-        await found.tell(incident=snapshot(id=OTHER_ID), revision=2)
+        asked = len(found.asked())
+        await found.tell(incident=snapshot(id=OTHER_ID, bridge_id=BRIDGE_ID), revision=2)
+        assert len(found.asked()) == asked
+        await found.tell(incident=snapshot(id=OTHER_ID), revision=3)
         assert found.server.of(OTHER_ID).fields["grouped_into"] is None
         asked = len(found.asked())
         await found.tell(incident=bridge, revision=2)
@@ -467,6 +522,19 @@ def test_what_changed_there_is_read_page_by_page_and_only_what_is_ours() -> None
         assert [update async for update in found.sink.changed(START + timedelta(hours=1))] == []
 
     with_desk(test)
+
+
+@pytest.mark.parametrize("reads_people", [True, False])
+def test_our_own_public_notes_do_not_come_back(reads_people: bool) -> None:
+    async def test(found: Desk) -> None:
+        found.server.reads_people = reads_people
+        await found.tell(wanted=OPEN)
+        await found.tell(revision=2, wanted={"state": "resolved"}, incident=over())
+        update = await found.sink.look(INCIDENT_ID, found.remotes[INCIDENT_ID], NOW)
+        assert update is not None
+        assert update.notes == ()
+
+    with_desk(test, own_users=[] if reads_people else [str(ME)])
 
 
 def test_a_next_page_elsewhere_is_not_followed() -> None:

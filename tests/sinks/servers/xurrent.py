@@ -57,6 +57,8 @@ class XurrentServer(VendorServer):
         requests: by id.
         people: id -> name.
         reopens: a completed request can be opened again.
+        refuses: statuses that are refused.
+        reads_people: the token has the scope to read people.
         limit: requests that are left in the hour; None: enough.
         page_size_max: of collections.
         webhooks: bodies that Xurrent has sent, in order.
@@ -68,6 +70,8 @@ class XurrentServer(VendorServer):
         self.requests: dict[int, XurrentRequest] = {}
         self.people = {ME: "Spillway", 6120: "Aylin Kaya", 6121: "Kim Novak"}
         self.reopens = True
+        self.refuses: set[str] = set()
+        self.reads_people = True
         self.limit: int | None = None
         self.page_size_max = 100
         self.elsewhere: str | None = None
@@ -92,6 +96,8 @@ class XurrentServer(VendorServer):
         document = orjson.loads(body) if body else None
         match (request.method, parts):
             case ("GET", ["v1", "people", "me"]):
+                if not self.reads_people:
+                    return self.error(request, 403, "Forbidden")
                 return web.json_response({"id": ME, "name": self.people[ME]})
             case ("GET", ["v1", "requests"]):
                 return self._list(request)
@@ -153,6 +159,8 @@ class XurrentServer(VendorServer):
         wrong = []
         status = document.get("status")
         member = document.get("member_id", (found.fields.get("member") or {}).get("id"))
+        if status in self.refuses:
+            wrong.append(f"status can't be {status}")
         if status in NEED_A_MEMBER and member is None:
             wrong.append("member can't be blank")
         if found.fields["status"] == "completed" and status not in (None, "completed") and not self.reopens:
