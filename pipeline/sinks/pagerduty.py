@@ -158,6 +158,9 @@ class _Attempt:
         else:
             await self._update()
         await self._follow()
+        if self._known.ended:  # what is over takes no words; the event that opens it again says them
+            wanted = self._send.wanted
+            self._known.fields |= {name: wanted[name] for name in TOLD if name in wanted}
         return await self._note()
 
     # -- opening

@@ -147,6 +147,18 @@ def test_a_reopened_incident_has_an_alert_and_a_key_of_its_own() -> None:
     with_desk(test)
 
 
+def test_what_changes_of_an_incident_that_is_over_is_not_told_and_counts_as_told() -> None:
+    async def story(found: Desk) -> None:
+        await found.tell()
+        over = snapshot(state="resolved", priority="P3")
+        await found.tell(incident=over, wanted={"state": "resolved", "priority": "P3"})
+        assert found.remote is not None
+        assert found.remote.fields["priority"] == "P3"
+        assert found.actions() == ["trigger", "resolve"]
+
+    with_desk(story)
+
+
 def test_what_a_person_resolved_there_and_goes_on_here_is_opened_anew() -> None:
     async def test(found: Desk) -> None:
         await found.tell(wanted=OPEN)
