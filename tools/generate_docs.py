@@ -34,7 +34,7 @@ from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
 from pipeline.shadow.metrics import ShadowMetrics
 from pipeline.sinks.metrics import SinkMetrics
-from tools import backtests, explanations, hidden, picture, story_parts
+from tools import backtests, explanations, hidden, picture, sink_parts, story_parts
 from tools.incident_words import PARTS, WHOLE
 from tools.story_parts import fenced
 
@@ -299,6 +299,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "suppression": lambda: fenced("", hidden.report()),
     "backtest": backtests.comparison,
     "redacted-fields": backtests.redacted_fields,
+    "sink-facts": sink_parts.facts_table,
     "explain-flapping": lambda: fenced("", explanations.a_flapping_condition()),
 }
 

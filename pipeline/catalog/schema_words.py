@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 _TIME_OF_DAY: Final = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 _SECTION: Final = "Attributes:\n"
-_ENTRY: Final = re.compile(r" {4}(\w+): (.*)")
+_ENTRY: Final = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")  # one entry may speak of several fields
 
 
 def describe(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
@@ -45,13 +45,13 @@ def attributes(model: type[BaseModel]) -> dict[str, str]:
     """The ``Attributes`` section of a model's docstring, and of those it inherits from: field -> meaning."""
     found: dict[str, str] = {}
     for each in reversed(model.__mro__):
-        name = ""
+        names: list[str] = []
         for line in ((each.__doc__ and getdoc(each)) or "").partition(_SECTION)[2].splitlines():
             if entry := _ENTRY.match(line):
-                name = entry[1]
-                found[name] = entry[2]
-            elif name and line.strip():
-                found[name] += " " + line.strip()
+                names = entry[1].split(", ")
+                found |= dict.fromkeys(names, entry[2])
+            elif names and line.strip():
+                found |= {name: f"{found[name]} {line.strip()}" for name in names}
     return {name: _plain(text) for name, text in found.items()}
 
 

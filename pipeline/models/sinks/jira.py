@@ -44,12 +44,14 @@ class Jira(Ticketing):
     Attributes:
         user: e-mail address of the account that we are there.
         account_id: its account id; without it only our mark tells our own comments, and values our own changes.
-        project: key of the project; ``issue_type``: name of the type of issues in it.
-        priority_names: priority here -> name there; ``read_priorities``: names there beside those -> here. Empty: the
-            project has no priorities.
+        project: key of the project.
+        issue_type: name of the type of issues in it.
+        priority_names: priority here -> name there; empty: the project has no priorities.
+        read_priorities: name there -> priority here, of names beside those.
         statuses: state here -> name of the status there, where its category does not say enough.
         read_waiting: status there that means that it waits -> for whom.
-        resolutions: resolution code here -> name there; ``default_resolution`` for others.
+        resolutions: resolution code here -> name there.
+        default_resolution: name there of all others.
         read_resolutions: name there -> resolution code here, beside those of ``resolutions``.
         components: service, owner or domain here -> name of the component there.
         team_field: own field that takes the team of ``groups``, such as ``customfield_10001``.

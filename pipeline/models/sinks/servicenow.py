@@ -78,9 +78,11 @@ class ServiceNow(Ticketing):
         grades: priority here -> impact and urgency there; a priority that it lacks is as its last one.
         matrix: ``impact-urgency`` -> the priority that the instance computes.
         read_priorities: priority there -> here.
-        states: state here -> there; ``cancelled_state``: of what was no incident.
+        states: state here -> there.
+        cancelled_state: state there of what was no incident.
         hold_reasons: whom an incident waits for -> ``hold_reason``.
-        close_codes: resolution code here -> ``close_code``; ``default_close_code`` for others.
+        close_codes: resolution code here -> ``close_code``.
+        default_close_code: ``close_code`` of all others.
         read_close_codes: ``close_code`` -> resolution code here.
         configuration_items, business_services: service here, by name or reference -> sys_id there.
     """

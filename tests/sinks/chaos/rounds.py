@@ -84,8 +84,11 @@ def run(
         while report.rounds < rounds:
             for _ in range(min(ROUNDS_BETWEEN_JUDGEMENTS, rounds - report.rounds)):
                 _round(town, crowd, random, report)
+            known = len(report.problems)
             _judge(town, crowd, report)
             say(f"{report.rounds} rounds, {report.incidents} incidents, {len(report.problems)} problems")
+            for problem in report.problems[known:]:
+                say(f"  {problem}")
         report.requests = sum(len(server.journal) for server in town.servers.values())
         report.faults.update(each.fault for server in town.servers.values() for each in server.journal if each.fault)
         report.attempts.update(each["outcome"] for each in town.outcomes)
@@ -132,7 +135,8 @@ def _judge(town: Town, crowd: Crowd, report: Report) -> None:
     told = [life.told for life in lives]
     for name in town.downstreams:
         report.problems += problems(town, name, told)
-    given_up = {each["delivery_id"]: each["detail"] for each in town.given_up()}
-    report.problems += [f"given up: {delivery}: {detail}" for delivery, detail in given_up.items()]
+    names = {each.incident_id for each in told}
+    given_up = [each for each in town.given_up() if each["incident_id"] in names]
+    report.problems += [f"given up: {each['delivery_id']}: {each['detail']}" for each in given_up]
     crowd.forget()
     town.workers[-1].kill()
