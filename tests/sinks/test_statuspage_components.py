@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from pipeline.models.remote import RemoteState
 from tests.sinks.bodies import BRIDGE_ID, INCIDENT_ID, snapshot
-from tests.sinks.pages import message
+from tests.sinks.pages import closed, message
 from tests.sinks.receivers import run
 from tests.sinks.servers.statuspage import StatuspageServer
 from tests.sinks.statuspage_desk import PageDesk, desk, with_desk
@@ -136,6 +138,22 @@ def test_a_member_that_is_let_go_speaks_again() -> None:
         assert (found.only.status, found.statuses()["web"]) == ("investigating", "major_outage")
         await found.tell(message(4, "resolved"))
         assert found.statuses()["web"] == "operational"
+
+    with_desk(test)
+
+
+def test_components_of_an_incident_that_a_person_resolved_there_come_back_when_it_is_over() -> None:
+    async def test(found: PageDesk) -> None:
+        await found.tell(message(1))
+        found.server.change(found.only, status="resolved", body="Solved by hand.")
+        assert found.remote is not None
+        found.remote = replace(
+            found.remote, state=RemoteState.RESOLVED, fields={"state": "resolved"}
+        )  # it was looked up
+        await found.tell(incident=snapshot(services=["checkout"]))
+        assert (found.statuses()["web"], found.only.updates[0]["body"]) == ("major_outage", "Solved by hand.")
+        await found.tell(message(2, "resolved"), incident=closed())
+        assert (found.statuses()["web"], found.only.updates[0]["body"]) == ("operational", "Solved by hand.")
 
     with_desk(test)
 
