@@ -171,3 +171,24 @@ def test_a_state_record_stays_small_whatever_waits() -> None:
     assert all(len(each.body.encode()) <= LARGE_BODY_BYTES_MAX for each in outbox.queue)
     assert len(outbox.to_bytes()) < 4 << 20
     assert len(orjson.loads(outbox.queue[-1].body)["data"]["messages"]) == 32
+
+
+def test_a_head_is_not_replaced_before_there_is_a_record() -> None:
+    desk = Office(tickets())
+    desk.event(2, "updated")
+    desk.event(3, "updated")
+    assert [each.revision for each in desk.sends()] == [2]
+
+
+def test_each_milestone_asks_for_the_state_that_it_tells_and_the_last_for_the_newest() -> None:
+    desk = Office(tickets())
+    desk.event(1, "opened")
+    desk.event(2, "resolved", state="resolved", resolution={"by": "ann"})
+    desk.event(3, "noted", state="resolved", resolution={"by": "ann"})
+    desk.event(4, "reopened", state="reopened")
+    desk.event(5, "acknowledged", state="acknowledged")
+    states = []
+    while desk.sends():
+        states.append(desk.sends()[0].wanted.get("state"))
+        desk.attempt(desk.sends()[0])
+    assert states == ["open", "resolved", None, "acknowledged", None]
