@@ -17,7 +17,7 @@ from pipeline.kafka.embedded import free_ports
 from pipeline.settings import Settings
 from tests.sinks.conformance.table import DOWNSTREAMS, Downstream
 
-CANNOT_TELL = {"webhook", "pagerduty-events", "incident_io", "status_webhook", "teams", "kafka"}
+CANNOT_TELL = {"webhook", "pagerduty-events", "incident_io", "status_webhook", "teams"}
 """Downstreams without a question that would create nothing."""
 
 IN_EACH = pytest.mark.parametrize("downstream", DOWNSTREAMS.values(), ids=list(DOWNSTREAMS))

@@ -13,6 +13,7 @@ from pipeline.models.sinks import SINK_TYPES, SinkRules
 from tests.sinks.servers import (
     incident_io,
     jira,
+    kafka,
     mail,
     pagerduty,
     servicenow,
@@ -170,6 +171,14 @@ _ALL: Final = (
         },
         secrets={},
         credential=None,
+    ),
+    Downstream(
+        name="kafka",
+        server=kafka.KafkaServer,
+        settings=lambda url: {"bootstrap": url, "topic": kafka.TOPIC},
+        secrets={},
+        credential=None,
+        calls=True,
     ),
     Downstream(
         name="statuspage",
