@@ -17,6 +17,7 @@ from pipeline.core.topology import REACH_HOPS_MAX
 from pipeline.models.catalog import Entity
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.policy import Feed
+from pipeline.models.sinks.status_pages import Published
 
 NEIGHBOURS_SHOWN_MAX: Final = 50  # a platform has thousands of dependents; nobody reads them here
 _WORDS_OF_NEIGHBOUR: Final = ("type", "tier", "owner")
@@ -183,7 +184,9 @@ def sinks(context: Context, domain: str | None) -> Iterator[Fact]:
     """Sinks that hear of its incidents."""
     for name, sink in context.config.sinks.items():
         if not sink.domains or domain in sink.domains:
+            told = [sink.type, sink.address or "at a secret address"]
             priorities = ", ".join(sink.priorities) or "all priorities"
-            yield Fact(
-                name, f"{sink.type} {sink.address}, {priorities}", at(context.opened.packs.sources["sink", name].at())
-            )
+            audience = f", messages to '{sink.audience}' alone" if isinstance(sink, Published) else ""
+            off = "" if sink.enabled else ", disabled"
+            place = at(context.opened.packs.sources["sink", name].at())
+            yield Fact(name, f"{' '.join(told)}, {priorities}{audience}{off}", place)

@@ -18,6 +18,8 @@ from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.major import MajorIncidentRule, Thresholds
 from pipeline.models.oncall import Layer
 from pipeline.models.policy import Config, DomainPolicy, Feed
+from pipeline.models.sinks import SinkRules
+from pipeline.models.sinks.base import TwoWay
 
 _KIND_TITLES: Final = {"component": "Components", "resource": "Resources", "system": "Systems"}
 
@@ -198,17 +200,33 @@ def _held(severity: str, feed: Feed) -> str:
 
 
 def _sinks(config: Config) -> Table:
-    table = _table("Sinks", "Name", "Type", "Address", "Secret from", "Priorities", "Domains")
+    table = _table("Sinks", "Name", "Type", "Address", "Secret from", "Priorities", "Domains", "Rate", "Comes back by")
     for each in config.sinks.values():
+        rate = f"{each.requests_per_second:g} a second" if each.requests_per_second else "no limit"
         table.add_row(
             each.name,
             each.type,
-            each.address,
+            each.address or "a secret",
             ", ".join(each.secret_names) or "nothing",
             ", ".join(each.priorities) or "all",
             ", ".join(each.domains) or "all",
+            rate if each.enabled else "disabled",
+            ", ".join(_ways_back(each)) or "-",
         )
     return table
+
+
+def _ways_back(sink: SinkRules) -> list[str]:
+    """How changes come back from a sink."""
+    if not isinstance(sink, TwoWay):
+        return []
+    poll_seconds = getattr(sink, "poll_seconds", 0)
+    ways = {
+        "webhooks": sink.updates is not None and sink.READS_BACK,
+        f"polls every {poll_seconds} s": poll_seconds > 0,
+        f"looks every {sink.reconcile_minutes} min": sink.reconcile_minutes > 0,
+    }
+    return [way for way, is_used in ways.items() if is_used]
 
 
 def _maintenance(config: Config) -> Table:
