@@ -13,6 +13,7 @@ from pipeline.core.outward.outbox import FORMER_SCHEMA, Outbox
 from pipeline.core.outward.retries import RETRY_HOURS_MAX
 from pipeline.models.ledger import OrphanReason
 from pipeline.models.sinks.base import Owners
+from pipeline.models.sinks.status_pages import Statuspage
 from tests.core.builders import HOUR, MINUTE
 from tests.core.downstream import Office, became, tickets
 from tests.core.outboxes import config
@@ -206,6 +207,21 @@ def test_what_a_sink_finds_gone_is_made_again_and_what_was_to_be_told_is_told() 
     desk.deliver()
     assert len(desk.there["desk"].tickets) == 2
     assert not desk.ticket().deleted
+
+
+def test_what_somebody_took_down_from_a_page_that_the_world_reads_stays_down_until_somebody_asks() -> None:
+    page = Statuspage(name="desk", secret_env="PAGE_KEY", page_id="abcdefghijkl")
+    desk = Office(page)
+    desk.event(1, "opened")
+    desk.deliver()
+    desk.there["desk"].delete(desk.ticket(), desk.now_ms)
+    assert became(desk.hear())["update"] == "gone"
+    desk.event(2, "noted")
+    desk.deliver()
+    assert (len(desk.there["desk"].tickets), orphans(desk)) == (1, [("INC-1", OrphanReason.GONE)])
+    desk.back(RETRY | {"sink": "desk", "incident_id": "INC-1"})
+    desk.deliver()
+    assert len(desk.there["desk"].tickets) == 2
 
 
 def test_a_record_deleted_there_after_the_end_is_the_end_of_it() -> None:

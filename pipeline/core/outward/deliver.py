@@ -247,7 +247,7 @@ class DeliverProcessor(Processor):
 
     def _disown(self, outbox: Outbox, effects: Effects) -> None:
         """The record there is gone: made again, or given up."""
-        reason = disown(outbox, self.clock_ms)
+        reason = disown(self._sinks.get(outbox.sink), outbox, self.clock_ms)
         while reason is not None and outbox.queue:
             self._park(outbox, 0, reason, effects)
 

@@ -55,13 +55,16 @@ def heal(rules: SinkRules, outbox: Outbox, now_ms: int) -> list[str]:
     return given_up
 
 
-def disown(outbox: Outbox, now_ms: int) -> ParkReason | None:
+def disown(rules: SinkRules | None, outbox: Outbox, now_ms: int) -> ParkReason | None:
     """The record there is gone. While the incident is open it is made again; else, or too often: why not."""
     remote, sides = outbox.remote, outbox.sides
     if remote is None:
         return None
     if outbox.final:
         outbox.remote = _gone(outbox)
+        return ParkReason.RECORD_GONE
+    if rules is not None and not rules.MADE_AGAIN:
+        outbox.remote, outbox.abandoned = _gone(outbox), True
         return ParkReason.RECORD_GONE
     times = [each for each in sides.remade_ms if now_ms - each < WINDOW_MS]
     if len(times) >= REMADE_MAX:

@@ -108,6 +108,9 @@ class SinkRules(Frozen):
     STATE_BY_MESSAGES: ClassVar[bool] = False
     """The state there is the one of the newest message, not of the incident, until the incident has ended."""
 
+    MADE_AGAIN: ClassVar[bool] = True
+    """A record that was deleted there while the incident is open is made again."""
+
     STATES: ClassVar[dict[RemoteState, RemoteState]] = {}
     """State that we ask for -> the one that is read back, where the downstream knows fewer than we do."""
 

@@ -38,6 +38,8 @@ class Published(SinkRules):
     closing_text: str = Field(default="This incident is over.", min_length=1, max_length=1_000)
 
     STATE_BY_MESSAGES: ClassVar[bool] = True
+    MADE_AGAIN: ClassVar[bool] = False
+    """Whoever takes down what the world reads means it."""
     STATES: ClassVar[dict[RemoteState, RemoteState]] = {
         RemoteState.ACKNOWLEDGED: RemoteState.OPEN,
         RemoteState.IN_PROGRESS: RemoteState.OPEN,
