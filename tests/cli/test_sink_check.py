@@ -24,12 +24,11 @@ IN_EACH = pytest.mark.parametrize("downstream", DOWNSTREAMS.values(), ids=list(D
 
 
 def steps(downstream: Downstream, monkeypatch: pytest.MonkeyPatch, *, stranger: bool = False) -> list[Step]:
-    for name, value in downstream.secrets.items():
-        monkeypatch.setenv(name, value)
-
     async def test() -> list[Step]:
         server = downstream.server(1)
         async with server.running():
+            for name, value in downstream.secrets.items():
+                monkeypatch.setenv(name, value.replace("{url}", server.url))
             if stranger and downstream.credential is not None:
                 setattr(server, *downstream.credential)
             found = await steps_of(Settings(), downstream.rules(server.url))
