@@ -224,7 +224,7 @@ def _ways_back(sink: SinkRules) -> list[str]:
     ways = {
         "webhooks": sink.updates is not None and sink.READS_BACK,
         f"polls every {poll_seconds} s": poll_seconds > 0,
-        f"looks every {sink.reconcile_minutes} min": sink.reconcile_minutes > 0,
+        f"looks every {sink.reconcile_minutes:g} min": sink.reconcile_minutes > 0,
     }
     return [way for way, is_used in ways.items() if is_used]
 

@@ -47,21 +47,21 @@ class Reconciler:
     """Reconciles the records of one sink in the partitions that this process owns."""
 
     def __init__(
-        self, rules: SinkRules, client: SinkClient, minutes: int, ledgers: Ledgers, around: Surroundings
+        self, rules: SinkRules, client: SinkClient, minutes: float, ledgers: Ledgers, around: Surroundings
     ) -> None:
         """Describe it; nothing is looked up yet.
 
         Args:
             rules: of the sink.
             client: of the sink.
-            minutes: length of the interval; at least 1.
+            minutes: length of the interval; more than 0.
             ledgers: of the partitions that are ours.
             around: the world.
         """
         self._rules = rules
         self._sink = rules.name
         self._client = client
-        self._interval_ms = minutes * _MINUTE_MS
+        self._interval_ms = max(1, int(minutes * _MINUTE_MS))
         self._ledgers = ledgers
         self._around = around
         self._looked_ms = self._now_ms()

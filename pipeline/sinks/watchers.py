@@ -52,7 +52,7 @@ async def reconcile_sinks(
     """
     async with asyncio.TaskGroup() as group:
         for name, rules in watched.config.sinks.items():
-            minutes = int(getattr(rules, "reconcile_minutes", 0))
+            minutes = float(getattr(rules, "reconcile_minutes", 0))
             if minutes > 0 and name in watched.clients:
                 surroundings = around or Surroundings(write=watched.publish, counted=watched.counted)
                 ledgers = partial(_ledgers, watched, ledger_of)

@@ -113,8 +113,8 @@ def test_drift_is_told_by_a_dry_run_and_repaired_when_it_is_asked_for(kafka: str
         here.town.wait(lambda: here.reconcile() == (0, {}), "both sides agree, or it is on its way")
 
 
-@pytest.mark.parametrize("fields", [{"reconcile_minutes": 1}, {"poll_seconds": 15}], ids=["reconciled", "polled"])
-def test_the_worker_finds_by_itself_what_people_did_there(kafka: str, tmp_path: Path, fields: dict[str, int]) -> None:
+@pytest.mark.parametrize("fields", [{"reconcile_minutes": 0.1}, {"poll_seconds": 15}], ids=["reconciled", "polled"])
+def test_the_worker_finds_by_itself_what_people_did_there(kafka: str, tmp_path: Path, fields: dict[str, float]) -> None:
     with place(kafka, tmp_path, **fields) as here:
         here.server.now = datetime.now(UTC)
         [life] = here.incidents(1)

@@ -200,7 +200,7 @@ class TwoWay(SinkRules):
     owners: Owners = Owners()
     on_all_clear: Literal["propose", "resolve"] = "propose"
     updates: Authentication | None = None
-    reconcile_minutes: int = Field(default=60, ge=0, le=10_080)
+    reconcile_minutes: float = Field(default=60, ge=0, le=10_080)
     own_users: tuple[str, ...] = ()
     people: ToPerson = Field(default_factory=dict)
 
