@@ -20,6 +20,9 @@ _NUMBERS = count(1)
 BEGAN_MS: Final = 1_772_589_900_000
 """Shortly before the clocks of the servers begin: nothing is there before its incident is."""
 
+PAGE_SIZES: Final = ("page", "page_size", "page_size_max")
+"""Attributes of servers whose lists come in pages."""
+
 QUICK_SECONDS_MAX: Final = 15.0
 """What a downstream that is well may take while another is not, on a busy machine."""
 
@@ -147,6 +150,32 @@ def _later_faults(town: Town) -> list[Life]:
     return [life]
 
 
+def _small_pages(town: Town) -> list[Life]:
+    """What was made without an answer stands on a later page: a downstream shows two records at a time."""
+    others, life = [born() for _ in range(3)], born()
+    kept = [
+        (server, name, getattr(server, name))
+        for server in town.servers.values()
+        for name in PAGE_SIZES
+        if isinstance(getattr(server, name, None), int)
+    ]
+    for server, name, _ in kept:
+        setattr(server, name, 2)
+    words = "We are looking into it."
+    town.play(*(each.opened().published("investigating", words) for each in others))
+    town.settle(*others)
+    town.fail("silent")
+    town.play(life.opened(), life.called("amara.okafor"), life.published("investigating", words))
+    town.settle(life)
+    town.calm()
+    lives = [*others, life]
+    town.play(*(each.resolved().closed() for each in lives))
+    town.settle(*lives)
+    for server, name, size in kept:
+        setattr(server, name, size)
+    return lives
+
+
 def _throttled(town: Town) -> list[Life]:
     """More than the downstream takes: 429 with Retry-After."""
     lives = [born() for _ in range(2)]
@@ -209,6 +238,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "no answer after it has happened": _faulty("silent"),
     "no answer twice": _faulty("silent", "silent"),
     "writes that fail by turns": _later_faults,
+    "pages of two": _small_pages,
     "too many requests": _throttled,
     "a credential that expires": _expired,
     "half of them dead": _one_is_dead,

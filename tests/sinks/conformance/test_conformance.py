@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.models.sinks import SINK_TYPES
 from tests.sinks.conformance.judge import problems
 from tests.sinks.conformance.scenarios import SCENARIOS, Played
 from tests.sinks.conformance.table import DOWNSTREAMS
@@ -21,6 +22,10 @@ def played(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
     with Town(kafka, f"{place.name}.", place, DOWNSTREAMS, SEED) as town:
         town.start()
         yield Played(town)
+
+
+def test_every_type_of_sink_is_in_the_table_but_the_one_that_is_no_server() -> None:
+    assert {each.entry_type for each in DOWNSTREAMS.values()} == set(SINK_TYPES) - {"kafka"}
 
 
 @pytest.mark.parametrize("name", DOWNSTREAMS)
