@@ -314,7 +314,7 @@ class _Attempt:
         text = note(self._sink.rules, self._said, propose=self._send.propose)
         if not text or api is None or not api.writes or remote is None:
             return ""
-        if remote.extra.get("noted") == self._said.revision:
+        if remote.extra.get("noted") == self._send.delivery_id:
             return ""
         try:
             found = await api.incident(str(self._key(self._run)), self._send.rank)
@@ -328,7 +328,7 @@ class _Attempt:
             return f"not noted: {trouble.answer.status} from the REST API"
         remote.key = str(found.get("incident_number") or remote.key)
         remote.url = str(found.get("html_url") or remote.url)
-        remote.extra["noted"] = self._said.revision
+        remote.extra["noted"] = self._send.delivery_id
         return ""
 
     async def _write_note(self, api: Api, identity: str, text: str) -> None:

@@ -166,7 +166,7 @@ class _Attempt:
             state=RemoteState.OPEN,
             fields={"state": RemoteState.OPEN, "title": str(fields["subject"]), "assignee": ""},
             extra={
-                "noted": self._said.revision if is_new else 0,
+                "noted": self._send.delivery_id if is_new else "",
                 "grouping": found.get("grouping"),
                 "problem": _identity(found.get("problem")),
                 "major": found.get("major_incident_status"),
@@ -306,7 +306,8 @@ class _Attempt:
         text = note(self._rules, self._said, propose=self._send.propose, into=self._into)
         words = public_notes(self._rules, self._said)
         said = remote.extra.get("said", 0) if remote.extra.get("saying") == revision else 0
-        noted = not text or remote.extra.get("noted", 0) >= revision
+        # By delivery: what was given up and is sent again comes under a revision that was told already.
+        noted = not text or remote.extra.get("noted") == self._send.delivery_id
         if noted and said >= len(words):
             return
         retries = self._send.unsure or self._send.attempt > 1
@@ -314,7 +315,7 @@ class _Attempt:
         if not noted:
             if not any(each.endswith(note_mark(self._said)) for each in there):
                 await self._note(text, internal=True)
-            remote.extra["noted"] = revision
+            remote.extra["noted"] = self._send.delivery_id
         for number, each in enumerate(words[said:], said + 1):
             if each.rstrip() not in there:
                 await self._note(each, internal=False)

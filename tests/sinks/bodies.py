@@ -69,8 +69,9 @@ def send(  # what an attempt consists of
     unsure: bool = False,
     attempt: int = 1,
     propose: bool = False,
+    again: int = 0,
 ) -> Send:
-    """An attempt to tell a revision."""
+    """An attempt to tell a revision; ``again``: which telling again of it."""
     told = dict(incident if incident is not None else snapshot())
     data = {
         "incident_id": told["id"],
@@ -87,7 +88,7 @@ def send(  # what an attempt consists of
         sink,
         told["id"],
         revision,
-        f"{told['id']}/{revision}/{sink}",
+        f"{told['id']}/{revision}/{sink}" + (f"/{again}" if again else ""),
         attempt,
         body,
         remote=remote,

@@ -139,6 +139,17 @@ def test_entries_become_one_internal_note_once() -> None:
     with_desk(test)
 
 
+def test_what_was_given_up_and_is_sent_again_under_a_revision_that_was_told_is_noted() -> None:
+    async def test(found: Desk) -> None:
+        await found.tell(wanted=OPEN)
+        await found.tell(revision=3, entries=[entry("note", "restarted", "kim")])
+        await found.tell(revision=3, again=1, entries=[entry("note", "disk replaced", "ann")])
+        texts = [note["text"] for note in found.server.of(INCIDENT_ID).notes]
+        assert [any(words in text for text in texts) for words in ("restarted", "disk replaced")] == [True, True]
+
+    with_desk(test)
+
+
 def test_what_was_noted_before_there_was_a_request_is_in_its_first_note() -> None:
     async def test(found: Desk) -> None:
         await found.tell(wanted=OPEN, entries=[entry("note", "restarted", "kim")])
