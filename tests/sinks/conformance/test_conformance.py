@@ -24,8 +24,8 @@ def played(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
         yield Played(town)
 
 
-def test_every_type_of_sink_is_in_the_table_but_the_one_that_is_no_server() -> None:
-    assert {each.entry_type for each in DOWNSTREAMS.values()} == set(SINK_TYPES) - {"kafka"}
+def test_every_type_of_sink_is_in_the_table() -> None:
+    assert {each.entry_type for each in DOWNSTREAMS.values()} == set(SINK_TYPES)
 
 
 @pytest.mark.parametrize("name", DOWNSTREAMS)

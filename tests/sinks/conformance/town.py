@@ -130,14 +130,15 @@ class Town:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(SETTLED_SECONDS_MAX)
 
     def fail(self, *faults: str) -> None:
-        """The next requests of every server meet these, in order."""
+        """The next requests of every server that write something meet these, in order."""
         for server in self.servers.values():
-            server.next_faults.extend(faults)
+            server.next_write_faults.extend(faults)
 
     def calm(self) -> None:
         """No server makes trouble any more."""
         for server in self.servers.values():
             server.next_faults.clear()
+            server.next_write_faults.clear()
             server.share_failing = server.rate_per_second = server.latency_seconds = 0.0
             server.down = False
 

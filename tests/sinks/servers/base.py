@@ -86,6 +86,8 @@ class VendorServer(ABC):
         self.url = ""
         self.next_faults: list[str] = []
         """Asked for by name, for the next requests in order: ``before``, ``after``, ``silent``, ``401``, ``""``."""
+        self.next_write_faults: list[str] = []
+        """The same for the next requests that write something, whatever is looked up between them."""
         self._allowance = 0.0
         self._refilled = monotonic()
 
@@ -116,7 +118,7 @@ class VendorServer(ABC):
         self.journal.append(attempt)
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
-        fault = attempt.fault = self._fault()
+        fault = attempt.fault = self._fault(writes=request.method != "GET")
         if self.down or fault == "silent-before":
             return self._drop(request)
         if fault == "401" or not self.admits(request):
@@ -142,7 +144,9 @@ class VendorServer(ABC):
         """Whether the credential is the one that is taken; a vendor with another scheme overrides it."""
         return self.token is None or self.token in request.headers.get("Authorization", "")
 
-    def _fault(self) -> str:
+    def _fault(self, *, writes: bool = True) -> str:
+        if writes and self.next_write_faults:
+            return self.next_write_faults.pop(0)
         if self.next_faults:
             return self.next_faults.pop(0)
         if self.share_failing and self.random.random() < self.share_failing:
