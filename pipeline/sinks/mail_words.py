@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.core.identity import content_hash
 from pipeline.models.sinks.streams import Mail
-from pipeline.sinks.told import IMPORTANT, Call, Told, Words
+from pipeline.sinks import wording
+from pipeline.sinks.told import Call, Told, Words
 
 SUBJECT_CHARACTERS_MAX: Final = 200
 """A list of mails shows fewer; each line of a header may have 998."""
@@ -31,6 +32,7 @@ LINES_MAX: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that move or hide what stands beside them, that end lines, or that are half of one."""
 
+_OVER: Final = frozenset({"resolved", "closed", "merged", "cancelled"})
 _WEB: Final = re.compile(r"https?://[^\s<>\"]+")
 
 
@@ -61,13 +63,13 @@ def to_responders(told: Told, calls: Iterable[Call], name: str) -> Letter:
     subject = f"[{incident.get('id', '')}] {incident.get('priority') or ''} {incident.get('title') or ''}"
     sections = [
         Section("", [plain(incident.get("title") or incident.get("id", "")), _state(told)]),
-        Section("", list(_facts(incident))),
-        Section("Called", [f"{plain(each.person, 200)}: {plain(each.because)}" for each in calls]),
-        Section("Suspected", [_suspect(each) for each in _objects(incident, "suspects")]),
+        Section("", [*_facts(incident), *_clocks(told)]),
+        Section("Called", [f"{plain(each.person, 200)}: {plain(wording.because(each))}" for each in calls]),
+        Section("Suspected", [plain(each) for each in wording.suspects(incident)]),
         Section("Members", _members(incident)),
         Section("Tickets and cases", list(_links(incident))),
-        Section("Resolution", _resolution(incident)),
-        Section("What is new", [_entry(each) for each in told.entries if each.get("action") in IMPORTANT]),
+        Section("Resolution", [plain(each) for each in wording.closing_lines(incident)]),
+        Section("What is new", [_entry(each) for each in wording.news(told, "important", calls=False)]),
     ]
     footer = f"Sent by Spillway for {plain(incident.get('id', ''), 100)}, revision {told.revision}, as sink {name}."
     return Letter(subject, sections, f"{footer} Answers are not read.")
@@ -162,9 +164,8 @@ def moment(time_ms: Any) -> str:
 
 
 def _state(told: Told) -> str:
-    merged = told.incident.get("merged_into")
-    state = f"merged into {plain(merged, 100)}" if merged and told.state == "merged" else told.state.replace("_", " ")
-    return f"Priority {plain(told.incident.get('priority') or 'none', 50)}, {plain(state)}"
+    priority = plain(told.incident.get("priority") or "none", 50)
+    return f"Priority {priority}, {plain(wording.state_words(told), 200)}"
 
 
 def _facts(incident: Mapping[str, Any]) -> Iterator[str]:
@@ -178,18 +179,26 @@ def _facts(incident: Mapping[str, Any]) -> Iterator[str]:
         "workaround": "Workaround",
         "runbook": "Runbook",
     }
-    yield from (f"{title}: {plain(incident[name])}" for name, title in titles.items() if incident.get(name))
-    if incident.get("detected_at_ms"):
-        yield f"Detected: {moment(incident['detected_at_ms'])}"
-    for name, clock in _mapping(incident, "clocks").items():
-        if isinstance(clock, dict) and clock.get("due_at_ms"):
-            yield f"Due ({plain(name, 50)}): {moment(clock['due_at_ms'])}"
+    since = incident.get("detected_at_ms") or incident.get("opened_at_ms")
+    known = {**incident, "service": wording.name_of(incident.get("service"))}
+    for name, title in titles.items():
+        if name == "service" and since:
+            yield f"Since: {moment(since)}"
+        if known.get(name):
+            yield f"{title}: {plain(known[name])}"
 
 
-def _suspect(suspect: Mapping[str, Any]) -> str:
-    because = suspect.get("because")
-    words = "; ".join(map(str, because)) if isinstance(because, list) else ""
-    return f"{plain(suspect.get('ref', ''), 200)}: {plain(words)}"
+def _clocks(told: Told) -> Iterator[str]:
+    """What is still due, and what was missed; once it is over nothing is."""
+    clocks = {} if told.state in _OVER else _mapping(told.incident, "clocks")
+    for name, clock in clocks.items():
+        if not isinstance(clock, dict) or clock.get("met_at_ms"):
+            continue
+        title = plain(name, 50).capitalize()
+        if clock.get("breached_at_ms"):
+            yield f"{title} missed: {moment(clock['breached_at_ms'])}"
+        elif clock.get("due_at_ms"):
+            yield f"{title} due: {moment(clock['due_at_ms'])}"
 
 
 def _members(incident: Mapping[str, Any]) -> list[str]:
@@ -205,13 +214,8 @@ def _links(incident: Mapping[str, Any]) -> Iterator[str]:
         yield f"{kind} {plain(each.get('id', ''), 200)}{state}{url}"
 
 
-def _resolution(incident: Mapping[str, Any]) -> list[str]:
-    known = _mapping(incident, "resolution")
-    return [plain(known[name]) for name in ("code", "summary", "cause") if known.get(name)]
-
-
 def _entry(entry: Mapping[str, Any]) -> str:
-    return f"{moment(entry.get('at_ms'))} {plain(entry.get('actor', ''), 100)}: {plain(entry.get('text', ''))}"
+    return f"{moment(entry.get('at_ms'))} {plain(wording.entry_words(entry))}"
 
 
 def _objects(incident: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

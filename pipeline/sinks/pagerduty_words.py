@@ -16,8 +16,9 @@ import orjson
 
 from pipeline.core.outward.delivery_body import rfc3339
 from pipeline.models.sinks.paging import EVENT_FIELDS, PagerDuty
+from pipeline.sinks import wording
 from pipeline.sinks.mapping import render
-from pipeline.sinks.told import IMPORTANT, Call, Told
+from pipeline.sinks.told import Call, Told
 
 EVENT_BYTES_MAX: Final = 512 * 1_024
 """Of one event."""
@@ -114,10 +115,7 @@ def follow_up(action: str, key: Key) -> dict[str, Any]:
 
 def note(rules: PagerDuty, said: Told, *, propose: bool) -> str:
     """What is new on the timeline, as one note; "" where nothing of it matters there."""
-    wanted = [] if rules.notes == "none" else said.entries
-    if rules.notes == "important":
-        wanted = [entry for entry in wanted if entry.get("action") in IMPORTANT]
-    lines = [f"{_text(entry.get('actor'))}: {_text(entry.get('text'))}" for entry in wanted]
+    lines = [_text(wording.entry_words(entry)) for entry in wording.news(said, rules.notes)]
     if propose:
         lines.append(PROPOSAL)
     if said.state == "merged" and (into := said.incident.get("merged_into")):
@@ -132,24 +130,23 @@ PROPOSAL: Final = "All alerts are clear. Resolve it if the work is done."
 def _details(said: Told, calls: Iterable[Call], proposal: str) -> dict[str, Any]:
     """What whoever is paged has to know, and no more: people read it at night."""
     incident = said.incident
-    suspects = [each for each in _list(incident, "suspects") if isinstance(each, dict)]
     found = {
         "incident": _text(incident.get("id")),
-        "state": _text(incident.get("state")),
+        "state": _text(wording.state_words(said)),
         "priority": _text(incident.get("priority")),
-        "priority_because": _texts(incident, "priority_because"),
-        "who_is_affected": _text(incident.get("who_is_affected")),
+        "because": _texts(incident, "priority_because"),
+        "affected": _text(incident.get("who_is_affected")),
         "symptoms": _texts(incident, "symptoms"),
-        "suspects": [_short(each.get("ref")) for each in suspects[:LIST_ITEMS_MAX]],
+        "suspects": [_text(each) for each in wording.suspects(incident)],
         "services": [_short(each) for each in _list(incident, "services")[:LIST_ITEMS_MAX]],
         "owner": _text(incident.get("owner")),
         "regulatory": _texts(incident, "regulatory"),
-        "part_of": _text(incident.get("bridge_id")),
+        "bridge": _text(incident.get("bridge_id")),
         "members": [_text(each) for each in _list(incident, "members")[:MEMBERS_MAX]],
         "members_total": len(_list(incident, "members")),
         "workaround": _text(incident.get("workaround")),
         "calls": [
-            {"key": call.key, "person": _text(call.person), "because": _text(call.because)}
+            {"person": _text(call.person), "because": _text(wording.because(call)), "key": call.key}
             for call in list(calls)[:MEMBERS_MAX]
         ],
         "proposal": proposal,

@@ -13,7 +13,8 @@ from pipeline.core.identity import content_hash
 from pipeline.core.outward.send import Send
 from pipeline.models.sinks.chat import Slack
 from pipeline.sinks import slack_words as words
-from pipeline.sinks.told import IMPORTANT, Told
+from pipeline.sinks import wording
+from pipeline.sinks.told import Told
 
 CALLS_A_REPLY_MAX: Final = 20
 LINES_A_REPLY_MAX: Final = 50
@@ -21,6 +22,10 @@ LINES_A_REPLY_MAX: Final = 50
 
 BEGINNING_CHARACTERS: Final = 90
 """Of an entry, by which it is known: of a long one no less ever arrives, however far its body had to be cut."""
+
+RESPONDERS: Final = "responders"
+"""The audience that reads the message itself: what it is told is not repeated in the thread (`VIEWS` of
+`pipeline.models.communications`)."""
 
 PROPOSAL: Final = "All alerts are clear. Resolve it, if the work is done."
 
@@ -35,10 +40,7 @@ class Line(NamedTuple):
 def calls(told_: Told, rules: Slack, made: list[str]) -> list[Line]:
     """Calls that are not made."""
     fresh = {each.key: each for each in told_.calls if each.key not in made}
-    return [
-        Line(key, words.call_line(each.person, each.because, each.runbook, rules.mentions))
-        for key, each in fresh.items()
-    ]
+    return [Line(key, words.call_line(each, rules.mentions)) for key, each in fresh.items()]
 
 
 def news(send: Send, told_: Told, rules: Slack, said: list[str]) -> list[Line]:
@@ -49,8 +51,10 @@ def news(send: Send, told_: Told, rules: Slack, said: list[str]) -> list[Line]:
             words.message_line(each.audience, each.subject, each.text),
         )
         for each in told_.messages
+        if each.audience != RESPONDERS
     ]
-    lines += [Line(_key_of(each), words.entry_line(each)) for each in told_.entries if _wanted(each, rules)]
+    # Who is called is told as a call, which mentions them.
+    lines += [Line(_key_of(each), words.entry_line(each)) for each in wording.news(told_, rules.notes, calls=False)]
     if send.propose:
         lines.append(Line(_key("proposal", told_.incident.get("reopened")), PROPOSAL))
     return list({each.key: each for each in lines if each.key not in said}.values())
@@ -76,9 +80,3 @@ def _key_of(entry: Mapping[str, Any]) -> str:
 
 def _key(*parts: Any) -> str:
     return content_hash(*map(str, parts))[:10]
-
-
-def _wanted(entry: Mapping[str, Any], rules: Slack) -> bool:
-    if rules.notes == "none" or entry.get("action") == "page":
-        return False  # who is called is told as a call, which mentions them
-    return rules.notes == "all" or entry.get("action") in IMPORTANT

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from pipeline.core.outward.delivery_body import rfc3339
 from pipeline.models.sinks.chat import Slack
-from pipeline.sinks.told import Told
+from pipeline.sinks import wording
+from pipeline.sinks.told import Call, Told
 
 HEADER_CHARACTERS_MAX: Final = 150
 SECTION_CHARACTERS_MAX: Final = 3_000
@@ -32,7 +33,6 @@ TEXT_CHARACTERS_MAX: Final = 300
 LINE_CHARACTERS_MAX: Final = 600
 """Of one line of a list: what is longer is in the console, and five of them fit a section."""
 
-SUSPECTS_SHOWN: Final = 3
 LINKS_SHOWN: Final = 12
 MEMBERS_SHOWN: Final = 20
 """A message is read at a glance; all of them are in the console."""
@@ -94,14 +94,7 @@ def headline(told: Told) -> str:
 
 def notification(told: Told) -> str:
     """What a notification shows."""
-    return escaped(f"{headline(told)}: {state_words(told)}", TEXT_CHARACTERS_MAX)
-
-
-def state_words(told: Told) -> str:
-    """The state in words, and into what it was merged."""
-    state = told.state.replace("_", " ")
-    merged = told.incident.get("merged_into")
-    return f"merged into {merged}" if told.state == "merged" and merged else state
+    return escaped(f"{headline(told)}: {wording.state_words(told)}", TEXT_CHARACTERS_MAX)
 
 
 def message(told: Told, rules: Slack) -> list[Block]:
@@ -134,58 +127,52 @@ def sections(lines: Iterable[str]) -> list[Block]:
     return [{"type": "section", "text": _markup(text)} for text in texts]
 
 
-def call_line(person: str, because: str, runbook: str | None, mentions: Mapping[str, str]) -> str:
+def call_line(call: Call, mentions: Mapping[str, str]) -> str:
     """Somebody is called: by mention where it is known who that is in Slack."""
+    person, runbook = call.person, call.runbook
     who = f"<@{mentions[person]}>" if person in mentions else f"*{escaped(person, 200)}*"
     given = f" · {link(runbook, 'Runbook')}" if runbook else ""
-    return f"Called: {who}: {escaped(because)}{given}"
+    return f"Called: {who}: {escaped(wording.because(call))}{given}"
 
 
 def entry_line(entry: Mapping[str, Any]) -> str:
     """One entry of the timeline."""
-    return f"{moment(entry.get('at_ms'))} *{escaped(entry.get('actor', ''), 100)}*: {escaped(entry.get('text', ''))}"
+    return f"{moment(entry.get('at_ms'))} {escaped(wording.entry_words(entry))}"
 
 
 def message_line(audience: str, subject: str, text: str) -> str:
     """A message that was published to an audience."""
-    return f"Published to {escaped(audience, 100)}: *{escaped(subject, 200)}* {escaped(text, 2_000)}"
+    return f"Told {escaped(wording.words_of(audience), 100)}: *{escaped(subject, 200)}* {escaped(text)}"
 
 
 def _facts(told: Told) -> Iterator[str]:
     incident = told.incident
-    state = f"*State*\n{escaped(state_words(told))}"
+    state = f"*State*\n{escaped(wording.state_words(told))}"
     yield state if not incident.get("state_since_ms") else f"{state}, since {moment(incident['state_since_ms'])}"
     yield f"*Priority*\n{escaped(incident.get('priority') or 'none')}"
     affected = incident.get("who_is_affected")
     if affected:
         yield f"*Affected*\n{escaped(affected)}"
+    if since := incident.get("detected_at_ms") or incident.get("opened_at_ms"):
+        yield f"*Since*\n{moment(since)}"
+    known = {**incident, "service": wording.name_of(incident.get("service"))}
     for title, name in (("Service", "service"), ("Owner", "owner"), ("Assignee", "assignee"), ("Leads", "commander")):
-        if incident.get(name):
-            yield f"*{title}*\n{escaped(incident[name], 200)}"
-    if incident.get("detected_at_ms"):
-        yield f"*Detected*\n{moment(incident['detected_at_ms'])}"
+        if known.get(name):
+            yield f"*{title}*\n{escaped(known[name], 200)}"
     if incident.get("bridge_id"):
         yield f"*Major incident*\n{escaped(incident['bridge_id'], 200)}"
 
 
 def _lists(told: Told) -> Iterator[tuple[str, list[str]]]:
     incident = told.incident
-    suspects = [_suspect(each) for each in _objects(incident, "suspects")][:SUSPECTS_SHOWN]
-    yield "Suspected", suspects
+    yield "Suspected", [f"• {escaped(each)}" for each in wording.suspects(incident)]
     yield "Clocks", _clocks(incident) if told.state not in ENDED else []
     yield "Members", _members(incident)
     yield "Tickets and cases", _links(incident)
     workaround = incident.get("workaround")
     yield "Workaround", [escaped(workaround)] if isinstance(workaround, str) and workaround else []
-    resolution = incident.get("resolution")
-    if isinstance(resolution, dict) and told.state in ENDED:
-        words = [resolution.get(name) for name in ("code", "summary", "cause")]
-        yield "Resolution", [" · ".join(escaped(each) for each in words if each)]
-
-
-def _suspect(suspect: Mapping[str, Any]) -> str:
-    because = suspect.get("because") or []
-    return f"• {escaped(suspect.get('ref', ''), 200)}: {escaped('; '.join(map(str, because)))}"
+    words = [escaped(each) for each in wording.closing_lines(incident)] if told.state in ENDED else []
+    yield "Resolution", [" · ".join(words)] if words else []
 
 
 def _clocks(incident: Mapping[str, Any]) -> list[str]:

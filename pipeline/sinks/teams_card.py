@@ -19,6 +19,7 @@ from pipeline.core.outward.sides import FINAL_STATES
 from pipeline.models.incident import IncidentState
 from pipeline.models.remote import Remote
 from pipeline.models.sinks.chat import Teams, TeamsChange
+from pipeline.sinks import ticket_words, wording
 from pipeline.sinks.told import Told
 
 CARD_VERSION: Final = "1.2"
@@ -197,7 +198,8 @@ def _about(change: TeamsChange, told: Told) -> str:
 
 
 def _called(told: Told) -> str:
-    shown = [f"{each.person} ({each.because})" if each.because else each.person for each in told.calls]
+    words = [(each.person, wording.because(each)) for each in told.calls]
+    shown = [f"{person} ({because})" if because else person for person, because in words]
     more = len(shown) - LINES_MAX
     return "; ".join([*shown[:LINES_MAX], *([f"and {more} more"] if more > 0 else [])])
 
@@ -211,13 +213,14 @@ def _facts(told: Told) -> Iterator[tuple[str, str]]:
     incident = told.incident
     named = (
         ("Incident", incident.get("id")),
-        ("State", told.state.replace("_", " ")),
-        ("Service", str(incident.get("service") or "").rpartition("/")[2]),
+        ("State", wording.state_words(told)),
+        ("Service", wording.name_of(incident.get("service"))),
         ("Affected", incident.get("who_is_affected")),
         ("Assignee", incident.get("assignee")),
         ("Commander", incident.get("commander")),
         ("Bridge", incident.get("bridge_id")),
-        ("Probable cause", str(incident.get("identified") or "").rpartition("/")[2]),
+        ("Since", ticket_words.day_and_moment(incident.get("detected_at_ms") or incident.get("opened_at_ms"))),
+        ("Suspected", next(iter(wording.suspects(incident)), "")),
     )
     return ((name, str(value)) for name, value in named if value)
 

@@ -14,7 +14,8 @@ from unicodedata import category
 
 from pipeline.core.communication.templates import MESSAGE_CHARACTERS_MAX
 from pipeline.models.incident import IncidentState
-from pipeline.sinks.told import IMPORTANT, Told, Words
+from pipeline.sinks import wording
+from pipeline.sinks.told import Told, Words
 
 LISTED_MAX: Final = 10
 """Symptoms, services and reasons that a description lists: more is not read in a ticket."""
@@ -69,14 +70,24 @@ def marked(text: str, told: Told, incident_id: str, characters_max: int = NOTE_C
 
 def description(incident: Mapping[str, Any]) -> str:
     """What the ticket is about, for whoever opens it."""
+    since = day_and_moment(incident.get("detected_at_ms") or incident.get("opened_at_ms"))
+    named = {
+        "Affected": incident.get("who_is_affected"),
+        "Since": since,
+        "Priority": _priority(incident),
+        "Service": wording.name_of(incident.get("service")),
+        "Owner": incident.get("owner"),
+        "Runbook": incident.get("runbook"),
+        "Part of the Major Incident": incident.get("bridge_id"),
+    }
+    services = [wording.name_of(each) for each in incident.get("services") or ()]
     parts = [
-        str(incident.get("who_is_affected") or ""),
+        "\n".join(f"{name}: {' '.join(str(value).split())}" for name, value in named.items() if value),
         _listed("Symptoms", incident.get("symptoms")),
-        _listed("Services", incident.get("services")),
-        _listed("Probable causes", [_suspect(each) for each in _dicts(incident.get("suspects"))]),
-        _listed("Priority", incident.get("priority_because")),
-        f"Runbook: {incident['runbook']}" if incident.get("runbook") else "",
-        f"Incident {incident.get('id', '')}",
+        _listed("Suspected", wording.suspects(incident)),
+        _listed("Services", services if len(services) > 1 else ()),
+        _listed("Members", incident.get("members")),
+        f"Spillway incident {incident.get('id', '')}",
     ]
     return visible("\n\n".join(part for part in parts if part))
 
@@ -90,9 +101,7 @@ def notes(told: Told, which: str, *, propose: bool, public_audience: str) -> lis
         propose: say that all is clear.
         public_audience: a note to this one is public, and not repeated here.
     """
-    lines = [
-        _line(entry) for entry in told.entries if _told(entry, which) and _audience(entry) != (public_audience or None)
-    ]
+    lines = [_line(entry) for entry in wording.news(told, which) if _audience(entry) != (public_audience or None)]
     return [text for each in [*lines, *([ALL_CLEAR] if propose else [])] if (text := visible(each)).strip()]
 
 
@@ -167,8 +176,9 @@ def moment(at_ms: Any) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%H:%M} UTC"
 
 
-def _told(entry: Mapping[str, Any], which: str) -> bool:
-    return which == "all" or (which == "important" and entry.get("action") in IMPORTANT)
+def day_and_moment(at_ms: Any) -> str:
+    """A moment with its day, in UTC; "" where it is none."""
+    return f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%Y-%m-%d %H:%M} UTC" if isinstance(at_ms, int) else ""
 
 
 def _audience(entry: Mapping[str, Any]) -> str | None:
@@ -177,9 +187,7 @@ def _audience(entry: Mapping[str, Any]) -> str | None:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    actor = entry.get("actor") or ""
-    by = f" ({actor})" if entry.get("action") == "note" and actor else ""
-    return f"{moment(entry.get('event_at_ms') or entry.get('at_ms'))} {entry.get('text', '')}{by}".strip()
+    return f"{moment(entry.get('event_at_ms') or entry.get('at_ms'))} {wording.entry_words(entry)}".strip()
 
 
 def _message(words: Words) -> str:
@@ -191,9 +199,9 @@ def _listed(title: str, items: Any) -> str:
     return "\n".join([f"{title}:", *(f"- {' '.join(each.split())}" for each in texts)]) if texts else ""
 
 
-def _suspect(suspect: Mapping[str, Any]) -> str:
-    because = [str(each) for each in suspect.get("because") or ()]
-    return f"{suspect.get('ref')}: {'; '.join(because)}" if because else str(suspect.get("ref") or "")
+def _priority(incident: Mapping[str, Any]) -> str:
+    because = "; ".join(map(str, incident.get("priority_because") or ()))
+    return ": ".join(filter(None, (str(incident.get("priority") or ""), because)))
 
 
 def _dicts(items: Any) -> Iterable[dict[str, Any]]:

@@ -184,7 +184,8 @@ def note(rules: Xurrent, said: Told, *, propose: bool, into: str = "") -> str:
     """
     lines = [ticket_words.note(said, rules.notes, propose=propose, public_audience=rules.public_audience)]
     if said.change in ("resolved", "closed", "merged", "cancelled"):
-        lines.append(ticket_words.closing(said.incident)[1])
+        ending = ticket_words.closing(said.incident)[1].split("\n")
+        lines += [each for each in ending if each not in lines[0]]
         lines.append(into)
     text = "\n".join(filter(None, lines))
     return _marked(text, said) if text else ""

@@ -18,13 +18,15 @@ from tests.sinks.servers.jira_workflow import ONE_WAY, Workflow
 
 def test_an_incident_is_opened_with_label_property_and_priority() -> None:
     async def story(server: JiraServer, desk: Desk) -> None:
-        remote = await desk.delivered("opened", 1, entries=[entry("log", "logged as P1")])
+        remote = await desk.delivered("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         issue = server.issue_of(INCIDENT)
         assert issue.fields["labels"] == ["spillway", f"inc-{INCIDENT}"]
         assert issue.properties == {"spillway": {"incident_id": INCIDENT}}
         assert issue.fields["priority"] == {"name": "Highest"}
         assert issue.fields["issuetype"] == {"name": "[System] Incident"}
-        assert server.comments_on(INCIDENT, public=False) == [f"02:11 UTC logged as P1\n[Spillway {INCIDENT}/1]"]
+        assert server.comments_on(INCIDENT, public=False) == [
+            f"02:11 UTC escalated to level 2\n[Spillway {INCIDENT}/1]"
+        ]
         assert remote.fields == {"state": "open", "priority": "P1", "title": "Checkout: 12 % of requests fail"}
         assert remote.url == f"{server.url}/browse/OPS-1"
 
@@ -130,7 +132,7 @@ def test_comments_are_internal_and_only_words_for_the_affected_are_public() -> N
         mark = f"[Spillway {INCIDENT}/2]"
         assert server.comments_on(INCIDENT, public=True) == [f"Checkout\nWe are looking into it.\n{mark}"]
         (internal,) = server.comments_on(INCIDENT, public=False)
-        assert internal.startswith("02:11 UTC db-7 is full (kim)\nAll alerts are clear")
+        assert internal.startswith("02:11 UTC kim: db-7 is full\nAll alerts are clear")
 
     play(story)
 
@@ -192,7 +194,9 @@ def test_teams_components_people_are_mapped_and_what_people_changed_there_stays(
 def test_changes_are_read_page_by_page_with_the_words_of_people() -> None:
     async def story(server: JiraServer, desk: Desk) -> None:
         for number in range(7):
-            await desk.delivered("opened", 1, id=f"INC-{chr(65 + number) * 12}", entries=[entry("log", "logged")])
+            await desk.delivered(
+                "opened", 1, id=f"INC-{chr(65 + number) * 12}", entries=[entry("escalate", "escalated")]
+            )
         before = datetime.now(UTC) - timedelta(minutes=5)
         issue = server.issue_of(INCIDENT)
         for number in range(25):

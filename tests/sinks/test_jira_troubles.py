@@ -25,9 +25,9 @@ def test_a_creation_whose_answer_was_lost_makes_no_second_issue_though_no_search
             await desk.delivered("opened", 1, id=f"INC-{chr(68 + number) * 12}")
         server.index_lags = lags
         server.next_faults = ["", fault]  # the search passes, the creation is done and its answer lost
-        answer = await desk.tell("opened", 1, entries=[entry("log", "logged as P1")])
+        answer = await desk.tell("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         assert (answer.outcome, answer.unknown) == (DeliveryOutcome.RETRY, True)
-        remote = await desk.delivered("opened", 1, entries=[entry("log", "logged as P1")])
+        remote = await desk.delivered("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         assert (len(server.issues), remote.key) == (4, "OPS-4")
         assert len(server.comments_on(INCIDENT)) == 1
 
@@ -81,11 +81,11 @@ def test_a_comment_is_written_once_whatever_became_of_the_answer(fault: str) -> 
 def test_a_failure_half_way_tells_what_was_made() -> None:
     async def story(server: JiraServer, desk: Desk) -> None:
         server.next_faults = ["", "", "before"]  # found none, created, and the comment refused
-        answer = await desk.tell("opened", 1, entries=[entry("log", "logged as P1")])
+        answer = await desk.tell("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         assert answer.outcome == DeliveryOutcome.RETRY
         assert answer.remote is not None
         assert answer.remote.key == "OPS-1"
-        await desk.delivered("opened", 1, entries=[entry("log", "logged as P1")])
+        await desk.delivered("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         assert len(server.comments_on(INCIDENT)) == len(server.issues) == 1
 
     play(story)

@@ -83,7 +83,7 @@ def test_a_mail_says_that_no_person_wrote_it_and_comes_as_text_and_as_html() -> 
     for line in (
         "Affected: about 18,000 users of Checkout",
         "- ada: level 1 of the path",
-        "- component:default/checkout: alerts itself: 12 % fail",
+        "Since: 2026-03-04 02:06 UTC\r\nService: checkout",
         "- ticket INC0012345, new",
         "- vendor ticket CASE-12, open https://vendor.example/12",
         "ada: Überlast, 数据库 😀",

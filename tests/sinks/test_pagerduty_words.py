@@ -124,7 +124,7 @@ def test_notes_hold_what_matters_or_all_or_nothing() -> None:
     api: dict[str, Any] = {"api_secret_env": "PD_API", "api_user": "a@b.example"}
     said = told(send(entries=entries, revision=7).body)
     assert note(rules(notes="important", **api), said, propose=False) == "Spillway, revision 7:\nkim: restarted"
-    assert note(rules(notes="all", **api), said, propose=False).endswith("\nspillway: seen")
+    assert note(rules(notes="all", **api), said, propose=False).endswith("\nseen")
     assert note(rules(), said, propose=False) == ""
 
 

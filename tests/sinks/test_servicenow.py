@@ -15,7 +15,7 @@ from tests.sinks.servicenow_site import KIM, play
 
 def test_an_incident_is_opened_with_impact_and_urgency_and_never_a_priority() -> None:
     async def story(server: ServiceNowServer, desk: Desk) -> None:
-        remote = await desk.delivered("opened", 1, entries=[entry("log", "logged as P1")])
+        remote = await desk.delivered("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         record = server.record_of(INCIDENT)
         assert (record["impact"], record["urgency"], record["priority"], record["state"]) == ("1", "1", "1", "1")
         assert record["correlation_display"] == "Spillway"
@@ -23,7 +23,7 @@ def test_an_incident_is_opened_with_impact_and_urgency_and_never_a_priority() ->
         assert "about 18,000 users of Checkout" in record["description"]
         assert remote.key == record["number"]
         assert remote.fields == {"state": "open", "priority": "P1", "title": "Checkout: 12 % of requests fail"}
-        assert server.words_on(record, "work_notes") == [f"02:11 UTC logged as P1\n[Spillway {INCIDENT}/1]"]
+        assert server.words_on(record, "work_notes") == [f"02:11 UTC escalated to level 2\n[Spillway {INCIDENT}/1]"]
         assert b"priority" not in b"".join(each.body for each in server.journal)
 
     play(story)
@@ -105,7 +105,7 @@ def test_work_notes_are_internal_and_only_words_for_the_affected_are_comments() 
         record = server.record_of(INCIDENT)
         mark = f"[Spillway {INCIDENT}/2]"
         assert server.words_on(record, "comments") == [f"Checkout\n\nWe are looking into it.\n{mark}"]
-        assert server.words_on(record, "work_notes") == [f"02:11 UTC the disk of db-7 is full (kim)\n{mark}"]
+        assert server.words_on(record, "work_notes") == [f"02:11 UTC kim: the disk of db-7 is full\n{mark}"]
 
     play(story)
 

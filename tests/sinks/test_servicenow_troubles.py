@@ -20,9 +20,9 @@ from tests.sinks.servicenow_site import KIM, play
 def test_a_creation_whose_answer_was_lost_makes_no_second_record(fault: str) -> None:
     async def story(server: ServiceNowServer, desk: Desk) -> None:
         server.next_faults = ["", fault]  # the search passes, the creation is done and its answer lost
-        answer = await desk.tell("opened", 1, entries=[entry("log", "logged as P1")])
+        answer = await desk.tell("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         assert (answer.outcome, answer.unknown) == (DeliveryOutcome.RETRY, True)
-        await desk.delivered("opened", 1, entries=[entry("log", "logged as P1")])
+        await desk.delivered("opened", 1, entries=[entry("escalate", "escalated to level 2")])
         assert len(server.incidents) == 1
         assert len(server.words_on(server.record_of(INCIDENT))) == 1
 
@@ -166,8 +166,8 @@ def test_a_delivery_that_grew_while_its_answer_was_lost_writes_what_is_not_there
         await desk.delivered("noted", 3, entries=[first | {"revision": 2}, second | {"revision": 3}])
         notes = server.words_on(server.record_of(INCIDENT))
         assert [each.partition("\n")[0] for each in notes] == [
-            "02:11 UTC the disk is full (kim)",
-            "02:11 UTC it is db-7 (kim)",
+            "02:11 UTC kim: the disk is full",
+            "02:11 UTC kim: it is db-7",
         ]
 
     play(story)

@@ -24,7 +24,7 @@ def server() -> Iterator[SlackServer]:
 def test_an_incident_is_one_message_that_is_edited_and_its_timeline_is_the_thread(server: SlackServer) -> None:
     async def test() -> None:
         async with slack(server) as sink:
-            opened = remote_of(await sink.send(told_send(entries=[entry("logged as P1", "log")]), NOW))
+            opened = remote_of(await sink.send(told_send(entries=[entry("escalated to level 2", "escalate")]), NOW))
             assert opened.state == "open"
             assert opened.url == f"https://acme.slack.com/archives/{CHANNEL}/p1772590000000001"
             taken = told_send(2, "acknowledged", incident={"state": "acknowledged"}, entries=[entry("I look")])
@@ -35,7 +35,10 @@ def test_an_incident_is_one_message_that_is_edited_and_its_timeline_is_the_threa
     run(test())
     [root] = server.roots()
     assert "acknowledged" in text_of(root)
-    assert [text_of(each).split(": ", 1)[1] for each in server.thread(root["ts"])] == ["logged as P1", "I look"]
+    assert [text_of(each).split("> ", 1)[1] for each in server.thread(root["ts"])] == [
+        "ada: escalated to level 2",
+        "ada: I look",
+    ]
     [seen] = server.seen()
     assert (seen.incident_id, seen.state, seen.priority, seen.created) == ("INC-D5KZHUYBCD7C", "acknowledged", "P1", 1)
 
@@ -136,7 +139,7 @@ def test_many_long_lines_become_several_replies_and_none_is_lost(server: SlackSe
     run(test())
     [seen] = server.seen()
     lines = "\n".join(seen.notes).splitlines()
-    assert [line.split("*: ")[1].split(":")[0] for line in lines] == [str(number) for number in range(120)]
+    assert [line.split("ada: ")[1].split(":")[0] for line in lines] == [str(number) for number in range(120)]
 
 
 def test_after_an_unknown_outcome_the_message_is_found_on_a_later_page_among_those_of_others(
@@ -232,7 +235,7 @@ def test_published_messages_and_a_proposal_are_told_in_the_thread(server: SlackS
     run(test())
     [seen] = server.seen()
     [note] = seen.notes
-    assert "Published to affected_users: *Checkout is impaired* We are looking." in note
+    assert "Told affected users: *Checkout is impaired* We are looking." in note
     assert "All alerts are clear." in note
 
 

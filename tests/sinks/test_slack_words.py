@@ -23,7 +23,7 @@ from pipeline.sinks.slack_words import (
     notification,
     sections,
 )
-from pipeline.sinks.told import Told, told
+from pipeline.sinks.told import Call, Told, told
 from tests.sinks.servers.slack import text_of
 from tests.sinks.servers.slack_schema import complaint
 from tests.sinks.telling import INCIDENT, entry, told_send
@@ -105,7 +105,11 @@ def test_nothing_in_an_incident_becomes_a_mention_or_a_link_of_its_own(text: str
     }
     blocks = message(showing(**fields), RULES)
     check(blocks)
-    lines = [entry_line(entry(text, actor=text)), message_line(text, text, text), call_line(text, text, text, {})]
+    lines = [
+        entry_line(entry(text, actor=text)),
+        message_line(text, text, text),
+        call_line(Call(text, text, text, text), {}),
+    ]
     everything = said([block for block in blocks if block["type"] != "header"]) + "\n".join(lines)
     for opening in ("<!channel", "<!here", "<!subteam", "<@", "<https://evil", "<!date^1^"):
         assert opening not in everything
@@ -133,7 +137,9 @@ def test_an_incident_of_long_words_and_long_lists_fits_the_limits() -> None:
     clocks = {f"{number}{LONG}": {"held_for": LONG} for number in range(100)}
     check(message(showing(**fields, clocks=clocks), RULES))
     check(message(showing(**fields, state="resolved", resolution={"code": LONG, "summary": LONG}), RULES))
-    check(sections([entry_line(entry(LONG)), message_line(LONG, LONG, LONG), call_line(LONG, LONG, LONG, {})]))
+    check(
+        sections([entry_line(entry(LONG)), message_line(LONG, LONG, LONG), call_line(Call(LONG, LONG, LONG, LONG), {})])
+    )
 
 
 def test_lines_fill_sections_and_none_is_lost() -> None:
@@ -196,9 +202,10 @@ def test_a_message_shows_what_somebody_on_a_telephone_has_to_know() -> None:
     text = said(message(told(told_send().body), RULES))
     for words in (
         "[P1] Checkout: 12 % of checkout requests fail",
-        "*State*\nlogged, since <!date^1772590000^",
+        "*State*\nlogged, nobody has it yet, since <!date^1772590000^",
         "*Affected*\nabout 18,000 users of Checkout",
-        "• component:default/checkout: alerts itself: 12 % fail",
+        "*Since*\n<!date^1772590000^",
+        "*Service*\ncheckout",
         "• response: due <!date^1772590300^",
         "• resolution: met <!date^",
         "• vendor ticket <https://vendor.example/12|CASE-12>: open",

@@ -58,9 +58,10 @@ def test_an_incident_is_one_card_with_what_matters() -> None:
         ]
         assert facts(card) == {
             "Incident": INCIDENT_ID,
-            "State": "logged",
+            "State": "logged, nobody has it yet",
             "Service": "checkout",
             "Affected": "about 18,000 users of Checkout",
+            "Since": "2026-03-04 02:11 UTC",
         }
         assert card["body"][0]["style"] == "attention"
         assert card["actions"] == [

@@ -25,7 +25,9 @@ def test_an_incident_becomes_a_request_with_all_that_is_known() -> None:
         assert fields["downtime_start_at"] == "2026-03-04T02:11:42Z"
         [note] = found.server.of(INCIDENT_ID).notes
         assert note["internal"]
-        assert note["text"].startswith("about 18,000 users of Checkout")
+        assert note["text"].startswith(
+            "Affected: about 18,000 users of Checkout\nSince: 2026-03-04 02:11 UTC\nPriority: P1"
+        )
         assert note["text"].endswith(f"[Spillway {INCIDENT_ID}/1]")
         remote = found.remotes[INCIDENT_ID]
         assert remote.fields == {**OPEN, "assignee": ""}
@@ -134,7 +136,7 @@ def test_entries_become_one_internal_note_once() -> None:
         await found.tell(revision=2, entries=entries, unsure=True, attempt=3)
         _, note = found.server.of(INCIDENT_ID).notes
         assert note["internal"]
-        assert "restarted, @\u200baylin see [here]\u200b(http://evil.example) (kim)" in note["text"]
+        assert "kim: restarted, @\u200baylin see [here]\u200b(http://evil.example)" in note["text"]
 
     with_desk(test)
 
@@ -154,7 +156,7 @@ def test_what_was_noted_before_there_was_a_request_is_in_its_first_note() -> Non
     async def test(found: Desk) -> None:
         await found.tell(wanted=OPEN, entries=[entry("note", "restarted", "kim")])
         [note] = found.server.of(INCIDENT_ID).notes
-        assert "restarted (kim)" in note["text"]
+        assert "kim: restarted" in note["text"]
 
     with_desk(test)
 

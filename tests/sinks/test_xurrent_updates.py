@@ -66,7 +66,7 @@ def test_notes_of_people_are_read_and_ours_are_not() -> None:
     made = server()
     found = one(made.by(KIM, "INC-1", note="looking", internal=False))
     assert [(note.author, note.text, note.public) for note in found.notes] == [("Kim Novak", "looking", True)]
-    assert one(made.by(KIM, "INC-1", note="02:11 UTC hello (kim)\n[Spillway INC-D5KZHUYBCD7C/4]")).notes == ()
+    assert one(made.by(KIM, "INC-1", note="02:11 UTC kim: hello\n[Spillway INC-D5KZHUYBCD7C/4]")).notes == ()
     assert one(made.by(ME, "INC-1", note="This is solved."), rules(own_users=[str(ME)])).notes == ()
 
 
