@@ -190,6 +190,7 @@ class Lane:
         if task.cancelled():
             self.breaker.given_up(asked=flight.asks)
             self._over(flight)
+            self.go()  # its place is free, and if it was to ask whether the sink is back another one does
             return
         error = task.exception()
         answer = self._shown(task.result() if error is None else self._defect(flight, error))

@@ -332,3 +332,36 @@ def test_attempts_of_several_requests_keep_the_rate_busy() -> None:
         assert all(later - earlier <= 2 for earlier, later in pairwise(began))
 
     run_virtually(test)
+
+
+def test_places_of_a_partition_that_leaves_are_taken_by_what_waits_of_others() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        desk = Desk(loop)
+        desk.sink.seconds = 100.0
+        desk.sender.tell(1, [of(number) for number in range(SENDS_AT_ONCE_MAX)])
+        desk.sender.tell(2, [of(100)])
+        await asyncio.sleep(1)
+        assert "INC-100" not in desk.sink.incidents
+        await desk.sender.release(1)
+        await asyncio.sleep(1)
+        assert "INC-100" in desk.sink.incidents
+
+    run_virtually(test)
+
+
+def test_another_one_asks_whether_the_sink_is_back_where_the_partition_of_the_one_that_asked_leaves() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        desk = Desk(loop)
+        desk.sink.answer = lambda _: DOWN
+        desk.sender.tell(1, [of(number) for number in range(FAILURES_MAX)])
+        await desk.until(lambda: desk.lane.breaker.state is BreakerState.OPEN)
+        desk.sink.answer, desk.sink.seconds = (lambda _: DELIVERED), 100.0
+        desk.sender.tell(1, [of(50)])
+        await asyncio.sleep(20)
+        assert desk.sink.incidents[-1] == "INC-50"
+        desk.sender.tell(2, [of(60)])
+        await desk.sender.release(1)
+        await asyncio.sleep(1)
+        assert desk.sink.incidents[-1] == "INC-60"
+
+    run_virtually(test)
