@@ -38,6 +38,7 @@ from pipeline.models.delivery import (
     DELIVERIES_TOPIC,
     DELIVERY_SCHEMA,
     DIRECTION_IN,
+    TURN_UNKNOWN,
     Delivery,
     DeliveryOutcome,
     ParkReason,
@@ -90,8 +91,10 @@ class DeliverProcessor(Processor):
         effects.outputs.append(dead_letter(self.stage, record, bad))
 
     def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
-        """The wait of a head is over."""
-        self._outboxes[key].due_ms = None
+        """The wait of a head is over, or that for the answer to a command."""
+        outbox = self._outboxes[key]
+        outbox.due_ms = None
+        outbox.sides.expire(self.clock_ms)
         self._settle(key, effects)
 
     def finish(self, effects: Effects) -> None:
@@ -161,7 +164,7 @@ class DeliverProcessor(Processor):
     def _queue(self, key: str, rules: SinkRules | None, event: IncidentEvent, effects: Effects, *, late: bool) -> None:
         outbox, room = self._outboxes[key], room_of(rules)
         sides, two_way = outbox.sides, isinstance(rules, TwoWay)
-        sides.add(event)
+        sides.add(event, under_way=bool(outbox.queue))
         news = carried(event, sides.calls, sides.streams, late=late)
         if rules is not None and two_way:
             known_there = [sides.told_there(each) or is_own_link(each, rules, outbox.remote) for each in event.entries]
@@ -202,8 +205,8 @@ class DeliverProcessor(Processor):
 
     def _learn(self, outbox: Outbox, rules: SinkRules | None, answer: Outcome, effects: Effects) -> bool:
         remote = answer.remote
-        if remote is None:
-            return False
+        if remote is None or (outbox.remote is not None and TURN_UNKNOWN < answer.turn < outbox.turn):
+            return False  # of an attempt before the last: a worker that was thought dead made it
         if remote.state != RemoteState.GONE:
             return learn(rules, outbox, remote, min(answer.at_ms, self.clock_ms))
         if outbox.remote is None or outbox.remote.id == remote.id:
@@ -236,7 +239,7 @@ class DeliverProcessor(Processor):
     def _arrived(self, outbox: Outbox, rules: SinkRules | None, answer: Outcome, *, is_head: bool) -> None:
         if outbox.remote is None:
             outbox.may_exist = False
-        outbox.stuck = False
+        outbox.stuck, outbox.sides.asked = False, {}
         if not is_head:
             outbox.overtake(answer.revision)
             return
@@ -294,7 +297,7 @@ class DeliverProcessor(Processor):
                 effects.outputs += outputs([link], outbox.sides, outbox.incident_id, self.clock_ms)
         if outbox.done:
             del self._outboxes[key]
-        self.timers.set(key, outbox.due_ms if outbox.queue and not outbox.done else None)
+        self.timers.set(key, None if outbox.done else outbox.wakes_ms)
         self._place(key, outbox, rules)
         self.touch(key)
 
@@ -362,7 +365,7 @@ class DeliverProcessor(Processor):
         """
         for key, outbox in self._outboxes.items():
             outbox.unsure = outbox.unsure or (bool(outbox.queue) and outbox.due_ms is None)
-            self.timers.set(key, outbox.due_ms)
+            self.timers.set(key, outbox.wakes_ms)
             if outbox.sink not in self._sinks:
                 self._sinks_removed.add(outbox.sink)
             self._place(key, outbox, self._sinks.get(outbox.sink))

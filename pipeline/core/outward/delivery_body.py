@@ -10,6 +10,7 @@ published since the last delivery. Of the entries the oldest may be left out; of
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +44,7 @@ _CUTS: Final[tuple[tuple[int, int], ...]] = ((50, 2_000), (20, 500), (10, 200), 
 _SHORTER_CHARACTERS: Final = (2_000, 1_000, 500, 200, 80)
 # The snapshot has some 60 fields of its own, which a cut of its members must not touch.
 _FIELDS_MAX: Final = 100
+UPDATED: Final = "updated"
 _ESSENTIAL: Final = ("id", "kind", "space", "state", "title", "priority", "domain", "service", "owner", "merged_into")
 
 
@@ -82,6 +84,27 @@ def snapshot_alone(body: str, messages: list[dict[str, Any]] | None = None) -> s
     document = orjson.loads(body)
     document["data"] |= {"entries": [], "calls": [], "messages": messages or []}
     return orjson.dumps(document).decode()
+
+
+def as_newest(body: str) -> str:
+    """The snapshot of a body that waits, as it is told again later: as an update without anything new."""
+    document = orjson.loads(snapshot_alone(body))
+    document["type"] = _type_of(UPDATED)
+    document["data"] |= {"change": UPDATED, "changes": [UPDATED]}
+    return orjson.dumps(document).decode()
+
+
+def without_messages(body: str, told: Container[tuple[str, str, int]]) -> str:
+    """A body without the messages of these streams and numbers: they are told by another one."""
+    document = orjson.loads(body)
+    messages = document["data"].get("messages", ())
+    document["data"]["messages"] = [each for each in messages if message_key(each) not in told]
+    return orjson.dumps(document).decode()
+
+
+def message_key(message: dict[str, Any]) -> tuple[str, str, int]:
+    """What tells a message of an incident from all others."""
+    return message["audience"], message["page"], message["number"]
 
 
 def without(body: str, revision: int) -> str:
@@ -127,9 +150,12 @@ def _shorter(calls: list[Any], messages: list[Any], bytes_max: int) -> tuple[lis
     return calls, messages
 
 
+def _type_of(change: str) -> str:
+    return f"dev.spillway.incident.{change}.v1"
+
+
 def _wrap(event: IncidentEvent, data: dict[str, Any]) -> bytes:
-    kind = f"dev.spillway.incident.{event.change}.v1"
-    return orjson.dumps({"type": kind, "timestamp": rfc3339(event.at_ms), "data": data})
+    return orjson.dumps({"type": _type_of(event.change), "timestamp": rfc3339(event.at_ms), "data": data})
 
 
 def _cut_down(event: IncidentEvent, data: dict[str, Any], room: Room) -> bytes:

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from pipeline.core.outward.carried import messages_so_far
-from pipeline.core.outward.delivery_body import LARGE, SMALL, Room, snapshot_alone
+from pipeline.core.outward.delivery_body import LARGE, SMALL, Room, message_key, snapshot_alone, without_messages
 from pipeline.core.outward.outbox import Outbox
 from pipeline.core.outward.ownership import wanted
 from pipeline.models.delivery import ParkReason
@@ -39,6 +39,7 @@ def heal(rules: SinkRules, outbox: Outbox, now_ms: int) -> list[str]:
         return []
     if remote is None or remote.state == RemoteState.GONE:
         return []
+    sides.expire(now_ms)
     differs = wanted(rules, remote, sides, sides.desired.get("state"))
     found, given_up = False, []
     # What was never read there may be a field that it does not have.
@@ -83,8 +84,13 @@ def make_again(outbox: Outbox, now_ms: int) -> None:
     outbox.sides.forget_record()
     if outbox.newest is not None:
         incident = orjson.loads(outbox.newest)["data"]["incident"]
-        body = snapshot_alone(outbox.newest, messages_so_far(incident, outbox.revision))
-        outbox.add_again(body, now_ms)
+        messages = messages_so_far(incident, outbox.revision)
+        standing = {message_key(each) for each in messages}
+        for each in outbox.queue:  # told with the others, in order and once
+            each.body = without_messages(each.body, standing)
+        if outbox.parked_body is not None:
+            outbox.parked_body = without_messages(outbox.parked_body, standing)
+        outbox.add_again(snapshot_alone(outbox.newest, messages), now_ms)
 
 
 def _gone(outbox: Outbox) -> Remote | None:

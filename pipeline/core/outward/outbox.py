@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.core.outward.carried import NONE, Carried
-from pipeline.core.outward.delivery_body import SMALL, Room, delivery_body, with_news_of, without
+from pipeline.core.outward.delivery_body import SMALL, Room, as_newest, delivery_body, with_news_of, without
 from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.core.outward.retries import used_up, wait_ms
 from pipeline.core.outward.sides import FINAL_STATES, Ours, Sides, Yield, desired_of, facts_of
@@ -133,6 +133,11 @@ class Outbox:
         ended = self.remote.ended if self.remote is not None else not self.may_exist
         return self.final and not self.queue and ended
 
+    @property
+    def wakes_ms(self) -> int | None:
+        """When something is to be done unasked; None: never, or it is to be sent now."""
+        return self.due_ms if self.queue else self.sides.expires_ms
+
     def id_of(self, pending: Pending) -> str:
         """Delivery id of something in the queue."""
         identity = delivery_id(self.incident_id, pending.revision, self.sink)
@@ -200,6 +205,8 @@ class Outbox:
             self.next()
         else:
             del self.queue[index]
+        if self.newest is None and self.queue:  # what waits behind it is newer: a retry must not tell how it was before
+            self.newest = as_newest(self.queue[-1].body)
         self.parked_body = with_news_of(pending.body, self.parked_body, room) if self.parked_body else pending.body
         self.parked = [*self.parked, given_up][-PARKED_KEPT_MAX:]
         self.parked_total += 1
@@ -258,6 +265,7 @@ class Outbox:
         if schema == FORMER_SCHEMA and found.queue:
             incident = orjson.loads(found.queue[-1].body).get("data", {}).get("incident", {})
             found.sides.facts, found.sides.desired = facts_of(incident), desired_of(incident)
+            found.revision = found.queue[-1].revision
         return found
 
 

@@ -55,7 +55,8 @@ def wanted(rules: SinkRules, remote: Remote | None, sides: Sides, state: str | N
         return {name: desired[name] for name in FIELDS if desired.get(name)}
     found = {}
     for name in FIELDS:
-        value, known = desired.get(name), known_of(remote, name)
+        value = desired.get(name)
+        known = _believed(rules, remote, sides, name, value or "")
         if value is None or (not value and (name != "assignee" or not known)):
             continue
         if _may_write(rules, sides, name, value) and not agrees(rules, sides, name, value, known):
@@ -84,6 +85,14 @@ def agrees(rules: SinkRules, sides: Sides, name: str, value: str, known: str | N
         return known == RemoteState.IN_PROGRESS
     handed_back = "state" in sides.ours and sides.ours["state"].action == HAND_BACK
     return value == RemoteState.OPEN and known in WORKING and not handed_back
+
+
+def _believed(rules: SinkRules, remote: Remote, sides: Sides, name: str, value: str) -> str | None:
+    """The value there: of a field that was another one here meanwhile, that one, as an attempt may have written it."""
+    known = known_of(remote, name)
+    if (not value and name != "assignee") or (known or "") != rules.canonical(name, value):
+        return known
+    return next((each for each in sides.asked.get(name, ()) if rules.canonical(name, each) != (known or "")), known)
 
 
 def _may_write(rules: SinkRules, sides: Sides, name: str, value: str) -> bool:

@@ -68,7 +68,7 @@ def received(
         known = isinstance(sinks.get(update.sink), TwoWay)
         reasons["update"] = Why.UNKNOWN_INCIDENT if known else Why.UNKNOWN_SINK
     elif update.kind == UpdateKind.GONE:
-        reasons["update"] = _gone(update, outbox, effects, disown)
+        reasons["update"] = _gone(update, outbox, sinks.get(update.sink), effects, disown)
         settle(key, effects, theirs=True)
     elif isinstance(rules := sinks.get(update.sink), TwoWay):
         sync = Sync(rules, outbox, update, now_ms)
@@ -94,12 +94,14 @@ def read_update(record: Record) -> SinkUpdate:
         raise BadRecord(Reason.WRONG_TYPE, describe(error)) from None
 
 
-def _gone(update: SinkUpdate, outbox: Outbox, effects: Effects, disown: Disown) -> Why:
+def _gone(update: SinkUpdate, outbox: Outbox, rules: SinkRules | None, effects: Effects, disown: Disown) -> Why:
     remote = outbox.remote
     if remote is None or (update.remote_id and update.remote_id != remote.id):
         return Why.OTHER_RECORD
     if remote.state == RemoteState.GONE:
         return Why.SAME
+    if outbox.final and outbox.queue and outbox.due_ms is None and rules is not None and rules.enabled:
+        return Why.LATE  # the attempt under way finds that out, or has made another record, whose id is not known yet
     disown(outbox, effects)
     return Why.MADE_AGAIN if outbox.remote is None else Why.GONE
 

@@ -30,6 +30,9 @@ NOTES_REMEMBERED_MAX: Final = 200
 WRITTEN_REMEMBERED_MAX: Final = 5
 """Values of a field written before the last: webhooks about them may come late, and are no change by anybody."""
 
+ASKED_REMEMBERED_MAX: Final = 20
+"""Values that a field had during one attempt. The first of them are kept: the attempt under way knows one of these."""
+
 MINUTE_MS: Final = 60_000
 
 
@@ -40,6 +43,11 @@ class Yield:
     commands: list[str]
     ours: str
     since_ms: int
+
+    @property
+    def until_ms(self) -> int | None:
+        """When it is over without an answer; None: none is waited for."""
+        return self.since_ms + ANSWER_MINUTES_MAX * MINUTE_MS if self.commands else None
 
 
 @dataclass(slots=True)
@@ -64,6 +72,7 @@ class Sides:
         wrote: field -> values written before, the newest last.
         edited: field -> value that a person gave it there, where ours ends with that (`until_edited`).
         yields: fields that are left alone.
+        asked: field -> what ours was before, since the last attempt that arrived: one under way may write that.
         written_back: field -> when ours was written back unasked, within the last hour.
         contested: field -> our value that is written back no more.
         person_there: a person works on it there.
@@ -87,6 +96,7 @@ class Sides:
     wrote: dict[str, list[str]] = field(default_factory=dict)
     edited: dict[str, str] = field(default_factory=dict)
     yields: dict[str, Yield] = field(default_factory=dict)
+    asked: dict[str, list[str]] = field(default_factory=dict)
     written_back: dict[str, list[int]] = field(default_factory=dict)
     contested: dict[str, str] = field(default_factory=dict)
     person_there: bool = False
@@ -112,11 +122,18 @@ class Sides:
         """Whether the incident has said its last word."""
         return self.state in FINAL_STATES
 
-    def add(self, event: IncidentEvent) -> None:
-        """Take a revision in: what it makes of the record there, who changed it, and which commands it answers."""
-        incident = event.incident
+    def add(self, event: IncidentEvent, *, under_way: bool = False) -> None:
+        """Take a revision in: what it makes of the record there, who changed it, and which commands it answers.
+
+        Args:
+            event: the revision.
+            under_way: an attempt that knows of none but those before it may be.
+        """
+        incident, before = event.incident, self.desired
         self.facts = facts_of(incident)
         self.desired = desired_of(incident)
+        if under_way:
+            self._may_be_written(before)
         for entry in event.entries:
             changed = entry.get("changed")
             if not isinstance(changed, dict):
@@ -131,7 +148,7 @@ class Sides:
 
     def forget_record(self) -> None:
         """The record there is gone: what was known of its fields says nothing of the next one."""
-        self.heard_ms, self.written_ms, self.wrote, self.edited = {}, {}, {}, {}
+        self.heard_ms, self.written_ms, self.wrote, self.asked, self.edited = {}, {}, {}, {}, {}
         self.yields, self.contested, self.written_back = {}, {}, {}
         self.person_there, self.proposed, self.linked = False, None, None
 
@@ -144,11 +161,27 @@ class Sides:
         mark = taken_mark(str(entry.get("actor", "")), entry.get("event_at_ms") or 0)
         return mark in self.taken and not str(entry.get("action", "")).startswith("refused_")
 
+    def expire(self, now_ms: int) -> None:
+        """Fields whose commands are without an answer for too long are left alone no more."""
+        self.yields = {
+            name: each for name, each in self.yields.items() if each.until_ms is None or each.until_ms > now_ms
+        }
+
+    @property
+    def expires_ms(self) -> int | None:
+        """When the next one is; None: none waits for an answer."""
+        return min((each.until_ms for each in self.yields.values() if each.until_ms is not None), default=None)
+
+    def _may_be_written(self, before: Mapping[str, str]) -> None:
+        for name, value in before.items():
+            known = self.asked.get(name, [])
+            if value != self.desired.get(name) and value not in known:
+                self.asked[name] = [*known, value][:ASKED_REMEMBERED_MAX]
+
     def _answered(self, commands: set[str], now_ms: int) -> None:
         for name, each in list(self.yields.items()):
-            if each.commands:
-                over = all(command in commands for command in each.commands)
-                over = over or now_ms - each.since_ms > ANSWER_MINUTES_MAX * MINUTE_MS
+            if each.until_ms is not None:
+                over = now_ms >= each.until_ms or all(command in commands for command in each.commands)
             else:
                 over = self.desired.get(name, "") != each.ours
             if over or self.final:

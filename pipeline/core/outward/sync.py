@@ -236,10 +236,11 @@ def learn(rules: object, outbox: Outbox, said: Remote, at_ms: int) -> bool:
     for name, value in said.fields.items():
         ours = sides.desired.get(name)
         waits = [each.state for each in outbox.queue] if name == "state" else []
-        written = value in {canonical(name, each) for each in (ours, *waits) if each}
+        before = sides.asked.get(name, ())
+        written = value in {canonical(name, each) for each in (ours, *waits, *before) if each}
         if written and fields.get(name) != value:
-            before = [*sides.wrote.get(name, ()), *([fields[name]] if name in fields else ())]
-            sides.wrote[name] = before[-WRITTEN_REMEMBERED_MAX:]
+            wrote = [*sides.wrote.get(name, ()), *([fields[name]] if name in fields else ())]
+            sides.wrote[name] = wrote[-WRITTEN_REMEMBERED_MAX:]
             sides.written_ms[name] = at_ms
         if written:
             fields[name] = value
