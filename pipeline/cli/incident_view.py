@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.models.ledger import LedgerEntry
+from pipeline.models.sinks import SINK_TYPES
 
 PRIORITY_STYLES: Final = {"P1": "bold red", "P2": "red", "P3": "yellow", "P4": "dim"}
 
@@ -96,6 +97,9 @@ def show_incident(
         console.print(line)
 
 
+_HEADINGS: Final = ("What", "Record", "State there", "Sink", "Deliveries", "Address")
+
+
 def tell_elsewhere(console: Console, incident: dict[str, Any], ledger: Iterable[LedgerEntry]) -> None:
     """Its tickets, pages, status pages, support cases and vendor tickets, with their states side by side."""
     rows = list(elsewhere(incident, ledger))
@@ -103,11 +107,12 @@ def tell_elsewhere(console: Console, incident: dict[str, Any], ledger: Iterable[
         return
     console.print(Text("\nElsewhere", style="bold"))
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for heading in ("What", "Record", "State there", "Sink", "Deliveries"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("Address")
-    for row in rows:
-        table.add_row(*map(Text, row))
+    columns = zip(_HEADINGS, zip(*rows, strict=True), strict=True)
+    shown = [(heading, cells) for heading, cells in columns if any(cells)]  # what nothing is known of takes no room
+    for heading, _ in shown:
+        table.add_column(heading, no_wrap=heading != "Address")
+    for cells in zip(*(cells for _, cells in shown), strict=True):
+        table.add_row(*map(Text, cells))
     console.print(table)
 
 
@@ -116,7 +121,7 @@ def elsewhere(incident: dict[str, Any], ledger: Iterable[LedgerEntry]) -> Iterab
     left = list(ledger)
     for link in incident.get("links") or []:
         number = str(link.get("id"))
-        entry = next((each for each in left if number in (each.remote_key, each.remote_id)), None)
+        entry = next((each for each in left if _is_of(each, str(link.get("kind")), number)), None)
         if entry is not None:
             left.remove(entry)
         state = _word(link.get("state")) if entry is None else entry.remote_state
@@ -131,7 +136,13 @@ def elsewhere(incident: dict[str, Any], ledger: Iterable[LedgerEntry]) -> Iterab
     for entry in left:
         state = entry.remote_state.replace("_", " ") if entry.remote_id else "not made"
         record = entry.remote_key or entry.remote_id or "-"
-        yield entry.type, record, state, entry.sink, _deliveries(entry), entry.remote_url
+        yield entry.type.replace("_", " "), record, state, entry.sink, _deliveries(entry), entry.remote_url
+
+
+def _is_of(entry: LedgerEntry, kind: str, number: str) -> bool:
+    """Whether a link is to the record of an entry: several sinks may call their records by the incident's own id."""
+    rules = SINK_TYPES.get(entry.type)
+    return number in (entry.remote_key, entry.remote_id) and (rules is None or kind == rules.LINK_KIND)
 
 
 def _deliveries(entry: LedgerEntry | None) -> str:

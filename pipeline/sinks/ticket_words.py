@@ -13,6 +13,7 @@ from typing import Any, Final
 from unicodedata import category
 
 from pipeline.core.communication.templates import MESSAGE_CHARACTERS_MAX
+from pipeline.core.draft import MACHINE
 from pipeline.models.incident import IncidentState
 from pipeline.sinks import wording
 from pipeline.sinks.told import Told, Words
@@ -101,7 +102,11 @@ def notes(told: Told, which: str, *, propose: bool, public_audience: str) -> lis
         propose: say that all is clear.
         public_audience: a note to this one is public, and not repeated here.
     """
-    lines = [_line(entry) for entry in wording.news(told, which) if _audience(entry) != (public_audience or None)]
+    lines = [
+        _line(entry)
+        for entry in wording.news(told, which)
+        if not public_audience or _audience(entry) != public_audience
+    ]
     return [text for each in [*lines, *([ALL_CLEAR] if propose else [])] if (text := visible(each)).strip()]
 
 
@@ -187,7 +192,9 @@ def _audience(entry: Mapping[str, Any]) -> str | None:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    return f"{moment(entry.get('event_at_ms') or entry.get('at_ms'))} {wording.entry_words(entry)}".strip()
+    """An entry with its time: of people when they did it; ours when we did it, and not that of the alert behind it."""
+    said_ms = None if entry.get("actor") in (None, "", MACHINE) else entry.get("event_at_ms")
+    return f"{moment(said_ms or entry.get('at_ms'))} {wording.entry_words(entry)}".strip()
 
 
 def _message(words: Words) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pipeline.core.draft import MACHINE
 from pipeline.core.practice.lifecycle import UNANSWERED_STATES
 from pipeline.models.incident import IncidentState
-from pipeline.models.remote import ENDED
+from pipeline.models.remote import RemoteState
 from pipeline.sinks.told import IMPORTANT, Call, Told
 
 SUSPECTS_SHOWN: Final = 3
@@ -25,7 +25,9 @@ _WAITING: Final[Mapping[str, str]] = {
     IncidentState.WAITING_VENDOR: "waiting for the vendor",
     IncidentState.WAITING_PROVIDER: "waiting for the provider",
 }
-_LINK_ENDED: Final = tuple(f"({state})" for state in sorted(ENDED))
+_LINK_CHANGED: Final = tuple(f"({state})" for state in RemoteState if state != RemoteState.OPEN)
+_LINKS_PLAIN: Final = ("linked chat ", "linked status_page ")
+"""Of records whose ids say nothing to a reader."""
 
 _AT_ONCE: Final = "opened"
 """Why the first level of an escalation path calls (`pipeline.core.escalation.escalate`)."""
@@ -100,11 +102,11 @@ def closing_lines(incident: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_known(entry: Mapping[str, Any], opened_ms: set[Any]) -> bool:
-    """Whether the record itself says so: the reasons of its first priority, and that another record of it ended."""
-    action, own = entry.get("action"), entry.get("actor") == MACHINE
+    """Whether the record itself says so, as the reasons of its first priority; or how our other records stand."""
+    action, own, text = entry.get("action"), entry.get("actor") == MACHINE, str(entry.get("text", ""))
     if action == "priority":
         return own and entry.get("at_ms") in opened_ms
-    return action == "link" and own and str(entry.get("text", "")).endswith(_LINK_ENDED)
+    return action == "link" and own and (text.startswith(_LINKS_PLAIN) or text.endswith(_LINK_CHANGED))
 
 
 def _suspect(suspect: Mapping[str, Any]) -> str:

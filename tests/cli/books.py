@@ -83,6 +83,7 @@ class Books:
 def entry(incident_id: str, sink: str = "desk", incident_state: str = "acknowledged", **more: Any) -> LedgerEntry:
     """An entry of a record that is open there and here."""
     fields: dict[str, Any] = {
+        "type": "servicenow",
         "remote_id": f"id-{incident_id}",
         "remote_key": f"INC00{incident_id[-2:]}",
         "remote_url": f"https://desk.example/{incident_id}",
@@ -90,6 +91,4 @@ def entry(incident_id: str, sink: str = "desk", incident_state: str = "acknowled
         "remote_fields": {"state": "open", "priority": "P1"},
         "last": {"outcome": "delivered", "at_ms": 1_772_590_302_000, "attempt": 1, "status": 200, "detail": ""},
     }
-    return LedgerEntry(
-        sink=sink, type="servicenow", incident_id=incident_id, incident_state=incident_state, **fields | more
-    )
+    return LedgerEntry(sink=sink, incident_id=incident_id, incident_state=incident_state, **fields | more)

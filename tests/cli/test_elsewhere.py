@@ -31,7 +31,15 @@ def test_case_vendor_ticket_ticket_and_page_hang_on_one_record_with_their_states
 
 def test_the_ledger_says_of_each_what_is_still_on_its_way_and_what_has_no_link() -> None:
     ledger = [
-        entry("INC-1", sink="paging", remote_key="Q1", remote_id="Q1", remote_state="resolved", waiting=2),
+        entry(
+            "INC-1",
+            sink="paging",
+            type="pagerduty",
+            remote_key="Q1",
+            remote_id="Q1",
+            remote_state="resolved",
+            waiting=2,
+        ),
         entry("INC-1", sink="status", remote_key="", remote_id="s1", remote_state="open", parked=1, remote_url=""),
         entry("INC-1", sink="chat", remote_key="", remote_id="", remote_state="", waiting=1),
     ]
@@ -44,14 +52,26 @@ def test_the_ledger_says_of_each_what_is_still_on_its_way_and_what_has_no_link()
 
 
 def test_two_sinks_whose_records_have_the_same_number_are_two_rows() -> None:
-    ledger = [entry("INC-1", sink=name, remote_key="Q1", remote_id="Q1") for name in ("first", "second")]
+    ledger = [
+        entry("INC-1", sink=name, type="pagerduty", remote_key="Q1", remote_id="Q1") for name in ("first", "second")
+    ]
     assert [row[3] for row in elsewhere(INCIDENT, ledger) if row[1] == "Q1"] == ["first", "second"]
+
+
+def test_records_that_are_called_by_the_incident_s_own_id_are_told_apart_by_what_they_are() -> None:
+    page = {"kind": "status_page", "id": "INC-1", "state": "open"}
+    ledger = [entry("INC-1", sink=each, type=each, remote_key="INC-1") for each in ("webhook", "status_webhook")]
+    assert [row[:4] for row in elsewhere(INCIDENT | {"links": [page]}, ledger)] == [
+        ("status page", "INC-1", "open", "status_webhook"),
+        ("webhook", "INC-1", "open", "webhook"),
+    ]
 
 
 def test_it_is_shown_between_the_facts_and_the_timeline() -> None:
     text = StringIO()
     show_incident(Console(file=text, width=200), INCIDENT, [])
     said = text.getvalue()
+    assert "Deliveries" not in said  # nothing is known of them without the ledger
     assert said.index("Elsewhere") < said.index("https://desk.example/1") < said.index("Timeline")
     text = StringIO()
     show_incident(Console(file=text, width=200), INCIDENT | {"links": []}, [])

@@ -94,10 +94,18 @@ def test_a_refusal_is_told_as_the_record_goes_back_then() -> None:
 
 
 def test_another_record_of_ours_is_told_of_once_and_not_again_when_it_ends() -> None:
-    links = [entry("link", "linked ticket OPS-1 (open)"), entry("link", "linked ticket OPS-1 (resolved)")]
+    records = ("chat 1772.01 (open)", "status_page 01F (open)", "ticket OPS-1 (open)", "ticket OPS-1 (in_progress)")
+    links = [entry("link", f"linked {each}") for each in (*records, "ticket OPS-1 (resolved)")]
     assert [each["text"] for each in wording.news(showing(*links), "important")] == ["linked ticket OPS-1 (open)"]
     [of_a_person] = wording.news(showing(entry("link", "linked case 7 (resolved)", "kim")), "important")
     assert of_a_person["actor"] == "kim"
+
+
+def test_what_we_do_has_the_time_of_when_we_did_it_and_what_people_do_that_of_theirs() -> None:
+    late = {"at_ms": OPENED_MS, "event_at_ms": OPENED_MS - 3_600_000}
+    said = showing(entry("page", "paged kim") | late, entry("note", "it is the disk", "kim") | late)
+    found = ticket_words.notes(said, "important", propose=False, public_audience="")
+    assert found == ["02:11 UTC paged kim", "01:11 UTC kim: it is the disk"]
 
 
 @pytest.mark.parametrize(
