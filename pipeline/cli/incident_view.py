@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.core.outward.sides import FINAL_STATES
 from pipeline.models.ledger import LedgerEntry
+from pipeline.models.remote import ENDED
 from pipeline.models.sinks import SINK_TYPES
 
 PRIORITY_STYLES: Final = {"P1": "bold red", "P2": "red", "P3": "yellow", "P4": "dim"}
@@ -118,13 +120,15 @@ def tell_elsewhere(console: Console, incident: dict[str, Any], ledger: Iterable[
 
 def elsewhere(incident: dict[str, Any], ledger: Iterable[LedgerEntry]) -> Iterable[tuple[str, ...]]:
     """What, record, state there, sink, deliveries and address of each; a sink's link and its entry are one row."""
-    left = list(ledger)
+    left, over = list(ledger), incident.get("state") in FINAL_STATES
     for link in incident.get("links") or []:
         number = str(link.get("id"))
         entry = next((each for each in left if _is_of(each, str(link.get("kind")), number)), None)
         if entry is not None:
             left.remove(entry)
         state = _word(link.get("state")) if entry is None else entry.remote_state
+        if entry is None and over and state and state not in ENDED:
+            state = f"was {state}"  # a link stays as it was when its incident ended, and the record ended after that
         yield (
             _word(link.get("kind")).replace("_", " "),
             number,

@@ -117,8 +117,8 @@ def incident_of(rules: Xurrent, found: Mapping[str, Any]) -> str | None:
 
 
 def person_of(rules: Xurrent, reference: Any) -> str:
-    """Who somebody there is here; "" where it is nobody."""
-    if not isinstance(reference, dict):
+    """Who somebody there is here; "" where it is nobody, or the one who stands in for nobody (``member``)."""
+    if not isinstance(reference, dict) or _number(reference.get("id")) == str(rules.member):
         return ""
     return rules.person_here(_number(reference.get("id")), _short(reference.get("name")))
 

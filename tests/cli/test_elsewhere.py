@@ -67,6 +67,13 @@ def test_records_that_are_called_by_the_incident_s_own_id_are_told_apart_by_what
     ]
 
 
+def test_what_was_open_when_its_incident_ended_is_not_called_open() -> None:
+    closed = INCIDENT | {"state": "closed", "links": [*LINKS, {"kind": "ticket", "id": "7", "state": "resolved"}]}
+    assert [row[2] for row in elsewhere(closed, [])] == [
+        "was in progress", "was answered", "", "was acknowledged", "resolved",
+    ]  # fmt: skip
+
+
 def test_it_is_shown_between_the_facts_and_the_timeline() -> None:
     text = StringIO()
     show_incident(Console(file=text, width=200), INCIDENT, [])

@@ -80,6 +80,18 @@ def test_what_a_person_did_before_the_retry_is_not_written_over_and_comes_back()
     with_desk(test)
 
 
+def test_who_stands_in_for_nobody_is_nobody_s_assignment() -> None:
+    async def test(found: Desk) -> None:
+        await found.tell(wanted=OPEN)
+        await found.tell(revision=2, wanted={"state": "in_progress"})
+        assert found.fields["member"]["id"] == ME
+        update = await found.sink.look(INCIDENT_ID, found.remotes[INCIDENT_ID], NOW)
+        assert update is not None
+        assert update.fields.assignee == ""
+
+    with_desk(test, member=ME)
+
+
 def test_a_half_way_failure_says_what_was_done() -> None:
     async def test(found: Desk) -> None:
         await found.tell(wanted=OPEN)
