@@ -31,7 +31,7 @@ WAIT_SECONDS_FIRST: Final = 5.0
 WAIT_SECONDS_MAX: Final = 300.0
 """A sink that is back is noticed within five minutes, and twelve attempts an hour burden nobody."""
 
-_CREDENTIAL_REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+CREDENTIAL_REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class Verdict(StrEnum):
@@ -61,7 +61,7 @@ def verdict(answer: Answer) -> Verdict:
         is_asked = answer.outcome is DeliveryOutcome.DELIVERED or answer.status is not None
         return Verdict.UP if is_asked else Verdict.UNCLEAR
     status = answer.status
-    if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _CREDENTIAL_REFUSED:
+    if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in CREDENTIAL_REFUSED:
         return Verdict.DOWN
     is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
     return Verdict.DOWN if is_redirect else Verdict.UNCLEAR

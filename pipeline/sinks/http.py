@@ -20,7 +20,7 @@ import orjson
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.sinks import SinkRules
 from pipeline.sinks.base import Answer, Trouble
-from pipeline.sinks.limits import Bucket
+from pipeline.sinks.limits import Bucket, note_answer
 
 # An answer of ours has one record, a page of records, or an error; a receiver may answer with gigabytes.
 ANSWER_BYTES_MAX: Final = 2 << 20
@@ -164,6 +164,7 @@ class Http:
             await self._bucket.take(rank)
             reply = await self._reply(method, url, dict(form) if form is not None else data, params, sent)
             if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in allowed:
+                note_answer()
                 return reply._replace(data=_json(reply.text))
             refused = self._refused(reply, datetime.now(UTC), writes=method != "GET")
             tries_left -= 1

@@ -19,7 +19,7 @@ from pipeline.core.outward.send import Send
 from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.runtime.guard import log_line
 from pipeline.sinks.base import Answer, SinkClient, Trouble
-from pipeline.sinks.breaker import Breaker, BreakerState, Verdict, verdict
+from pipeline.sinks.breaker import CREDENTIAL_REFUSED, Breaker, BreakerState, Verdict, verdict
 from pipeline.sinks.limits import WAIT_SECONDS_MIN, Bucket, Reservation, ranked
 from pipeline.sinks.line import Line, Waiting
 from pipeline.sinks.metrics import SinkMetrics
@@ -195,7 +195,7 @@ class Lane:
         error = task.exception()
         answer = self._shown(task.result() if error is None else self._defect(flight, error))
         self._judge(flight, answer)
-        if flight.asks and verdict(answer) is Verdict.DOWN:
+        if flight.asks and _verdict(flight, answer) is Verdict.DOWN:
             self._ask_later(flight, answer)
         else:
             flight.task = writing = asyncio.create_task(self._context.write(self._outcome(flight, answer)))
@@ -205,7 +205,7 @@ class Lane:
     def _judge(self, flight: _Flight, answer: Answer) -> None:
         send, before = flight.waiting.send, self.breaker.state
         self._context.metrics.attempted(self.name, answer, self._context.monotonic() - flight.began)
-        self.breaker.ended(verdict(answer), send.incident_id, asked=flight.asks)
+        self.breaker.ended(_verdict(flight, answer), send.incident_id, asked=flight.asks)
         after = self.breaker.state
         if before is BreakerState.CLOSED and after is BreakerState.OPEN:
             log_line("sink down", sink=self.name, status=answer.status, detail=answer.detail)
@@ -307,6 +307,17 @@ class Lane:
             state=self.breaker.state,
             paused_seconds=self.outlet.bucket.paused_total_seconds,
         )
+
+
+def _verdict(flight: _Flight, answer: Answer) -> Verdict:
+    """What an attempt shows of the sink.
+
+    One of several requests that fails after another was answered is a bad request or bad luck: if that counted as down,
+    a sink that fails one request in five and needs five for a delivery would hardly ever be asked.
+    """
+    found = verdict(answer)
+    works = flight.reservation.answered and answer.status not in CREDENTIAL_REFUSED
+    return Verdict.UP if found is Verdict.DOWN and works else found
 
 
 def _knowing(send: Send, answer: Answer | None) -> Send:

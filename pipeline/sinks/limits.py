@@ -50,9 +50,14 @@ class _Waiter:
 
 
 class Reservation:
-    """The token of an attempt's first request. As a context it is used up by the first `Bucket.take` within."""
+    """The token of an attempt's first request. As a context it is used up by the first `Bucket.take` within.
+
+    Attributes:
+        answered: requests of the attempt that were answered as they should be: the sink is at work.
+    """
 
     def __init__(self, bucket: Bucket) -> None:
+        self.answered = 0
         self._bucket = bucket
         self._spent = False
         self._before: Token[Reservation | None] | None = None
@@ -80,6 +85,13 @@ class Reservation:
 
 _RESERVED: ContextVar[Reservation | None] = ContextVar("reserved", default=None)
 _RANK: ContextVar[int] = ContextVar("rank", default=0)
+
+
+def note_answer() -> None:
+    """A request was answered as it should be; whose attempt it belongs to is told."""
+    reserved = _RESERVED.get()
+    if reserved is not None:
+        reserved.answered += 1
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pipeline.core.outward.send import Send
 from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.sinks.base import Answer, SinkClient
 from pipeline.sinks.lane import Lane, Outlet
-from pipeline.sinks.limits import Bucket
+from pipeline.sinks.limits import Bucket, note_answer
 from pipeline.sinks.sender import Sender
 from tests.sinks.receivers import NOW, send
 from tests.sinks.virtual import VirtualLoop
@@ -26,6 +26,7 @@ class Scripted(SinkClient):
 
     Attributes:
         answer: what it says to a send.
+        answered: its requests are answered, whatever it says in the end.
         began: what was begun, in order; ``ended``: what has its answer.
     """
 
@@ -34,6 +35,7 @@ class Scripted(SinkClient):
     answer: Callable[[Send], Answer] = lambda _: DELIVERED
     seconds: float = 0.01
     requests: int = 1
+    answered: bool = False
     began: list[tuple[float, Send]] = field(default_factory=list)
     ended: list[Send] = field(default_factory=list)
     at_once: int = 0
@@ -52,6 +54,8 @@ class Scripted(SinkClient):
             for _ in range(self.requests):
                 await self.bucket.take(send.rank)
                 await asyncio.sleep(self.seconds)
+                if self.answered:
+                    note_answer()
             answer = self.answer(send)
         finally:
             self.at_once -= 1

@@ -189,6 +189,22 @@ def test_an_incident_that_a_sink_cannot_bear_keeps_no_other_from_it() -> None:
     run_virtually(test)
 
 
+@pytest.mark.parametrize(("status", "state"), [(503, BreakerState.CLOSED), (401, BreakerState.OPEN)])
+def test_a_sink_that_answers_some_requests_of_an_attempt_is_not_down_unless_it_lets_nobody_in(
+    status: int, state: BreakerState
+) -> None:
+    async def test(loop: VirtualLoop) -> None:
+        desk = Desk(loop)
+        desk.sink.requests, desk.sink.answered = 2, True
+        desk.sink.answer = lambda _: DOWN._replace(status=status)
+        desk.tell(*(of(number) for number in range(20)))
+        await asyncio.sleep(60)
+        assert desk.lane.breaker.state is state
+        assert (len(desk.outcomes) == 20) == (state is BreakerState.CLOSED)
+
+    run_virtually(test)
+
+
 def test_a_sink_that_is_switched_off_is_told_nothing_and_what_it_should_be_told_waits() -> None:
     async def test(loop: VirtualLoop) -> None:
         outcomes: list[Delivery] = []
