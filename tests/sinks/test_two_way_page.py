@@ -1,4 +1,4 @@
-"""The page on two ways: its configuration is valid, and it names what the code can say."""
+"""The pages on two ways and on orphans: their configuration is valid, and they name what the code can say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pipeline.cli.stats_orphans import Standing
 from pipeline.models.delivery import UpdateReason
 from pipeline.models.sinks.base import Owners, TwoWay
 
-PAGE = (Path(__file__).parents[2] / "docs" / "two-way.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "two-way.md").read_text("utf-8")
+ORPHANS = (DOCS / "orphans.md").read_text("utf-8")
 
 ON_RECORDS_ALONE = {UpdateReason.RETRIED, UpdateReason.NOTHING_TO_RETRY}
 """Said of a retry, which is on the page of operations."""
@@ -25,7 +27,7 @@ def test_the_configuration_of_the_page_is_valid_and_shows_the_defaults(tmp_path:
     assert (sink.on_all_clear, sink.reconcile_minutes) == ("propose", 60)
 
 
-def test_the_page_names_every_reason_and_every_standing() -> None:
+def test_the_pages_name_every_reason_and_every_standing() -> None:
     named = set(re.findall(r"`([a-z_]+)`", PAGE))
     assert {str(each) for each in UpdateReason} - {str(each) for each in ON_RECORDS_ALONE} <= named
-    assert all(f"| {each.value} |" in PAGE for each in Standing)
+    assert all(f"| {each.value} |" in ORPHANS for each in Standing)
