@@ -17,9 +17,13 @@ from pipeline.cli.sink_clients import clients, secrets_of
 from pipeline.cli.sink_ledger import config_option, known_sink, sinks_config
 from pipeline.models.sinks import SinkRules
 from pipeline.settings import Settings
+from pipeline.sinks.asked import asked
 from pipeline.sinks.base import SinkError, Trouble
 
 EXIT_FAILED: Final = 1
+SAID_CHARACTERS_MAX: Final = 200
+"""Of what a downstream says of us: a line on a terminal, which obeys none of it."""
+
 CONNECT_SECONDS_MAX: Final = 10.0
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -102,7 +106,7 @@ async def _reached(host: str, port: int, tls: bool) -> Step:  # a part of the pl
 async def _let_in(settings: Settings, rules: SinkRules) -> Step:
     try:
         async with clients(settings, [rules]) as made:
-            said = await made[rules.name].check()
+            said = await asked(rules.name, made[rules.name].check())
     except SinkError as error:
         return Step("credential", False, str(error))
     except Trouble as trouble:
@@ -112,4 +116,4 @@ async def _let_in(settings: Settings, rules: SinkRules) -> Step:
     if said is None:
         kind = getattr(rules, "type", "")
         return Step("credential", None, f"a sink of type {kind} has no question that creates nothing")
-    return Step("credential", True, said)
+    return Step("credential", True, "".join(each if each.isprintable() else " " for each in said)[:SAID_CHARACTERS_MAX])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from pipeline.models.command import ID_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, Moment, WaitingFor, Wire
 from pipeline.models.incident import IncidentState
@@ -18,6 +19,17 @@ SINK_UPDATES_TOPIC: Final = "sink.updates"
 
 STEPS_KEPT_MAX: Final = 200
 """Calls that a paging sink remembers having made: an incident that called more people has other troubles."""
+
+ADDRESS_CHARACTERS_MAX: Final = 2_000
+"""Of where people find a record: what browsers open."""
+
+_WEB: Final = re.compile(r"https?://[^\s<>\"\x00-\x20\x7f-\x9f]+", re.ASCII | re.IGNORECASE)
+
+
+def web_address(url: str | None) -> str:
+    """The address, where it is one of the web; else "": a downstream names it, and people click on it."""
+    return url if isinstance(url, str) and _WEB.fullmatch(url) else ""
+
 
 Short = Annotated[str, StringConstraints(max_length=ID_CHARACTERS_MAX)]
 
@@ -110,7 +122,9 @@ class RemoteLink(Wire):
 
     kind: Literal["support_case", "vendor_ticket", "problem", "change", "ticket"]
     id: Short
-    url: str | None = Field(default=None, max_length=2_000)
+    url: Annotated[str | None, AfterValidator(lambda url: web_address(url) or None)] = Field(
+        default=None, max_length=ADDRESS_CHARACTERS_MAX
+    )
     state: Short | None = None
 
 
@@ -172,7 +186,7 @@ class SinkUpdate(Wire):
     duplicate_of: Short | None = None
     remote_id: Short = ""
     remote_key: Short = ""
-    remote_url: str = Field(default="", max_length=2_000)
+    remote_url: Annotated[str, AfterValidator(web_address)] = Field(default="", max_length=ADDRESS_CHARACTERS_MAX)
 
     def to_bytes(self) -> bytes:
         """The record value."""

@@ -91,6 +91,17 @@ class Reply(NamedTuple):
         raise Trouble(Answer(DeliveryOutcome.RETRY, self.status, "the answer is no JSON object", unknown=True))
 
 
+def by_the_api(reply: Reply) -> Reply:
+    """The reply, unless it is a 404 that no API has said.
+
+    Raises:
+        Trouble: it is a proxy's page, or the address is another's: a record that is there must not be made again.
+    """
+    if reply.status == HTTPStatus.NOT_FOUND and not isinstance(reply.data, Mapping):
+        raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "there is no API at this address: it says no JSON"))
+    return reply
+
+
 class Http:
     """Requests of one sink."""
 
@@ -135,6 +146,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         rank: int = 0,
         allowed: tuple[int, ...] = (),
+        gives_secret: bool = False,
     ) -> Reply:
         """Make one request.
 
@@ -148,6 +160,7 @@ class Http:
             headers: beside those of every request.
             rank: who waits for the rate goes first by it.
             allowed: statuses that the caller deals with, beside those of success.
+            gives_secret: the answer may hold a secret of ours, since it is asked for one; of others they are taken out.
 
         Raises:
             Trouble: no answer came, or one that means that it was not done.
@@ -165,7 +178,8 @@ class Http:
             reply = await self._reply(method, url, dict(form) if form is not None else data, params, sent)
             if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status in allowed:
                 note_answer()
-                return reply._replace(data=_json(reply.text))
+                text = reply.text if gives_secret else self._without_secrets(reply)
+                return reply._replace(text=text, data=_json(text))
             refused = self._refused(reply, datetime.now(UTC), writes=method != "GET")
             tries_left -= 1
             if not tries_left or not _soon(refused):
@@ -195,6 +209,12 @@ class Http:
     async def close(self) -> None:
         """Disconnect."""
         await self._session.close()
+
+    def _without_secrets(self, reply: Reply) -> str:
+        """What it says, without our secrets: it goes into records, titles and details from here on."""
+        secrets = self._bucket.secrets
+        is_error = reply.status >= HTTPStatus.MULTIPLE_CHOICES
+        return secrets.hide(reply.text) if is_error else secrets.hide_long(reply.text)
 
     def _refused(self, reply: Reply, now: datetime, *, writes: bool) -> Answer:
         status = reply.status
@@ -281,7 +301,7 @@ def retry_after_seconds(value: str | None, now: datetime) -> int | None:
         return int(text[:9])  # 9 digits are 30 years: more is no different, and stays a plain number
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits overflows
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, int((aware - now).total_seconds()))

@@ -31,7 +31,7 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Fields, Remote, RemoteState, SinkUpdate, UpdateKind
 from pipeline.models.sinks.status_pages import IncidentIo
 from pipeline.sinks.base import Answer, Trouble
-from pipeline.sinks.http import ANSWER_CHARACTERS_SHOWN, Http, Reply
+from pipeline.sinks.http import ANSWER_CHARACTERS_SHOWN, Http, Reply, by_the_api
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.status_page_words import RESOLVED, Post, cut, held, rank_of, remote_state
 from pipeline.sinks.status_pages import (
@@ -106,7 +106,12 @@ class IncidentIoSink(PageSink):
         wish = held(self._rules, about, remote.extra, post.status)
         if wish:
             fields["component_statuses"] = _statuses(wish)
-        reply = await self._write("status_page_incident_updates", fields, send.rank, _GONE)
+        try:
+            reply = await self._write("status_page_incident_updates", fields, send.rank, _GONE)
+        except Trouble as trouble:
+            if trouble.answer.status != HTTPStatus.UNPROCESSABLE_ENTITY or not await self._is_over(remote, send.rank):
+                raise
+            return await self.say(send, about, in_status(remote, RESOLVED), post, now)  # somebody has ended it there
         if reply.status == HTTPStatus.NOT_FOUND:
             return await self.say(send, about, gone(remote), post, now)
         update = record_of(reply, "status_page_incident_update")
@@ -169,6 +174,7 @@ class IncidentIoSink(PageSink):
         if reply.status == refused and fields["notify_subscribers"] and "subscriber" in reply.text:
             quiet = {**fields, "notify_subscribers": False}
             reply = await self._http.call("POST", url, json=quiet, rank=rank, allowed=(*allowed, refused))
+        by_the_api(reply)
         if reply.status == refused:
             raise Trouble(Answer(DeliveryOutcome.REJECTED, refused, reply.text[:ANSWER_CHARACTERS_SHOWN]))
         return reply
@@ -199,9 +205,16 @@ class IncidentIoSink(PageSink):
     async def close(self) -> None:  # noqa: D102  # as `SinkClient`
         await self._http.close()
 
+    async def _is_over(self, remote: Remote, rank: int) -> bool:
+        reply = await self._show(remote, rank)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return False
+        found = record_of(reply, "status_page_incident")
+        return remote_state(str(found.get("incident_status", ""))) == RemoteState.RESOLVED
+
     async def _show(self, remote: Remote, rank: int) -> Reply:
         url = f"{self._base}/status_page_incidents/{quote(remote.id, safe='')}"
-        return await self._http.call("GET", url, rank=rank, allowed=_GONE)
+        return by_the_api(await self._http.call("GET", url, rank=rank, allowed=_GONE))
 
 
 def _statuses(wish: Mapping[str, str]) -> list[dict[str, str]]:
@@ -210,7 +223,7 @@ def _statuses(wish: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _said(incident: Mapping[str, Any], known: str) -> list[Said]:
     """Updates that are newer than the one that is known, oldest first."""
-    updates = [each for each in incident.get("updates") or () if isinstance(each, dict)]
+    updates = _updates(incident)
     updates.sort(key=lambda each: (str(each.get("published_at", "")), str(each.get("id", ""))))
     found = [
         Said(str(each.get("id", "")), str(each.get("incident_status", "")), str(each.get("message", "")))
@@ -220,8 +233,13 @@ def _said(incident: Mapping[str, Any], known: str) -> list[Said]:
     return found[ids.index(known) + 1 :] if known in ids else found
 
 
+def _updates(incident: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = incident.get("updates")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
 def _changed_at(incident: Mapping[str, Any], now: datetime) -> datetime:
-    moments = [str(each.get("published_at", "")) for each in incident.get("updates") or () if isinstance(each, dict)]
+    moments = [str(each.get("published_at", "")) for each in _updates(incident)]
     try:
         return _MOMENT.validate_python(max(moments, default=""))
     except ValidationError:

@@ -19,6 +19,7 @@ from pipeline.models.sinks.jira import Jira
 from pipeline.sinks.base import Answer, Trouble
 from pipeline.sinks.http import ANSWER_CHARACTERS_SHOWN, Http, Reply
 from pipeline.sinks.limits import Bucket
+from pipeline.sinks.ticket_words import is_plain
 
 Issue = Mapping[str, Any]
 
@@ -60,7 +61,7 @@ class Issues:
         params = {"jql": jql, "fields": ",".join(fields), "maxResults": str(limit)}
         reply = await self._call("GET", "/search/jql", params=params | _token(token), rank=rank)
         following = reply.mapping.get("nextPageToken")
-        return Page(_listed(reply, "issues"), str(following) if following else None)
+        return Page(_issues(reply)[:limit], str(following) if following else None)
 
     async def fetch(self, keys: Sequence[str], fields: Sequence[str], *, rank: int = 0) -> list[Issue]:
         """Those of the issues that exist, whatever the index knows."""
@@ -69,13 +70,18 @@ class Issues:
             reply = await self._call("POST", "/issue/bulkfetch", json=json, rank=rank)
         except Trouble as trouble:  # it is a question, and changes nothing
             raise Trouble(trouble.answer._replace(unknown=False)) from None
-        return _listed(reply, "issues")
+        return _issues(reply)
 
     async def read(self, issue_id: str, fields: Sequence[str], *, rank: int = 0) -> Issue | None:
         """One issue; None: it is gone."""
         params = {"fields": ",".join(fields)}
         reply = await self._call("GET", f"/issue/{issue_id}", params=params, rank=rank)
-        return None if reply.status == HTTPStatus.NOT_FOUND else reply.mapping
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        issue = _identified(reply.mapping, reply.status)
+        if issue_id not in (issue["id"], issue["key"]):
+            raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "one issue was asked for, and another came"))
+        return issue
 
     async def create(self, json: Mapping[str, Any], *, rank: int = 0) -> Issue:
         """A new issue: its id and key.
@@ -86,7 +92,7 @@ class Issues:
         reply = await self._call("POST", "/issue", json=json, rank=rank)
         if reply.status == HTTPStatus.NOT_FOUND:
             raise Trouble(_refused(reply, DeliveryOutcome.REJECTED))
-        return reply.mapping
+        return _identified(reply.mapping, reply.status)
 
     async def edit(self, issue_id: str, json: Mapping[str, Any], *, rank: int = 0) -> bool:
         """Change fields; False: the issue is gone.
@@ -113,9 +119,10 @@ class Issues:
         reply = await self._call("GET", f"/issue/{issue_id}/comment", params=params, rank=rank)
         return [] if reply.status == HTTPStatus.NOT_FOUND else _listed(reply, "comments")
 
-    async def comment(self, issue_id: str, json: Mapping[str, Any], *, rank: int = 0) -> None:
-        """A new comment."""
-        await self._call("POST", f"/issue/{issue_id}/comment", json=json, rank=rank)
+    async def comment(self, issue_id: str, json: Mapping[str, Any], *, rank: int = 0) -> bool:
+        """A new comment; False: the issue is gone."""
+        reply = await self._call("POST", f"/issue/{issue_id}/comment", json=json, rank=rank)
+        return reply.status != HTTPStatus.NOT_FOUND
 
     async def link(self, kind: str, source: str, target: str, *, rank: int = 0) -> None:
         """A link: the source does to the target what the type's outward words say. The same one twice is one."""
@@ -146,6 +153,26 @@ class Issues:
             # A proxy's page, or the address of something else: an issue that is there must not be made again.
             raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, f"no Jira at this address: {said(reply)}"))
         return reply
+
+
+def _issues(reply: Reply) -> list[Issue]:
+    """The issues in an answer.
+
+    Raises:
+        Trouble: it holds no list of any, or one without an id.
+    """
+    return [_identified(each, reply.status) for each in _listed(reply, "issues")]
+
+
+def _identified(issue: Issue, status: int) -> Issue:
+    """An issue that can be addressed: its id and key stand in addresses and queries from now on.
+
+    Raises:
+        Trouble: they are none.
+    """
+    if all(isinstance(issue.get(name), str) and is_plain(issue[name]) for name in ("id", "key")):
+        return issue
+    raise Trouble(Answer(DeliveryOutcome.RETRY, status, "the answer holds an issue without id and key", unknown=True))
 
 
 def said(reply: Reply) -> str:

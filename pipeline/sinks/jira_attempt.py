@@ -26,6 +26,9 @@ TRANSITIONS_MAX: Final = 3
 WINDOWS_MAX: Final = 5
 """Windows of the newest issues that are looked through: a project gets no five hundred within a minute."""
 
+NUMBER_DIGITS_MAX: Final = 9
+"""Of the number in a key: no project has a thousand million issues."""
+
 ATTEMPTS_UNSURE: Final = 2
 """Attempts by which a creation is over, one way or the other, that was under way when its answer was lost."""
 
@@ -85,6 +88,8 @@ class Attempt:
     async def _labelled(self, label: str) -> Issue | None:
         jql = f'project = "{self._rules.project}" AND labels = "{label}" ORDER BY created ASC'
         page = await self._issues.search(jql, words.FIELDS, limit=1, rank=self._send.rank)
+        if page.issues and not words.bears(page.issues[0], label):
+            raise Trouble(Answer(DeliveryOutcome.RETRY, detail="it was looked for by its label, and another issue came"))
         return page.issues[0] if page.issues else None
 
     async def _among_newest(self, label: str) -> Issue | None:
@@ -98,7 +103,7 @@ class Attempt:
             keys = [f"{self._rules.project}-{number}" for number in numbers]
             found = await self._issues.fetch(keys, words.FIELDS, rank=self._send.rank)
             for issue in found:
-                if label in (words.part(issue, "fields").get("labels") or ()):
+                if words.bears(issue, label):
                     return issue
             if not any(_number(issue.get("key")) == numbers[-1] for issue in found):
                 break
@@ -151,7 +156,8 @@ class Attempt:
         if not await self._edit(remote, wanted):
             return False
         await self._link()
-        await self._say()
+        if not await self._say():
+            return False
         changed = changed or (not first and await self._move(wanted))
         if changed or wanted:
             issue = await self._issues.read(remote.id, words.FIELDS, rank=self._send.rank)
@@ -199,20 +205,25 @@ class Attempt:
         self.detail = f"left out: {invalid.answer.detail}"
         return {name: value for name, value in may.items() if name not in invalid.fields}
 
-    async def _say(self) -> None:
-        """Comments that are new; where an attempt before this one may have written them, those that are not there."""
+    async def _say(self) -> bool:
+        """Comments that are new; where an attempt before this one may have written them, those that are not there.
+
+        False: the issue is gone.
+        """
         remote, told, send = self.remote, self._told, self._send
         audience = self._rules.public_audience
         notes = ticket_words.notes(told, self._rules.notes, propose=send.propose, public_audience=audience)
         said = ticket_words.public_words(told, audience)
         if remote is None or not (notes or said):
-            return
+            return True
         there = await self._comments(remote.id) if self._unsure else ""
         for public, texts, between in ((False, notes, "\n"), (True, said, "\n\n")):
             new = ticket_words.unsaid(texts, there, told)
             if new:
                 text = ticket_words.marked(between.join(new), told, send.incident_id, words.TEXT_CHARACTERS_MAX)
-                await self._issues.comment(remote.id, words.comment(text, public=public), rank=send.rank)
+                if not await self._issues.comment(remote.id, words.comment(text, public=public), rank=send.rank):
+                    return False
+        return True
 
     async def _comments(self, issue_id: str) -> str:
         """All that the newest comments say."""
@@ -244,6 +255,8 @@ class Attempt:
         issue = await self._issues.read(remote.id, ["issuelinks"], rank=self._send.rank)
         links = words.part(issue or {}, "fields").get("issuelinks")
         for link in links if isinstance(links, list) else ():
+            if not isinstance(link, Mapping):
+                continue
             other = words.part(link, "outwardIssue") or words.part(link, "inwardIssue")
             if other.get("key") == key and words.name_of(words.part(link, "type")) == self._rules.member_link:
                 await self._issues.unlink(str(link.get("id")), rank=self._send.rank)
@@ -297,7 +310,7 @@ class Attempt:
 
 def _number(key: Any) -> int:
     digits = str(key or "").rpartition("-")[2]
-    return int(digits) if digits.isascii() and digits.isdigit() else 0
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_DIGITS_MAX else 0
 
 
 def _digest(value: Any) -> str:

@@ -185,7 +185,7 @@ def _links(rules: Jira, fields: Mapping[str, Any]) -> tuple[RemoteLink, ...]:
 
 def _is_own(rules: Jira, author: Mapping[str, Any]) -> bool:
     ours = {rules.user, rules.account_id, *rules.own_users} - {""}
-    return any(author.get(name) in ours for name in ("accountId", "emailAddress"))
+    return any(str(author.get(name)) in ours for name in ("accountId", "emailAddress"))
 
 
 def _name(rules: Jira, author: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def text_of(value: Any) -> str:
         if isinstance(node, str):
             parts.append(node)
         elif isinstance(node, Mapping):
-            waiting += ["\n"] if node.get("type") in _LINE_ENDS else []
+            waiting += ["\n"] if str(node.get("type")) in _LINE_ENDS else []
             content, text = node.get("content"), node.get("text")
             waiting += reversed(content) if isinstance(content, list) else []
             waiting += [text] if isinstance(text, str) else []
@@ -139,7 +139,8 @@ def transition(rules: Jira, told: Told, chosen: Mapping[str, Any]) -> dict[str, 
         code, _ = ticket_words.closing(told.incident)
         wanted = rules.resolutions.get(code, rules.default_resolution)
         values = screen["resolution"].get("allowedValues")
-        allowed = [str(each.get("name")) for each in values if isinstance(each, Mapping)] if values else []
+        listed = values if isinstance(values, list) else []
+        allowed = [str(each.get("name")) for each in listed if isinstance(each, Mapping)]
         fitting = [name for name in (wanted, rules.default_resolution, *allowed) if not allowed or name in allowed]
         body["fields"] = {"resolution": {"name": fitting[0]}}
     return body
@@ -182,6 +183,12 @@ def incident_of(fields: Any) -> str | None:
         if isinstance(each, str) and each.casefold().startswith(LABEL_PREFIX) and (incident_id := marked_id(each))
     }
     return found.pop() if len(found) == 1 else None
+
+
+def bears(issue: Mapping[str, Any], label: str) -> bool:
+    """Whether a label is on an issue. Jira folds no case of labels; others in front of it may."""
+    labels = part(issue, "fields").get("labels")
+    return isinstance(labels, list) and label.casefold() in {str(each).casefold() for each in labels}
 
 
 def is_over(told: Told) -> bool:

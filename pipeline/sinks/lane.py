@@ -19,6 +19,7 @@ from pipeline.core.outward.send import Send
 from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.runtime.guard import log_line
 from pipeline.sinks.base import Answer, SinkClient, Trouble
+from pipeline.sinks.bounds import bounded
 from pipeline.sinks.breaker import CREDENTIAL_REFUSED, Breaker, BreakerState, Verdict, verdict
 from pipeline.sinks.limits import WAIT_SECONDS_MIN, Bucket, Reservation, ranked
 from pipeline.sinks.line import Line, Waiting
@@ -229,6 +230,7 @@ class Lane:
 
     def _shown(self, answer: Answer) -> Answer:
         """The answer without secrets, whoever worded it."""
+        answer = bounded(answer)
         secrets, remote = self.outlet.bucket.secrets, answer.remote
         detail = secrets.shown(answer.detail, DETAIL_CHARACTERS_MAX)
         if remote is not None and secrets.hide(remote.key + "\n" + remote.url) != remote.key + "\n" + remote.url:

@@ -11,6 +11,7 @@ from pipeline.core.identity import partition_of
 from pipeline.models.delivery import DELIVERIES_TOPIC, Delivery
 from pipeline.models.remote import SINK_UPDATES_TOPIC, SinkUpdate
 from pipeline.settings import Settings
+from pipeline.sinks.bounds import fitting
 
 # The client retries inside this time: a broker that restarts is back within it. After it the process ends,
 # because a head whose outcome is lost would wait for ever.
@@ -61,7 +62,7 @@ class OutcomeTopic:
         Raises:
             KafkaError: they did not take it in time.
         """
-        value = update.model_dump_json(by_alias=True).encode()
+        value = fitting(update).model_dump_json(by_alias=True).encode()
         await self._put(self._updates_topic, update.incident_id, value, None)
 
     async def _put(self, topic: str, incident_id: str, value: bytes, timestamp_ms: int | None) -> None:

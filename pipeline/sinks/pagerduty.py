@@ -27,7 +27,7 @@ from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble
 from pipeline.sinks.http import CREDENTIAL_REFUSED, Http
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.pagerduty_api import Api
-from pipeline.sinks.pagerduty_updates import as_read, key_of
+from pipeline.sinks.pagerduty_updates import address_of, as_read, key_of, number_of
 from pipeline.sinks.pagerduty_words import NOTE_MARK, PROPOSAL, Key, follow_up, note, read_key, trigger
 from pipeline.sinks.told import Call, Told, told
 
@@ -326,8 +326,8 @@ class _Attempt:
             if not lasting:
                 raise
             return f"not noted: {trouble.answer.status} from the REST API"
-        remote.key = str(found.get("incident_number") or remote.key)
-        remote.url = str(found.get("html_url") or remote.url)
+        remote.key = number_of(found.get("incident_number")) or remote.key
+        remote.url = address_of(found) or remote.url
         remote.extra["noted"] = self._send.delivery_id
         return ""
 

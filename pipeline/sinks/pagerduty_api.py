@@ -10,9 +10,12 @@ from __future__ import annotations
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
+from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.sinks.paging import PagerDuty
-from pipeline.sinks.http import Http
+from pipeline.sinks.base import Answer, Trouble
+from pipeline.sinks.http import Http, by_the_api
 
 PAGE_SIZE: Final = 100
 """The largest page that PagerDuty gives."""
@@ -55,7 +58,7 @@ class Api:
         """
         # A range of dates would hide what is older than a month.
         found = await self._page("incidents", {"incident_key": key, "date_range": "all", "limit": str(PAGE_SIZE)}, rank)
-        known = [each for each in _objects(found, "incidents") if each.get("status") in STATUSES]
+        known = [each for each in _listed(found, "incidents") if each.get("status") in STATUSES]
         # Of several the one that is open; of those that are over the last.
         return max(
             known, key=lambda each: (each["status"] != "resolved", str(each.get("created_at", ""))), default=None
@@ -70,9 +73,11 @@ class Api:
         found: dict[str, dict[str, Any]] = {}
         query = {"since": since.isoformat(), "include[]": "incidents", "limit": str(PAGE_SIZE)}
         offset, more = 0, True
-        while more and offset + PAGE_SIZE <= ENTRIES_MAX:
+        for _ in range(ENTRIES_MAX // PAGE_SIZE):
+            if not more or offset + PAGE_SIZE > ENTRIES_MAX:
+                break
             page = await self._page("log_entries", query | {"offset": str(offset)})
-            entries = _objects(page, "log_entries")
+            entries = _listed(page, "log_entries")[:PAGE_SIZE]
             for entry in entries:  # the newest is first
                 incident = entry.get("incident")
                 if isinstance(incident, dict):
@@ -88,7 +93,7 @@ class Api:
         Raises:
             Trouble: it could not be asked.
         """
-        return _objects(await self._page(f"incidents/{identity}/notes", {}, rank), "notes")
+        return _listed(await self._page(f"incidents/{quote(identity, safe='')}/notes", {}, rank), "notes")
 
     async def add_note(self, identity: str, text: str, rank: int = 0) -> None:
         """Write a note.
@@ -98,7 +103,7 @@ class Api:
         """
         await self._http.call(
             "POST",
-            f"{self._url}/incidents/{identity}/notes",
+            f"{self._url}/incidents/{quote(identity, safe='')}/notes",
             json={"note": {"content": text}},
             headers={**self._headers, "From": self._user or ""},
             rank=rank,
@@ -122,9 +127,16 @@ class Api:
             rank=rank,
             allowed=(HTTPStatus.NOT_FOUND,),
         )
-        return reply.data if isinstance(reply.data, dict) and reply.status != HTTPStatus.NOT_FOUND else {}
+        return {} if by_the_api(reply).status == HTTPStatus.NOT_FOUND else dict(reply.mapping)
 
 
-def _objects(page: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    found = page.get(name)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+def _listed(page: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects of a list in an answer.
+
+    Raises:
+        Trouble: it holds no such list: whatever answered is not PagerDuty, and "none" would be a lie.
+    """
+    found = page.get(name) if page else []
+    if not isinstance(found, list):
+        raise Trouble(Answer(DeliveryOutcome.RETRY, detail=f"the answer holds no list of {name}"))
+    return [each for each in found if isinstance(each, dict)]

@@ -91,8 +91,8 @@ def as_read(
         fields=_as_it_is(rules, key, found),
         notes=tuple(_notes(notes, rules)),
         remote_id=str(key._replace(step="")),
-        remote_key=_number(found.get("incident_number")),
-        remote_url=_address(found),
+        remote_key=number_of(found.get("incident_number")),
+        remote_url=address_of(found),
     )
 
 
@@ -116,17 +116,18 @@ def _common(rules: PagerDuty, key: Key, event: Mapping[str, Any], about: Mapping
         own=kind.endswith(_INTEGRATION) or bool(names & set(rules.own_users)),
         person=kind == _USER,
         remote_id=str(key._replace(step="")),
-        remote_key=_number(about.get("number")),
-        remote_url=_address(about),
+        remote_key=number_of(about.get("number")),
+        remote_url=address_of(about),
     )
 
 
-def _number(value: Any) -> str:
+def number_of(value: Any) -> str:
     """What people call an incident there."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
-def _address(found: Mapping[str, Any]) -> str:
+def address_of(found: Mapping[str, Any]) -> str:
+    """Where people find an incident."""
     return _text(found.get("html_url"))[:ADDRESS_CHARACTERS_MAX]
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from pipeline.core.identity import partition_of
 from pipeline.models.remote import Fields, SinkUpdate, UpdateKind
+from pipeline.sinks.asked import changes
 from pipeline.sinks.base import SinkClient, Trouble
 from pipeline.sinks.looking import Ledger, Surroundings
 
@@ -58,7 +59,7 @@ class Poller:
         """
         count, newest = 0, None
         try:
-            async for update in self._client.changed(self._since() - OVERLAP):
+            async for update in changes(self._sink, self._client, self._since() - OVERLAP):
                 await self._around.write(update)
                 count += 1
                 newest = update.at if newest is None else max(newest, update.at)

@@ -15,6 +15,7 @@ from pipeline.core.identity import content_hash
 from pipeline.models.remote import Remote, SinkUpdate, UpdateKind
 from pipeline.models.sinks import SinkRules
 from pipeline.runtime.guard import log_line
+from pipeline.sinks.asked import asked
 from pipeline.sinks.base import SinkClient, Trouble
 from pipeline.sinks.looking import Known, Ledger, Surroundings
 
@@ -101,7 +102,8 @@ class Reconciler:
 
     async def _look(self, known: Known) -> bool:
         """Look one record up, and tell where it is not as we know it; whether it is not."""
-        update = await self._client.look(known.incident_id, known.remote, self._around.clock())
+        look = self._client.look(known.incident_id, known.remote, self._around.clock())
+        update = await asked(self._sink, look)
         if update is None:
             self._around.counted(self._sink, "look", "cannot_be_read")
             return False

@@ -21,6 +21,9 @@ HIDDEN: Final = "[secret]"
 SECRET_CHARACTERS_MIN: Final = 4
 """What is shorter protects nothing, and hiding it would leave no text to read."""
 
+LONG_CHARACTERS_MIN: Final = 16
+"""Who chooses "production" as a password must still read the titles that hold it; no title holds so many by chance."""
+
 LEARNED_MAX: Final = 50
 """Values out of headers that are remembered: tokens that are renewed each hour need some, and a process lives long."""
 
@@ -36,6 +39,7 @@ class Secrets:
         self._known: dict[str, None] = {}
         self._from_headers: dict[str, None] = {}
         self._spelled: re.Pattern[str] | None = None
+        self._long: re.Pattern[str] | None = None
         self.learn(values)
 
     def learn(self, values: Iterable[str]) -> None:
@@ -61,18 +65,28 @@ class Secrets:
         return bool(fresh)
 
     def _spell(self) -> None:
-        spellings = {text for value in (*self._known, *self._from_headers) for text in _spellings(value)}
-        # The longest first: a secret may be the beginning of another one.
-        ordered = sorted(spellings, key=lambda text: (-len(text), text))
-        self._spelled = re.compile("|".join(re.escape(text) for text in ordered))
+        values = (*self._known, *self._from_headers)
+        self._spelled = _pattern(values)
+        self._long = _pattern([value for value in values if len(value) >= LONG_CHARACTERS_MIN])
 
     def hide(self, text: str) -> str:
         """The text without them."""
         return self._spelled.sub(HIDDEN, text) if self._spelled is not None and text else text
 
+    def hide_long(self, text: str) -> str:
+        """The text without those that stand nowhere by chance: for words that are worked with, and not only shown."""
+        return self._long.sub(HIDDEN, text) if self._long is not None and text else text
+
     def shown(self, text: str, characters_max: int) -> str:
         """The beginning of a text as it may be shown: no secret, also none that is cut; nothing that terminals obey."""
         return _CONTROL.sub(" ", self.hide(text)).strip()[:characters_max]
+
+
+def _pattern(values: Iterable[str]) -> re.Pattern[str] | None:
+    spellings = {text for value in values for text in _spellings(value)}
+    # The longest first: a secret may be the beginning of another one.
+    ordered = sorted(spellings, key=lambda text: (-len(text), text))
+    return re.compile("|".join(re.escape(text) for text in ordered)) if ordered else None
 
 
 def _password(credential: str) -> tuple[str, ...]:

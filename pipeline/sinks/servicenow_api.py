@@ -19,6 +19,7 @@ from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.sinks.base import Answer, Trouble
 from pipeline.sinks.http import ANSWER_CHARACTERS_SHOWN, Http, Reply
 from pipeline.sinks.limits import Bucket
+from pipeline.sinks.ticket_words import is_plain
 
 Row = dict[str, str]
 
@@ -39,7 +40,7 @@ class Table:
     async def find(
         self, query: str, fields: str, *, table: str | None = None, limit: int = 1, offset: int = 0, rank: int = 0
     ) -> list[Row]:
-        """Records that a query finds; ``fields``: names, with commas between."""
+        """Records that a query finds; ``fields``: names, with commas between, ``sys_id`` among them."""
         params = {
             "sysparm_query": query,
             "sysparm_fields": fields,
@@ -49,7 +50,7 @@ class Table:
             "sysparm_no_count": "true",
         }
         reply = await self._call("GET", self._path(table), params=params, rank=rank)
-        return rows(reply.data)
+        return [_identified(each) for each in rows(reply.data)[:limit]]
 
     async def read(self, sys_id: str, fields: str, *, display: bool = False, rank: int = 0) -> Row | None:
         """One record; None: it is gone. ``display``: values as people see them; of a journal all of it."""
@@ -61,13 +62,18 @@ class Table:
     async def create(self, values: Mapping[str, str], fields: str, *, rank: int = 0) -> Row:
         """A new record, as it stands there then."""
         params = {"sysparm_fields": fields, "sysparm_exclude_reference_link": "true"}
-        return row((await self._call("POST", self._path(), json=dict(values), params=params, rank=rank)).data)
+        reply = await self._call("POST", self._path(), json=dict(values), params=params, rank=rank)
+        return _identified(row(reply.data))
 
     async def change(self, sys_id: str, values: Mapping[str, str], fields: str, *, rank: int = 0) -> Row | None:
         """Change a record: all of it or nothing. None: it is gone."""
         params = {"sysparm_fields": fields, "sysparm_exclude_reference_link": "true"}
         reply = await self._call("PATCH", f"{self._path()}/{sys_id}", json=dict(values), params=params, rank=rank)
-        return None if reply.status == HTTPStatus.NOT_FOUND else row(reply.data)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        if (record := _identified(row(reply.data)))["sys_id"] != sys_id:
+            raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "one record was changed, and another came"))
+        return record
 
     async def close(self) -> None:
         """Disconnect."""
@@ -109,7 +115,9 @@ class Table:
         }
         url = f"{self._rules.url.rstrip('/')}/oauth_token.do"
         try:
-            reply = await self._http.call("POST", url, form=form, allowed=(HTTPStatus.UNAUTHORIZED,))
+            reply = await self._http.call(
+                "POST", url, form=form, allowed=(HTTPStatus.UNAUTHORIZED,), gives_secret=True
+            )
         except Trouble as trouble:
             raise Trouble(trouble.answer._replace(outcome=DeliveryOutcome.RETRY, unknown=False)) from None
         token = reply.data.get("access_token") if isinstance(reply.data, dict) else None
@@ -147,6 +155,17 @@ def said(reply: Reply) -> str:
     error = reply.data.get("error") if isinstance(reply.data, dict) else None
     words = [str(error.get(name) or "") for name in ("message", "detail")] if isinstance(error, dict) else [reply.text]
     return " ".join(": ".join(filter(None, words)).split())[:ANSWER_CHARACTERS_SHOWN]
+
+
+def _identified(record: Row) -> Row:
+    """A record that can be addressed: its id stands in addresses and queries from now on.
+
+    Raises:
+        Trouble: its id is none.
+    """
+    if not is_plain(record.get("sys_id", "")):
+        raise Trouble(Answer(DeliveryOutcome.RETRY, detail="the answer holds a record without a sys_id", unknown=True))
+    return record
 
 
 def _is_said_by_the_api(reply: Reply) -> bool:

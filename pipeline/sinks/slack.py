@@ -7,10 +7,12 @@ found in the history of the channel, and the replies in its thread, before anyth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -28,6 +30,11 @@ from pipeline.sinks.last_told import fields_of, state_of
 from pipeline.sinks.limits import RANK_LOOK_UP, Bucket
 from pipeline.sinks.slack_api import Gone, SlackApi
 from pipeline.sinks.told import Told, told
+
+_STAMP: Final = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}", re.ASCII)
+
+KEY_CHARACTERS_MAX: Final = 1_024
+"""Of a key of a call: step and person, which have 256 each."""
 
 ROOT_EVENT: Final = "spillway_incident"
 REPLY_EVENT: Final = "spillway_reply"
@@ -74,7 +81,7 @@ class SlackSink(SinkClient):
         async for message in self._api.messages("conversations.history", asked, 0):
             if message.get("ts") == remote.id and _about(message) == incident_id:
                 found = message
-        shown = _payload(found).get("state") if found is not None else None
+        shown = str(_payload(found).get("state")) if found is not None else ""
         return SinkUpdate(
             kind=UpdateKind.READ if found is not None else UpdateKind.GONE,
             update_id=f"{remote.id}/{int(now.timestamp())}",
@@ -152,7 +159,7 @@ class _Delivery:
             await self._edit()
             return
         answer = await self._write("chat.postMessage", {"channel": channel, **_QUIET, **self._shown})
-        self._learn(str(answer.get("ts", "")), str(answer.get("channel", channel)))
+        self._learn(_stamp(answer), _text(answer, "channel") or channel)
 
     async def _search(self, channel: str) -> str | None:
         """The newest message about the incident: the search goes no further back than the incident."""
@@ -162,7 +169,7 @@ class _Delivery:
             asked["oldest"] = str(max(0, opened_ms // 1_000 - SEARCH_MARGIN_SECONDS))
         async for message in self._api.messages("conversations.history", asked, self._send.rank):
             if _about(message) == self._send.incident_id:
-                return str(message.get("ts", "")) or None
+                return _stamp(message)
         return None
 
     async def _edit(self) -> None:
@@ -215,8 +222,8 @@ class _Delivery:
             asked = {"channel": str(remote.extra["channel"]), "ts": remote.id}
             async for message in self._api.messages("conversations.replies", asked, self._send.rank):
                 about = _payload(message)
-                calls += [str(each) for each in about.get("calls") or () if each not in calls]
-                said += [str(each) for each in about.get("said") or () if each not in said]
+                calls += [each for each in _keys(about, "calls") if each not in calls]
+                said += [each for each in _keys(about, "said") if each not in said]
         return calls, said
 
     async def _address(self, remote: Remote) -> None:
@@ -224,7 +231,7 @@ class _Delivery:
         asked = {"channel": str(remote.extra["channel"]), "message_ts": remote.id}
         with suppress(Trouble):
             answer = await self._api.read("chat.getPermalink", asked, self._send.rank)
-            remote.url = str(answer.get("permalink", ""))[:2_000]
+            remote.url = _text(answer, "permalink")[:2_000]
 
     async def _write(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         answer = await self._api.write(method, arguments, self._send.rank)
@@ -287,10 +294,35 @@ _QUIET: Final = {"parse": "none", "link_names": False, "unfurl_links": False, "u
 def _payload(message: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a message of ours is about; {} where it is none of ours."""
     metadata = (message or {}).get("metadata")
-    known = isinstance(metadata, dict) and metadata.get("event_type") in {ROOT_EVENT, REPLY_EVENT}
+    known = isinstance(metadata, dict) and str(metadata.get("event_type")) in {ROOT_EVENT, REPLY_EVENT}
     payload = metadata.get("event_payload") if known and isinstance(metadata, dict) else None
     return payload if isinstance(payload, dict) else {}
 
 
 def _about(message: Mapping[str, Any]) -> str:
     return str(_payload(message).get("incident_id", ""))
+
+
+def _stamp(message: Mapping[str, Any]) -> str:
+    """What addresses a message.
+
+    Raises:
+        Trouble: it has none: whether it was posted, nobody knows.
+    """
+    stamp = _text(message, "ts")
+    if not _STAMP.fullmatch(stamp):
+        words = "Slack: the answer names no message"
+        raise Trouble(Answer(DeliveryOutcome.RETRY, HTTPStatus.OK, words, unknown=True))
+    return stamp
+
+
+def _keys(about: Mapping[str, Any], name: str) -> list[str]:
+    """Keys that a message of ours holds, such as we make."""
+    found = about.get(name)
+    keys = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+    return [each for each in keys if len(each) <= KEY_CHARACTERS_MAX]
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    value = found.get(name)
+    return value if isinstance(value, str) else ""

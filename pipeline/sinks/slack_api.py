@@ -70,6 +70,8 @@ ADVICE: Final[Mapping[str, str]] = {
 }
 """What a person has to do. Everything that is not known to be wrong in itself is tried again until that is done."""
 
+ERROR_CHARACTERS_MAX: Final = 100
+
 PAGE_MESSAGES: Final = 200
 """Slack recommends no more than 200 a page."""
 
@@ -121,13 +123,17 @@ class SlackApi:
         asked = {**arguments, "include_all_metadata": "true", "limit": str(PAGE_MESSAGES)}
         for _ in range(PAGES_MAX):
             page = await self.read(method, asked, rank)
-            for message in page.get("messages") or []:
+            messages, metadata = page.get("messages"), page.get("response_metadata")
+            if not isinstance(messages, list):  # to take it for "none" would post it twice
+                words = f"Slack: {method}: the answer holds no messages"
+                raise Trouble(Answer(DeliveryOutcome.RETRY, HTTPStatus.OK, words))
+            for message in messages:
                 if isinstance(message, dict):
                     yield message
-            cursor = (page.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            cursor = metadata.get("next_cursor") if isinstance(metadata, dict) else None
+            if not isinstance(cursor, str) or not cursor or cursor == asked.get("cursor"):
                 return
-            asked["cursor"] = str(cursor)
+            asked["cursor"] = cursor
 
     def _judged(self, method: str, data: Any, *, writes: bool) -> dict[str, Any]:
         if not isinstance(data, dict) or not isinstance(data.get("ok"), bool):
@@ -135,7 +141,7 @@ class SlackApi:
             raise Trouble(Answer(DeliveryOutcome.RETRY, HTTPStatus.OK, words, unknown=writes))
         if data["ok"]:
             return data
-        word = str(data.get("error", ""))[:100]
+        word = self._bucket.secrets.shown(str(data.get("error", "")), ERROR_CHARACTERS_MAX)
         if word in GONE:
             raise Gone(_answer(DeliveryOutcome.RETRY, method, word))
         if word in TOO_MANY:

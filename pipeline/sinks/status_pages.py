@@ -17,8 +17,9 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteState
 from pipeline.models.sinks.status_pages import Notify, Published
 from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble
-from pipeline.sinks.http import Reply
+from pipeline.sinks.http import Reply, by_the_api
 from pipeline.sinks.status_page_words import RESOLVED, Post, closing, posts, remote_state, same
+from pipeline.sinks.ticket_words import is_plain
 from pipeline.sinks.told import Told, told
 
 _PRINTABLE: Final = range(0x21, 0x7F)
@@ -173,7 +174,8 @@ def record_of(reply: Reply, *path: str) -> Mapping[str, Any]:
     found: Any = reply.data
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+    by_the_api(reply)
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str) or not is_plain(found["id"]):
         raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "the answer holds no incident", unknown=True))
     return found
 

@@ -21,9 +21,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pipeline.core.outward.send import Send
+from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteState, SinkUpdate
 from pipeline.models.sinks.status_pages import Statuspage
-from pipeline.sinks.http import Http, Reply
+from pipeline.sinks.base import Answer, Trouble
+from pipeline.sinks.http import Http, Reply, by_the_api
 from pipeline.sinks.limits import RANK_LOOK_UP, Bucket
 from pipeline.sinks.status_page_words import RESOLVED, Post, cut, held, is_over, rank_of
 from pipeline.sinks.status_pages import (
@@ -39,6 +41,7 @@ from pipeline.sinks.status_pages import (
 )
 from pipeline.sinks.statuspage_updates import MARK, deleted, marked, read
 from pipeline.sinks.statuspage_words import Others, safe, settled
+from pipeline.sinks.ticket_words import is_plain
 from pipeline.sinks.told import Told
 
 BODY_CHARACTERS_MAX: Final = 25_000
@@ -131,10 +134,11 @@ class StatuspageSink(PageSink):
         for page in range(1, pages_max + 1):
             params = {"page": str(page), size: str(ROWS_PER_PAGE)}
             reply = await self._http.call("GET", f"{self._page}/{path}", params=params, rank=rank)
-            rows = [each for each in reply.data if _is_record(each)] if isinstance(reply.data, list) else []
-            for each in rows:
+            if not isinstance(reply.data, list) or not all(map(_is_record, reply.data)):  # a proxy's page; to take it for "none" would make it twice
+                raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "the answer holds no list of incidents"))
+            for each in reply.data:
                 yield each
-            if not isinstance(reply.data, list) or len(reply.data) < ROWS_PER_PAGE:
+            if len(reply.data) < ROWS_PER_PAGE:
                 return
 
     # -- what is said
@@ -267,15 +271,15 @@ class StatuspageSink(PageSink):
     ) -> Reply:
         url = f"{self._page}/incidents/{quote(remote.id, safe='')}"
         body = None if fields is None else {"incident": fields}
-        return await self._http.call(method, url, json=body, rank=rank, allowed=allowed)
+        return by_the_api(await self._http.call(method, url, json=body, rank=rank, allowed=allowed))
 
 
 def _is_record(each: Any) -> bool:
-    return isinstance(each, dict) and isinstance(each.get("id"), str)
+    return isinstance(each, dict) and isinstance(each.get("id"), str) and is_plain(each["id"])
 
 
 def _components(incident: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    return [each for each in incident.get("components") or () if _is_record(each)]
+    return [each for each in _list(incident, "components") if _is_record(each)]
 
 
 def _metadata(incident: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -287,13 +291,19 @@ def _holds(incident: Mapping[str, Any]) -> dict[str, str]:
     """What an incident of ours needs of its components; nothing where it is a person's."""
     mark = _metadata(incident).get(MARK)
     components = mark.get("components") if isinstance(mark, dict) else None
-    return components if isinstance(components, dict) else {}
+    named = components if isinstance(components, dict) else {}
+    return {name: each for name, each in named.items() if isinstance(each, str)}
+
+
+def _list(incident: Mapping[str, Any], name: str) -> list[Any]:
+    found = incident.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _said(incident: Mapping[str, Any], known: str) -> list[Said]:
     """Updates that are newer than the one that is known, oldest first; the list there has the newest first."""
     found: list[Said] = []
-    for each in incident.get("incident_updates") or ():
+    for each in _list(incident, "incident_updates"):
         if not _is_record(each) or each["id"] == known:
             break
         found.append(Said(each["id"], str(each.get("status", "")), str(each.get("body") or "")))

@@ -30,6 +30,8 @@ NOT_IN_EVENTS: Final = frozenset({"grouping", "major_incident_status", "custom_f
 MEMBERS_AT_ONCE_MAX: Final = 20
 """Members that a bridge incident looks for in one delivery: two requests each, of an hour's 3,600."""
 
+WORD_CHARACTERS_MAX: Final = 64
+
 KEPT_MAX: Final = 200
 """Members that the request of a bridge incident remembers having looked for."""
 
@@ -167,9 +169,9 @@ class _Attempt:
             fields={"state": RemoteState.OPEN, "title": str(fields["subject"]), "assignee": ""},
             extra={
                 "noted": self._send.delivery_id if is_new else "",
-                "grouping": found.get("grouping"),
+                "grouping": _word(found.get("grouping")),
                 "problem": _identity(found.get("problem")),
-                "major": found.get("major_incident_status"),
+                "major": _word(found.get("major_incident_status")),
                 "group": _identity(found.get("grouped_into")),
                 "member": _identity(found.get("member")),
             },
@@ -348,6 +350,11 @@ def _impact(rules: Xurrent, remote: Remote, found: Mapping[str, Any]) -> None:
 def _member(rules: Xurrent, remote: Remote, found: Mapping[str, Any]) -> None:
     remote.extra["member"] = _identity(found.get("member"))
     remote.fields["assignee"] = person_of(rules, found.get("member"))
+
+
+def _word(value: Any) -> str | None:
+    """One of its own values, such as ``proposed``; a few letters."""
+    return value if isinstance(value, str) and len(value) <= WORD_CHARACTERS_MAX else None
 
 
 def _identity(reference: Any) -> int | None:

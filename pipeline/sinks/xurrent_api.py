@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.sinks.xurrent import Xurrent
 from pipeline.sinks.base import Answer, Trouble
-from pipeline.sinks.http import PAUSE_SECONDS_MAX, Http, Reply
+from pipeline.sinks.http import PAUSE_SECONDS_MAX, Http, Reply, by_the_api
 from pipeline.sinks.limits import Bucket
 
 PAGE_SIZE: Final = 100
@@ -31,6 +31,7 @@ FIELDS: Final = (
 )
 """Collections show fewer fields unless they are asked for."""
 
+_REQUESTS: Final = "requests"
 _NEXT: Final = re.compile(r'<([^<>]+)>\s*;\s*rel="?next"?')
 
 
@@ -86,11 +87,11 @@ class Api:
         query = {"source": self._rules.source, "sourceID": incident_id, "fields": self._fields}
         found = [
             each
-            async for each in self._pages("requests", query, rank)
+            async for each in self._pages(_REQUESTS, query, rank)
             # The filter knows no upper and lower case; ours does.
-            if each.get("sourceID") == incident_id and str(each.get("id")) != but
+            if each.get("sourceID") == incident_id and _is_identified(each) and str(each["id"]) != but
         ]
-        found.sort(key=lambda each: (each.get("status") != "completed", each.get("id", 0)))
+        found.sort(key=lambda each: (each.get("status") != "completed", each["id"]))
         return found[-1] if found else None
 
     async def touched(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
@@ -105,7 +106,7 @@ class Api:
             "sort": "updated_at",
             "fields": self._fields,
         }
-        async for each in self._pages("requests", query, 0):
+        async for each in self._pages(_REQUESTS, query, 0):
             yield each
 
     async def notes(self, identity: str, rank: int = 0) -> list[dict[str, Any]]:
@@ -133,7 +134,7 @@ class Api:
             Trouble: it could not be asked.
         """
         reply = await self._call("GET", f"{self._base}/people/me", None, 0)
-        return str(reply.data.get("id", "")) if isinstance(reply.data, dict) else ""
+        return str(reply.data["id"]) if isinstance(reply.data, dict) and _is_identified(reply.data) else ""
 
     async def close(self) -> None:
         """Disconnect."""
@@ -146,9 +147,12 @@ class Api:
             if address is None:
                 return
             reply = await self._call("GET", address, None, rank, params)
-            for each in reply.data if isinstance(reply.data, list) else []:
-                if isinstance(each, dict):
-                    yield each
+            if reply.status == HTTPStatus.NOT_FOUND and path != _REQUESTS:
+                return  # the request is gone, and its notes with it
+            if not isinstance(reply.data, list) or not all(isinstance(each, dict) for each in reply.data):  # a proxy's page; to take it for "none" would make it twice
+                raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "the answer holds no list"))
+            for each in reply.data:
+                yield each
             address, params = self._next(reply), None
 
     def _next(self, reply: Reply) -> str | None:
@@ -156,7 +160,10 @@ class Api:
         found = _NEXT.search(reply.headers.get("Link", ""))
         if found is None:
             return None
-        there, here = urlsplit(found[1]), urlsplit(self._base)
+        try:
+            there, here = urlsplit(found[1]), urlsplit(self._base)
+        except ValueError:
+            return None
         return found[1] if (there.scheme, there.netloc) == (here.scheme, here.netloc) else None
 
     async def _call(
@@ -167,7 +174,7 @@ class Api:
         )
         if reply.headers.get("X-RateLimit-Remaining", "").strip() == "0":
             self._bucket.pause(_seconds_until(reply.headers.get("X-RateLimit-Reset", "")))
-        return reply
+        return by_the_api(reply)
 
 
 def _seconds_until(moment: str) -> float:
@@ -184,7 +191,12 @@ def _object(reply: Reply) -> dict[str, Any]:
     Raises:
         Trouble: it holds none, so what it did is unknown.
     """
-    if isinstance(reply.data, dict) and isinstance(reply.data.get("id"), int):
+    if isinstance(reply.data, dict) and _is_identified(reply.data):
         return reply.data
     words = "the answer holds no request: is this the address of the API?"
     raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, words, unknown=True))
+
+
+def _is_identified(found: Mapping[str, Any]) -> bool:
+    identity = found.get("id")
+    return isinstance(identity, int) and not isinstance(identity, bool) and identity > 0

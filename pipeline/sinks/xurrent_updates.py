@@ -178,7 +178,7 @@ def _notes(found: Iterable[Mapping[str, Any]], rules: Xurrent, own: Collection[s
     for each in found:
         text, person = _text(each.get("text")).strip(), _part(each, "person")
         who = {_number(person.get("id")), _short(person.get("name"))}
-        if not text or is_marked(text) or who & ours or each.get("medium") in _MACHINE_MEDIA:
+        if not text or is_marked(text) or who & ours or _text(each.get("medium")) in _MACHINE_MEDIA:
             continue
         notes.append(
             RemoteNote(

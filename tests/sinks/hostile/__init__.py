@@ -1,0 +1,1 @@
+"""Downstreams that answer anything: good answers of the vendors' servers, damaged by chance."""
