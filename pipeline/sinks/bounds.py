@@ -32,7 +32,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def bounded(answer: Answer) -> Answer:
-    """The answer with what may be remembered of it. Where that cannot be a record of ours, nobody knows what was done."""
+    """The answer with what may be remembered of it; where that cannot be a record, nobody knows what was done."""
     remote = answer.remote
     if remote is None:
         return answer

@@ -89,7 +89,9 @@ class Attempt:
         jql = f'project = "{self._rules.project}" AND labels = "{label}" ORDER BY created ASC'
         page = await self._issues.search(jql, words.FIELDS, limit=1, rank=self._send.rank)
         if page.issues and not words.bears(page.issues[0], label):
-            raise Trouble(Answer(DeliveryOutcome.RETRY, detail="it was looked for by its label, and another issue came"))
+            raise Trouble(
+                Answer(DeliveryOutcome.RETRY, detail="it was looked for by its label, and another issue came")
+            )
         return page.issues[0] if page.issues else None
 
     async def _among_newest(self, label: str) -> Issue | None:

@@ -158,7 +158,9 @@ class _Attempt:
         for record in await self._table.find(query, words.FIELDS, rank=self._send.rank):
             if record.get("correlation_id", "").casefold() != self._send.incident_id.casefold():
                 # An instance leaves out of a query what the account may not read: that gives anybody's record.
-                detail = "it was looked for by correlation_id, and another record came: may the account read that field?"
+                detail = (
+                    "it was looked for by correlation_id, and another record came: may the account read that field?"
+                )
                 raise Trouble(Answer(DeliveryOutcome.RETRY, detail=detail))
             self._learn(record, self.remote.extra if self.remote is not None else {})
             self._unsure = True

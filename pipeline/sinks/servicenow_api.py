@@ -115,9 +115,7 @@ class Table:
         }
         url = f"{self._rules.url.rstrip('/')}/oauth_token.do"
         try:
-            reply = await self._http.call(
-                "POST", url, form=form, allowed=(HTTPStatus.UNAUTHORIZED,), gives_secret=True
-            )
+            reply = await self._http.call("POST", url, form=form, allowed=(HTTPStatus.UNAUTHORIZED,), gives_secret=True)
         except Trouble as trouble:
             raise Trouble(trouble.answer._replace(outcome=DeliveryOutcome.RETRY, unknown=False)) from None
         token = reply.data.get("access_token") if isinstance(reply.data, dict) else None

@@ -134,7 +134,9 @@ class StatuspageSink(PageSink):
         for page in range(1, pages_max + 1):
             params = {"page": str(page), size: str(ROWS_PER_PAGE)}
             reply = await self._http.call("GET", f"{self._page}/{path}", params=params, rank=rank)
-            if not isinstance(reply.data, list) or not all(map(_is_record, reply.data)):  # a proxy's page; to take it for "none" would make it twice
+            if not isinstance(reply.data, list) or not all(
+                map(_is_record, reply.data)
+            ):  # a proxy's page; to take it for "none" would make it twice
                 raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "the answer holds no list of incidents"))
             for each in reply.data:
                 yield each

@@ -149,7 +149,9 @@ class Api:
             reply = await self._call("GET", address, None, rank, params)
             if reply.status == HTTPStatus.NOT_FOUND and path != _REQUESTS:
                 return  # the request is gone, and its notes with it
-            if not isinstance(reply.data, list) or not all(isinstance(each, dict) for each in reply.data):  # a proxy's page; to take it for "none" would make it twice
+            if not isinstance(reply.data, list) or not all(
+                isinstance(each, dict) for each in reply.data
+            ):  # a proxy's page; to take it for "none" would make it twice
                 raise Trouble(Answer(DeliveryOutcome.RETRY, reply.status, "the answer holds no list"))
             for each in reply.data:
                 yield each

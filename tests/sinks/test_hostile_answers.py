@@ -24,6 +24,9 @@ from tests.sinks.conformance.table import DOWNSTREAMS
 from tests.sinks.hostile.bench import Bench
 
 LIVES = 4
+WEB = sorted(DOWNSTREAMS.keys() - {"kafka", "mail"})
+"""Those that answer by HTTP."""
+
 NOW = datetime(2026, 3, 4, 2, 11, 42, tzinfo=UTC)
 
 
@@ -43,7 +46,7 @@ def play(bench: Bench) -> None:
     asyncio.run(lives())
 
 
-@pytest.mark.parametrize("name", sorted(DOWNSTREAMS))
+@pytest.mark.parametrize("name", WEB)
 def test_every_attempt_ends_in_an_answer_and_nothing_that_was_learned_stops_the_next(name: str) -> None:
     seed = SystemRandom().randrange(10**6)
     bench = Bench(DOWNSTREAMS[name], seed)
@@ -109,7 +112,9 @@ def test_an_update_is_never_larger_than_a_record() -> None:
     assert fitting(update(notes=notes[:2])).notes == notes[:2]
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "https://a b", 'https://a"onclick=', "//a"])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "file:///etc/passwd", "https://a b", 'https://a"onclick=', "//a"]
+)
 def test_an_address_that_is_none_of_the_web_goes_no_further(url: str) -> None:
     assert update(remote_url=url).remote_url == ""
     assert RemoteLink(kind="ticket", id="1", url=url).url is None
@@ -138,7 +143,7 @@ def test_a_404_that_no_api_has_said_does_not_mean_that_a_record_is_gone() -> Non
 
 class Defective(SinkClient):
     async def send(self, send: Send, now: datetime) -> Answer:
-        raise NotImplementedError
+        return Answer(DeliveryOutcome.DELIVERED)
 
     async def look(self, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate | None:
         raise TypeError("unhashable, and a secret")
@@ -158,16 +163,15 @@ def test_a_defect_in_a_sink_that_is_asked_costs_its_question_and_not_the_worker(
         client = Defective()
         with pytest.raises(Trouble, match="a defect in this sink, see the log: TypeError"):
             await asked("desk", client.look("INC-1", KNOWN, NOW))
-        found = []
+        found = changes("desk", client, NOW)
+        assert (await anext(found)).incident_id == "INC-1"
         with pytest.raises(Trouble, match="KeyError"):
-            async for each in changes("desk", client, NOW):
-                found.append(each)
-        assert len(found) == 1
+            await anext(found)
 
     asyncio.run(test())
     log = capfd.readouterr().err
     assert "in look" in log
-    assert "unhashable" not in log.replace("raise TypeError(\\\"unhashable, and a secret\\\")", "")
+    assert "unhashable" not in log.replace('raise TypeError(\\"unhashable, and a secret\\")', "")
 
 
 def test_who_is_cancelled_while_a_sink_is_asked_leaves_no_question_behind() -> None:

@@ -16,8 +16,8 @@ import orjson
 from aiohttp import web
 
 from pipeline.core.outward.outcome import read_outcome
-from pipeline.core.outward.send import Send
 from pipeline.core.outward.received import read_update
+from pipeline.core.outward.send import Send
 from pipeline.core.step import StreamRecord
 from pipeline.flow import MEBIBYTE
 from pipeline.models.delivery import Delivery, DeliveryOutcome
@@ -69,19 +69,22 @@ class Findings:
     twice: list[str] = field(default_factory=list)
 
 
+def _words(number: int, state: str) -> dict[str, Any]:
+    about = {"audience": "public", "page": "status", "subject": "Checkout", "approved_by": "noor"}
+    return {"number": number, "state": state, "text": f"It is {state}.", **about}
+
+
 def steps() -> list[Send]:
     """The life, from the first symptom to the end, without what is known of the record."""
-    public = {"audience": "public", "page": "status", "subject": "Checkout", "approved_by": "noor"}
-    calls = [bodies.call("INC/0/1/1/kim")]
     told: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-        ("logged", {}, {"calls": calls, "messages": [{"number": 1, "state": "investigating", "text": "Looking.", **public}]}),
+        ("logged", {}, {"calls": [bodies.call("INC/0/1/1/kim")], "messages": [_words(1, "investigating")]}),
         ("acknowledged", {"assignee": "kim", "acknowledged_at_ms": bodies.OPENED_MS}, {}),
         ("in_progress", {"bridge_id": bodies.BRIDGE_ID}, {"calls": [bodies.call("INC/0/2/1/jo", "jo")]}),
-        ("mitigated", {"workaround": "moved"}, {"messages": [{"number": 2, "state": "mitigated", "text": "Better.", **public}]}),
-        ("resolved", {"resolution": {"code": "fixed", "summary": "Restarted."}}, {"messages": [{"number": 3, "state": "resolved", "text": "Over.", **public}]}),
+        ("mitigated", {"workaround": "moved"}, {"messages": [_words(2, "mitigated")]}),
+        ("resolved", {"resolution": {"code": "fixed", "summary": "Done."}}, {"messages": [_words(3, "resolved")]}),
         ("reopened", {"reopened": 1}, {"calls": [bodies.call("INC/1/1/1/kim")]}),
         ("closed", {"reopened": 1, "merged_into": None}, {}),
-    ]  # fmt: skip
+    ]
     made = []
     for revision, (state, fields, news) in enumerate(told, 1):
         incident = bodies.snapshot(state=state, **fields)
@@ -103,9 +106,8 @@ class Bench:
 
     async def play(self, number: int) -> None:
         """One life. What is wrong is told with its number, by which it is repeated."""
-        random = Random(f"{self._seed}/{self._downstream.name}/{number}")
+        random = Random(f"{self._seed}/{self._downstream.name}/{number}")  # noqa: S311  # repeatable, not secret
         server = self._downstream.server(number)
-        _Play(self._downstream, random, server, self.findings, f"{self._downstream.name} {number}")
         async with server.running():
             play = _Play(self._downstream, random, server, self.findings, f"{self._downstream.name} {number}")
             play.only_unreadable = self._only_unreadable
@@ -233,7 +235,7 @@ class _Play:
             async with asyncio.timeout(ATTEMPT_SECONDS_MAX):
                 yield
         except Trouble as trouble:
-            self._findings.counts[f"trouble at {what.split()[0]}"] += 1
+            self._findings.counts[f"trouble at {what.split(maxsplit=1)[0]}"] += 1
             bounded(trouble.answer)
         except TimeoutError:
             self._wrong(f"{what}: no end within {ATTEMPT_SECONDS_MAX:g} s")

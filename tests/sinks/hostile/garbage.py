@@ -25,7 +25,8 @@ _VALUES: Final[tuple[Any, ...]] = (
 )  # fmt: skip
 
 _MOMENTS: Final = (
-    "1", "0", "-1", "9" * 400, "9" * 5_000, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59",
+    "1", "0", "-1", "9" * 400,
+    "9" * 5_000, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59",
     "Mon, 01 Jan 2026 00:00:00 +99999999999999", "1e9", "NaN", "\u00e9", "9999-12-31T23:59:59-14:00", "inf", " ",
 )  # fmt: skip
 
@@ -113,7 +114,9 @@ def _packed(random: Random, answer: web.Response, url: str) -> web.Response:
 
 
 def _head(random: Random, answer: web.Response, url: str) -> web.Response:
-    name = random.choice(("Retry-After", "X-RateLimit-Reset", "Link", "Location", "X-RateLimit-Remaining", "Set-Cookie"))
+    name = random.choice(
+        ("Retry-After", "X-RateLimit-Reset", "Link", "Location", "X-RateLimit-Remaining", "Set-Cookie")
+    )
     value = random.choice(_LINKS).replace("{url}", url) if name in ("Link", "Location") else random.choice(_MOMENTS)
     more = {"X-RateLimit-Remaining": "0"} if name == "X-RateLimit-Reset" else {}
     status = random.choice((answer.status, 429, 503))
