@@ -130,6 +130,7 @@ class Delivery:
         unknown: it may have taken effect though we do not know so.
         remote: what is known of the record there now; None: nothing new.
         turn: the outbox's turn that the attempt was made in; the head may have grown since.
+        wanted: what it was to write of the fields that both sides write, in our words; None: it is not said.
         at_ms: when it was known, epoch milliseconds.
     """
 
@@ -146,6 +147,7 @@ class Delivery:
     unknown: bool = False
     remote: Remote | None = None
     turn: int = TURN_UNKNOWN
+    wanted: dict[str, str] | None = None
     schema: int = DELIVERY_SCHEMA
 
     def to_wire(self) -> dict[str, Any]:

@@ -252,6 +252,7 @@ class Lane:
             unknown=answer.unknown,
             remote=answer.remote,
             turn=send.turn,
+            wanted=dict(send.wanted),
             at_ms=int(self._context.clock().timestamp() * 1_000),
         )
 

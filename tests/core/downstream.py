@@ -269,6 +269,7 @@ class Office:
             revision=send.revision,
             attempt=send.attempt,
             turn=send.turn,
+            wanted=dict(send.wanted),
             outcome=outcome,
             at_ms=self.now_ms,
             **given,

@@ -67,6 +67,7 @@ class Desk:
             outcome=outcome,
             at_ms=self.now_ms,
             turn=send.turn,
+            wanted=dict(send.wanted),
             **fields,
         )
         self.feed("deliveries", send.incident_id.encode(), orjson.dumps(delivery.to_wire()))

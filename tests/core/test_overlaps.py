@@ -12,7 +12,7 @@ from pipeline.models.remote import Remote
 from pipeline.models.sinks.base import Owners
 from pipeline.models.sinks.streams import Webhook
 from tests.core.builders import MINUTE
-from tests.core.downstream import Office, tickets
+from tests.core.downstream import Office, links, tickets
 from tests.core.sync_office import asked, edit, office
 
 RETRY: Final = {"schema": 1, "kind": "retry", "sink": "*", "incident_id": "*", "at": "2026-03-10T10:00:00Z"}
@@ -159,3 +159,45 @@ def test_an_outcome_of_a_worker_that_was_thought_dead_says_nothing_of_what_is_th
     known = desk.processor.outboxes()[0].remote
     assert known is not None
     assert known.extra == {"steps": ["1/ann"]}
+
+
+def test_who_has_it_no_more_is_told_once_and_is_no_dispute() -> None:
+    desk = office(owners=Owners(assignee="ours"))
+    desk.event(2, "updated", assignee="kim")
+    desk.deliver()
+    desk.event(3, "updated", assignee=None)
+    send, remote = under_way(desk)
+    assert remote is not None
+    without = {name: value for name, value in remote.fields.items() if value}  # as a sink that leaves out what is empty
+    desk.answer(send, "delivered", remote=replace(remote, fields=without))
+    assert desk.sends() == []
+    assert desk.processor.outboxes()[0].sides.contested == {}
+
+
+def test_what_an_attempt_only_repeats_does_not_hide_a_change_there_that_was_heard_of_meanwhile() -> None:
+    desk = office(owners=Owners(state="ours"))
+    desk.event(2, "updated")
+    send = desk.sends()[0]
+    assert send.remote is not None
+    assert send.wanted == {}
+    edit(desk, "state", "resolved")
+    desk.answer(send, "delivered", remote=replace(send.remote))
+    desk.deliver()
+    assert desk.ticket().fields["state"] == "open"
+
+
+def test_a_machine_that_changes_the_state_back_each_time_is_answered_thrice_though_links_are_told_meanwhile() -> None:
+    desk = office(owners=Owners(state="ours"))
+    there, revision = desk.there["desk"], 1
+    there.quiet_about_us = True
+    writes, found = there.writes, desk.new()
+    for _ in range(30):
+        for _ in links(found):
+            revision += 1
+            desk.event(revision, "updated", entries=[])
+        there.edit(desk.ticket(), "state", "waiting", desk.now_ms, "robot")
+        found = desk.hear()
+        desk.deliver()
+        desk.tick(1_000)
+        found += desk.hear()
+    assert there.writes - writes == 3

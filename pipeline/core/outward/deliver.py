@@ -208,7 +208,7 @@ class DeliverProcessor(Processor):
         if remote is None or (outbox.remote is not None and TURN_UNKNOWN < answer.turn < outbox.turn):
             return False  # of an attempt before the last: a worker that was thought dead made it
         if remote.state != RemoteState.GONE:
-            return learn(rules, outbox, remote, min(answer.at_ms, self.clock_ms))
+            return learn(rules, outbox, answer, remote, min(answer.at_ms, self.clock_ms))
         if outbox.remote is None or outbox.remote.id == remote.id:
             self._disown(outbox, effects)
             return True

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pipeline.core.draft import MACHINE
 from pipeline.core.outward.asking import own_link
 from pipeline.core.outward.outbox import Outbox
+from pipeline.core.outward.ownership import wanted
 from pipeline.models.command import Command, Link
 from pipeline.models.remote import ENDED, Remote
 from pipeline.models.sinks import SinkRules
@@ -32,12 +33,20 @@ def link_news(rules: SinkRules, outbox: Outbox, *, theirs: bool) -> Command | No
         return None
     state = str(remote.state)
     matters = theirs or remote.ended or sides.linked in ENDED
-    if sides.linked is not None and not (matters and state != sides.linked):
+    if sides.linked is not None and not (matters and state != sides.linked and not _moves_on(rules, outbox)):
         return None
     sides.linked, sides.links_told = state, sides.links_told + 1
     url = remote.url if remote.url and len(remote.url) <= URL_CHARACTERS_MAX else None
     link = Link(kind=rules.LINK_KIND, id=_key(remote), url=url, state=state)
     return own_link(outbox.sink, outbox.incident_id, link, sides.links_told)
+
+
+def _moves_on(rules: SinkRules, outbox: Outbox) -> bool:
+    """Whether the state there is one that we are about to change.
+
+    Told now, it would be so no longer, and a machine there that changes it back each time would be answered each time.
+    """
+    return "state" in wanted(rules, outbox.remote, outbox.sides, outbox.sides.desired.get("state"))
 
 
 def is_own_link(entry: Mapping[str, Any], rules: SinkRules, remote: Remote | None) -> bool:

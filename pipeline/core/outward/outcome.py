@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
     remote: Remote | None
     at_ms: int
     turn: int
+    wanted: dict[str, str] | None = None
 
     @property
     def in_short(self) -> dict[str, Any]:
@@ -62,7 +63,19 @@ def read_outcome(document: dict[str, Any]) -> Outcome:
         remote=_remote(document.get("remote")),
         at_ms=need(document, "at_ms", int),
         turn=document["turn"] if isinstance(document.get("turn"), int) else TURN_UNKNOWN,
+        wanted=_wanted(document.get("wanted")),
     )
+
+
+def _wanted(said: Any) -> dict[str, str] | None:
+    """What the attempt was to write; None: it is not said, as by the release before."""
+    if said is None:
+        return None
+    if not isinstance(said, dict) or not all(isinstance(each, str) for each in said.values()):
+        raise BadRecord(Reason.WRONG_TYPE, "wanted: expected an object of texts")
+    if "state" in said and said["state"] not in set(RemoteState):
+        raise BadRecord(Reason.WRONG_TYPE, "wanted: expected a known state")
+    return said
 
 
 def _remote(said: Any) -> Remote | None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from pipeline.core.outward.asking import LINK_KINDS, Asking
 from pipeline.core.outward.outbox import Outbox
+from pipeline.core.outward.outcome import Outcome
 from pipeline.core.outward.ownership import WORKING, agrees, known_of, owner_of
 from pipeline.core.outward.sides import (
     FIELDS,
@@ -23,7 +24,7 @@ from pipeline.core.outward.sides import (
 from pipeline.models.command import CommandType
 from pipeline.models.delivery import UpdateReason as Why
 from pipeline.models.remote import Remote, RemoteState, SinkUpdate, UpdateKind
-from pipeline.models.sinks.base import TwoWay
+from pipeline.models.sinks.base import SinkRules, TwoWay
 
 LOOKED_AFTER_MS: Final = MINUTE_MS
 """What was looked up so long after we wrote is what it is there, whatever its clock says."""
@@ -122,6 +123,7 @@ class Sync:
         # Another one: an attempt that is on its way holds this one.
         self._outbox.remote = replace(remote, fields={**remote.fields, name: value}, state=state)
         self._sides.heard_ms[name] = self._at_ms
+        self._sides.heard_in[name] = self._outbox.turn
         self.changed_state = self.changed_state or name == "state"
 
     def _owned(self, name: str, value: str, said: str) -> Why:
@@ -217,7 +219,7 @@ class Sync:
             self.asking.resolve()
 
 
-def learn(rules: object, outbox: Outbox, said: Remote, at_ms: int) -> bool:
+def learn(rules: SinkRules | None, outbox: Outbox, answer: Outcome, said: Remote, at_ms: int) -> bool:
     """Take in what an attempt told of the record there; False: it is one that is gone.
 
     Of fields only what we wrote is taken in. What the attempt read beside it is another's change, and comes as an
@@ -231,21 +233,40 @@ def learn(rules: object, outbox: Outbox, said: Remote, at_ms: int) -> bool:
             sides.written_ms[name] = at_ms
         outbox.remote, outbox.may_exist = said, False
         return True
-    canonical = getattr(rules, "canonical", lambda _, value: value)
     fields = dict(known.fields)
-    for name, value in said.fields.items():
-        ours = sides.desired.get(name)
-        waits = [each.state for each in outbox.queue] if name == "state" else []
-        before = sides.asked.get(name, ())
-        written = value in {canonical(name, each) for each in (ours, *waits, *before) if each}
-        if written and fields.get(name) != value:
+    for name, value in {**_emptied(answer), **said.fields}.items():
+        if not _is_written(rules, outbox, answer, name, value):
+            continue
+        if fields.get(name) != value:
             wrote = [*sides.wrote.get(name, ()), *([fields[name]] if name in fields else ())]
             sides.wrote[name] = wrote[-WRITTEN_REMEMBERED_MAX:]
             sides.written_ms[name] = at_ms
-        if written:
-            fields[name] = value
+        fields[name] = value
     state = fields.get("state", said.state) if "state" in said.fields else said.state
     outbox.remote = Remote(
         id=said.id, key=said.key, url=said.url, state=RemoteState(state), fields=fields, extra=said.extra
     )
     return True
+
+
+def _emptied(answer: Outcome) -> dict[str, str]:
+    """What the attempt was to make empty: a sink may leave out what is empty there."""
+    return {name: value for name, value in (answer.wanted or {}).items() if not value}
+
+
+def _is_written(rules: SinkRules | None, outbox: Outbox, answer: Outcome, name: str, value: str) -> bool:
+    """Whether a value is there because the attempt wrote it. What it was not to write it may only repeat."""
+    sides, wanted = outbox.sides, answer.wanted
+    if wanted is not None and name in wanted:
+        return value == _canonical(rules, name, wanted[name])
+    if wanted is not None and sides.heard_in.get(name) == answer.turn:
+        return False
+    waits = [each.state for each in outbox.queue] if name == "state" else []
+    ours = [sides.desired.get(name), *waits, *sides.asked.get(name, ())]
+    return value in {
+        _canonical(rules, name, each) for each in ours if each or (each is not None and name == "assignee")
+    }
+
+
+def _canonical(rules: SinkRules | None, name: str, value: str) -> str:
+    return value if rules is None else rules.canonical(name, value)
