@@ -52,9 +52,14 @@ def hooks(settings: Settings, config: Config, registry: CollectorRegistry) -> St
 
 @dataclass(slots=True)
 class _Settling:
-    """What a partition that has just come has ready, by sink and incident, until it may be sent."""
+    """What a partition that has just come has ready, by sink and incident, until it may be sent.
+
+    Attributes:
+        left: keys of what was ready when it came: its former owner may have begun that.
+    """
 
     sends: dict[tuple[str, str], Send]
+    left: frozenset[tuple[str, str]]
     timer: asyncio.TimerHandle
 
 
@@ -108,7 +113,8 @@ class DeliverHooks(StageHooks):
             self._buckets.limit_to(len(self._processors), self._outcomes.partitions)
             processor.take_ready()  # all of it is in what follows
             timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settled, partition)
-            self._settling[partition] = _Settling({_key(send): send for send in processor.ready()}, timer)
+            left = {_key(send): send for send in processor.ready()}
+            self._settling[partition] = _Settling(left, frozenset(left), timer)
 
     async def after_commit(self, partition: int, processor: Processor, effects: Effects) -> None:
         """Send what the committed batch made ready."""
@@ -165,7 +171,8 @@ class DeliverHooks(StageHooks):
     def _settled(self, partition: int) -> None:
         settling = self._settling.pop(partition, None)
         if settling is not None and self._sender is not None:
-            self._sender.assign(partition, settling.sends.values())
+            self._sender.assign(partition, [send for key, send in settling.sends.items() if key in settling.left])
+            self._sender.tell(partition, [send for key, send in settling.sends.items() if key not in settling.left])
 
     async def _start(self) -> None:
         async with self._starting:  # partitions are assigned at the same time

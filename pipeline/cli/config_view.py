@@ -200,17 +200,15 @@ def _held(severity: str, feed: Feed) -> str:
 
 
 def _sinks(config: Config) -> Table:
-    table = _table("Sinks", "Name", "Type", "Address", "Secret from", "Priorities", "Domains", "Rate", "Comes back by")
+    table = _table("Sinks", "Name", "Where", "Secret from", "Told of", "Comes back by")
     for each in config.sinks.values():
+        chosen = ", ".join((*each.priorities, *each.domains))
         rate = f"{each.requests_per_second:g} a second" if each.requests_per_second else "no limit"
         table.add_row(
             each.name,
-            each.type,
-            each.address or "a secret",
-            ", ".join(each.secret_names) or "nothing",
-            ", ".join(each.priorities) or "all",
-            ", ".join(each.domains) or "all",
-            rate if each.enabled else "disabled",
+            f"{each.type}, {each.address or 'at a secret address'}",
+            "\n".join(each.secret_names) or "nothing",
+            f"{chosen or 'all'}; {rate if each.enabled else 'disabled'}",
             ", ".join(_ways_back(each)) or "-",
         )
     return table

@@ -104,7 +104,8 @@ class SlackSink(SinkClient):
         channels = dict.fromkeys([self._rules.channel, *(each.channel for each in self._rules.channels)])
         for channel in channels:
             await self._api.read("conversations.history", {"channel": channel, "limit": "1"}, RANK_LOOK_UP)
-        return f"we are {said.get('user')} in {said.get('team')}, in {len(channels)} channels"
+        count = len(channels)
+        return f"we are {said.get('user')} in {said.get('team')}, in {count} channel{'' if count == 1 else 's'}"
 
     async def close(self) -> None:
         """Disconnect."""

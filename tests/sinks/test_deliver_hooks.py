@@ -16,10 +16,12 @@ from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.models.delivery import Delivery, DeliveryOutcome
 from pipeline.models.policy import Config
+from pipeline.models.sinks.chat import Teams
 from pipeline.settings import Settings, SettingsError
 from pipeline.sinks.base import SinkError
 from pipeline.sinks.watch import Watched
 from tests.sinks.receivers import SECONDS_MAX, SECRET, Receiver, run, serving, sink
+from tests.sinks.servers.teams import TeamsServer
 
 PARTITIONS = 5
 
@@ -89,6 +91,28 @@ def test_what_a_former_owner_left_is_sent_when_the_partition_is_assigned(setting
 
     run(test())
     assert receiver.got == ["INC-2/1/desk"]
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_only_what_a_former_owner_left_may_have_been_begun_by_it(settings: Settings, *, is_left: bool) -> None:
+    server = TeamsServer()
+
+    async def test() -> None:
+        async with server.running():
+            config = Config(sinks={"chat": Teams(name="chat", url_env="CHAT")})
+            processor, effects = DeliverProcessor(config), Effects()
+            hooks = DeliverHooks(settings, config, secret=lambda _: server.address)
+            if is_left:
+                processor.handle([opened("INC-5")], effects)
+            await hooks.on_assigned(0, processor)
+            if not is_left:
+                processor.handle([opened("INC-6")], effects)
+            await hooks.after_commit(0, processor, effects)
+            await asyncio.to_thread(outcome, settings, "INC-5" if is_left else "INC-6")
+            await hooks.stop()
+
+    run(test())
+    assert ["Posted again" in str(card) for card in server.cards] == [is_left]
 
 
 def test_a_missing_secret_stops_the_start_and_names_sink_and_variable() -> None:
