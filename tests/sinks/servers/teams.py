@@ -79,7 +79,7 @@ class TeamsServer(VendorServer):
             Seen(
                 incident_id=incident_id,
                 id=incident_id,
-                state=STATES.get(facts(cards[-1])["State"].replace(" ", "_"), RemoteState.OPEN),
+                state=state_of(cards[-1]),
                 title=head(cards[-1])[0].partition("] ")[2],
                 priority=head(cards[-1])[0][1:].partition("]")[0],
                 notes=[line for card in cards for line in head(card)[1:]],
@@ -87,6 +87,12 @@ class TeamsServer(VendorServer):
             )
             for incident_id, cards in found.items()
         ]
+
+
+def state_of(card: dict[str, Any]) -> str:
+    """State on a card, in our words: it may say more, as into which incident it was merged."""
+    word = facts(card)["State"].partition(",")[0].partition(" into ")[0]
+    return STATES.get(word.replace(" ", "_"), RemoteState.OPEN)
 
 
 def head(card: dict[str, Any]) -> list[str]:
