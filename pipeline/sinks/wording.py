@@ -6,6 +6,7 @@ words and not codes, and of the timeline what somebody has to know or do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -26,6 +27,12 @@ _WAITING: Final[Mapping[str, str]] = {
     IncidentState.WAITING_PROVIDER: "waiting for the provider",
 }
 _LINK_CHANGED: Final = tuple(f"({state})" for state in RemoteState if state != RemoteState.OPEN)
+_LINKED: Final = "linked "
+_KIND: Final = re.compile(
+    r"\b(?:vendor_ticket|vendor_case|provider_case|provider_ticket|support_case|status_page|in_progress)\b"
+)
+"""Codes in sentences of the core."""
+
 _LINKS_PLAIN: Final = ("linked chat ", "linked status_page ")
 """Of records whose ids say nothing to a reader."""
 
@@ -74,12 +81,15 @@ def news(told: Told, which: str, *, calls: bool = True) -> list[dict[str, Any]]:
     found = [] if which == "none" else told.entries
     if which != "all":
         found = [each for each in found if each.get("action") in IMPORTANT and not _is_known(each, opened_ms)]
+        found = [each for each in found if not _is_in_another(each, found)]
     return [each for each in found if calls or each.get("action") != "page"]
 
 
 def entry_words(entry: Mapping[str, Any]) -> str:
     """One entry, after who said it where that is a person whom its words do not name."""
     text, actor = str(entry.get("text", "")), str(entry.get("actor") or "")
+    if entry.get("action") != "note":
+        text = _KIND.sub(lambda found: words_of(found[0]), text)
     if entry.get("action") == "priority" and not text.startswith("priority"):
         text = f"priority: {text}"
     return text if actor in ("", MACHINE) or actor in text else f"{actor}: {text}"
@@ -107,6 +117,15 @@ def _is_known(entry: Mapping[str, Any], opened_ms: set[Any]) -> bool:
     if action == "priority":
         return own and entry.get("at_ms") in opened_ms
     return action == "link" and own and (text.startswith(_LINKS_PLAIN) or text.endswith(_LINK_CHANGED))
+
+
+def _is_in_another(entry: Mapping[str, Any], entries: list[dict[str, Any]]) -> bool:
+    """Whether a link is named by another entry beside it: whoever waits for a case links it in the same breath."""
+    text = str(entry.get("text", ""))
+    if entry.get("action") != "link" or not text.startswith(_LINKED):
+        return False
+    named = text.removeprefix(_LINKED).partition(" (")[0]
+    return any(named in str(each.get("text", "")) for each in entries if each.get("action") != "link")
 
 
 def _suspect(suspect: Mapping[str, Any]) -> str:

@@ -101,6 +101,17 @@ def test_another_record_of_ours_is_told_of_once_and_not_again_when_it_ends() -> 
     assert of_a_person["actor"] == "kim"
 
 
+def test_a_case_that_is_waited_for_is_told_of_once_and_in_words() -> None:
+    waits = entry("wait_for_vendor", "kim waits for the vendor, vendor_ticket MX-8: who can see why", "kim")
+    case, other = (entry("link", f"linked vendor_ticket {each} (open)", "kim") for each in ("MX-8", "MX-9"))
+    found = wording.news(showing(waits, case, other), "important")
+    assert [wording.entry_words(each) for each in found] == [
+        "kim waits for the vendor, vendor ticket MX-8: who can see why",
+        "kim: linked vendor ticket MX-9 (open)",
+    ]
+    assert wording.entry_words(entry("note", "see vendor_ticket", "kim")) == "kim: see vendor_ticket"
+
+
 def test_what_we_do_has_the_time_of_when_we_did_it_and_what_people_do_that_of_theirs() -> None:
     late = {"at_ms": OPENED_MS, "event_at_ms": OPENED_MS - 3_600_000}
     said = showing(entry("page", "paged kim") | late, entry("note", "it is the disk", "kim") | late)
