@@ -8,7 +8,7 @@ its deduplication key; one that has child alerts has none, so its title is looke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -251,6 +251,6 @@ def _short(value: Any) -> str:
 def _moment(text: str, otherwise: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else otherwise
+    except (ValueError, OverflowError):  # the first and the last hours that can be written are no time in UTC
         return otherwise
-    return found if found.tzinfo else otherwise

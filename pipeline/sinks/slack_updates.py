@@ -41,7 +41,9 @@ def slack_updates(body: bytes, headers: Mapping[str, str], rules: Slack, now: da
     actions = payload.get("actions")
     if not isinstance(user, dict) or not isinstance(actions, list):
         raise ValueError("block_actions: expected user and actions")  # noqa: TRY004  # a reader's one kind of error
-    pressed = [each for each in actions[:ACTIONS_MAX] if isinstance(each, dict) and each.get("action_id") in _STATES]
+    pressed = [
+        each for each in actions[:ACTIONS_MAX] if isinstance(each, dict) and str(each.get("action_id")) in _STATES
+    ]
     return [_update(each, payload, _name(user, rules), rules, now) for each in pressed]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -233,6 +233,6 @@ def _number(value: Any) -> str:
 def _moment(value: Any, otherwise: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(_text(value))
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else otherwise
+    except (ValueError, OverflowError):  # the first and the last hours that can be written are no time in UTC
         return otherwise
-    return found if found.tzinfo else otherwise

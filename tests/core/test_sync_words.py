@@ -122,3 +122,10 @@ def test_whatever_comes_is_taken_or_a_dead_letter_and_never_stops_the_stage(valu
         if each.topic in ("commands", "bridge.commands"):
             parse_command(each.value)
     assert len(desk.processor.take_changes()) <= 2
+
+
+def test_who_is_called_like_the_machine_there_is_not_the_machine_here() -> None:
+    desk = office()
+    desk.there["desk"].edit(desk.ticket(), "priority", "P2", desk.now_ms, "spillway")
+    [command] = commands(desk.hear())
+    assert (command["type"], command["actor"], command["role"]) == ("set_priority", "desk", "source")

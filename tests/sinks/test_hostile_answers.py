@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import SystemRandom
+from urllib.parse import quote
 
 import pytest
 
@@ -19,9 +23,11 @@ from pipeline.models.remote import Remote, RemoteLink, RemoteNote, SinkUpdate
 from pipeline.sinks.asked import asked, changes
 from pipeline.sinks.base import Answer, SinkClient, Trouble
 from pipeline.sinks.bounds import EXTRA_BYTES_MAX, UPDATE_BYTES_MAX, bounded, fitting
+from pipeline.sinks.clients import client_of
 from pipeline.sinks.http import Reply, by_the_api, retry_after_seconds
+from pipeline.sinks.secrets import Secrets
 from tests.sinks.conformance.table import DOWNSTREAMS
-from tests.sinks.hostile.bench import Bench
+from tests.sinks.hostile.bench import Bench, Tireless, steps
 
 LIVES = 4
 WEB = sorted(DOWNSTREAMS.keys() - {"kafka", "mail"})
@@ -63,6 +69,58 @@ def test_an_answer_that_cannot_be_read_makes_nothing_twice(name: str) -> None:
     again = f"python -m tests.sinks.hostile --unreadable --seed {seed} --sink {name}"
     assert not bench.findings.wrong, again
     assert not bench.findings.twice, again
+
+
+# -- secrets
+
+
+def spelled(secret: str) -> list[str]:
+    encoded = b64encode(secret.encode()).decode().rstrip("=")
+    return [secret, encoded, quote(secret, safe="")]
+
+
+@pytest.mark.parametrize("fault", ["401", "before", "after"])
+@pytest.mark.parametrize("name", WEB)
+def test_who_asks_is_told_no_secret_that_an_error_quotes(name: str, fault: str) -> None:
+    downstream = DOWNSTREAMS[name]
+    server = downstream.server(0)
+    server.quotes = True
+    said: list[str] = []
+
+    async def test() -> None:
+        async with server.running():
+            secrets = {name: value.replace("{url}", server.url) for name, value in downstream.secrets.items()}
+            client = client_of(downstream.rules(server.url), secrets, Tireless(0, 1))
+            server.next_faults = [fault] * 40
+            extra = {"channel": "C0INCIDENTS"}
+            try:
+                said.append((await client.send(steps()[0], NOW)).detail)
+                for question in (client.check(), client.look("INC-1", replace(KNOWN, extra=extra), NOW)):
+                    with suppress(Trouble):
+                        await told(question, said)
+                with suppress(Trouble):
+                    await told(anext(client.changed(NOW), None), said)
+            finally:
+                await client.close()
+            forbidden = [text for value in secrets.values() for text in spelled(value)]
+            assert not [text for text in forbidden for detail in said if text in detail]
+
+    asyncio.run(test())
+    assert said
+
+
+async def told(question: Awaitable[object], said: list[str]) -> None:
+    try:
+        await question
+    except Trouble as trouble:
+        said.append(trouble.answer.detail)
+        raise
+
+
+def test_a_secret_that_a_title_echoes_is_not_remembered() -> None:
+    secrets = Secrets(["a-token-of-some-length", "production"])
+    assert secrets.hide_long("a-token-of-some-length in production") == "[secret] in production"
+    assert Secrets(["production"]).hide_long("production") == "production"
 
 
 # -- what may be remembered

@@ -44,7 +44,7 @@ class Asking:
         self._update = update
         self._sides = sides
         self._at = datetime.fromtimestamp(at_ms / 1_000, UTC)
-        self.author = update.author or update.sink
+        self.author = _person(update.author) or update.sink
         self.commands: list[Command] = []
 
     @property
@@ -65,7 +65,7 @@ class Asking:
         command = Command(
             command_id=content_hash(self._update.sink, self._update.incident_id, *of, kind),
             type=kind,
-            actor=actor or self.author,
+            actor=_person(actor or "") or self.author,
             role=Role.SOURCE,
             at=self._at,
             target=Target(incident_id=self._update.incident_id),
@@ -139,6 +139,11 @@ class Asking:
                 break
         whom = update.waiting_for or (_WAITED_FOR[linked.kind] if linked else WaitingFor.CUSTOMER)
         return self.add(CommandType.WAIT, waiting_for=whom, link=linked)
+
+
+def _person(name: str) -> str:
+    """Who asks; "" for who is called like the machine, as anybody there may call himself: its acts count for less."""
+    return "" if name.strip() == MACHINE else name
 
 
 def own_link(sink: str, incident_id: str, link: Link, nth: int) -> Command:

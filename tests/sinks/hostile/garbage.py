@@ -68,13 +68,20 @@ def _at_a_place(random: Random, document: Any) -> Any:
         parent[path[-1]] = [parent[path[-1]]]
     elif what < 0.3:
         deep: Any = parent[path[-1]]
-        for _ in range(400):
+        for _ in range(200):
             deep = [deep]
         parent[path[-1]] = deep
     elif what < 0.35 and isinstance(parent, list):
-        parent += deepcopy([parent[path[-1]]] * 300)
+        parent += [json.loads(json.dumps(parent[path[-1]])) for _ in range(300)]
     else:
         parent[path[-1]] = deepcopy(random.choice(_VALUES))
+    return document
+
+
+def damaged(random: Random, document: Any) -> Any:
+    """A document after something has happened at some of its places."""
+    for _ in range(random.choice((1, 1, 1, 2, 3))):
+        document = _at_a_place(random, document)
     return document
 
 
@@ -83,8 +90,7 @@ def _json(random: Random, answer: web.Response, url: str) -> web.Response:
         document = json.loads(answer.text or "null")
     except ValueError:
         return answer
-    for _ in range(random.choice((1, 1, 1, 2, 5))):
-        document = _at_a_place(random, document)
+    document = damaged(random, document)
     return _again(answer, json.dumps(document).encode(errors="replace"))
 
 
