@@ -233,7 +233,8 @@ class Http:
             status,
             self._bucket.secrets.shown(reply.text, ANSWER_CHARACTERS_SHOWN),
             None if rejected else wait,
-            unknown=writes and status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+            # What is no status of an answer says nothing of what was done.
+            unknown=writes and not HTTPStatus.OK <= status < HTTPStatus.INTERNAL_SERVER_ERROR,
         )
 
 

@@ -20,14 +20,16 @@ import pytest
 from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteLink, RemoteNote, SinkUpdate
+from pipeline.models.sinks.streams import Webhook
 from pipeline.sinks.asked import asked, changes
 from pipeline.sinks.base import Answer, SinkClient, Trouble
 from pipeline.sinks.bounds import EXTRA_BYTES_MAX, UPDATE_BYTES_MAX, bounded, fitting
 from pipeline.sinks.clients import client_of
-from pipeline.sinks.http import Reply, by_the_api, retry_after_seconds
+from pipeline.sinks.http import Http, Reply, by_the_api, retry_after_seconds
 from pipeline.sinks.secrets import Secrets
 from tests.sinks.conformance.table import DOWNSTREAMS
 from tests.sinks.hostile.bench import Bench, Tireless, steps
+from tests.sinks.raw_server import answering, head, writing
 
 LIVES = 4
 WEB = sorted(DOWNSTREAMS.keys() - {"kafka", "mail"})
@@ -187,6 +189,31 @@ def test_an_address_that_is_none_of_the_web_goes_no_further(url: str) -> None:
 )
 def test_a_moment_that_is_none_asks_for_no_patience(value: str) -> None:
     assert retry_after_seconds(value, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 000 x\r\nContent-Length: 2\r\n\r\n{}",
+        head(999, Content_Length="2") + b"{}",
+        head(200, Content_Length="-5") + b"{}",
+        head(200, Transfer_Encoding="chunked") + b"0\r\n" + b"X: y\r\n" * 50_000,
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(50_000)),
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1_000,
+    ],
+)
+def test_a_head_that_is_none_leaves_a_write_in_doubt(begin: bytes) -> None:
+    async def test() -> None:
+        async with answering(writing(begin)) as url:
+            rules = Webhook.model_validate({"name": "desk", "url": url, "secret_env": "SECRET", "timeout_seconds": 5})
+            http = Http(rules, Tireless(0, 1))
+            with pytest.raises(Trouble) as caught:
+                await http.call("POST", url, json={})
+            await http.close()
+        assert (caught.value.answer.outcome, caught.value.answer.unknown) == (DeliveryOutcome.RETRY, True)
+
+    asyncio.run(test())
 
 
 def test_a_404_that_no_api_has_said_does_not_mean_that_a_record_is_gone() -> None:
