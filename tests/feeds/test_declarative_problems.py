@@ -33,7 +33,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "a kind that does not exist": (
         LEAST.replace("off: resolved", "off: resolve"),
         ["2: kind.map.off: input should be 'firing', 'resolved', 'acknowledged', 'unacknowledged', "
-         "'maintenance_start', 'maintenance_end', 'heartbeat', 'ticket', 'merged' or 'control'"],
+         "'maintenance_start', 'maintenance_end', 'heartbeat', 'ticket', 'merged', 'control' or 'own'"],
     ),
     "no identity": (
         LEAST.replace("[id]", "[]"),
