@@ -201,3 +201,34 @@ def test_a_machine_that_changes_the_state_back_each_time_is_answered_thrice_thou
         desk.tick(1_000)
         found += desk.hear()
     assert there.writes - writes == 3
+
+
+def test_what_a_lost_attempt_may_have_opened_again_is_ended_though_we_heard_that_it_had_ended() -> None:
+    desk = office()
+    desk.event(2, "acknowledged", state="in_progress")
+    there = desk.there["desk"]
+    there.edit(desk.ticket(), "state", "closed", desk.now_ms, "robot")
+    send, _ = under_way(desk)  # ours is written after theirs, and its outcome is lost
+    desk.answer(send, "retry", unknown=True)
+    assert desk.ticket().fields["state"] == "in_progress"
+    there.updates = [each for each in there.updates if each["author"] == "robot"]
+    desk.event(3, "merged", state="merged")
+    desk.hear()
+    desk.tick(MINUTE)
+    desk.deliver()
+    assert desk.ticket().ended
+    assert not desk.processor.outboxes()
+
+
+def test_what_is_looked_up_was_changed_by_others_where_we_never_wrote_it_though_we_wrote_last() -> None:
+    desk = office()
+    there = desk.there["desk"]
+    there.edit(desk.ticket(), "assignee", "kim", desk.now_ms)
+    there.updates.clear()  # the webhook about it was lost
+    desk.event(2, "mitigated", state="mitigated")
+    desk.deliver()
+    desk.hear()
+    desk.tick(10 * MINUTE)
+    desk.new()
+    desk.back(there.look(desk.ticket()))
+    assert [kind for kind, _ in asked(desk)] == ["assign"]

@@ -24,9 +24,9 @@ from pipeline.core.outward.healing import disown, heal, room_of
 from pipeline.core.outward.incident_event import IncidentEvent, need, read_event, read_object
 from pipeline.core.outward.ledger import ledger_entry, orphaned
 from pipeline.core.outward.linking import is_own_link, link_news
-from pipeline.core.outward.outbox import MILESTONES, Outbox
+from pipeline.core.outward.outbox import Outbox
 from pipeline.core.outward.outcome import Outcome, read_outcome
-from pipeline.core.outward.ownership import proposes, wanted
+from pipeline.core.outward.ownership import proposes, under_way, wanted
 from pipeline.core.outward.polls import Polls
 from pipeline.core.outward.received import received
 from pipeline.core.outward.send import Send
@@ -164,7 +164,8 @@ class DeliverProcessor(Processor):
     def _queue(self, key: str, rules: SinkRules | None, event: IncidentEvent, effects: Effects, *, late: bool) -> None:
         outbox, room = self._outboxes[key], room_of(rules)
         sides, two_way = outbox.sides, isinstance(rules, TwoWay)
-        sides.add(event, under_way=bool(outbox.queue))
+        sides.doubt(under_way(rules, outbox))
+        sides.add(event)
         news = carried(event, sides.calls, sides.streams, late=late)
         if rules is not None and two_way:
             known_there = [sides.told_there(each) or is_own_link(each, rules, outbox.remote) for each in event.entries]
@@ -239,12 +240,13 @@ class DeliverProcessor(Processor):
     def _arrived(self, outbox: Outbox, rules: SinkRules | None, answer: Outcome, *, is_head: bool) -> None:
         if outbox.remote is None:
             outbox.may_exist = False
-        outbox.stuck, outbox.sides.asked = False, {}
+        outbox.stuck = False
+        outbox.sides.trust(answer.wanted)
         if not is_head:
             outbox.overtake(answer.revision)
             return
         sides = outbox.sides
-        if rules is not None and proposes(rules, outbox.remote, sides) and self._state_of(outbox) == "resolved":
+        if rules is not None and proposes(rules, outbox.remote, sides) and outbox.head_state == "resolved":
             sides.proposed = sides.facts.get("reopened")
         outbox.next()
 
@@ -310,7 +312,7 @@ class DeliverProcessor(Processor):
 
     def _send(self, outbox: Outbox) -> Send:
         head, rules, sides = outbox.queue[0], self._sinks[outbox.sink], outbox.sides
-        state = self._state_of(outbox)
+        state = outbox.head_state
         rank = sides.facts.get("rank")
         return Send(
             outbox.sink,
@@ -327,13 +329,6 @@ class DeliverProcessor(Processor):
             turn=outbox.turn,
             since_ms=head.at_ms,
         )
-
-    def _state_of(self, outbox: Outbox) -> str | None:
-        """The state that the record there should have once the head is told; None: it is for a later one to say."""
-        head = outbox.queue[0]
-        if not any(each.change in MILESTONES for each in outbox.queue[1:]):
-            return outbox.sides.desired.get("state")
-        return head.state if head.change in MILESTONES or outbox.remote is None else None
 
     # -- state
 

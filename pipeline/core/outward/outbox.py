@@ -134,6 +134,14 @@ class Outbox:
         return self.final and not self.queue and ended
 
     @property
+    def head_state(self) -> str | None:
+        """The state that the record there should have once the head is told; None: it is for a later one to say."""
+        head = self.queue[0]
+        if not any(each.change in MILESTONES for each in self.queue[1:]):
+            return self.sides.desired.get("state")
+        return head.state if head.change in MILESTONES or self.remote is None else None
+
+    @property
     def wakes_ms(self) -> int | None:
         """When something is to be done unasked; None: never, or it is to be sent now."""
         return self.due_ms if self.queue else self.sides.expires_ms

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.core.draft import MACHINE
+from pipeline.core.outward.outbox import Outbox
 from pipeline.core.outward.sides import FIELDS, Sides
 from pipeline.models.remote import ENDED, Remote, RemoteState
 from pipeline.models.sinks import SinkRules
@@ -64,6 +65,13 @@ def wanted(rules: SinkRules, remote: Remote | None, sides: Sides, state: str | N
     if "state" in found and _is_proposal(rules, remote, sides):
         del found["state"]
     return found
+
+
+def under_way(rules: SinkRules | None, outbox: Outbox) -> dict[str, str]:
+    """What an attempt that is under way, or whose outcome was lost, may be writing."""
+    if rules is None or not outbox.queue:
+        return {}
+    return wanted(rules, outbox.remote, outbox.sides, outbox.head_state)
 
 
 def proposes(rules: SinkRules, remote: Remote | None, sides: Sides) -> bool:

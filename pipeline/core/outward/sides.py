@@ -73,7 +73,7 @@ class Sides:
         wrote: field -> values written before, the newest last.
         edited: field -> value that a person gave it there, where ours ends with that (`until_edited`).
         yields: fields that are left alone.
-        asked: field -> what ours was before, since the last attempt that arrived: one under way may write that.
+        asked: field -> what an attempt may have written that is not known to have, or that has not arrived yet.
         written_back: field -> when ours was written back unasked, within the last hour.
         contested: field -> our value that is written back no more.
         person_there: a person works on it there.
@@ -124,18 +124,11 @@ class Sides:
         """Whether the incident has said its last word."""
         return self.state in FINAL_STATES
 
-    def add(self, event: IncidentEvent, *, under_way: bool = False) -> None:
-        """Take a revision in: what it makes of the record there, who changed it, and which commands it answers.
-
-        Args:
-            event: the revision.
-            under_way: an attempt that knows of none but those before it may be.
-        """
-        incident, before = event.incident, self.desired
+    def add(self, event: IncidentEvent) -> None:
+        """Take a revision in: what it makes of the record there, who changed it, and which commands it answers."""
+        incident = event.incident
         self.facts = facts_of(incident)
         self.desired = desired_of(incident)
-        if under_way:
-            self._may_be_written(before)
         for entry in event.entries:
             changed = entry.get("changed")
             if not isinstance(changed, dict):
@@ -175,11 +168,18 @@ class Sides:
         """When the next one is; None: none waits for an answer."""
         return min((each.until_ms for each in self.yields.values() if each.until_ms is not None), default=None)
 
-    def _may_be_written(self, before: Mapping[str, str]) -> None:
-        for name, value in before.items():
+    def doubt(self, asked: Mapping[str, str]) -> None:
+        """Remember what an attempt may be writing, or may have written where its outcome was lost."""
+        for name, value in asked.items():
             known = self.asked.get(name, [])
-            if value != self.desired.get(name) and value not in known:
+            if value not in known:
                 self.asked[name] = [*known, value][:ASKED_REMEMBERED_MAX]
+
+    def trust(self, written: Mapping[str, str] | None) -> None:
+        """Forget that again of the fields that an attempt has written since; None: it is not said which."""
+        self.asked = {
+            name: values for name, values in self.asked.items() if written is not None and name not in written
+        }
 
     def _answered(self, commands: set[str], now_ms: int) -> None:
         for name, each in list(self.yields.items()):

@@ -12,7 +12,7 @@ from typing import Final
 from pipeline.core.outward.asking import LINK_KINDS, Asking
 from pipeline.core.outward.outbox import Outbox
 from pipeline.core.outward.outcome import Outcome
-from pipeline.core.outward.ownership import WORKING, agrees, known_of, owner_of
+from pipeline.core.outward.ownership import WORKING, agrees, known_of, owner_of, under_way
 from pipeline.core.outward.sides import (
     FIELDS,
     MINUTE_MS,
@@ -111,15 +111,23 @@ class Sync:
             return Why.SAME
         if remote is not None and not overwritten:
             self._know(remote, name, value)
-        if update.own:
-            return Why.OWN
+        if update.own and (update.kind != UpdateKind.READ or self._was_ours(name, value)):
+            return Why.OWN  # of what was looked up only the last author is known, and not of which field
         return self._owned(name, value, said)
+
+    def _was_ours(self, name: str, value: str) -> bool:
+        asked = {
+            self._rules.canonical(name, each) for each in self._sides.asked.get(name, ()) if each or name != "state"
+        }
+        return value in self._sides.wrote.get(name, ()) or value in asked
 
     def _looked_after(self, written_ms: int) -> bool:
         return self._update.kind == UpdateKind.READ and self._now_ms > written_ms + LOOKED_AFTER_MS
 
     def _know(self, remote: Remote, name: str, value: str) -> None:
         state = value if name == "state" else remote.state
+        asked = under_way(self._rules, self._outbox)
+        self._sides.doubt({name: asked[name]} if name in asked else {})
         # Another one: an attempt that is on its way holds this one.
         self._outbox.remote = replace(remote, fields={**remote.fields, name: value}, state=state)
         self._sides.heard_ms[name] = self._at_ms
