@@ -1,7 +1,8 @@
 """Secrets that must not be quoted: a downstream may echo our credential in its error page, and that text is shown.
 
-Known values are taken out of any text, in the spellings in which they come back: as they are, in base64 (also of
-``user:secret``), percent-encoded, escaped for JSON or for HTML.
+Known values are taken out of any text, in the spellings in which they come back: as they are, in base64 (also as a part
+of something longer, such as a dump of the request), percent-encoded once or twice, escaped for JSON or for HTML. A
+downstream that means harm can spell one in ways that nobody foresees; it knows the secret already.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import html
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -29,6 +30,8 @@ LEARNED_MAX: Final = 50
 
 # Not every key is a secret: one of idempotency is another for each request.
 _CREDENTIAL_HEADERS: Final = re.compile(r"authorization|token|api-?key|secret|cookie|password", re.IGNORECASE)
+_PERCENT: Final = re.compile("%[0-9A-F]{2}")
+_FOR_ADDRESSES: Final = str.maketrans("+/", "-_")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -82,6 +85,10 @@ class Secrets:
         return _CONTROL.sub(" ", self.hide(text)).strip()[:characters_max]
 
 
+def _lower_percent(text: str) -> str:
+    return _PERCENT.sub(lambda found: found[0].lower(), text)
+
+
 def _pattern(values: Iterable[str]) -> re.Pattern[str] | None:
     spellings = {text for value in values for text in _spellings(value)}
     # The longest first: a secret may be the beginning of another one.
@@ -97,9 +104,23 @@ def _password(credential: str) -> tuple[str, ...]:
         return ()
 
 
+def _within_base64(value: str) -> Iterator[str]:
+    """What a secret looks like inside of something longer that is in base64, whatever stands before and behind it."""
+    for before, unsure in enumerate((0, 2, 3)):  # characters that what stands before has a part in
+        data = b"\0" * before + value.encode()
+        encoded = b64encode(data).decode()[unsure : len(data) // 3 * 4]
+        if len(encoded) >= LONG_CHARACTERS_MIN:
+            yield encoded
+            yield encoded.translate(_FOR_ADDRESSES)
+
+
 def _spellings(value: str) -> set[str]:
     encoded = b64encode(value.encode()).decode()
     return {
+        *_within_base64(value),
+        encoded.translate(_FOR_ADDRESSES),
+        _lower_percent(quote(value, safe="")),
+        quote(quote(value, safe=""), safe=""),
         value,
         encoded,
         encoded.rstrip("="),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from pipeline.sinks.base import Answer, SinkClient, Trouble
 from pipeline.sinks.bounds import EXTRA_BYTES_MAX, UPDATE_BYTES_MAX, bounded, fitting
 from pipeline.sinks.clients import client_of
 from pipeline.sinks.http import Http, Reply, by_the_api, retry_after_seconds
-from pipeline.sinks.secrets import Secrets
+from pipeline.sinks.secrets import HIDDEN, Secrets
 from tests.sinks.conformance.table import DOWNSTREAMS
 from tests.sinks.hostile.bench import Bench, Tireless, steps
 from tests.sinks.raw_server import answering, head, writing
@@ -123,6 +123,21 @@ def test_a_secret_that_a_title_echoes_is_not_remembered() -> None:
     secrets = Secrets(["a-token-of-some-length", "production"])
     assert secrets.hide_long("a-token-of-some-length in production") == "[secret] in production"
     assert Secrets(["production"]).hide_long("production") == "production"
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy", "Authorization: Bearer "])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_a_secret_inside_of_something_longer_in_base64_is_hidden(before: str, encode: Callable[[bytes], bytes]) -> None:
+    secret = "s3cret?>~token/of some+length"
+    text = encode(f"{before}{secret} and more".encode()).decode()
+    shown = Secrets([secret]).hide(text)
+    assert HIDDEN in shown
+    assert len(text) - len(shown.replace(HIDDEN, "")) >= len(secret)
+
+
+@pytest.mark.parametrize("spelled", ["a%2fsecret%2fof%2fparts", "a%252Fsecret%252Fof%252Fparts"])
+def test_a_secret_in_an_address_is_hidden_however_it_is_escaped(spelled: str) -> None:
+    assert Secrets(["a/secret/of/parts"]).hide(f"?key={spelled}&") == f"?key={HIDDEN}&"
 
 
 # -- what may be remembered
