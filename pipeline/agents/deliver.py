@@ -46,7 +46,17 @@ def processor(shared: Shared) -> DeliverProcessor:
 
 
 def hooks(settings: Settings, config: Config, registry: CollectorRegistry) -> StageHooks:
-    """What happens around a commit: sends."""
+    """What happens around a commit: sends.
+
+    Raises:
+        SettingsError: a secret is missing. Told at the start, in one line, and not when the first partition comes.
+    """
+    for name, sink in config.sinks.items():
+        for variable in sink.secret_names if sink.enabled else ():
+            try:
+                settings.secret(variable)
+            except SettingsError as missing:
+                raise SettingsError(f"sink {name}: {missing}") from None
     return DeliverHooks(settings, config, metrics=SinkMetrics(registry))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar, get_args
 
@@ -15,6 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _REQUIRED: Final = "missing"
 _UNKNOWN: Final = "extra_forbidden"
+_ITEMS_MIN: Final = re.compile(r"at least (\d+) item")
 
 
 def validated(
@@ -66,6 +68,8 @@ def _message(model: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == _REQUIRED:
         return f"field '{field}' is missing"
     words = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "too_short" and (items := _ITEMS_MIN.search(words)):
+        words = f"needs at least {items[1]}"
     return f"{field}: {words[:1].lower()}{words[1:]}" if field else words
 
 

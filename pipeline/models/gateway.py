@@ -36,7 +36,7 @@ def _matching(pattern: re.Pattern[str], words: str) -> AfterValidator:
 
 
 VariableName = Annotated[
-    str, _matching(_VARIABLE_NAME, "the NAME of an environment variable, such as SPILLWAY_GATEWAY_JIRA")
+    str, _matching(_VARIABLE_NAME, "the NAME of an environment variable, such as SPILLWAY_SECRET_OF_DESK")
 ]
 HeaderName = Annotated[str, _matching(_HEADER_NAME, "the name of a header")]
 TopicArn = Annotated[str, _matching(_TOPIC_ARN, "the ARN of an SNS topic, as arn:aws:sns:eu-west-1:123456789012:a")]

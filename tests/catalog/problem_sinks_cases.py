@@ -17,7 +17,7 @@ SINK_PROBLEMS: Final[dict[str, tuple[dict[str, str], list[str]]]] = {
               secret_env: DESK_SECRET
             """},
         ["sinks.yaml:2: url: must begin with https:// or http:// and name a host",
-         "sinks.yaml:3: secret_env: must be the NAME of an environment variable, such as SPILLWAY_GATEWAY_JIRA",
+         "sinks.yaml:3: secret_env: must be the NAME of an environment variable, such as SPILLWAY_SECRET_OF_DESK",
          "sinks.yaml:5: url: may hold no user and no password: "
          "give the NAME of an environment variable that holds them"],
     ),

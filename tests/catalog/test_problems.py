@@ -237,7 +237,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
             overrides:
               - {start: 2026-02-02T00:00:00Z, end: 2026-02-01T00:00:00Z, person: noor.haddad}
             """},
-        ["oncall/empty.yaml:1: people: tuple should have at least 1 item after validation, not 0",
+        ["oncall/empty.yaml:1: people: needs at least 1",
          "oncall/second.yaml:1: services: component:default/checkout is already covered by rotation 'first'",
          "oncall/second.yaml:1: services: nothing is called 'chekout'; did you mean 'checkout'?",
          "oncall/second.yaml:3: start: no time zone; write it as 2026-03-10T10:00:00Z",

@@ -46,10 +46,10 @@ def test_all_but_the_state_is_ours_since_slack_has_none_of_it() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"channel": "#incidents"}, "match pattern"),
-        ({"channel": "D0DIRECT"}, "match pattern"),
+        ({"channel": "#incidents"}, "must be the id of a channel"),
+        ({"channel": "D0DIRECT"}, "must be the id of a channel"),
         ({"channels": [{"channel": "C0OTHER"}]}, "names priorities, domains or kinds"),
-        ({"channels": [{"channel": "other", "kinds": ["bridge"]}]}, "match pattern"),
+        ({"channels": [{"channel": "other", "kinds": ["bridge"]}]}, "must be the id of a channel"),
         ({"people": {"U0ADA": "ada", "U0ADA2": "ada"}}, "ada has two ids"),
         ({"notes": "some"}, "Input should be"),
     ],

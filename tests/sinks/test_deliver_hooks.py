@@ -9,8 +9,10 @@ import orjson
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from prometheus_client import CollectorRegistry
 
 from pipeline.agents.deliver import DeliverHooks
+from pipeline.agents.deliver import hooks as hooks_of
 from pipeline.core.identity import partition_of
 from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.step import Effects, StreamRecord
@@ -126,6 +128,15 @@ def test_a_missing_secret_stops_the_start_and_names_sink_and_variable() -> None:
             await hooks.on_assigned(0, DeliverProcessor(config))
 
     run(test())
+
+
+def test_a_missing_secret_is_told_before_anything_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DESK_SECRET", raising=False)
+    config = Config(sinks={"desk": sink("desk", "https://desk.example")})
+    with pytest.raises(SettingsError, match="sink desk: DESK_SECRET is not set"):
+        hooks_of(Settings(), config, CollectorRegistry())
+    resting = config.sinks["desk"].model_copy(update={"enabled": False})
+    hooks_of(Settings(), Config(sinks={"desk": resting}), CollectorRegistry())
 
 
 def delivered(incident_id: str) -> StreamRecord:

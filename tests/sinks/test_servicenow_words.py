@@ -91,7 +91,7 @@ def test_a_priority_that_has_no_grade_is_as_the_last_one() -> None:
         ({"fields": {"priority": "1"}}, "priority cannot be set by a template"),
         ({"table": "incident?x=1"}, "should match pattern"),
         ({"user": "a:b"}, "should match pattern"),
-        ({"configuration_items": {"component:default/a": "checkout"}}, "should match pattern"),
+        ({"configuration_items": {"component:default/a": "checkout"}}, "must be a sys_id"),
     ],
 )
 def test_a_wrong_mapping_is_found_when_the_configuration_is_loaded(fields: dict[str, Any], words: str) -> None:

@@ -20,11 +20,17 @@ from pipeline.models.sinks.base import (
     TwoWay,
     WithSecret,
 )
+from pipeline.models.sinks.shapes import shaped
 
 SLACK_PERSON: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 """Id of somebody in Slack, as in a profile under "Copy member ID"."""
 
-SlackChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{1,20}$")]
+_CHANNEL_ID: Final = r"^[CG][A-Z0-9]{1,20}$"
+SlackChannelId = Annotated[
+    str,
+    shaped(_CHANNEL_ID, "the id of a channel, such as C0123ABCD, not its name"),
+    StringConstraints(pattern=_CHANNEL_ID),
+]
 """An id, not a name: names change, and a message is only found again by the id of its channel."""
 
 

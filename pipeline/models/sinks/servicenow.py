@@ -14,6 +14,7 @@ from pipeline.models.catalog import Frozen
 from pipeline.models.command import WaitingFor
 from pipeline.models.remote import RemoteState
 from pipeline.models.sinks.base import Refers
+from pipeline.models.sinks.shapes import shaped
 from pipeline.models.sinks.ticketing import Ticketing, one_line
 
 TITLE_CHARACTERS_MAX: Final = 160
@@ -21,7 +22,8 @@ TITLE_CHARACTERS_MAX: Final = 160
 
 Level = Annotated[int, Field(ge=1, le=3)]
 Code = Annotated[str, Field(min_length=1, max_length=40)]
-SysId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+_SYS_ID: Final = r"^[0-9a-f]{32}$"
+SysId = Annotated[str, shaped(_SYS_ID, "a sys_id: 32 characters of 0 to 9 and a to f"), Field(pattern=_SYS_ID)]
 
 SET_BY_US: Final = frozenset(
     {

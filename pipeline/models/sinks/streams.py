@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pipeline.models.gateway import VariableName
 from pipeline.models.incident import IncidentChange
 from pipeline.models.sinks.base import MAPPING_ENTRIES_MAX, Refers, SinkRules, WithSecret
+from pipeline.models.sinks.shapes import shaped
 
 
 class Webhook(WithSecret):
@@ -26,11 +27,11 @@ class Webhook(WithSecret):
         return (self.secret_env, *self.more_secrets_env)
 
 
+_ADDRESS: Final = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 MailAddress = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", max_length=254
-    ),
+    shaped(_ADDRESS, "a mail address without a name, such as spillway@acme.example"),
+    StringConstraints(pattern=_ADDRESS, max_length=254),
 ]
 """An address as RFC 5321 has it, without a name: in ASCII, since not every server takes others."""
 
