@@ -232,3 +232,19 @@ def test_what_is_looked_up_was_changed_by_others_where_we_never_wrote_it_though_
     desk.new()
     desk.back(there.look(desk.ticket()))
     assert [kind for kind, _ in asked(desk)] == ["assign"]
+
+
+def test_what_we_wrote_after_a_change_there_is_there_though_their_clock_is_ahead_and_it_came_late() -> None:
+    desk = office()
+    there, hour = desk.there["desk"], 60 * MINUTE
+    there.edit(desk.ticket(), "state", "closed", desk.now_ms + hour)
+    desk.tick(1_000)
+    desk.event(2, "updated", state="in_progress")
+    send = desk.sends()[0]
+    remote = there.send(send, desk.now_ms + hour)  # by their clock
+    desk.answer(send, "delivered", remote=remote)
+    desk.tick(1_000)
+    desk.hear()
+    desk.event(3, "closed", state="closed")
+    desk.deliver()
+    assert desk.ticket().ended

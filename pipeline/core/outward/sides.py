@@ -68,6 +68,7 @@ class Sides:
         desired: field -> value that the record there should have, in our words.
         ours: field -> its last change here.
         heard_ms: field -> when its last change there was, of those that were taken in.
+        said_ms: field whose value there was heard of, not written since -> when that was, by their clock as it is.
         heard_in: field -> the outbox's turn in which that was.
         written_ms: field -> when it was last written by us.
         wrote: field -> values written before, the newest last.
@@ -93,6 +94,7 @@ class Sides:
     desired: dict[str, str] = field(default_factory=dict)
     ours: dict[str, Ours] = field(default_factory=dict)
     heard_ms: dict[str, int] = field(default_factory=dict)
+    said_ms: dict[str, int] = field(default_factory=dict)
     heard_in: dict[str, int] = field(default_factory=dict)
     written_ms: dict[str, int] = field(default_factory=dict)
     wrote: dict[str, list[str]] = field(default_factory=dict)
@@ -143,7 +145,7 @@ class Sides:
 
     def forget_record(self) -> None:
         """The record there is gone: what was known of its fields says nothing of the next one."""
-        self.heard_in = {}
+        self.heard_in, self.said_ms = {}, {}
         self.heard_ms, self.written_ms, self.wrote, self.asked, self.edited = {}, {}, {}, {}, {}
         self.yields, self.contested, self.written_back = {}, {}, {}
         self.person_there, self.proposed, self.linked = False, None, None

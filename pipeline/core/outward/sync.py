@@ -70,6 +70,7 @@ class Sync:
             return
         if update.own and update.kind != UpdateKind.READ:
             self.reasons["update"] = Why.OWN
+            self._hear_ourselves()
             return
         self._meet()
         for name in FIELDS:
@@ -82,6 +83,21 @@ class Sync:
             self._remember(self.asking.author)
         if not self.reasons:
             self.reasons["update"] = Why.SAME
+
+    def _hear_ourselves(self) -> None:
+        """What we wrote after the last that we heard of is what is there, whichever of both came first to us.
+
+        Their clock is compared with itself, so it may be wrong.
+        """
+        remote, said_ms = self._outbox.remote, int(self._update.at.timestamp() * 1_000)
+        for name in FIELDS:
+            said = getattr(self._update.fields, name)
+            if remote is None or said is None or said_ms <= self._sides.said_ms.get(name, said_ms):
+                continue
+            value = self._rules.canonical(name, str(said))
+            if value != known_of(remote, name):
+                self._know(remote, name, value)
+                remote = self._outbox.remote
 
     def _meet(self) -> None:
         """A record that we did not know of: what became of its making was never said."""
@@ -132,6 +148,7 @@ class Sync:
         self._outbox.remote = replace(remote, fields={**remote.fields, name: value}, state=state)
         self._sides.heard_ms[name] = self._at_ms
         self._sides.heard_in[name] = self._outbox.turn
+        self._sides.said_ms[name] = int(self._update.at.timestamp() * 1_000)
         self.changed_state = self.changed_state or name == "state"
 
     def _owned(self, name: str, value: str, said: str) -> Why:
@@ -249,6 +266,7 @@ def learn(rules: SinkRules | None, outbox: Outbox, answer: Outcome, said: Remote
             wrote = [*sides.wrote.get(name, ()), *([fields[name]] if name in fields else ())]
             sides.wrote[name] = wrote[-WRITTEN_REMEMBERED_MAX:]
             sides.written_ms[name] = at_ms
+        sides.said_ms.pop(name, None)
         fields[name] = value
     state = fields.get("state", said.state) if "state" in said.fields else said.state
     outbox.remote = Remote(
