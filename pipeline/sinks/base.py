@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.core.outward.send import Send
+from pipeline.models.command import ID_CHARACTERS_MAX
 from pipeline.models.delivery import DeliveryOutcome
-from pipeline.models.remote import Remote, SinkUpdate
+from pipeline.models.remote import ADDRESS_CHARACTERS_MAX, Fields, Remote, RemoteState, SinkUpdate, UpdateKind
 
 
 class SinkError(Exception):
@@ -87,3 +88,18 @@ class SinkClient(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Disconnect."""
+
+
+def gone_update(sink: str, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate:
+    """That a record is there no more. However often that is seen, it is one update."""
+    return SinkUpdate(
+        kind=UpdateKind.GONE,
+        update_id=f"{remote.id}/gone"[:ID_CHARACTERS_MAX],
+        sink=sink,
+        incident_id=incident_id,
+        at=now,
+        fields=Fields(state=RemoteState.GONE),
+        remote_id=remote.id[:ID_CHARACTERS_MAX],
+        remote_key=remote.key[:ID_CHARACTERS_MAX],
+        remote_url=remote.url[:ADDRESS_CHARACTERS_MAX],
+    )

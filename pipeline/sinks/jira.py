@@ -16,10 +16,10 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteState, SinkUpdate, UpdateKind
 from pipeline.models.sinks.jira import Jira
 from pipeline.sinks import jira_words as words
-from pipeline.sinks.base import Answer, SinkClient, Trouble
+from pipeline.sinks.base import Answer, SinkClient, Trouble, gone_update
 from pipeline.sinks.jira_api import Issue, Issues
 from pipeline.sinks.jira_attempt import Attempt
-from pipeline.sinks.jira_updates import gone, read_fields, update_of
+from pipeline.sinks.jira_updates import read_fields, update_of
 from pipeline.sinks.limits import RANK_POLL, RANK_RECONCILE, Bucket
 
 PAGE_ISSUES: Final = 50
@@ -52,7 +52,7 @@ class JiraSink(SinkClient):
         """The issue as it is there now."""
         issue = await self._issues.read(remote.id, read_fields(self._rules), rank=RANK_RECONCILE)
         if issue is None:
-            return gone(self._rules, incident_id, remote, now)
+            return gone_update(self._rules.name, incident_id, remote, now)
         update = update_of(self._rules, issue, UpdateKind.READ, at=now, incident_id=incident_id)
         return None if update is None else await self._with_duplicate(update, issue)
 

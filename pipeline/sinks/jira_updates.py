@@ -24,6 +24,7 @@ from pipeline.models.remote import (
 from pipeline.models.sinks.jira import Jira
 from pipeline.sinks import jira_words as words
 from pipeline.sinks import ticket_words
+from pipeline.sinks.base import gone_update
 from pipeline.sinks.messages import read_object
 
 DELIVERY_HEADER: Final = "x-atlassian-webhook-identifier"
@@ -62,7 +63,7 @@ def read(body: bytes, headers: Mapping[str, str], rules: Any, at: datetime) -> l
     identity = headers.get(DELIVERY_HEADER) or f"{issue.get('id')}/{event}/{document.get('timestamp')}"
     if event == _DELETED:
         remote = Remote(id=_short(issue.get("id")), key=_short(issue.get("key")))
-        update: SinkUpdate | None = gone(rules, incident_id, remote, moment)
+        update: SinkUpdate | None = gone_update(rules.name, incident_id, remote, moment)
     else:
         update = update_of(rules, issue, UpdateKind.CHANGED, at=moment, incident_id=incident_id)
     if update is None:
@@ -114,21 +115,6 @@ def update_of(
         waiting_for=rules.waits_for(status),
         resolution_code=_short(rules.read_resolution(resolution) or resolution) if resolution else None,
         links=_links(rules, fields),
-        remote_id=_short(remote.id),
-        remote_key=_short(remote.key),
-        remote_url=remote.url[:2_000],
-    )
-
-
-def gone(rules: Jira, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate:
-    """An issue that is there no more."""
-    return SinkUpdate(
-        kind=UpdateKind.GONE,
-        update_id=_short(f"{remote.id}/gone"),
-        sink=rules.name,
-        incident_id=incident_id,
-        at=now,
-        fields=Fields(state=RemoteState.GONE),
         remote_id=_short(remote.id),
         remote_key=_short(remote.key),
         remote_url=remote.url[:2_000],

@@ -20,10 +20,10 @@ from pipeline.models.remote import STATES, Remote, RemoteState, SinkUpdate, Upda
 from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.sinks import servicenow_words as words
 from pipeline.sinks import ticket_words
-from pipeline.sinks.base import Answer, SinkClient, Trouble
+from pipeline.sinks.base import Answer, SinkClient, Trouble, gone_update
 from pipeline.sinks.limits import RANK_POLL, RANK_RECONCILE, Bucket
 from pipeline.sinks.servicenow_api import Row, Table
-from pipeline.sinks.servicenow_updates import STORED_TIME, gone, read_fields, update_of, with_journal
+from pipeline.sinks.servicenow_updates import STORED_TIME, read_fields, update_of, with_journal
 from pipeline.sinks.told import Told, told
 
 PAGE_RECORDS: Final = 200
@@ -61,7 +61,7 @@ class ServiceNowSink(SinkClient):
         """The record as it is there now."""
         record = await self._table.read(remote.id, read_fields(self._rules), rank=RANK_RECONCILE)
         if record is None:
-            return gone(self._rules, incident_id, remote, now)
+            return gone_update(self._rules.name, incident_id, remote, now)
         return update_of(self._rules, record, UpdateKind.READ, incident_id=incident_id)
 
     async def changed(self, since: datetime) -> AsyncIterator[SinkUpdate]:

@@ -27,6 +27,7 @@ from pipeline.models.sinks.servicenow import ServiceNow
 from pipeline.models.sinks.ticketing import LinkKind
 from pipeline.sinks import servicenow_words as words
 from pipeline.sinks import ticket_words
+from pipeline.sinks.base import gone_update
 from pipeline.sinks.messages import read_object
 
 STORED_TIME: Final = "%Y-%m-%d %H:%M:%S"
@@ -67,7 +68,7 @@ def read(body: bytes, headers: Mapping[str, str], rules: Any, at: datetime) -> l
         return []
     if record.get("operation") == _OPERATION_DELETE:
         remote = Remote(id=_short(record["sys_id"]), key=_short(record.get("number", "")))
-        deleted = gone(rules, incident_id, remote, at)
+        deleted = gone_update(rules.name, incident_id, remote, at)
         author = record.get("sys_updated_by", "")
         return [deleted.model_copy(update={"author": _short(author), "own": _is_own(rules, author)})]
     update = update_of(rules, record, UpdateKind.CHANGED, at=at)
@@ -112,21 +113,6 @@ def update_of(
         links=_links(rules, record),
         duplicate_of=_duplicate_of(rules, record, ours) if ended else None,
         remote_id=sys_id,
-        remote_key=_short(remote.key),
-        remote_url=remote.url[:2_000],
-    )
-
-
-def gone(rules: ServiceNow, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate:
-    """A record that is there no more."""
-    return SinkUpdate(
-        kind=UpdateKind.GONE,
-        update_id=_short(f"{remote.id}/gone"),
-        sink=rules.name,
-        incident_id=incident_id,
-        at=now,
-        fields=Fields(state=RemoteState.GONE),
-        remote_id=_short(remote.id),
         remote_key=_short(remote.key),
         remote_url=remote.url[:2_000],
     )

@@ -24,7 +24,7 @@ from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteState, SinkUpdate
 from pipeline.models.sinks.status_pages import Statuspage
-from pipeline.sinks.base import Answer, Trouble
+from pipeline.sinks.base import Answer, Trouble, gone_update
 from pipeline.sinks.http import Http, Reply, by_the_api
 from pipeline.sinks.limits import RANK_LOOK_UP, Bucket
 from pipeline.sinks.status_page_words import RESOLVED, Post, cut, held, is_over, rank_of
@@ -39,7 +39,7 @@ from pipeline.sinks.status_pages import (
     record_of,
     remembering,
 )
-from pipeline.sinks.statuspage_updates import MARK, deleted, marked, read
+from pipeline.sinks.statuspage_updates import MARK, marked, read
 from pipeline.sinks.statuspage_words import Others, safe, settled
 from pipeline.sinks.ticket_words import is_plain
 from pipeline.sinks.told import Told
@@ -240,7 +240,7 @@ class StatuspageSink(PageSink):
     async def look(self, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate | None:  # noqa: D102  # as `SinkClient`
         reply = await self._incident("GET", remote)
         if reply.status == HTTPStatus.NOT_FOUND:
-            return deleted(self._rules, incident_id, remote, now)
+            return gone_update(self._rules.name, incident_id, remote, now)
         return read(self._rules, record_of(reply), incident_id, now)
 
     async def changed(self, since: datetime) -> AsyncIterator[SinkUpdate]:  # noqa: D102  # as `SinkClient`

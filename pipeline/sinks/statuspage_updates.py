@@ -15,15 +15,12 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.models.command import ID_CHARACTERS_MAX, Moment
-from pipeline.models.remote import Fields, Remote, RemoteState, SinkUpdate, UpdateKind
+from pipeline.models.remote import ADDRESS_CHARACTERS_MAX, Fields, SinkUpdate, UpdateKind
 from pipeline.models.sinks.status_pages import Statuspage
 from pipeline.sinks.status_page_words import remote_state
 
 MARK: Final = "spillway"
 """Key of `metadata`: whose incident here it is, of which sink, and what it needs of its components."""
-
-URL_CHARACTERS_MAX: Final = 2_000
-"""What an update takes (`SinkUpdate`)."""
 
 _MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
 
@@ -57,22 +54,7 @@ def read(
         fields=Fields(state=remote_state(str(incident.get("status", "")))),
         remote_id=remote_id,
         remote_key=remote_id,
-        remote_url=str(incident.get("shortlink") or "")[:URL_CHARACTERS_MAX],
-    )
-
-
-def deleted(rules: Statuspage, incident_id: str, remote: Remote, now: datetime) -> SinkUpdate:
-    """That an incident is there no more."""
-    return SinkUpdate(
-        kind=UpdateKind.GONE,
-        update_id=f"{remote.id}/gone",
-        sink=rules.name,
-        incident_id=incident_id,
-        at=now,
-        fields=Fields(state=RemoteState.GONE),
-        remote_id=remote.id,
-        remote_key=remote.key,
-        remote_url=remote.url,
+        remote_url=str(incident.get("shortlink") or "")[:ADDRESS_CHARACTERS_MAX],
     )
 
 

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
-from pipeline.models.remote import Remote, RemoteState, SinkUpdate, UpdateKind
+from pipeline.models.remote import Remote, RemoteState, SinkUpdate
 from pipeline.models.sinks.xurrent import STATES_READ, Xurrent
-from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble
+from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble, gone_update
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.told import Told, told
 from pipeline.sinks.xurrent_api import Api
@@ -65,15 +65,7 @@ class XurrentSink(SinkClient):
         """The request as it is there, or that it is gone."""
         found = await self._api.request(remote.id)
         if found is None:
-            return SinkUpdate(
-                kind=UpdateKind.GONE,
-                update_id=f"{remote.id}/gone/{now:%Y-%m-%dT%H:%M:%SZ}",
-                sink=self._rules.name,
-                incident_id=incident_id,
-                at=now,
-                remote_id=remote.id,
-                remote_key=remote.key,
-            )
+            return gone_update(self._rules.name, incident_id, remote, now)
         return as_read(self._rules, incident_id, found, await self._notes(remote.id), now, await self._own())
 
     async def changed(self, since: datetime) -> AsyncIterator[SinkUpdate]:

@@ -15,13 +15,11 @@ from pipeline.core.outward.asking import own_link
 from pipeline.core.outward.outbox import Outbox
 from pipeline.core.outward.ownership import wanted
 from pipeline.models.command import Command, Link
-from pipeline.models.remote import ENDED, Remote
+from pipeline.models.remote import ADDRESS_CHARACTERS_MAX, ENDED, Remote
 from pipeline.models.sinks import SinkRules
 
 LINKS_TOLD_MAX: Final = 50
 """News of one record that its incident is told: whose state changes more often is looked up there."""
-
-URL_CHARACTERS_MAX: Final = 2_000
 
 _CANNOT_LINK: Final = ("", "closed", "cancelled")
 
@@ -36,7 +34,7 @@ def link_news(rules: SinkRules, outbox: Outbox, *, theirs: bool) -> Command | No
     if sides.linked is not None and not (matters and state != sides.linked and not _moves_on(rules, outbox)):
         return None
     sides.linked, sides.links_told = state, sides.links_told + 1
-    url = remote.url if remote.url and len(remote.url) <= URL_CHARACTERS_MAX else None
+    url = remote.url if remote.url and len(remote.url) <= ADDRESS_CHARACTERS_MAX else None
     link = Link(kind=rules.LINK_KIND, id=_key(remote), url=url, state=state)
     return own_link(outbox.sink, outbox.incident_id, link, sides.links_told)
 
