@@ -248,3 +248,19 @@ def test_what_we_wrote_after_a_change_there_is_there_though_their_clock_is_ahead
     desk.event(3, "closed", state="closed")
     desk.deliver()
     assert desk.ticket().ended
+
+
+def test_what_is_given_up_a_second_time_is_sent_again_as_the_newest_too() -> None:
+    desk = Office(Webhook(name="hook", url="https://hook.example", secret_env="HOOK"))
+    desk.event(1, "opened")
+    desk.event(2, "updated")
+    desk.answer(desk.sends()[0], "rejected", status=400)
+    desk.back(RETRY | {"update_id": "r1"})
+    desk.event(3, "closed", state="closed")
+    for _ in range(2):
+        desk.answer(desk.sends()[0], "rejected", status=400)
+    desk.back(RETRY | {"update_id": "r2"})
+    while sends := desk.sends():
+        last = orjson.loads(sends[0].body)["data"]["incident"]["state"]
+        desk.answer(sends[0], "delivered")
+    assert last == "closed"

@@ -173,7 +173,7 @@ class DeliverProcessor(Processor):
             event = event._replace(entries=entries)
         outbox.revision = event.revision
         outbox.final = sides.final
-        if two_way or outbox.parked_body is not None:
+        if two_way or outbox.parked_body is not None or outbox.newest is not None:
             outbox.newest = delivery_body(event._replace(entries=[], change="updated"), room=room)
         if not outbox.abandoned:
             outbox.add(event, news, room, replaces_head=two_way)
