@@ -227,9 +227,12 @@ class _Attempt:
         ends = RemoteState(wanted.get("state", RemoteState.OPEN)) in ENDED
         if ends or self._said.state in OVER:
             return  # what is over is resolved, and calls nobody
-        if calls and remote.state == RemoteState.ACKNOWLEDGED and self._nobody_has_it():
-            await self._replace()
-            return
+        if calls and remote.state == RemoteState.ACKNOWLEDGED:
+            if self._nobody_has_it():
+                await self._replace()
+                return
+            if self._send.unsure:  # an attempt before this one may have begun to replace it: its alert would stay
+                await self._event(follow_up("resolve", self._key(self._run + 1)))
         if calls and self._sink.rules.calls == "alert":
             await self._page(calls)
         elif calls or self._send.propose or wanted.keys() & set(TOLD):
@@ -261,13 +264,14 @@ class _Attempt:
         await self._open(run + 1)
 
     async def _page(self, calls: list[Call]) -> None:
-        """One more alert for the calls of this delivery; a retry has the same key, so it pages nobody twice."""
-        step = content_hash(*(call.key for call in calls))[:STEP_CHARACTERS].lower()
-        key, known = Key(self._send.incident_id, self._run, step), self._known.extra.get("alerts", [])
-        if str(key) not in known:  # remembered first: it is resolved also where the answer never comes
-            self._known.extra["alerts"] = [*known, str(key)][-STEPS_KEPT_MAX:]
-        await self._event(trigger(self._sink.rules, self._said, key, calls))
-        self._called(calls)
+        """One more alert for each call. A retry has the same key, so it pages nobody twice, also with more calls."""
+        for call in calls:
+            step = content_hash(call.key)[:STEP_CHARACTERS].lower()
+            key, known = Key(self._send.incident_id, self._run, step), self._known.extra.get("alerts", [])
+            if str(key) not in known:  # remembered first: it is resolved also where the answer never comes
+                self._known.extra["alerts"] = [*known, str(key)][-STEPS_KEPT_MAX:]
+            await self._event(trigger(self._sink.rules, self._said, key, [call]))
+            self._called([call])
 
     async def _is_over_there(self) -> bool:
         if self._sink.api is None:

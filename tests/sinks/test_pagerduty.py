@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from pipeline.models.delivery import DeliveryOutcome
@@ -142,6 +144,36 @@ def test_people_are_paged_anew_only_where_nobody_has_it_any_more(how: str) -> No
         assert len([each for each in found.server.incidents if each.status != "resolved"]) == 1
 
     with_desk(test)
+
+
+def test_a_replacement_that_nobody_remembers_leaves_nothing_open_once_all_is_over() -> None:
+    async def test(found: Desk) -> None:
+        await found.tell(wanted=OPEN, calls=[call("0:kim")])
+        await found.tell(revision=2, wanted={"state": "acknowledged"})
+        known = deepcopy(found.remote)
+        await found.tell(revision=3, wanted={"state": "open"}, calls=[call("1:lee")])
+        assert found.server.pages == [KEY, f"{INCIDENT_ID}/1"]
+        found.remote = known  # the worker was killed before its outcome was written, and somebody has it again
+        taken = snapshot(state="acknowledged")
+        await found.tell(revision=4, unsure=True, incident=taken, calls=[call("1:lee"), call("1:ann")])
+        await found.tell(revision=5, wanted={"state": "resolved"}, incident=snapshot(state="resolved"))
+        assert [each.status for each in found.server.incidents if each.status != "resolved"] == []
+
+    with_desk(test)
+
+
+def test_a_call_has_an_alert_of_its_own_also_where_more_calls_came_before_its_outcome() -> None:
+    async def test(found: Desk) -> None:
+        await found.tell(wanted=OPEN)
+        known = deepcopy(found.remote)
+        await found.tell(revision=2, calls=[call("1:lee")])
+        found.remote = known
+        await found.tell(revision=3, unsure=True, calls=[call("1:lee"), call("1:ann")])
+        assert len(found.server.pages) == len(set(found.server.pages)) == 3
+        await found.tell(revision=4, wanted={"state": "resolved"}, incident=snapshot(state="resolved"))
+        assert [each.status for each in found.server.incidents if each.status != "resolved"] == []
+
+    with_desk(test, calls="alert")
 
 
 def test_an_incident_that_is_over_or_muted_opens_nothing() -> None:
