@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from random import Random, SystemRandom
+from random import Random
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,6 +19,9 @@ from pipeline.models.sinks import SINK_TYPES
 from pipeline.sinks.bounds import UPDATE_BYTES_MAX
 from pipeline.sinks.updates import READERS
 from tests.sinks.hostile.garbage import damaged
+
+SEED = 20261130
+"""The suite does the same damage each time; `python -m tests.sinks.hostile` does other damage each time."""
 
 MESSAGES: Final = 400
 NOW: Final = datetime(2026, 3, 4, 2, 11, 42, tzinfo=UTC)
@@ -88,7 +91,7 @@ def body_of(kind: str, document: Any) -> bytes:
 
 @pytest.mark.parametrize("kind", sorted(READERS))
 def test_a_damaged_message_is_refused_in_one_way_or_says_what_fits_a_record(kind: str) -> None:
-    seed = SystemRandom().randrange(10**6)
+    seed = SEED
     random = Random(seed)  # noqa: S311  # repeatable, not secret
     settings, documents = BODIES[kind]
     rules = SINK_TYPES[kind].model_validate({"name": "desk", "secret_env": "SECRET_DESK", **settings})
