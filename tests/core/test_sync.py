@@ -164,6 +164,15 @@ def test_our_own_account_and_what_we_wrote_are_echoes() -> None:
     assert commands(desk.effects.outputs) == []
 
 
+def test_of_a_change_there_and_ours_in_the_same_moment_ours_counts_as_the_later() -> None:
+    desk = office()
+    desk.there["desk"].edit(desk.ticket(), "state", "closed", desk.now_ms)
+    desk.event(2, "noted", state="waiting_vendor")
+    desk.deliver()  # it writes over what we have not heard of
+    desk.hear()
+    assert desk.ticket().fields["state"] == desk.ledger["desk/INC-1"]["remote_state"] == "waiting"
+
+
 def test_a_late_echo_of_what_we_wrote_before_is_no_change() -> None:
     desk = office()
     desk.there["desk"].quiet_about_us = True

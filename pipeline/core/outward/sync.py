@@ -87,12 +87,13 @@ class Sync:
     def _hear_ourselves(self) -> None:
         """What we wrote after the last that we heard of is what is there, whichever of both came first to us.
 
-        Their clock is compared with itself, so it may be wrong.
+        Their clock is compared with itself, so it may be wrong. Where it says the same of both, ours counts as the
+        later: what is over there and taken for open is closed once more, what is open and taken for over would stay so.
         """
         remote, said_ms = self._outbox.remote, int(self._update.at.timestamp() * 1_000)
         for name in FIELDS:
             said = getattr(self._update.fields, name)
-            if remote is None or said is None or said_ms <= self._sides.said_ms.get(name, said_ms):
+            if remote is None or said is None or said_ms < self._sides.said_ms.get(name, said_ms + 1):
                 continue
             value = self._rules.canonical(name, str(said))
             if value != known_of(remote, name):
