@@ -161,6 +161,8 @@ class SinkUpdate(Wire):
         person: a person changed it; False: some machine there.
         fields: the values after it.
         notes: words that are new.
+        version: number of the change, where a record's changes are counted there: a clock of seconds does not tell the
+            order of two within one.
         waiting_for: whom it waits for there, of what waits; None: it is not said.
         resolution_code, resolution: how it was resolved there.
         links: cases and vendor tickets that hang on it.
@@ -178,6 +180,7 @@ class SinkUpdate(Wire):
     own: bool = False
     person: bool = True
     fields: Fields = Fields()
+    version: int | None = Field(default=None, ge=0, le=2**53)
     notes: tuple[RemoteNote, ...] = Field(default=(), max_length=50)
     waiting_for: WaitingFor | None = None
     resolution_code: Short | None = None

@@ -41,6 +41,7 @@ _NUMBERED: Final[Mapping[str, LinkKind]] = {"problem_id": "problem", **_LINKS}
 # First line of an entry as `getJournalEntry` gives it: ``2026-03-04 02:11:42 - Kim Lee (Work notes)``.
 _HEADING: Final = re.compile(r"\A\s*\d[^\n]{6,30} - [^\n]{0,200} \([^\n()]{1,60}\)\n")
 NOTES_MAX: Final = 50
+COUNT_DIGITS_MAX: Final = 15  # more is no count of changes, and no number that JSON keeps exactly
 """Notes of one update: as many as one takes."""
 
 _OPERATION_DELETE: Final = "delete"
@@ -99,6 +100,7 @@ def update_of(
     return SinkUpdate(
         kind=kind,
         update_id=_short(f"{sys_id}/{record.get('sys_mod_count', '')}"),
+        version=_count(record.get("sys_mod_count", "")),
         sink=rules.name,
         incident_id=ours,
         at=stored_time(record.get("sys_updated_on", "")) or at or datetime.fromtimestamp(0, UTC),
@@ -116,6 +118,11 @@ def update_of(
         remote_key=_short(remote.key),
         remote_url=remote.url[:2_000],
     )
+
+
+def _count(text: str) -> int | None:
+    """How often a record was changed; None where that is not said."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= COUNT_DIGITS_MAX else None
 
 
 def stored_time(text: str) -> datetime | None:

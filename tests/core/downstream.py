@@ -137,6 +137,7 @@ class There:
             "schema": 1,
             "kind": kind,
             "update_id": f"{ticket.id}/{kind}/{ticket.version}",
+            "version": ticket.version,
             "sink": self.rules.name,
             "incident_id": ticket.incident_id,
             "at": datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(),

@@ -173,6 +173,21 @@ def test_of_a_change_there_and_ours_in_the_same_moment_ours_counts_as_the_later(
     assert desk.ticket().fields["state"] == desk.ledger["desk/INC-1"]["remote_state"] == "waiting"
 
 
+@pytest.mark.parametrize("apart_ms", [0, MINUTE])
+@pytest.mark.parametrize("last", ["open", "waiting"])
+def test_of_two_changes_by_a_person_that_come_in_the_other_order_the_later_stands(last: str, apart_ms: int) -> None:
+    desk = office()
+    desk.new()
+    desk.there["desk"].edit(desk.ticket(), "state", "closed", desk.now_ms)
+    desk.tick(apart_ms)
+    desk.there["desk"].edit(desk.ticket(), "state", last, desk.now_ms)
+    closed, newest = desk.there["desk"].updates
+    desk.there["desk"].updates = [newest, closed]
+    desk.hear()
+    assert desk.ledger["desk/INC-1"]["remote_state"] == last
+    assert "close" not in [kind for kind, _ in asked(desk)]
+
+
 def test_a_late_echo_of_what_we_wrote_before_is_no_change() -> None:
     desk = office()
     desk.there["desk"].quiet_about_us = True

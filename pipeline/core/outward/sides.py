@@ -67,7 +67,8 @@ class Sides:
         facts: of the newest snapshot: ``state``, ``space``, ``kind``, ``rank``, ``resolved_by``, ``reopened``.
         desired: field -> value that the record there should have, in our words.
         ours: field -> its last change here.
-        heard_ms: field -> when its last change there was, of those that were taken in.
+        heard_ms: field -> when it was last heard of, by their clock.
+        heard_version: field -> number of the change that it was last heard of with, where they are counted there.
         said_ms: field whose value there was heard of, not written since -> when that was, by their clock as it is.
         heard_in: field -> the outbox's turn in which that was.
         written_ms: field -> when it was last written by us.
@@ -94,6 +95,7 @@ class Sides:
     desired: dict[str, str] = field(default_factory=dict)
     ours: dict[str, Ours] = field(default_factory=dict)
     heard_ms: dict[str, int] = field(default_factory=dict)
+    heard_version: dict[str, int] = field(default_factory=dict)
     said_ms: dict[str, int] = field(default_factory=dict)
     heard_in: dict[str, int] = field(default_factory=dict)
     written_ms: dict[str, int] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Sides:
 
     def forget_record(self) -> None:
         """The record there is gone: what was known of its fields says nothing of the next one."""
-        self.heard_in, self.said_ms = {}, {}
+        self.heard_in, self.said_ms, self.heard_version = {}, {}, {}
         self.heard_ms, self.written_ms, self.wrote, self.asked, self.edited = {}, {}, {}, {}, {}
         self.yields, self.contested, self.written_back = {}, {}, {}
         self.person_there, self.proposed, self.linked = False, None, None

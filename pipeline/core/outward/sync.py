@@ -95,6 +95,8 @@ class Sync:
             said = getattr(self._update.fields, name)
             if remote is None or said is None or said_ms < self._sides.said_ms.get(name, said_ms + 1):
                 continue
+            if self._counts_less(name):
+                continue
             value = self._rules.canonical(name, str(said))
             if value != known_of(remote, name):
                 self._know(remote, name, value)
@@ -118,19 +120,35 @@ class Sync:
         rules, sides, remote, update = self._rules, self._sides, self._outbox.remote, self._update
         value = rules.canonical(name, said)
         known = known_of(remote, name) if remote is not None else None
-        if self._at_ms < sides.heard_ms.get(name, 0):
+        if self._is_late(name):
             return Why.LATE
         written_ms = sides.written_ms.get(name, 0)
         overwritten = self._at_ms < written_ms and not self._looked_after(written_ms)
         if overwritten and (value == known or value in sides.wrote.get(name, ())):
             return Why.SAME if value == known else Why.LATE
         if value == known:
+            self._heard(name)  # what was before it and comes after it is late
             return Why.SAME
         if remote is not None and not overwritten:
             self._know(remote, name, value)
         if update.own and (update.kind != UpdateKind.READ or self._was_ours(name, value)):
             return Why.OWN  # of what was looked up only the last author is known, and not of which field
         return self._owned(name, value, said)
+
+    def _is_late(self, name: str) -> bool:
+        """Whether something later was heard of the field; of what their clock calls one moment their count tells."""
+        heard_ms = self._sides.heard_ms.get(name, 0)
+        return self._at_ms < heard_ms or (self._at_ms == heard_ms and self._counts_less(name))
+
+    def _counts_less(self, name: str) -> bool:
+        version, counted = self._update.version, self._sides.heard_version.get(name)
+        return version is not None and counted is not None and version < counted
+
+    def _heard(self, name: str) -> None:
+        self._sides.heard_ms[name] = self._at_ms
+        self._sides.heard_version.pop(name, None)
+        if self._update.version is not None:
+            self._sides.heard_version[name] = self._update.version
 
     def _was_ours(self, name: str, value: str) -> bool:
         asked = {
@@ -147,7 +165,7 @@ class Sync:
         self._sides.doubt({name: asked[name]} if name in asked else {})
         # Another one: an attempt that is on its way holds this one.
         self._outbox.remote = replace(remote, fields={**remote.fields, name: value}, state=state)
-        self._sides.heard_ms[name] = self._at_ms
+        self._heard(name)
         self._sides.heard_in[name] = self._outbox.turn
         self._sides.said_ms[name] = int(self._update.at.timestamp() * 1_000)
         self.changed_state = self.changed_state or name == "state"
