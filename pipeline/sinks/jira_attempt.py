@@ -190,11 +190,20 @@ class Attempt:
         try:
             there = await self._issues.edit(remote.id, {"fields": {**must, **may}}, rank=self._send.rank)
         except Invalid as invalid:
+            if await self._is_over_there(remote):
+                # Somebody has ended it there, which comes back by itself; what is over may take no edits.
+                self.detail = f"left out, it is over there: {invalid.answer.detail}"
+                return True
             left = {**must, **self._left_out(invalid, may)}
             there = not left or await self._issues.edit(remote.id, {"fields": left}, rank=self._send.rank)
         if there:
             self._remember(own={**before, **_digests(fresh)})
         return there
+
+    async def _is_over_there(self, remote: Remote) -> bool:
+        """Whether the issue has ended, whether we have heard so or not."""
+        issue = await self._issues.read(remote.id, words.FIELDS, rank=self._send.rank)
+        return issue is not None and words.remote_of(self._rules, issue, {}).ended
 
     def _left_out(self, invalid: Invalid, may: Mapping[str, Any]) -> dict[str, Any]:
         """What is left without the fields that the project does not take: one of them costs itself and no more.

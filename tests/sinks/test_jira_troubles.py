@@ -146,6 +146,19 @@ def test_an_issue_that_was_deleted_there_is_made_anew_while_the_incident_goes_on
     play(story)
 
 
+def test_an_issue_that_somebody_closed_unheard_takes_no_edit_and_refuses_nothing_else() -> None:
+    async def story(server: JiraServer, desk: Desk) -> None:
+        await desk.delivered("opened", 1)
+        server.edit(server.issue_of(INCIDENT), status="Closed")
+        answer = await desk.tell("updated", 2, title="Checkout is slow")
+        assert (answer.outcome, answer.detail[:28]) == (DeliveryOutcome.DELIVERED, "left out, it is over there: ")
+        assert server.status_of(INCIDENT) == "Closed"
+        await desk.delivered("closed", 3, state="closed", title="Checkout is slow")
+        assert server.status_of(INCIDENT) == "Closed"
+
+    play(story)
+
+
 def test_hostile_and_long_text_is_text_and_cut_to_what_the_site_takes() -> None:
     async def story(server: JiraServer, desk: Desk) -> None:
         noted = [entry("note", HOSTILE * 400, "kim")]
