@@ -31,7 +31,7 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Fields, Remote, RemoteState, SinkUpdate, UpdateKind
 from pipeline.models.sinks.status_pages import IncidentIo
 from pipeline.sinks.base import Answer, Trouble
-from pipeline.sinks.http import ANSWER_CHARACTERS_SHOWN, Http, Reply, by_the_api
+from pipeline.sinks.http import ANSWER_CHARACTERS_SHOWN, Reply, by_the_api
 from pipeline.sinks.limits import Bucket
 from pipeline.sinks.status_page_words import RESOLVED, Post, cut, held, rank_of, remote_state
 from pipeline.sinks.status_pages import (
@@ -39,9 +39,9 @@ from pipeline.sinks.status_pages import (
     Said,
     Spoken,
     There,
-    checked_key,
     gone,
     in_status,
+    page_http,
     record_of,
     remembering,
     taken,
@@ -67,21 +67,11 @@ class IncidentIoSink(PageSink):
     """One page."""
 
     def __init__(self, rules: IncidentIo, secrets: Mapping[str, str], bucket: Bucket) -> None:
-        """Check the key; nothing connects yet.
-
-        Args:
-            rules: the configuration.
-            secrets: the API key, by the name of its variable.
-            bucket: of the key.
-
-        Raises:
-            SinkError: the key cannot be one.
-        """
+        """Check the key; nothing connects yet. Arguments and errors as those of `page_http`."""
         super().__init__(rules)
-        key = checked_key(rules.name, rules.secret_env, secrets[rules.secret_env])
         self._rules = rules
         self.notify = rules.notify
-        self._http = Http(rules, bucket, {"Authorization": f"Bearer {key}"})
+        self._http = page_http(rules, secrets, bucket, "Bearer")
         self._base = f"{rules.url.rstrip('/')}/v2"
 
     async def there(self, send: Send, remote: Remote | None) -> There:  # noqa: D102  # as `PageSink`

@@ -15,9 +15,10 @@ from typing import Any, Final, NamedTuple
 from pipeline.core.outward.send import Send
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteState
-from pipeline.models.sinks.status_pages import Notify, Published
+from pipeline.models.sinks.status_pages import Notify, Published, StatusPage
 from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble
-from pipeline.sinks.http import Reply, by_the_api
+from pipeline.sinks.http import Http, Reply, by_the_api
+from pipeline.sinks.limits import Bucket
 from pipeline.sinks.status_page_words import RESOLVED, Post, closing, posts, remote_state, same
 from pipeline.sinks.ticket_words import is_plain
 from pipeline.sinks.told import Told, told
@@ -180,7 +181,7 @@ def record_of(reply: Reply, *path: str) -> Mapping[str, Any]:
     return found
 
 
-def checked_key(name: str, variable: str, key: str) -> str:
+def _checked_key(name: str, variable: str, key: str) -> str:
     """A key that can stand in a header.
 
     Raises:
@@ -189,3 +190,19 @@ def checked_key(name: str, variable: str, key: str) -> str:
     if not key or any(ord(each) not in _PRINTABLE for each in key):
         raise SinkError(f"sink {name}: {variable} must hold an API key: printable characters without spaces")
     return key
+
+
+def page_http(rules: StatusPage, secrets: Mapping[str, str], bucket: Bucket, scheme: str) -> Http:
+    """Requests of a page's API, with its key. Nothing connects yet.
+
+    Args:
+        rules: the configuration.
+        secrets: the API key, by the name of its variable.
+        bucket: of the key.
+        scheme: what stands before the key in ``Authorization``.
+
+    Raises:
+        SinkError: the key cannot be one.
+    """
+    key = _checked_key(rules.name, rules.secret_env, secrets[rules.secret_env])
+    return Http(rules, bucket, {"Authorization": f"{scheme} {key}"})

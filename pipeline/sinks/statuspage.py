@@ -25,7 +25,7 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.remote import Remote, RemoteState, SinkUpdate
 from pipeline.models.sinks.status_pages import Statuspage
 from pipeline.sinks.base import Answer, Trouble, gone_update
-from pipeline.sinks.http import Http, Reply, by_the_api
+from pipeline.sinks.http import Reply, by_the_api
 from pipeline.sinks.limits import RANK_LOOK_UP, Bucket
 from pipeline.sinks.status_page_words import RESOLVED, Post, cut, held, is_over, rank_of
 from pipeline.sinks.status_pages import (
@@ -33,9 +33,9 @@ from pipeline.sinks.status_pages import (
     Said,
     Spoken,
     There,
-    checked_key,
     gone,
     in_status,
+    page_http,
     record_of,
     remembering,
 )
@@ -63,21 +63,11 @@ class StatuspageSink(PageSink):
     """One page."""
 
     def __init__(self, rules: Statuspage, secrets: Mapping[str, str], bucket: Bucket) -> None:
-        """Check the key; nothing connects yet.
-
-        Args:
-            rules: the configuration.
-            secrets: the API key, by the name of its variable.
-            bucket: of the key.
-
-        Raises:
-            SinkError: the key cannot be one.
-        """
+        """Check the key; nothing connects yet. Arguments and errors as those of `page_http`."""
         super().__init__(rules)
-        key = checked_key(rules.name, rules.secret_env, secrets[rules.secret_env])
         self._rules = rules
         self.notify = rules.notify
-        self._http = Http(rules, bucket, {"Authorization": f"OAuth {key}"})
+        self._http = page_http(rules, secrets, bucket, "OAuth")
         self._page = f"{rules.url.rstrip('/')}/v1/pages/{rules.page_id}"
 
     # -- what is there

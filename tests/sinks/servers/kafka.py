@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,10 +15,10 @@ from aiohttp import web
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.models.remote import STATES, RemoteState
 from tests.faults.cluster import Cluster
 from tests.faults.proxy import Proxy
 from tests.sinks.servers.base import Seen, VendorServer
+from tests.sinks.servers.revisions import out_of_order, seen_in
 
 TOPIC = "incidents.changes.v1"
 ANSWER_SECONDS_MAX = 30
@@ -70,25 +71,12 @@ class KafkaServer(VendorServer):
         client.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(ANSWER_SECONDS_MAX)
 
     def seen(self) -> list[Seen]:
-        return [self._seen(incident_id, told) for incident_id, told in self._told().items()]
+        # Whoever reads events makes a call of one key once.
+        return [replace(each, steps=list(dict.fromkeys(each.steps))) for each in seen_in(self._told())]
 
     def disorder(self) -> list[str]:
         """Incidents whose revisions came in another order than they have."""
-        revisions = {key: [each["revision"] for each in told] for key, told in self._told().items()}
-        return [key for key, numbers in revisions.items() if numbers != sorted(numbers)]
-
-    def _seen(self, incident_id: str, told: list[dict[str, Any]]) -> Seen:
-        incident = told[-1]["incident"]
-        return Seen(
-            incident_id=incident_id,
-            id=incident_id,
-            state=STATES.get(incident["state"], RemoteState.OPEN),
-            title=incident["title"],
-            priority=incident["priority"],
-            notes=[entry["text"] for each in told for entry in each["entries"]],
-            # Whoever reads events makes a call of one key once.
-            steps=list(dict.fromkeys(call["key"] for each in told for call in each["calls"])),
-        )
+        return out_of_order(self._told())
 
     def _told(self) -> dict[str, list[dict[str, Any]]]:
         """The data of each event that was new, by incident, in the order in which they are there."""

@@ -10,8 +10,8 @@ import orjson
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from pipeline.models.remote import STATES, RemoteState
 from tests.sinks.servers.base import Seen, VendorServer
+from tests.sinks.servers.revisions import out_of_order, seen_in
 
 SECRET = "whsec_" + "c2l4dGVlbiBieXRlcyBvZiBzZWNyZXQgc2FsdA=="
 
@@ -45,21 +45,7 @@ class WebhookServer(VendorServer):
         return web.Response(status=204)
 
     def seen(self) -> list[Seen]:
-        return [self._seen(incident_id, told) for incident_id, told in self.records.items()]
+        return seen_in(self.records)
 
     def disorder(self) -> list[str]:
-        """Incidents whose revisions came in another order than they have."""
-        revisions = {key: [each["revision"] for each in told] for key, told in self.records.items()}
-        return [key for key, numbers in revisions.items() if numbers != sorted(numbers)]
-
-    def _seen(self, incident_id: str, told: list[dict[str, Any]]) -> Seen:
-        incident = told[-1]["incident"]
-        return Seen(
-            incident_id=incident_id,
-            id=incident_id,
-            state=STATES.get(incident["state"], RemoteState.OPEN),
-            title=incident["title"],
-            priority=incident["priority"],
-            notes=[entry["text"] for each in told for entry in each["entries"]],
-            steps=[call["key"] for each in told for call in each.get("calls", ())],
-        )
+        return out_of_order(self.records)
