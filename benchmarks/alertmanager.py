@@ -29,7 +29,7 @@ from benchmarks.peers.build import CACHE
 from benchmarks.peers.build import run as build
 from benchmarks.pipeline import REPEATS
 from benchmarks.results import BenchmarkError, Results, costs, say, summary
-from pipeline.kafka.embedded import free_ports
+from pipeline.kafka.ports import free_ports
 
 VERSION: Final = "v0.28.1"
 ALERTS: Final = {"quick": 40_000, "full": 150_000}
@@ -196,7 +196,7 @@ def serving(webhook_port: int) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="spillway-alertmanager-") as place:
         config = Path(place) / "alertmanager.yml"
         config.write_text(CONFIG.format(port=webhook_port, wait=GROUP_WAIT_SECONDS))
-        port, _ = free_ports(0)
+        [port] = free_ports(1)
         with (Path(place) / "log").open("w") as log:
             process = subprocess.Popen(  # noqa: S603  # our own command
                 [

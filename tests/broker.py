@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.kafka.embedded import SINGLE_NODE, free_ports
+from pipeline.kafka.embedded import SINGLE_NODE
 from pipeline.kafka.engine import KAFKA_VERSION
+from pipeline.kafka.ports import free_ports
 
 DOCKER_SECONDS_MAX = 3
 CONTROLLER_PORT = 29_093
@@ -31,7 +32,7 @@ def kafka_container() -> Iterator[str]:
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
     # Fixed on both sides, because a broker must advertise the port that clients see before it starts.
-    port, _ = free_ports(0)
+    [port] = free_ports(1)
     container = DockerContainer(f"apache/kafka:{KAFKA_VERSION}").with_bind_ports(port, port)
     host = container.get_container_host_ip()
     properties = {

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Final
@@ -22,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.catalog import load_config
 from pipeline.demo.receiver import Receiver, receiving
 from pipeline.kafka.embedded import EmbeddedKafka
+from pipeline.kafka.ports import free_ports
 from pipeline.kafka.topics import apply, desired_topics, plan
 from pipeline.models.policy import Config
 from pipeline.records.embedded import embedded_postgres
@@ -99,7 +99,7 @@ def engines(directory: Path, say: Callable[[str], None]) -> Iterator[Engines]:
             clock="recording",
             config_dir=place / "config",
             records_url=records_url,
-            http_port=_free_port(),
+            http_port=free_ports(1)[0],
         )
         say("creating topics")
         admin = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0})
@@ -168,10 +168,3 @@ def _get(address: str) -> bytes:
     with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310  # a local address of our own making
         body: bytes = answer.read()
         return body
-
-
-def _free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -26,11 +26,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from pipeline.kafka.engine import EmbeddedKafkaError, find_jars, find_java
+from pipeline.kafka.ports import HOST, free_ports
 from pipeline.settings import java_home as settings_java_home
 
 __all__ = ["EmbeddedKafka", "EmbeddedKafkaError"]
 
-HOST: Final = "127.0.0.1"
 HEAP: Final = "-Xmx256m"
 # Up in 2 s on an idle machine; the rest is for two shared cores in CI.
 START_SECONDS_MAX: Final = 90.0
@@ -158,7 +158,8 @@ class EmbeddedKafka:
 
     def _start(self) -> None:
         for attempt in range(1, PORT_TRIES_MAX + 1):
-            port, controller_port = free_ports(self._given_port)
+            port, controller_port = free_ports(2)
+            port = self._given_port or port
             self._write_properties(port, controller_port)
             self._format_if_new()
             self._process = self._launch()
@@ -317,14 +318,6 @@ def _properties(directory: Path, port: int, controller_port: int) -> dict[str, s
         "advertised.listeners": f"BROKER://{HOST}:{port}",
         "log.dirs": str(directory / "data"),
     }
-
-
-def free_ports(port: int) -> tuple[int, int]:
-    """Two different free ports, the first as given unless 0. Both are held open until both are known."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind((HOST, 0))
-        second.bind((HOST, 0))
-        return port or first.getsockname()[1], second.getsockname()[1]
 
 
 def _check_port(port: int) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 from pipeline.cli.sink_check import Step, steps_of
-from pipeline.kafka.embedded import free_ports
+from pipeline.kafka.ports import free_ports
 from pipeline.settings import Settings
 from tests.sinks.conformance.table import DOWNSTREAMS, Downstream
 
@@ -76,7 +76,7 @@ def test_a_secret_that_is_not_set_is_named(tmp_path: Path) -> None:
 
 
 def test_an_address_where_nobody_listens_is_told(tmp_path: Path) -> None:
-    port = free_ports(0)[0]
+    port = free_ports(1)[0]
     sink = {"url": f"http://127.0.0.1:{port}", "secret_env": "SPILLWAY_SINK_DESK"}
     shown, found = run(tmp_path, sink, SPILLWAY_SINK_DESK="whsec_c2l4dGVlbiBieXRlcyBvZiBzZWNyZXQgc2FsdA==")
     assert shown.exit_code == 1

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from pipeline.kafka.embedded import HOST, SINGLE_NODE, EmbeddedKafka
+from pipeline.kafka.embedded import SINGLE_NODE, EmbeddedKafka
+from pipeline.kafka.ports import HOST, free_ports
 from tests.faults.proxy import Proxy
 from tests.support import wait_until
 
@@ -108,7 +108,7 @@ class Cluster:
     """
 
     def __init__(self, place: Path, brokers: int, proxy: Proxy | None = None) -> None:
-        ports = _free_ports(3 * brokers)
+        ports = free_ports(3 * brokers)
         self._addresses = {number: Address(*ports[3 * number - 3 : 3 * number]) for number in range(1, brokers + 1)}
         self._place = place
         self.proxy = proxy
@@ -139,15 +139,6 @@ class Cluster:
     def kill(self, *numbers: int) -> None:
         for number in numbers:
             self.nodes[number].kill()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Different free ports, all held open until all are known."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.kafka.embedded import free_ports
+from pipeline.kafka.ports import free_ports
 from pipeline.settings import Settings
 from tests.support import wait_until
 
@@ -31,7 +31,7 @@ class Worker:
 
     def __init__(self, settings: Settings, log: Path, command: tuple[str, ...], secrets: Mapping[str, str]) -> None:
         self._log = log
-        self._settings = settings.model_copy(update={"http_port": free_ports(0)[0]})
+        self._settings = settings.model_copy(update={"http_port": free_ports(1)[0]})
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command, env=self._settings.to_environment() | dict(secrets), stdout=output, stderr=output

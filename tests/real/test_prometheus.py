@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 import yaml
 
-from pipeline.kafka.embedded import free_ports
+from pipeline.kafka.ports import free_ports
 from tests.live.site import Site
 from tests.live.worker import Worker
 from tests.real.conftest import Start, body_of, change_of
@@ -63,7 +63,7 @@ def start_prometheus(start: Start, place: Path, exporter: Exporter, alertmanager
         [
             f"--config.file={written(place / 'prometheus.yml', configuration)}",
             f"--storage.tsdb.path={place / 'prometheus'}",
-            f"--web.listen-address=127.0.0.1:{free_ports(0)[0]}",
+            f"--web.listen-address=127.0.0.1:{free_ports(1)[0]}",
             "--rules.alert.resend-delay=1s",  # what Alertmanager did not take while it started comes again at once
         ],
     )
@@ -78,7 +78,7 @@ def start_alertmanager(start: Start, place: Path, gateway_port: int) -> str:
     }
     route = {"receiver": "spillway", "group_by": ["alertname"], "group_wait": "1s", "group_interval": "1s"}
     configuration = {"route": route, "receivers": [{"name": "spillway", "webhook_configs": [hook]}]}
-    port = free_ports(0)[0]
+    port = free_ports(1)[0]
     start(
         program(
             ("alertmanager", "prometheus-alertmanager"),
@@ -102,7 +102,7 @@ def gateway_port(site: Site, tmp_path: Path) -> Iterator[int]:
     rule = {"alertmanager": {"gateway": {"auth": {"scheme": "bearer", "secrets_env": [TOKEN_VARIABLE]}}}}
     written(site.directory / "feeds.yaml", rule)
     site.make_topics()
-    port = free_ports(0)[0]
+    port = free_ports(1)[0]
     command = (sys.executable, "-m", "pipeline", "gateway", "--listen", f"127.0.0.1:{port}")
     gateway = Worker(site.settings, tmp_path / "gateway.log", command, {TOKEN_VARIABLE: TOKEN})
     yield port

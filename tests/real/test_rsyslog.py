@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from pipeline.kafka.embedded import free_ports
+from pipeline.kafka.ports import free_ports
 from tests.live.site import Site
 from tests.real.conftest import Running, Start, body_of, change_of
 from tests.real.debian import program
@@ -83,7 +83,7 @@ def relay(site: Site, start: Start, tmp_path: Path) -> Relay:
         "librdkafka1",
         needs=f"{MODULES}/omkafka.so",
     )
-    port, file = free_ports(0)[0], tmp_path / "rsyslog.conf"
+    port, file = free_ports(1)[0], tmp_path / "rsyslog.conf"
     pasted = page_configuration(site.settings.bootstrap, site.settings.wire("alerts.raw.syslog"))
     file.write_text(RELAY.format(place=tmp_path, port=port) + pasted)
     where = ["-f", str(file), "-i", str(tmp_path / "rsyslogd.pid"), "-M", str(found.root / MODULES)]

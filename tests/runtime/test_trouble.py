@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any, cast
 
-from pipeline.kafka.embedded import EmbeddedKafka, free_ports
+from pipeline.kafka.embedded import EmbeddedKafka
+from pipeline.kafka.ports import free_ports
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import EXIT_DEFECT
 from pipeline.runtime.transport import Consumer
@@ -25,7 +26,7 @@ def send_each(bench: Bench, count: int) -> None:
 
 
 def test_every_record_takes_effect_once_though_the_broker_is_restarted(tmp_path: Path, prefix: str) -> None:
-    port, _ = free_ports(0)
+    [port] = free_ports(1)
     with EmbeddedKafka(tmp_path, port) as broker:
         bench = Bench(broker.bootstrap, prefix)
         worker = bench.worker().wait_ready()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
-from pipeline.kafka.embedded import SINGLE_NODE, EmbeddedKafka, free_ports
+from pipeline.kafka.embedded import SINGLE_NODE, EmbeddedKafka
+from pipeline.kafka.ports import free_ports
 from tests.gateway.signing import make_certificate, make_key
 
 USER, PASSWORD = "spillway", "the-password-of-kafka"
@@ -24,7 +25,7 @@ class SecuredKafka(EmbeddedKafka):
 
     def __init__(self, place: Path) -> None:
         super().__init__(place / "broker")
-        self.secured = f"{HOST}:{free_ports(0)[0]}"
+        self.secured = f"{HOST}:{free_ports(1)[0]}"
         self._key = make_key(place, "kafka")
         self.certificate = make_certificate(place, "kafka", self._key, HOST)
         self._store = place / "store.pem"
