@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from pipeline.records.store import RecordsStore, RecordsUrlError
+from pipeline.records.address import RecordsUrlError
+from pipeline.records.store import RecordsStore
 from pipeline.settings import Settings, SettingsError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

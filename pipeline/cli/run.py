@@ -16,8 +16,8 @@ from pipeline.flow import STAGE_BY_NAME
 from pipeline.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
 from pipeline.kafka.topics import TopicsError, apply, desired_topics, plan
 from pipeline.models.policy import Config
+from pipeline.records.address import RecordsUrlError
 from pipeline.records.embedded import EmbeddedPostgresError, embedded_postgres
-from pipeline.records.store import RecordsUrlError
 from pipeline.runtime.broker import StartError
 from pipeline.runtime.guard import EXIT_REFUSED, RefusedError
 from pipeline.runtime.health import HealthServer, HealthServerError

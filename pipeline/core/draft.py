@@ -25,6 +25,7 @@ class Draft:
         joined: episodes that became members.
         left: episodes that are members no longer.
         received_at_ms: timestamp of the raw record behind it; 0 for timers.
+        command_id: of the command that is obeyed or refused; None: it follows from none.
         event_at_ms: when what the record tells happened, by its sender's clock; None: he does not say.
     """
 
@@ -36,6 +37,7 @@ class Draft:
     left: list[str] = field(default_factory=list)
     received_at_ms: int = 0
     event_at_ms: int | None = None
+    command_id: str | None = None
     _seen: tuple[Any, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

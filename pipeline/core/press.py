@@ -59,6 +59,7 @@ class Press:
             "entries": entries,
             "joined": draft.joined,
             "left": draft.left,
+            "command_id": draft.command_id,
             "chain_before": before,
             "incident": orjson.Fragment(snapshot),
         }

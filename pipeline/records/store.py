@@ -12,48 +12,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, select
 
 from pipeline.core.chain import content_of
 from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent
 from pipeline.models.suppression import Suppression
 from pipeline.records import problems, suppressions
+from pipeline.records.address import engine_of
 from pipeline.records.indexed import indexable
-from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE, migrate
-from pipeline.records.values import insert_new, mapping_of, moment_of, number_of, text_of, upsert_newest, without_nul
+from pipeline.records.migrations import migrate
+from pipeline.records.rows import incident_row
+from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE
+from pipeline.records.values import insert_new, mapping_of, moment_of, text_of, upsert_newest, without_nul
 
 Answer = TypeVar("Answer")
 
 FINAL_STATES: Final = ("closed", "merged", "cancelled")
 
-# A database that does not answer a connection attempt by then counts as away, and the attempt is repeated.
-CONNECT_SECONDS_MAX: Final = 5
 LIST_MAX: Final = 1_000
-
-_TEXTS: Final = (
-    "kind",
-    "space",
-    "state",
-    "title",
-    "priority",
-    "urgency",
-    "impact",
-    "category",
-    "domain",
-    "service",
-    "owner",
-    "assignee",
-    "bridge_id",
-    "merged_into",
-)
-_NUMBERS: Final = ("users_affected", "revenue_per_minute", "alerts_total", "episodes_total")
-_TIMES: Final = ("opened", "acknowledged", "resolved", "closed", "updated")
-
-
-class RecordsUrlError(Exception):
-    """The address of the records store cannot be used; the message is one line without the password."""
 
 
 class RecordsStore:
@@ -68,10 +44,10 @@ class RecordsStore:
         Raises:
             RecordsUrlError: not the address of a PostgreSQL database.
         """
-        self._engine = _engine(url)
+        self._engine = engine_of(url)
 
     def migrate(self) -> int:
-        """Bring the schema to this release's version; see `pipeline.records.tables.migrate`."""
+        """Bring the schema to this release's version; see `pipeline.records.migrations.migrate`."""
         return migrate(self._engine)
 
     def close(self) -> None:
@@ -94,7 +70,7 @@ class RecordsStore:
             known = newest.get(row.incident_id)
             if known is None or known.revision < row.revision:
                 newest[row.incident_id] = row
-        incidents = [_incident_row(row) for row in newest.values()]
+        incidents = [incident_row(row) for row in newest.values()]
         with self._engine.begin() as connection:
             insert_new(connection, INCIDENT_EVENTS, list(map(_event_row, rows, told)))
             insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])
@@ -163,30 +139,6 @@ class RecordsStore:
             return [dict(row) for row in rows]
 
 
-def _engine(url: str) -> Engine:
-    try:
-        address = make_url(url)
-    except ArgumentError:
-        raise RecordsUrlError("records store: not a postgresql:// address") from None
-    if address.get_backend_name() not in ("postgresql", "postgres"):
-        raise RecordsUrlError(f"records store: PostgreSQL is needed, got {address.get_backend_name()}://")
-    return create_engine(
-        address.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,  # a restarted server would otherwise cost the first batch after it a retry
-        connect_args={"connect_timeout": CONNECT_SECONDS_MAX, "application_name": "spillway"},
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-    )
-
-
-def _incident_row(row: IncidentEvent) -> dict[str, Any]:
-    incident = row.incident
-    texts = {name: text_of(incident.get(name)) for name in _TEXTS}
-    numbers = {name: number_of(incident.get(name)) for name in _NUMBERS}
-    times = {f"{name}_at": moment_of(incident.get(f"{name}_at_ms")) for name in _TIMES}
-    return {"id": row.incident_id, "revision": row.revision, "snapshot": incident, **texts, **numbers, **times}
-
-
 def _event_row(row: IncidentEvent, told: IncidentEvent) -> dict[str, Any]:
     """A row and the event as it was told: what is sealed is that, to the letter."""
     body, seal = row.incident, told.seal
@@ -199,6 +151,7 @@ def _event_row(row: IncidentEvent, told: IncidentEvent) -> dict[str, Any]:
         "body": body,
         "sealed": content.decode() if content else None,
         "seal": seal,
+        "command_id": row.command_id,
     }
 
 

@@ -1,7 +1,4 @@
-"""Tables of the records store, and the versions that lead to them.
-
-A migration is never edited once it is released: a new one is added to `MIGRATIONS`.
-"""
+"""Tables of the records store; the versions that lead to them are in `pipeline.records.migrations`."""
 
 from __future__ import annotations
 
@@ -9,31 +6,20 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Computed,
     DateTime,
     Double,
-    Engine,
     ForeignKeyConstraint,
     Integer,
     MetaData,
     Table,
     Text,
-    func,
-    insert,
-    select,
-    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 METADATA: Final = MetaData()
-
-SCHEMA_VERSIONS: Final = Table(
-    "spillway_schema",
-    METADATA,
-    Column("version", Integer, primary_key=True),
-    Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    comment="versions of this schema that were applied",
-)
 
 INCIDENTS: Final = Table(
     "incidents",
@@ -64,6 +50,26 @@ INCIDENTS: Final = Table(
     Column("closed_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
     Column("snapshot", JSONB, nullable=False),
+    Column("priority_rank", Integer),
+    Column("severity", Text),
+    Column("hosting_model", Text),
+    Column("infrastructure_layer", Text),
+    Column("commander", Text),
+    Column("status", Text),
+    Column("episodes_open", Double),
+    Column("reopened", Double),
+    Column("detected_at", DateTime(timezone=True)),
+    Column("mitigated_at", DateTime(timezone=True)),
+    Column("state_since_at", DateTime(timezone=True)),
+    Column("due_at", DateTime(timezone=True), comment="when the next service level clock that runs is due"),
+    Column("breached", Boolean, nullable=False, comment="a clock that is not met yet has missed its target"),
+    Column("domains", ARRAY(Text), nullable=False, comment="its own, and of a bridge incident those of its members"),
+    Column("services", ARRAY(Text), nullable=False),
+    Column("lexemes", ARRAY(Text), nullable=False, comment="facts to search by, such as domain=payments"),
+    Column("symptoms_text", Text, nullable=False),
+    Column("notes_text", Text, nullable=False),
+    Column("resolution_text", Text, nullable=False),
+    Column("words", TSVECTOR, Computed("the migration says", persisted=True)),
     comment="each incident as its newest revision says",
 )
 
@@ -77,6 +83,7 @@ INCIDENT_EVENTS: Final = Table(
     Column("body", JSONB, nullable=False),
     Column("sealed", Text),
     Column("seal", Text),
+    Column("command_id", Text),
     comment="each revision of each incident: the snapshot as it was, and its actions as they were sealed",
 )
 
@@ -159,99 +166,65 @@ PROBLEM_EVENTS: Final = Table(
     comment="each revision of each problem: its actions, as they were sealed",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        """CREATE TABLE incidents (
-            id text PRIMARY KEY, revision bigint NOT NULL, kind text, space text, state text, title text,
-            priority text, urgency text, impact text, category text, domain text, service text, owner text,
-            assignee text, bridge_id text, merged_into text, users_affected double precision,
-            revenue_per_minute double precision, alerts_total double precision,
-            episodes_total double precision, opened_at timestamptz, acknowledged_at timestamptz,
-            resolved_at timestamptz, closed_at timestamptz, updated_at timestamptz, snapshot jsonb NOT NULL)""",
-        "CREATE INDEX incidents_open ON incidents (opened_at DESC) WHERE state NOT IN ('closed', 'merged')",
-        "CREATE INDEX incidents_by_opening ON incidents (opened_at DESC)",
-        "CREATE INDEX incidents_by_bridge ON incidents (bridge_id) WHERE bridge_id IS NOT NULL",
-        """CREATE TABLE incident_events (
-            incident_id text, revision bigint, change text NOT NULL, at timestamptz NOT NULL,
-            body jsonb NOT NULL, PRIMARY KEY (incident_id, revision))""",
-        "CREATE INDEX incident_events_by_time ON incident_events (at)",
-        """CREATE TABLE timeline (
-            incident_id text, revision bigint, position integer, at timestamptz, action text, actor text,
-            text text, facts jsonb, PRIMARY KEY (incident_id, revision, position),
-            FOREIGN KEY (incident_id, revision) REFERENCES incident_events)""",
-    ),
-    (
-        """CREATE TABLE suppressions (
-            episode_id text, what text, since timestamptz, until timestamptz NOT NULL, ended text NOT NULL,
-            alert_key text NOT NULL, space text NOT NULL, feed text NOT NULL, summary text NOT NULL,
-            severity text NOT NULL, alerts bigint NOT NULL, runs bigint NOT NULL, entity text, service text,
-            domain text, incident_id text, let_in_by text, priority text, pages jsonb NOT NULL,
-            decided_by jsonb NOT NULL, PRIMARY KEY (episode_id, what, since))""",
-        "CREATE INDEX suppressions_by_end ON suppressions (until)",
-    ),
-    (  # to find what an episode or an alert led to; entries that are about none are in no index
-        """CREATE INDEX timeline_by_episode ON timeline ((facts->>'episode_id'))
-            WHERE facts->>'episode_id' IS NOT NULL""",
-        """CREATE INDEX timeline_by_episodes ON timeline USING gin ((facts->'episodes'))
-            WHERE facts->'episodes' IS NOT NULL""",
-        "CREATE INDEX timeline_by_origin ON timeline ((facts->'origin')) WHERE facts->'origin' IS NOT NULL",
-        "CREATE INDEX timeline_by_alert_key ON timeline ((facts->>'alert_key')) WHERE facts->>'alert_key' IS NOT NULL",
-        """CREATE INDEX timeline_by_source ON timeline ((facts->>'source_episode_id') text_pattern_ops)
-            WHERE facts->>'source_episode_id' IS NOT NULL""",
-        "CREATE INDEX suppressions_by_alert_key ON suppressions (alert_key)",
-    ),
-    (  # the timeline as an audit: what each action changed, when it happened, and the chain of seals
-        "ALTER TABLE incident_events ADD COLUMN sealed text, ADD COLUMN seal text",
-        "ALTER TABLE timeline ADD COLUMN event_at timestamptz, ADD COLUMN changed jsonb",
-        "DROP INDEX incidents_open",
-        """CREATE INDEX incidents_open ON incidents (opened_at DESC)
-            WHERE state NOT IN ('closed', 'merged', 'cancelled')""",
-        """CREATE TABLE problems (
-            id text PRIMARY KEY, revision bigint NOT NULL, state text, title text, reason text, domain text,
-            service text, owner text, assignee text, cause_ref text, category text,
-            occurrences_total double precision, opened_at timestamptz, resolved_at timestamptz,
-            closed_at timestamptz, updated_at timestamptz, snapshot jsonb NOT NULL)""",
-        "CREATE INDEX problems_by_opening ON problems (opened_at DESC)",
-        """CREATE TABLE problem_events (
-            problem_id text, revision bigint, change text NOT NULL, at timestamptz NOT NULL, entries jsonb NOT NULL,
-            sealed text, seal text, PRIMARY KEY (problem_id, revision))""",
-    ),
+EPISODES: Final = Table(
+    "episodes",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("alert_key", Text, nullable=False),
+    Column("space", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("feed", Text),
+    Column("summary", Text),
+    Column("severity", Text),
+    Column("entity", Text),
+    Column("service", Text),
+    Column("domain", Text),
+    Column("incident_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("alerts", BigInteger, nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("first_event_at", DateTime(timezone=True)),
+    Column("alert", JSONB, nullable=False),
+    comment="each run of each condition, as dedupe told it, and the incident that it is in",
 )
-"""Statements of each version, the first version first."""
 
-# Any number that no other program on the same database is likely to use; "spillway" in ASCII, cut to 63 bits.
-MIGRATION_LOCK: Final = 0x7370696C_6C776179
+DELIVERIES: Final = Table(
+    "deliveries",
+    METADATA,
+    Column("topic_partition", Integer, primary_key=True),
+    Column("topic_offset", BigInteger, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("incident_id", Text, nullable=False),
+    Column("sink", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("revision", BigInteger),
+    Column("attempt", Integer),
+    Column("body", JSONB, nullable=False),
+    comment="what became of each attempt to tell a sink, and of what came back",
+)
 
+LEDGER: Final = Table(
+    "ledger",
+    METADATA,
+    Column("sink", Text, primary_key=True),
+    Column("incident_id", Text, primary_key=True),
+    Column("remote_state", Text),
+    Column("remote_key", Text),
+    Column("remote_url", Text),
+    Column("orphan", Boolean, nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("entry", JSONB, nullable=False),
+    comment="of each sink and incident: the record there, as the ledger has it",
+)
 
-class StoreVersionError(Exception):
-    """The database was set up by a newer release; the message is one line."""
-
-
-def migrate(engine: Engine) -> int:
-    """Bring the database to this release's schema; the number of versions applied.
-
-    All or nothing. Workers that start together queue on a lock that ends with its transaction.
-
-    Raises:
-        StoreVersionError: the database is of a newer release.
-        SQLAlchemyError: the database refused.
-    """
-    with engine.begin() as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-        connection.execute(
-            text(
-                "CREATE TABLE IF NOT EXISTS spillway_schema "
-                "(version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
-            )
-        )
-        present = connection.scalar(select(func.max(SCHEMA_VERSIONS.c.version))) or 0
-        if present > len(MIGRATIONS):
-            raise StoreVersionError(
-                f"the records store has schema version {present}, this release knows {len(MIGRATIONS)}: "
-                "upgrade this worker"
-            )
-        for version in range(present + 1, len(MIGRATIONS) + 1):
-            for statement in MIGRATIONS[version - 1]:
-                connection.execute(text(statement))
-            connection.execute(insert(SCHEMA_VERSIONS).values(version=version))
-        return len(MIGRATIONS) - present
+PROJECTED: Final = Table(
+    "projected",
+    METADATA,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+    comment="how far each topic is in this store: written in the transaction of the rows",
+)

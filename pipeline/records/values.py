@@ -60,7 +60,7 @@ def upsert_newest(connection: Connection, table: Any, rows: list[dict[str, Any]]
     """Insert rows, or replace those of an older revision."""
     for chunk in _chunks(rows):
         statement = insert(table).values(chunk)
-        changes = {name: statement.excluded[name] for name in table.c.keys() if name != "id"}  # noqa: SIM118
+        changes = {name: statement.excluded[name] for name in chunk[0] if name != "id"}
         is_newer = table.c.revision < statement.excluded.revision
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes, where=is_newer))
 

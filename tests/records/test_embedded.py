@@ -11,7 +11,6 @@ import pytest
 
 from pipeline.records.embedded import EmbeddedPostgresError, embedded_postgres
 from pipeline.records.store import RecordsStore
-from pipeline.records.tables import MIGRATIONS
 from tests.support import wait_until
 
 _CHILD = """
@@ -44,7 +43,8 @@ def test_data_in_a_directory_are_there_at_the_next_start(tmp_path: Path) -> None
             store = RecordsStore(url)
             applied.append(store.migrate())
             store.close()
-    assert applied == [len(MIGRATIONS), 0]
+    assert applied[0] > 0
+    assert applied[1] == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from pipeline.core.outward.incident_event import IncidentEvent
-from pipeline.records.store import RecordsStore, RecordsUrlError
-from pipeline.records.tables import METADATA, MIGRATIONS, StoreVersionError
+from pipeline.records.address import RecordsUrlError
+from pipeline.records.migrations import VERSION_TABLE, StoreVersionError
+from pipeline.records.store import RecordsStore
+from pipeline.records.tables import METADATA
 
 START_MS = 1_772_590_302_318
 
@@ -102,7 +104,8 @@ def test_workers_that_start_together_set_the_schema_up_once(empty: str) -> None:
         applied = list(threads.map(RecordsStore.migrate, stores))
     for each in stores:
         each.close()
-    assert sorted(applied) == [0] * 7 + [len(MIGRATIONS)]
+    assert sorted(applied)[:7] == [0] * 7
+    assert max(applied) > 0
 
 
 def test_workers_that_write_the_same_batch_together_do_not_collide(store: RecordsStore, empty: str) -> None:
@@ -119,9 +122,9 @@ def test_workers_that_write_the_same_batch_together_do_not_collide(store: Record
 def test_a_database_of_a_newer_release_is_left_alone(store: RecordsStore, empty: str) -> None:
     engine = connect(empty)
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO spillway_schema (version) VALUES (99)"))
+        connection.execute(text("UPDATE spillway_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(StoreVersionError, match="schema version 99"):
+    with pytest.raises(StoreVersionError, match="schema version 9999"):
         store.migrate()
 
 
@@ -132,7 +135,9 @@ def test_the_migrations_lead_to_the_tables_that_the_code_uses(store: RecordsStor
     engine.dispose()
     wanted = {name: sorted(str(column.name) for column in table.columns) for name, table in METADATA.tables.items()}
     assert {
-        name: sorted(str(column.name) for column in table.columns) for name, table in found.tables.items()
+        name: sorted(str(column.name) for column in table.columns)
+        for name, table in found.tables.items()
+        if name != VERSION_TABLE
     } == wanted
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from pipeline.core.step import Record
+from pipeline.models.command import COMMAND_ID_CHARACTERS_MAX
 from pipeline.models.decision import BadRecord, Reason
 from pipeline.models.problem import PROBLEM_SCHEMA
 
@@ -33,6 +34,7 @@ class IncidentEvent(NamedTuple):
         at_ms: when, epoch milliseconds.
         entries: timeline entries that this revision added.
         incident: the full snapshot.
+        command_id: of the command that it obeys or refuses; None: it follows from none.
     """
 
     incident_id: str
@@ -41,6 +43,7 @@ class IncidentEvent(NamedTuple):
     at_ms: int
     entries: list[dict[str, Any]]
     incident: dict[str, Any]
+    command_id: str | None = None
 
     @property
     def seal(self) -> str | None:
@@ -122,7 +125,11 @@ def read_event(record: Record) -> IncidentEvent:
     Raises:
         BadRecord: it is not an incident event of this schema.
     """
-    return IncidentEvent(*_read(record, INCIDENT_EVENT_SCHEMA, "incident_id", "incident"))
+    *_, document = found = _read(record, INCIDENT_EVENT_SCHEMA, "incident_id", "incident")
+    command_id = document.get("command_id")
+    if not (isinstance(command_id, str) and 0 < len(command_id) <= COMMAND_ID_CHARACTERS_MAX):
+        command_id = None  # no command of a sender, or of a release that did not say
+    return IncidentEvent(*found[:-1], command_id)
 
 
 def read_problem_event(record: Record) -> ProblemEvent:
@@ -131,12 +138,12 @@ def read_problem_event(record: Record) -> ProblemEvent:
     Raises:
         BadRecord: it is not a problem event of this schema.
     """
-    return ProblemEvent(*_read(record, PROBLEM_SCHEMA, "problem_id", "problem"))
+    return ProblemEvent(*_read(record, PROBLEM_SCHEMA, "problem_id", "problem")[:-1])
 
 
 def _read(
     record: Record, schema: int, id_name: str, snapshot_name: str
-) -> tuple[str, int, str, int, list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[str, int, str, int, list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
     document = read_object(record, schema)
     own_id: str = need(document, id_name, str)
     change: str = need(document, "change", str)
@@ -147,4 +154,4 @@ def _read(
         raise BadRecord(Reason.WRONG_TYPE, f"{id_name} and change: 1 to {ID_CHARACTERS_MAX} characters")
     revision: int = need(document, "revision", int)
     snapshot: dict[str, Any] = need(document, snapshot_name, dict)
-    return own_id, revision, change, read_time_ms(document, "at_ms"), entries, snapshot
+    return own_id, revision, change, read_time_ms(document, "at_ms"), entries, snapshot, document

@@ -116,7 +116,8 @@ def remembered(one: Incident, other: Incident) -> list[str]:
 
 
 def remember(draft: Draft, command: Command) -> bool:
-    """Note the command's id on the incident; False where it was applied before."""
+    """Note the command's id on the incident and the revision; False where it was applied before."""
+    draft.command_id = command.command_id
     known = draft.incident.commands
     if command.command_id in known:
         return False

@@ -1,0 +1,57 @@
+"""The application: routes of the API and of the pages, and what stands around each request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.staticfiles import StaticFiles
+
+from pipeline.console import api, pages
+from pipeline.console.context import Context
+from pipeline.console.refusal import Refusal, problem
+
+HERE: Final = Path(__file__).parent
+API_PREFIX: Final = "/api/v1"
+
+
+def create_app(context: Context) -> FastAPI:
+    """The console over a store and a broker; nothing connects yet.
+
+    Each module of ``api`` and ``pages`` that has a ``router`` is a part of it.
+    """
+    app = FastAPI(
+        title="Spillway",
+        version="1",
+        summary="Incidents, what they are decided by, and what is done about them.",
+        openapi_url=f"{API_PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    app.add_exception_handler(Refusal, _refused)
+    for router in routers(api):
+        app.include_router(router, prefix=API_PREFIX)
+    for router in routers(pages):
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    return app
+
+
+def routers(package: object) -> Iterator[APIRouter]:
+    """The routers of a package's modules, in order of their names."""
+    path, name = getattr(package, "__path__", []), getattr(package, "__name__", "")
+    for module in sorted(each.name for each in iter_modules(path)):
+        found = getattr(import_module(f"{name}.{module}"), "router", None)
+        if isinstance(found, APIRouter):
+            yield found
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)  # noqa: S101  # it is registered for these alone
+    return problem(request, error)

@@ -1,0 +1,69 @@
+"""What every route needs: made once by the process, reached by ``request.app.state.context``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import time
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pipeline.models.command import Command
+from pipeline.models.policy import Config
+from pipeline.models.problem import ProblemCommand
+from pipeline.settings import Settings
+
+Answer = TypeVar("Answer")
+
+
+class CommandsOut(Protocol):
+    """Takes commands to Kafka."""
+
+    async def send(self, command: Command | ProblemCommand, *, topic: str, key: str) -> None:
+        """Write one and wait until the brokers have it.
+
+        Raises:
+            Refusal: they do not take it; the message says why.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One console.
+
+    Attributes:
+        engine: of the records store.
+        commands: to Kafka.
+        config: the company's configuration: catalogue, rotations, packs, and the console's own part.
+        now_ms: the clock, epoch milliseconds; tests and the demo have their own.
+    """
+
+    settings: Settings
+    config: Config
+    engine: AsyncEngine
+    commands: CommandsOut
+    now_ms: Callable[[], int] = lambda: int(time() * 1_000)
+
+    async def ask(self, question: Callable[[Connection], Answer]) -> Answer:
+        """Put a question to the records store: a plain function of a connection, as the command line asks it."""
+        async with self.engine.connect() as connection:
+            return await connection.run_sync(question)
+
+    async def write(self, change: Callable[[Connection], Answer]) -> Answer:
+        """The same in a transaction."""
+        async with self.engine.begin() as connection:
+            return await connection.run_sync(change)
+
+
+def context_of(request: Request) -> Context:
+    """The context of the application that a request came to."""
+    found: Any = request.app.state.context
+    assert isinstance(found, Context)  # noqa: S101  # `create_app` has put it there
+    return found
+
+
+Here = Annotated[Context, Depends(context_of)]
+"""Parameter of a route: the context."""

@@ -1,0 +1,55 @@
+"""The address of the records store, checked and made an engine's."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+# A database that does not answer a connection attempt by then counts as away, and the attempt is repeated.
+CONNECT_SECONDS_MAX: Final = 5
+
+
+class RecordsUrlError(Exception):
+    """The address of the records store cannot be used; the message is one line without the password."""
+
+
+def engine_of(url: str) -> Engine:
+    """An engine; nothing connects yet.
+
+    Raises:
+        RecordsUrlError: not the address of a PostgreSQL database.
+    """
+    return create_engine(_address(url), **_OPTIONS)
+
+
+def async_engine_of(url: str, connections_max: int) -> AsyncEngine:
+    """The same for an event loop.
+
+    Args:
+        url: as of `engine_of`.
+        connections_max: connections at once; who comes later waits.
+    """
+    return create_async_engine(_address(url), pool_size=connections_max, max_overflow=0, **_OPTIONS)
+
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "pool_pre_ping": True,  # a restarted server would otherwise cost the first batch after it a retry
+    "connect_args": {"connect_timeout": CONNECT_SECONDS_MAX, "application_name": "spillway"},
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+}
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise RecordsUrlError("records store: not a postgresql:// address") from None
+    if address.get_backend_name() not in ("postgresql", "postgres"):
+        raise RecordsUrlError(f"records store: PostgreSQL is needed, got {address.get_backend_name()}://")
+    return address.set(drivername="postgresql+psycopg")

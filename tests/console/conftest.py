@@ -1,0 +1,139 @@
+"""A console over a real PostgreSQL that holds the three stories, as the record stage writes them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from pipeline.catalog import load_config
+from pipeline.console.app import create_app
+from pipeline.console.context import Context
+from pipeline.console.identity import Grant, Identity
+from pipeline.core.outward.record import RecordProcessor
+from pipeline.core.step import Effects, Output, Processor, StreamRecord
+from pipeline.examples import one_day
+from pipeline.flow import STAGE_BY_NAME
+from pipeline.models.command import Command, Role
+from pipeline.models.policy import Config
+from pipeline.models.problem import ProblemCommand
+from pipeline.records.address import async_engine_of
+from pipeline.records.store import RecordsStore
+from pipeline.replay import Replay
+from pipeline.settings import Settings
+
+CONFIG: Final = Path(__file__).parents[2] / "config"
+RUN_ON_SECONDS: Final = 600
+
+Client = Callable[..., TestClient]
+
+
+class Sent:
+    """Takes commands as Kafka would, and keeps them."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[Command | ProblemCommand, str, str]] = []
+
+    async def send(self, command: Command | ProblemCommand, *, topic: str, key: str) -> None:
+        self.commands.append((command, topic, key))
+
+
+@pytest.fixture(scope="session")
+def company() -> Config:
+    """The example company."""
+    return load_config(CONFIG)
+
+
+@dataclass(slots=True)
+class Played:
+    """What the stages wrote of the stories, in order."""
+
+    outputs: list[Output] = field(default_factory=list)
+
+    def watch(self, processor: Processor, record: StreamRecord, effects: Effects) -> None:
+        self.outputs += effects.outputs
+
+
+@pytest.fixture(scope="session")
+def played(company: Config) -> Played:
+    """The stories, decided."""
+    played = Played()
+    Replay(company, watch=played.watch).run(one_day(), run_on_seconds=RUN_ON_SECONDS)
+    return played
+
+
+@pytest.fixture(scope="session")
+def stories(played: Played, postgres: str) -> Iterator[str]:
+    """Address of a records store that holds the stories. For reading: tests that write have a `database`."""
+    address = make_url(postgres)
+    engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS console_stories WITH (FORCE)"))
+        connection.execute(text("CREATE DATABASE console_stories"))
+    url = address.set(database="console_stories").render_as_string(hide_password=False)
+    fill(url, played)
+    yield url
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE console_stories WITH (FORCE)"))
+    engine.dispose()
+
+
+def fill(url: str, played: Played) -> None:
+    """Write what a replay came to, as the record stage does."""
+    store = RecordsStore(url)
+    store.migrate()
+    processor, effects = RecordProcessor(), Effects()
+    processor.handle(list(records_of(played)), effects)
+    assert not effects.outputs, "nothing of it is refused"
+    store.project(processor.take_rows())
+    store.keep(processor.take_hidden())
+    store.follow(processor.take_problems())
+    store.close()
+
+
+def records_of(played: Played) -> Iterable[StreamRecord]:
+    """What the record stage reads, in order."""
+    offsets: Counter[str] = Counter()
+    for each in played.outputs:
+        if each.topic in STAGE_BY_NAME["record"].reads:
+            yield StreamRecord(each.topic, 0, offsets[each.topic], each.timestamp_ms, each.key, each.value)
+            offsets[each.topic] += 1
+
+
+@pytest.fixture
+def sent() -> Sent:
+    """What the console asked for."""
+    return Sent()
+
+
+def somebody(role: Role = Role.ADMINISTRATOR, *domains: str, subject: str = "noor.haddad") -> Identity:
+    """Somebody with one grant; for all domains unless some are named."""
+    return Identity(subject, subject, (Grant(role, frozenset(domains) or None),), "token", "test")
+
+
+@pytest.fixture
+def client(stories: str, company: Config, sent: Sent) -> Iterator[Client]:
+    """Clients of a console over the stories, each as somebody: ``client(somebody(Role.VIEWER, "retail"))``.
+
+    What lets people in is not in the way: tests of that come with real tokens.
+    """
+    with ExitStack() as opened:
+
+        def make(identity: Identity | None = None) -> TestClient:
+            engine = async_engine_of(stories, 4)
+            app = create_app(Context(Settings(records_url=stories), company, engine, sent))
+
+            async def as_somebody(scope: Scope, receive: Receive, send: Send) -> None:
+                await app({**scope, "spillway.identity": identity}, receive, send)
+
+            return opened.enter_context(TestClient(as_somebody, follow_redirects=False))
+
+        yield make
