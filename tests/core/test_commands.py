@@ -47,6 +47,14 @@ def test_each_command_is_answered_on_the_timeline(kind: str, fields: dict[str, A
     assert (event["entries"][-1]["action"], event["change"]) == (action, change)
 
 
+def test_an_event_names_the_command_that_it_obeys_or_refuses_and_none_where_it_follows_from_none() -> None:
+    desk = Room()
+    (opening,) = values(desk.open(alert("a")), "incidents")
+    (obeyed,) = values(desk.ask("note", T0 + 1, "c-1", note="hm"), "incidents")
+    (refused,) = values(desk.ask("note", T0 + 2, "c-2"), "incidents")
+    assert [each["command_id"] for each in (opening, obeyed, refused)] == [None, "c-1", "c-2"]
+
+
 def test_a_repeated_command_changes_nothing() -> None:
     desk = room()
     desk.ask("note", T0 + 1, "c-1", note="once")
