@@ -1,1 +1,2 @@
-// The console's one script: live parts, keys, dialogs. Pages work without it.
+// @ts-check
+// The console's script: live parts, keys, dialogs. Pages work without it.
