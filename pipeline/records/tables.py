@@ -228,3 +228,18 @@ PROJECTED: Final = Table(
     Column("next_offset", BigInteger, nullable=False),
     comment="how far each topic is in this store: written in the transaction of the rows",
 )
+
+RECEIPTS: Final = Table(
+    "receipts",
+    METADATA,
+    Column("command_id", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("key", Text),
+    Column("digest", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("accepted_at", DateTime(timezone=True)),
+    comment="commands that the console was asked for, so that each is given once and can be followed",
+)

@@ -16,6 +16,7 @@ from pipeline.core.practice.lifecycle import ENDED_STATES, Step
 from pipeline.models.command import Command, CommandType, Role
 from pipeline.models.incident import Incident, IncidentKind
 from pipeline.models.permissions import permission_of
+from pipeline.models.policy import DomainPolicy
 
 _BACK: Final = (Step.REOPEN, Step.UNACKNOWLEDGE)
 _WAITS: Final = (Step.WAIT_FOR_CUSTOMER, Step.WAIT_FOR_VENDOR, Step.WAIT_FOR_PROVIDER)
@@ -59,22 +60,26 @@ def _ended(incident: Incident) -> str | None:
 
 
 def _forbidden(desk: Desk, incident: Incident, command: Command) -> str | None:
+    is_bridge = incident.kind == IncidentKind.BRIDGE
+    policy = desk.policy(incident)
+    return forbidden(policy, command, is_bridge=is_bridge, state=incident.state, priority=incident.priority)
+
+
+def forbidden(policy: DomainPolicy, command: Command, *, is_bridge: bool, state: str, priority: str) -> str | None:
+    """Why a policy does not let the role of a command give it to such an incident, in words; None: it does."""
     role = command.as_role
     if role == Role.SYSTEM:
         return None
-    policy = desk.policy(incident)
-    is_bridge = incident.kind == IncidentKind.BRIDGE
     roles: tuple[Role, ...] = ()
     for kind in _what_it_does(command):
-        permission = permission_of(policy.permissions, kind)
-        roles = permission.lets(bridge=is_bridge, state=incident.state, priority=incident.priority)
+        roles = permission_of(policy.permissions, kind).lets(bridge=is_bridge, state=state, priority=priority)
         if role not in roles:
             break
     else:
         return None
     who = ", ".join(roles) or "nobody"
-    what = f"{incident.priority} bridge incident" if is_bridge else f"{incident.priority} incident"
-    return f"the {policy.domain} policy lets {who} do that to a {what} that is {incident.state}, not a {role}"
+    what = f"{priority} bridge incident" if is_bridge else f"{priority} incident"
+    return f"the {policy.domain} policy lets {who} do that to a {what} that is {state}, not a {role}"
 
 
 def _what_it_does(command: Command) -> tuple[CommandType, ...]:
