@@ -19,6 +19,7 @@ from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent
 from pipeline.models.suppression import Suppression
 from pipeline.records import problems, suppressions
 from pipeline.records.address import engine_of
+from pipeline.records.analytics.measures import measure
 from pipeline.records.indexed import indexable
 from pipeline.records.migrations import migrate
 from pipeline.records.rows import incident_row
@@ -75,6 +76,7 @@ class RecordsStore:
             insert_new(connection, INCIDENT_EVENTS, list(map(_event_row, rows, told)))
             insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])
             upsert_newest(connection, INCIDENTS, incidents)
+            measure(connection, list(newest))
 
     def keep(self, hidden: Sequence[Suppression]) -> None:
         """Write what was hidden, all or nothing; what is there already changes nothing.
