@@ -4,6 +4,7 @@
 came to, for all figures are counted from that. What each column means is in ``docs/analytics.md``.
 """
 
+# ruff: noqa: S608  # the statements are put together of names in this file, of nothing that anybody sends
 from __future__ import annotations
 
 from typing import Final
@@ -111,8 +112,8 @@ def _span(start: str, end: str) -> str:
     return f"greatest(0, round(extract(epoch FROM {end} - {start}) * 1000))::bigint"
 
 
-def _measured() -> str:
-    """The view that computes."""
+def _facts() -> str:
+    """What the snapshot says, where it says it in numbers."""
     clocks = ", ".join(
         f"""{_moment(f"s #> '{{clocks,{name},breached_at_ms}}'")} AS {name}_missed_at,
             {_moment(f"s #> '{{clocks,{name},met_at_ms}}'")} AS {name}_met_at,
@@ -120,6 +121,49 @@ def _measured() -> str:
         for name in ("response", "resolution")
     )
     states = ", ".join(_number(f"s #> '{{time_in,{state}}}'", _COUNT_MAX) + f" AS in_{state}_ms" for state in _STATES)
+    return f"""(SELECT
+        {_number("s #> '{priority_rank}'", 1_000)}::integer AS rank,
+        {_word("s #> '{hosting_model}'")} AS hosting_model,
+        {_word("s #> '{infrastructure_layer}'")} AS infrastructure_layer,
+        {_word("s #> '{identified}'")} AS cause,
+        {_moment("s #> '{detected_at_ms}'")} AS detected_at,
+        {_moment("s #> '{mitigated_at_ms}'")} AS mitigated_at,
+        {_number("s #> '{reopened}'", _COUNT_MAX)} AS reopened,
+        {_number("s #> '{alerts_total}'", _COUNT_MAX)} AS alerts,
+        {_number("s #> '{episodes_total}'", _COUNT_MAX)} AS episodes,
+        coalesce(jsonb_typeof(s -> 'muted') = 'object', false) AS muted,
+        {_number("s #> '{clocks,update,missed}'", _COUNT_MAX)} AS updates_missed,
+        {_moment("s #> '{clocks,update,breached_at_ms}'")} AS update_missed_at,
+        {clocks}, {states}
+        FROM (SELECT i.snapshot AS s OFFSET 0) AS once) AS facts"""
+
+
+def _acts() -> str:
+    """What the timeline says was done."""
+    return """(SELECT
+        min(at) FILTER (WHERE action IN ('acknowledge', 'start')) AS acknowledged_at,
+        min(event_at) FILTER (WHERE action IN ('detect', 'join')) AS symptom_at,
+        (array_agg(facts ->> 'alert_key' ORDER BY revision, position) FILTER (WHERE action = 'detect'))[1] AS condition,
+        coalesce(bool_or(actor <> 'spillway' AND (action IN ('resolve', 'mitigate') OR action LIKE 'wait\\_for\\_%')),
+            false) AS ended_by_people,
+        coalesce(bool_or(action = 'mute'), false) AS muted,
+        count(*) FILTER (WHERE action = 'page')::integer AS calls,
+        count(*) FILTER (WHERE action = 'page' AND asked)::integer AS calls_asked,
+        count(DISTINCT facts ->> 'person') FILTER (WHERE action = 'page')::integer AS people,
+        count(*) FILTER (WHERE action = 'escalate' AND actor = 'spillway')::integer AS escalations,
+        count(*) FILTER (WHERE action = 'escalate' AND actor <> 'spillway')::integer AS escalations_asked,
+        count(*) FILTER (WHERE action = 'route')::integer AS routes,
+        count(*) FILTER (WHERE action = 'escalation_exhausted')::integer AS exhausted,
+        count(*) FILTER (WHERE action = 'page_failed')::integer AS nobody,
+        count(*) FILTER (WHERE jsonb_typeof(changed #> '{assignee,1}') = 'string')::integer AS assignments,
+        count(*) FILTER (WHERE jsonb_typeof(changed #> '{owner,1}') = 'string')::integer AS owners
+        FROM (SELECT revision, position, at, event_at, action, actor, facts, changed,
+            bool_or(action = 'escalate' AND actor <> 'spillway') OVER (PARTITION BY revision) AS asked
+            FROM timeline WHERE incident_id = i.id) AS entries) AS acts"""
+
+
+def _measured() -> str:
+    """The view that computes."""
     in_states = ", ".join(f"facts.in_{state}_ms" for state in _STATES)
     is_incident = "i.kind = 'incident' AND "
     return f"""CREATE VIEW measured ({", ".join(name for name, _, _ in _COLUMNS)}) AS
@@ -149,41 +193,8 @@ def _measured() -> str:
         coalesce(facts.updates_missed, 0) + CASE WHEN facts.update_missed_at IS NOT NULL THEN 1 ELSE 0 END,
         {in_states}
     FROM incidents i
-    CROSS JOIN LATERAL (SELECT
-        {_number("s #> '{priority_rank}'", 1_000)}::integer AS rank,
-        {_word("s #> '{hosting_model}'")} AS hosting_model,
-        {_word("s #> '{infrastructure_layer}'")} AS infrastructure_layer,
-        {_word("s #> '{identified}'")} AS cause,
-        {_moment("s #> '{detected_at_ms}'")} AS detected_at,
-        {_moment("s #> '{mitigated_at_ms}'")} AS mitigated_at,
-        {_number("s #> '{reopened}'", _COUNT_MAX)} AS reopened,
-        {_number("s #> '{alerts_total}'", _COUNT_MAX)} AS alerts,
-        {_number("s #> '{episodes_total}'", _COUNT_MAX)} AS episodes,
-        coalesce(jsonb_typeof(s -> 'muted') = 'object', false) AS muted,
-        {_number("s #> '{clocks,update,missed}'", _COUNT_MAX)} AS updates_missed,
-        {_moment("s #> '{clocks,update,breached_at_ms}'")} AS update_missed_at,
-        {clocks}, {states}
-        FROM (SELECT i.snapshot AS s OFFSET 0) AS once) AS facts
-    CROSS JOIN LATERAL (SELECT
-        min(at) FILTER (WHERE action IN ('acknowledge', 'start')) AS acknowledged_at,
-        min(event_at) FILTER (WHERE action IN ('detect', 'join')) AS symptom_at,
-        (array_agg(facts ->> 'alert_key' ORDER BY revision, position) FILTER (WHERE action = 'detect'))[1] AS condition,
-        coalesce(bool_or(actor <> 'spillway' AND (action IN ('resolve', 'mitigate') OR action LIKE 'wait\\_for\\_%')),
-            false) AS ended_by_people,
-        coalesce(bool_or(action = 'mute'), false) AS muted,
-        count(*) FILTER (WHERE action = 'page')::integer AS calls,
-        count(*) FILTER (WHERE action = 'page' AND asked)::integer AS calls_asked,
-        count(DISTINCT facts ->> 'person') FILTER (WHERE action = 'page')::integer AS people,
-        count(*) FILTER (WHERE action = 'escalate' AND actor = 'spillway')::integer AS escalations,
-        count(*) FILTER (WHERE action = 'escalate' AND actor <> 'spillway')::integer AS escalations_asked,
-        count(*) FILTER (WHERE action = 'route')::integer AS routes,
-        count(*) FILTER (WHERE action = 'escalation_exhausted')::integer AS exhausted,
-        count(*) FILTER (WHERE action = 'page_failed')::integer AS nobody,
-        count(*) FILTER (WHERE jsonb_typeof(changed #> '{{assignee,1}}') = 'string')::integer AS assignments,
-        count(*) FILTER (WHERE jsonb_typeof(changed #> '{{owner,1}}') = 'string')::integer AS owners
-        FROM (SELECT revision, position, at, event_at, action, actor, facts, changed,
-            bool_or(action = 'escalate' AND actor <> 'spillway') OVER (PARTITION BY revision) AS asked
-            FROM timeline WHERE incident_id = i.id) AS entries) AS acts
+    CROSS JOIN LATERAL {_facts()}
+    CROSS JOIN LATERAL {_acts()}
     CROSS JOIN LATERAL (SELECT
         CASE WHEN symptom.at BETWEEN facts.detected_at - interval '{_FAR_DAYS} days' AND facts.detected_at
             THEN symptom.at WHEN symptom.at > facts.detected_at THEN facts.detected_at END AS began_at,
@@ -295,13 +306,14 @@ def _time_in_states() -> tuple[str, ...]:
     return (
         f"""CREATE VIEW time_in_states AS
         SELECT date_trunc('quarter', ended_at AT TIME ZONE 'UTC')::date AS quarter, domain, priority, priority_rank,
-            spans.state, count(*) AS incidents, sum(ms)::float8 / 1000 AS seconds, avg(ms)::float8 / 1000 AS seconds_mean,
+            spans.state, count(*) AS incidents, sum(ms)::float8 / 1000 AS seconds,
+            avg(ms)::float8 / 1000 AS seconds_mean,
             percentile_cont(0.5) WITHIN GROUP (ORDER BY ms::float8 / 1000) AS seconds_median,
             percentile_cont(0.9) WITHIN GROUP (ORDER BY ms::float8 / 1000) AS seconds_p90
         FROM measures CROSS JOIN LATERAL (VALUES {spans}) AS spans (state, ms)
         WHERE kind = 'incident' AND counted AND ended_at IS NOT NULL AND ms IS NOT NULL
         GROUP BY 1, 2, 3, 4, 5""",
-        "COMMENT ON VIEW time_in_states IS 'time that ended incidents had spent in each state, by the quarter they ended'",
+        "COMMENT ON VIEW time_in_states IS 'time that ended incidents had spent in each state, by quarter of the end'",
     )
 
 
