@@ -1,25 +1,14 @@
-"""The producer: a record is acknowledged by all in-sync replicas, or its request is told so.
-
-confluent-kafka does the work on threads of its own, with bounded memory; one thread of ours takes its reports, and
-hands them to the event loop in one call for all that came together. With 64 records at once, each waited for, that
-takes 13 to 31 us of CPU a record and aiokafka 26 to 37 (`python -m benchmarks gateway`, on a busy machine).
-"""
+"""The producer: a raw record is acknowledged by all in-sync replicas, or its request is told so."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from functools import partial
 from http import HTTPStatus
-from time import monotonic
-from typing import Any, Final
-
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from typing import Final
 
 from pipeline.flow import RAW_RECORD_BYTES_MAX
 from pipeline.gateway.headers import KafkaHeaders
 from pipeline.gateway.refusal import RETRY_KAFKA_SECONDS, Reason, Refusal, busy, kafka_unavailable, too_large
-from pipeline.runtime.guard import fatal, log_line
+from pipeline.kafka.writer import Manner, NotWrittenError, Why, Writer
 
 DELIVERY_SECONDS_MAX: Final = 8.0
 """Sources wait 10 seconds or more for an answer (Datadog, SNS 15, Zendesk 12): ours must come before they give up."""
@@ -27,47 +16,11 @@ DELIVERY_SECONDS_MAX: Final = 8.0
 LINGER_MS: Final = 5
 """Records that come within it go together: a fifth less CPU at 2,000 a second than with 2. Each answer waits for it."""
 
-QUEUE_RECORDS_MAX: Final = 20_000
-QUEUE_KIBIBYTES_MAX: Final = 64 * 1_024
-FRAMING_BYTES: Final = 64 << 10
-POLL_SECONDS: Final = 0.1
-CHECK_SECONDS: Final = 5.0
-CHECK_DOWN_SECONDS: Final = 1.0
-METADATA_SECONDS_MAX: Final = 3.0
-
-_TOO_LARGE: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
-_MISSING: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+MANNER: Final = Manner("gateway", DELIVERY_SECONDS_MAX, LINGER_MS, RAW_RECORD_BYTES_MAX)
 
 
-def producer_settings(bootstrap: str) -> dict[str, Any]:
-    """Settings of librdkafka: nothing is lost, nothing is doubled by the client, nothing grows without end."""
-    return {
-        "bootstrap.servers": bootstrap,
-        "client.id": "spillway-gateway",
-        "acks": "all",
-        "enable.idempotence": True,
-        "delivery.timeout.ms": int(DELIVERY_SECONDS_MAX * 1_000),
-        "linger.ms": LINGER_MS,
-        "queue.buffering.max.messages": QUEUE_RECORDS_MAX,
-        "queue.buffering.max.kbytes": QUEUE_KIBIBYTES_MAX,
-        "message.max.bytes": RAW_RECORD_BYTES_MAX + FRAMING_BYTES,
-        "partitioner": "consistent_random",  # `core.identity.partition_of` for keys; any partition without one
-        "reconnect.backoff.max.ms": 1_000,
-        "allow.auto.create.topics": False,
-        "log_level": 0,
-    }
-
-
-_Report = tuple[asyncio.Future[None], Refusal | None]
-
-
-class RawProducer:
-    """Writes raw records. Made inside a running event loop.
-
-    Attributes:
-        up: the brokers answered when they were last asked, and have not all gone since.
-        missing: topics that are needed and not there.
-    """
+class RawProducer(Writer):
+    """Writes raw records. Made inside a running event loop."""
 
     def __init__(self, bootstrap: str, topics: frozenset[str]) -> None:
         """Connect in the background.
@@ -76,16 +29,7 @@ class RawProducer:
             bootstrap: the brokers.
             topics: names on the wire of those that will be written.
         """
-        self.up = False
-        self.missing: frozenset[str] = frozenset()
-        self._topics = topics
-        self._loop = asyncio.get_running_loop()
-        self._producer = Producer({**producer_settings(bootstrap), "error_cb": self._on_error})
-        self._reports: list[_Report] = []
-        self._acknowledged_at = -CHECK_SECONDS
-        self._running = True
-        self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
-        self._thread.start()
+        super().__init__(bootstrap, topics, MANNER)
 
     async def send(self, topic: str, key: bytes | None, value: bytes, headers: KafkaHeaders) -> None:
         """Write a record, and return when it is acknowledged.
@@ -93,98 +37,18 @@ class RawProducer:
         Raises:
             Refusal: it is not, or not known to be.
         """
-        if topic in self.missing:
-            raise _missing()
-        if not self.up:
-            raise kafka_unavailable("brokers are down")
-        report: asyncio.Future[None] = self._loop.create_future()
         try:
-            self._producer.produce(
-                topic, value, key, headers=list(headers), on_delivery=partial(self._delivered, report)
-            )
-        except BufferError:
-            raise busy("the producer's queue") from None
-        except KafkaException as error:
-            raise _refusal(error.args[0]) from None
-        await report
-
-    async def check(self) -> None:
-        """Ask the brokers whether they are there and have the topics."""
-        try:
-            metadata = await asyncio.to_thread(self._producer.list_topics, timeout=METADATA_SECONDS_MAX)
-        except KafkaException:
-            # A busy broker may be late with metadata while it acknowledges records: then it is there.
-            self._set_up(monotonic() - self._acknowledged_at < CHECK_SECONDS)
-            return
-        self.missing = frozenset(self._topics - metadata.topics.keys())
-        self._set_up(True)
-
-    async def watch(self) -> None:
-        """Ask again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(CHECK_SECONDS if self.up else CHECK_DOWN_SECONDS)
-            await self.check()
-
-    async def close(self) -> None:
-        """Disconnect. Called when no request waits any more; what is left has been given up."""
-        self._running = False
-        await asyncio.to_thread(self._thread.join)
-        await asyncio.to_thread(self._producer.flush, 1.0)
-
-    def _set_up(self, up: bool) -> None:
-        if up != self.up:
-            log_line("gateway kafka", up=up)
-        self.up = up
-
-    def _on_error(self, error: KafkaError) -> None:
-        """Of librdkafka, on the thread of deliveries or of a check."""
-        if error.fatal():
-            fatal("write to Kafka", error.str(), code=error.name())
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._loop.call_soon_threadsafe(self._set_up, False)
-
-    def _delivered(self, report: asyncio.Future[None], error: KafkaError | None, message: Message) -> None:
-        failure = _failure(error, message)
-        if failure is None:
-            self._acknowledged_at = monotonic()
-        self._reports.append((report, failure))
-
-    def _poll(self) -> None:
-        while self._running:
-            self._producer.poll(POLL_SECONDS)
-            if self._reports:
-                reports, self._reports = self._reports, []
-                self._loop.call_soon_threadsafe(_settle, reports)
+            await self.write(topic, key, value, headers)
+        except NotWrittenError as failure:
+            raise _refusal(failure) from None
 
 
-def _settle(reports: list[_Report]) -> None:
-    for report, refusal in reports:
-        if report.done():
-            continue  # its request has been given up
-        if refusal is None:
-            report.set_result(None)
-        else:
-            report.set_exception(refusal)
-
-
-def _failure(error: KafkaError | None, message: Message) -> Refusal | None:
-    """Why a record does not count as written; None where it does.
-
-    A report without an offset is no proof: librdkafka gives it for batches that the broker calls repeated, and has
-    been seen to give it for records that were in no log. Sent again, they are there twice at worst.
-    """
-    if error is not None:
-        return _refusal(error)
-    offset = message.offset()
-    return kafka_unavailable("acknowledged without an offset") if offset is None or offset < 0 else None
-
-
-def _refusal(error: KafkaError) -> Refusal:
-    if error.code() in _TOO_LARGE:
+def _refusal(failure: NotWrittenError) -> Refusal:
+    if failure.why == Why.TOO_LARGE:
         return too_large(RAW_RECORD_BYTES_MAX)
-    if error.code() in _MISSING:
-        return _missing()
-    return kafka_unavailable(error.name())
+    if failure.why == Why.BUSY:
+        return busy("the producer's queue")
+    return _missing() if failure.why == Why.MISSING_TOPIC else kafka_unavailable(failure.detail)
 
 
 def _missing() -> Refusal:
