@@ -80,10 +80,10 @@ _COLUMNS: Final = (
     ("rerouted", "integer NOT NULL", "times that its owning team changed, less the first"),
     ("response_decided_at", "timestamptz", "when the response clock was met or missed, whichever came first"),
     ("response_kept", "boolean", "it was met in time"),
-    ("response_used_ms", "bigint", "time used, on the calendar of the clock"),
+    ("response_used_ms", "bigint", "time used on the calendar of the clock, once it was met, in time or late"),
     ("resolution_decided_at", "timestamptz", "when the resolution clock was met or missed, whichever came first"),
     ("resolution_kept", "boolean", "it was met in time"),
-    ("resolution_used_ms", "bigint", "time used, on the calendar of the clock"),
+    ("resolution_used_ms", "bigint", "time used on the calendar of the clock, once it was met, in time or late"),
     ("updates_missed", "bigint NOT NULL", "periods without the promised update"),
     *((f"in_{state}_ms", "bigint", f"time in the state {state}, until it was last left") for state in _STATES),
 )
@@ -183,13 +183,11 @@ def _measured() -> str:
         acts.exhausted, acts.nobody, greatest(0, acts.assignments - 1), greatest(0, acts.owners - 1),
         coalesce(facts.response_missed_at, facts.response_met_at),
         CASE WHEN facts.response_missed_at IS NOT NULL THEN false WHEN facts.response_met_at IS NOT NULL THEN true END,
-        CASE WHEN coalesce(facts.response_missed_at, facts.response_met_at) IS NOT NULL
-            THEN facts.response_elapsed_ms END,
+        CASE WHEN facts.response_met_at IS NOT NULL THEN facts.response_elapsed_ms END,
         coalesce(facts.resolution_missed_at, facts.resolution_met_at),
         CASE WHEN facts.resolution_missed_at IS NOT NULL THEN false
             WHEN facts.resolution_met_at IS NOT NULL THEN true END,
-        CASE WHEN coalesce(facts.resolution_missed_at, facts.resolution_met_at) IS NOT NULL
-            THEN facts.resolution_elapsed_ms END,
+        CASE WHEN facts.resolution_met_at IS NOT NULL THEN facts.resolution_elapsed_ms END,
         coalesce(facts.updates_missed, 0) + CASE WHEN facts.update_missed_at IS NOT NULL THEN 1 ELSE 0 END,
         {in_states}
     FROM incidents i
