@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from pipeline.core.outward.incident_event import IncidentEvent
+from pipeline.records.lexemes import lexemes_of
 from pipeline.records.values import moment_of, number_of, text_of
 
 _TEXTS: Final = (
@@ -68,22 +69,10 @@ def incident_row(row: IncidentEvent) -> dict[str, Any]:
         "breached": breached,
         "domains": sorted(domains),
         "services": sorted(set(_words(incident.get("services")))),
-        "lexemes": lexemes(incident),
+        "lexemes": lexemes_of(incident),
         "symptoms_text": _searched(_words(incident.get("symptoms"))),
         "resolution_text": _searched(_resolution(incident)),
     }
-
-
-def lexemes(incident: dict[str, Any]) -> list[str]:
-    """Facts of an incident as words of the search index, such as ``domain=payments``."""
-    found = {f"{name}={value}" for name in _TEXTS if (value := text_of(incident.get(name))) and name in _FACTS}
-    return sorted(each for each in found if len(each) <= _LEXEME_CHARACTERS_MAX)
-
-
-_FACTS: Final = frozenset({"kind", "state", "priority", "category", "domain", "service", "hosting_model"})
-
-# PostgreSQL takes lexemes of 2,046 bytes.
-_LEXEME_CHARACTERS_MAX: Final = 500
 
 
 def _clocks(clocks: Any) -> tuple[int | None, bool]:
@@ -98,10 +87,14 @@ def _words(value: Any) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
+# What was done first: excerpts are read from there. Who said it is a fact, and no word.
+_TOLD_OF_RESOLUTION: Final = ("summary", "cause", "fix", "workaround", "corrective_action", "code")
+
+
 def _resolution(incident: dict[str, Any]) -> list[str]:
     resolution = incident.get("resolution")
-    said = [each for each in resolution.values() if isinstance(each, str)] if isinstance(resolution, dict) else []
-    return [*said, *_words([incident.get("workaround")])]
+    told = resolution if isinstance(resolution, dict) else {}
+    return [*_words([told.get(name) for name in _TOLD_OF_RESOLUTION]), *_words([incident.get("workaround")])]
 
 
 def _searched(parts: Iterable[str]) -> str:

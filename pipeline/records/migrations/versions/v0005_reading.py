@@ -9,7 +9,15 @@ from alembic import op
 revision: str = "0005"
 down_revision: str | None = "0004"
 
-_STATEMENTS: Final[tuple[str, ...]] = ()
+_STATEMENTS: Final = (
+    # The order of the board; resolved incidents are not on it.
+    """CREATE INDEX incidents_board ON incidents (
+        coalesce(priority_rank, 999), coalesce(due_at, '9000-01-01 00:00:00+00'::timestamptz),
+        coalesce(opened_at, '9000-01-01 00:00:00+00'::timestamptz), id)
+        WHERE state NOT IN ('closed', 'merged', 'cancelled') AND state <> 'resolved'""",
+    # The order of lists.
+    "CREATE INDEX incidents_newest ON incidents (coalesce(opened_at, '1971-01-01 00:00:00+00'::timestamptz), id)",
+)
 
 
 def upgrade() -> None:

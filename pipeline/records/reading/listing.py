@@ -1,0 +1,64 @@
+"""Incidents, the newest first: what lists page through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from pipeline.records.reading import cursor
+from pipeline.records.reading.conditions import conditions
+from pipeline.records.reading.filters import Filters
+from pipeline.records.reading.found import COLUMNS, IncidentRow, row_of
+from pipeline.records.reading.lexical import facts_of
+from pipeline.records.reading.scope import Scope
+from pipeline.records.reading.stepping import KEY_KINDS, OPENED, newest
+
+PAGE_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentsPage:
+    """A part of a list.
+
+    Attributes:
+        next: cursor of what comes after; None: that was all.
+    """
+
+    rows: list[IncidentRow]
+    next: str | None
+
+
+def incidents(
+    connection: Connection, scope: Scope, *, filters: Filters | None = None, after: str | None = None, limit: int = 100
+) -> IncidentsPage:
+    """Incidents, open or not, the most recently opened first; `search` is what looks for ``filters.q``.
+
+    Args:
+        connection: to the records store.
+        scope: what may be seen.
+        filters: what it is narrowed to; None: nothing.
+        after: cursor of the page before; None for the first.
+        limit: rows at most; 500 at most.
+
+    Raises:
+        BadCursorError: no cursor of this list with these filters.
+    """
+    filters = replace(filters or Filters(), q="")
+    limit = max(1, min(limit, PAGE_MAX))
+    question = f"incidents {filters.question}"
+    where, parameters = conditions(filters, scope)
+    before = filters.opened_to
+    if after is not None:
+        before, last_id = cursor.decode(question, after, KEY_KINDS)
+        where += f" AND ({OPENED}, incidents.id) < (:after_opened, :after_id)"
+        parameters |= {"after_opened": before, "after_id": last_id}
+    columns = f"{COLUMNS}, {OPENED} AS opened_key"
+    facts = facts_of(filters, scope)
+    found: list[Any] = newest(
+        connection, columns, facts, where, parameters, limit + 1, before=before, since=filters.opened_from
+    )
+    last = found[limit - 1] if len(found) > limit else None
+    next_one = None if last is None else cursor.encode(question, [last["opened_key"], last["id"]])
+    return IncidentsPage([row_of(each) for each in found[:limit]], next_one)
