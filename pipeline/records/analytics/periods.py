@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 QUARTERS_MAX: Final = 40
 """Quarters in a row: ten years, more than any store keeps."""
+
+YEAR_MIN: Final = 1971
+YEAR_MAX: Final = 2999
+"""Years that can be asked about: what lies outside is a mistake, and near the ends of the calendar zones overflow."""
 
 _QUARTER: Final = re.compile(r"(\d{4})-?Q([1-4])", re.IGNORECASE)
 _QUARTER_MONTHS: Final = 3
@@ -72,7 +76,7 @@ def quarter_named(name: str, zone: str = "UTC") -> Period:
         PeriodError: it is none.
     """
     found = _QUARTER.fullmatch(name.strip())
-    if found is None or not date.min.year < int(found[1]) < date.max.year:
+    if found is None or not YEAR_MIN <= int(found[1]) <= YEAR_MAX:
         raise PeriodError(f"{name[:40]!r} is no quarter; write one as 2026-Q1")
     return quarter(int(found[1]), int(found[2]), zone)
 
@@ -89,6 +93,39 @@ def quarters_until(moment: datetime, count: int, zone: str = "UTC") -> list[Peri
     while len(found) < min(count, QUARTERS_MAX):
         found.append(before(found[-1]))
     return found[::-1]
+
+
+def moment_named(words: str, zone: str = "UTC") -> datetime:
+    """A moment as people write it: a day, which is its beginning in the zone, or a time of ISO 8601.
+
+    Raises:
+        PeriodError: it is none.
+    """
+    try:
+        found = datetime.fromisoformat(words.strip())
+    except ValueError as error:
+        raise PeriodError(f"{words[:40]!r} is no moment; write a day as 2026-01-31, or 2026-01-31T08:00Z") from error
+    if not YEAR_MIN <= found.year <= YEAR_MAX:
+        raise PeriodError(f"{words[:40]!r}: only years from {YEAR_MIN} to {YEAR_MAX} can be asked about")
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone_of(zone))
+
+
+def asked_for(since: str | None, until: str | None, quarter_name: str | None, now: datetime, zone: str) -> Period:
+    """The period that somebody asks for; the quarter that is going on, where he names none.
+
+    Raises:
+        PeriodError: what he says is no period, or two at once.
+    """
+    if quarter_name is not None:
+        if since is not None or until is not None:
+            raise PeriodError("name a quarter, or since and until, not both")
+        return quarter_named(quarter_name, zone)
+    if since is None and until is None:
+        return quarter_of(now, zone)
+    start = None if since is None else moment_named(since, zone)
+    end = None if until is None else moment_named(until, zone)
+    name = " ".join(([] if since is None else ["since", since]) + ([] if until is None else ["until", until]))
+    return Period(start, end, zone, name)
 
 
 def last_days(days: int, now: datetime, zone: str = "UTC") -> Period:

@@ -1,0 +1,83 @@
+"""Analytics over HTTP: the same figures as the functions give, for whom they are, of the period that is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.models.command import Role
+from tests.console.conftest import Client, somebody
+
+AT = "/api/v1/analytics"
+QUARTER = "quarter=2026-Q1"
+
+
+def ask(client: Client, path: str, *domains: str) -> Any:
+    answer = client(somebody(Role.VIEWER, *domains)).get(f"{AT}/{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_figures_are_of_the_domains_that_the_asker_may_see(client: Client) -> None:
+    everything = ask(client, f"maturity?{QUARTER}&by=domain")
+    assert {each["label"]: each["incidents"] for each in everything["groups"]} == {
+        "workplace": 4, "default": 1, "hospital": 1, "retail": 1,
+    }  # fmt: skip
+    own = ask(client, f"maturity?{QUARTER}&by=domain", "retail")
+    assert [each["label"] for each in own["groups"]] == ["retail"]
+    assert own["whole"]["alerts"] == 14
+    assert ask(client, f"noise?{QUARTER}", "retail")[0]["hidden"] == {
+        "flapping": 12, "maintenance": 5, "repeats": 69, "transient": 2,
+    }  # fmt: skip
+
+
+def test_groups_are_told_apart_by_two_columns_and_no_more(client: Client) -> None:
+    found = ask(client, f"maturity?{QUARTER}&by=priority&by=domain")
+    assert [each["label"] for each in found["groups"]] == [
+        "P1, hospital", "P1, retail", "P3, workplace", "P4, default", "P4, workplace",
+    ]  # fmt: skip
+    refused = client(somebody()).get(f"{AT}/maturity?by=priority&by=domain&by=owner")
+    assert refused.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"quarters?count=3&{QUARTER}",
+        f"comparison?{QUARTER}",
+        f"trend?measure=acknowledge&every=day&{QUARTER}&zone=Europe/Vienna",
+        f"states?{QUARTER}",
+        f"escalations?{QUARTER}&by=owner",
+        f"repeats?{QUARTER}&by=service",
+        "maturity",
+    ],
+)
+def test_every_question_is_answered(client: Client, path: str) -> None:
+    assert ask(client, path) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "because"),
+    [
+        ("maturity?quarter=2026-Q5", "is no quarter"),
+        ("maturity?quarter=2026-Q1&since=2026-01-01", "not both"),
+        ("maturity?since=2026-02-01&until=2026-01-01", "not after its start"),
+        ("maturity?since=yesterday", "is no moment"),
+        ("maturity?since=9999-12-31", "only years"),
+        ("maturity?zone=Atlantis/Capital", "no time zone"),
+        ("maturity?zone=../../etc/passwd", "no time zone"),
+        ("comparison?since=2026-01-01", "name both"),
+        ("trend?measure=incidents&since=2026-01-01", "a start and an end"),
+        ("trend?measure=incidents&every=day&since=2000-01-01&until=2020-01-01", "more than 1000 steps"),
+        ("noise?by=owner", "by domain or by service"),
+    ],
+)
+def test_what_is_no_question_is_refused_in_words(client: Client, path: str, because: str) -> None:
+    answer = client(somebody()).get(f"{AT}/{path}")
+    assert answer.status_code == 422
+    assert because in answer.json()["detail"]
+
+
+def test_nobody_who_is_not_known_is_told_anything(client: Client) -> None:
+    assert client(None).get(f"{AT}/maturity").status_code == 401
