@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.catalog.annotations import PREFIX, RUNBOOK, RUNBOOK_DEFAULT
 from pipeline.catalog.check_calendars import check_timezone
+from pipeline.catalog.check_console import check_console
 from pipeline.catalog.check_escalation import check_escalation
 from pipeline.catalog.check_inhibition import check_inhibition
 from pipeline.catalog.check_known_errors import check_known_errors
@@ -69,6 +70,9 @@ def check_all(
     short_names = {short(each) for each in catalogue.entities}
     check_sinks(packs, descriptors, short_names, lambda name: bool(resolve_name(name, catalogue)), findings)
     _check_maintenance(packs, catalogue, findings)
+    check_console(
+        packs, {*packs.domains, *(each.domain for each in catalogue.entities.values() if each.domain)}, findings
+    )
     feeds = None if adapters is None else {*adapters, *packs.names("feed"), *packs.names("adapter")}
     if packs.matching:
         names = _every_name(catalogue)
@@ -247,6 +251,11 @@ def _check_window_targets(
         if target.lower() not in known and resolve_name(target, catalogue) is None:
             near = findings.near(target, known)
             findings.problem(source.at("targets", index), f"targets: nothing is called '{target}'{near}")
+
+
+def _domains(packs: Packs, catalogue: Catalogue) -> set[str]:
+    """Service domains that the catalogue or a pack knows of."""
+    return packs.names("domain") | {each.domain for each in catalogue.entities.values() if each.domain}
 
 
 def _every_name(catalogue: Catalogue) -> set[str]:

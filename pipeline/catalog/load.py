@@ -150,6 +150,7 @@ def _assemble(
         maintenance=tuple(packs.maintenance.values()),
         known_errors=packs.known_errors,
         matching=tuple(packs.matching.values()),
+        console=packs.console,
     )
 
 

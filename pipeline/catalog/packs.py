@@ -14,6 +14,7 @@ from pipeline.catalog.problems import Findings, Place
 from pipeline.catalog.validate import validated
 from pipeline.catalog.yaml_lines import Document, Path
 from pipeline.models.adapter import AdapterSpec
+from pipeline.models.console import ConsoleSettings
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
@@ -58,6 +59,7 @@ class Packs:
     maintenance: dict[str, MaintenanceWindow] = field(default_factory=dict)
     known_errors: dict[str, KnownError] = field(default_factory=dict)
     matching: dict[str, MatchingRule] = field(default_factory=dict)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     written: dict[str, Document] = field(default_factory=dict)
     template_files: dict[tuple[str, str, str], str] = field(default_factory=dict)
     sources: dict[tuple[str, str], Source] = field(default_factory=dict)
@@ -227,6 +229,15 @@ def read_correlation(packs: Packs, _: PurePosixPath, documents: Sequence[Documen
         packs.sources |= {("inhibition rule", name): source for name, source in of_inhibition.items()}
 
 
+def read_console(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """Who may come in to the console."""
+    document = _single(documents, findings)
+    settings = validated(ConsoleSettings, document, findings) if document else None
+    packs.console = settings or packs.console
+    if document is not None:
+        packs.sources["console", "console"] = Source(document)
+
+
 Reader = Callable[[Packs, PurePosixPath, Sequence[Document], Findings], None]
 
 FOLDERS: Final[dict[str, Reader]] = {"adapters": read_adapter, "domains": read_domain, "oncall": read_rotations}
@@ -237,4 +248,5 @@ FILES: Final[dict[str, Reader]] = {
     "maintenance.yaml": read_maintenance,
     "known-errors.yaml": read_known_errors,
     "matching.yaml": read_matching,
+    "console.yaml": read_console,
 }

@@ -10,6 +10,7 @@ from pipeline.catalog.schema_descriptor import descriptor_schema
 from pipeline.catalog.schema_pack import with_inheritance
 from pipeline.catalog.schema_words import describe
 from pipeline.models.adapter import AdapterSpec
+from pipeline.models.console import ConsoleSettings
 from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
@@ -29,6 +30,7 @@ _FILES: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "domain": (DomainPolicy, "Policy pack of a service domain: domains/<domain>.yaml"),
     "rotation": (Rotation, "On-call rotation: oncall/<name>.yaml"),
     "correlation": (CorrelationSettings, "Limits and thresholds: correlation.yaml"),
+    "console": (ConsoleSettings, "Who may come in to the console, and for how long: console.yaml"),
 }
 _NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "feeds": (Feed, "Feeds by name: feeds.yaml"),

@@ -32,6 +32,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "What each audience reads of an incident; say something to it.",
     ),
     "sink": ("pipeline.cli.sink", "How the sinks stand; retry, reconcile drift, test credentials."),
+    "token": ("pipeline.cli.token", "Make, list and revoke API tokens of the console."),
     "silence": ("pipeline.cli.silence", "Mute what people know of, for a time, with an owner; list what is muted."),
     "suppression": ("pipeline.cli.suppression", "What was hidden from people, by what, and who was not called for it."),
     "stats": ("pipeline.cli.stats", "Figures of what came in and what became of it."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -13,7 +14,9 @@ from starlette.staticfiles import StaticFiles
 
 from pipeline.console import api, pages
 from pipeline.console.context import Context
-from pipeline.console.refusal import Refusal, problem
+from pipeline.console.refusal import Refusal
+from pipeline.console.security.access import Access
+from pipeline.console.security.door import Door, answer_refused, note_refusal
 
 HERE: Final = Path(__file__).parent
 API_PREFIX: Final = "/api/v1"
@@ -32,8 +35,11 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_lifespan,
     )
     app.state.context = context
+    app.state.access = access = Access(context)
+    app.add_middleware(Door, access=access)
     app.add_exception_handler(Refusal, _refused)
     for router in routers(api):
         app.include_router(router, prefix=API_PREFIX)
@@ -54,4 +60,16 @@ def routers(package: object) -> Iterator[APIRouter]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)  # noqa: S101  # it is registered for these alone
-    return problem(request, error)
+    note_refusal(request.scope, error)
+    return answer_refused(request, error)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """What runs beside the requests."""
+    access: Access = app.state.access
+    await access.open()
+    try:
+        yield
+    finally:
+        await access.close()

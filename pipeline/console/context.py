@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import time
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -46,6 +47,10 @@ class Context:
     engine: AsyncEngine
     commands: CommandsOut
     now_ms: Callable[[], int] = lambda: int(time() * 1_000)
+
+    def now(self) -> datetime:
+        """The time by that clock."""
+        return datetime.fromtimestamp(self.now_ms() / 1_000, UTC)
 
     async def ask(self, question: Callable[[Connection], Answer]) -> Answer:
         """Put a question to the records store: a plain function of a connection, as the command line asks it."""

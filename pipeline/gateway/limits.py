@@ -49,13 +49,16 @@ class TokenBucket:
 
     def take(self) -> int:
         """Take one token. 0 where there was one, else the whole seconds until there will be."""
+        seconds = self.wait()
+        self._tokens -= not seconds
+        return seconds
+
+    def wait(self) -> int:
+        """Whole seconds until there is a token; takes none."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
         self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0
-        return max(1, ceil((1 - self._tokens) / self._per_second))
+        return 0 if self._tokens >= 1 else max(1, ceil((1 - self._tokens) / self._per_second))
 
 
 STRANGERS_SHARE: Final = 0.5

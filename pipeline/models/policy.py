@@ -15,6 +15,7 @@ from pipeline.models.catalog import Catalogue, Frozen
 from pipeline.models.clocks import BusinessHours, ClockRules, Targets
 from pipeline.models.closure import Closure
 from pipeline.models.communications import CommunicationRules
+from pipeline.models.console import ConsoleSettings
 from pipeline.models.correlation_rules import CorrelationRule
 from pipeline.models.escalation import EscalationLevel, EscalationPath
 from pipeline.models.fatigue import ChronicRule, HoldSeconds, LearnedHold
@@ -196,6 +197,7 @@ class Config(Frozen):
     maintenance: tuple[MaintenanceWindow, ...] = ()
     known_errors: dict[str, KnownError] = Field(default_factory=dict)
     matching: tuple[MatchingRule, ...] = ()
+    console: ConsoleSettings = ConsoleSettings()
 
     def policy(self, domain: str | None) -> DomainPolicy:
         """The pack of a domain, or the defaults for one that has none."""

@@ -131,6 +131,11 @@ class RecordsStore:
         with self._engine.connect() as connection:
             return question(connection)
 
+    def change(self, change: Callable[[Connection], Answer]) -> Answer:
+        """Do something to the database, in one transaction."""
+        with self._engine.begin() as connection:
+            return change(connection)
+
     def timeline(self, incident_id: str) -> list[dict[str, Any]]:
         """Actions on an incident, in order: what columns `TIMELINE` has of them."""
         names = ("revision", "at", "action", "actor", "text", "facts", "event_at", "changed")

@@ -25,6 +25,7 @@ FILES: Final = {
     "Sinks": "sinks.yaml",
     "Correlation": "correlation.yaml",
     "Maintenance": "maintenance.yaml",
+    "Console": "console.yaml",
 }
 
 
