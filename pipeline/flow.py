@@ -145,11 +145,12 @@ STAGES: Final[tuple[Stage, ...]] = (
     ),
     Stage(
         name="record",
-        reads=("incidents", "suppressions", "problems"),
+        # Ticks of other stages travel in `episodes` and `deliveries`; a tick is no data to anybody.
+        reads=("incidents", "suppressions", "problems", "episodes", "deliveries", "deliveries.state"),
         writes=(DEAD_LETTER_TOPIC,),
         stateful=False,
         timers=False,
-        purpose="Project incident changes, what was hidden, and problems into the records store.",
+        purpose="Project incidents, episodes, what was hidden, problems and deliveries into the records store.",
     ),
 )
 
@@ -157,7 +158,8 @@ STAGE_BY_NAME: Final[dict[str, Stage]] = {stage.name: stage for stage in STAGES}
 
 _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
     Topic(name="alerts", key="alert key"),
-    Topic(name="episodes", key="space"),
+    # As long as `incidents`, as are all topics that the records store is made of: it can be made anew from them.
+    Topic(name="episodes", key="space", retention_ms=90 * DAY_MS),
     Topic(name="changes", key="space", retention_ms=30 * DAY_MS),
     Topic(name="commands", key="space", retention_ms=30 * DAY_MS),
     Topic(
@@ -196,7 +198,7 @@ _FIXED_TOPICS: Final[tuple[Topic, ...]] = (
         record_bytes_max=SNAPSHOT_RECORD_BYTES_MAX,
     ),
     # As many partitions as `incidents`: deliver reads both and finds an incident's outcomes beside its events.
-    Topic(name="deliveries", key="incident id", retention_ms=30 * DAY_MS),
+    Topic(name="deliveries", key="incident id", retention_ms=90 * DAY_MS),
     Topic(name="sink.updates", key="incident id", retention_ms=30 * DAY_MS),
     # The ledger: of each incident and sink what is open there. Written by deliver, read by people and the console.
     Topic(name="deliveries.state", key="sink and incident id", retention_ms=None, compact=True),

@@ -1,31 +1,35 @@
 """Record's effects outside Kafka: the batch goes into the records store before its offsets are committed.
 
-A crash in between writes the same rows again, which changes nothing.
+How far each topic is in the store is written in the transaction of the rows. So a crash in between reads the same
+records again, finds them written, and writes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from pipeline.agents.shared import Shared
-from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent
-from pipeline.core.outward.record import RecordProcessor
+from pipeline.core.outward.record import RecordProcessor, Told
 from pipeline.core.step import Effects, Processor, Record
+from pipeline.flow import STAGE_BY_NAME
 from pipeline.models.policy import Config
-from pipeline.models.suppression import Suppression
+from pipeline.records.projected import Ends, ends_of
 from pipeline.records.store import RecordsStore
 from pipeline.runtime.broker import StartError
+from pipeline.runtime.history import topic_makes
 from pipeline.runtime.hooks import StageHooks
 from pipeline.settings import Settings
 
 # A database that fails over or restarts is back within half a minute. Then the process ends, and whatever
 # started it decides: nothing of the batch is committed, so nothing is lost.
 RETRY_WAITS_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
+
+NO_IDS: Final[Mapping[str, str]] = {}
 
 _TRANSIENT: Final = (OperationalError, InterfaceError)
 
@@ -45,20 +49,28 @@ def hooks(settings: Settings, config: Config, registry: CollectorRegistry) -> St
     del config, registry
     if settings.records_url is None:
         raise StartError("stage record needs a PostgreSQL: set SPILLWAY_RECORDS_URL, or use --embedded")
-    return RecordHooks(RecordsStore(settings.records_url))
+    makes = topic_makes(settings, STAGE_BY_NAME["record"].reads)
+    return RecordHooks(RecordsStore(settings.records_url), {topic: make.id for topic, make in makes.items()})
 
 
 class RecordHooks(StageHooks):
     """Writes each batch, off the event loop's thread."""
 
-    def __init__(self, store: RecordsStore, waits_seconds: Sequence[float] = RETRY_WAITS_SECONDS) -> None:
+    def __init__(
+        self,
+        store: RecordsStore,
+        topic_ids: Mapping[str, str] = NO_IDS,
+        waits_seconds: Sequence[float] = RETRY_WAITS_SECONDS,
+    ) -> None:
         """Describe; nothing connects yet.
 
         Args:
             store: where to.
+            topic_ids: logical input topic -> its id in the cluster; a topic made anew has another.
             waits_seconds: waits between attempts while the database is away.
         """
         self._store = store
+        self._topic_ids = topic_ids
         self._waits_seconds = waits_seconds
         self._migrating = asyncio.Lock()
         self._migrated = False
@@ -83,10 +95,9 @@ class RecordHooks(StageHooks):
         Raises:
             SQLAlchemyError: the database stayed away, or refused.
         """
-        if isinstance(processor, RecordProcessor):
-            rows, hidden, problems = processor.take_rows(), processor.take_hidden(), processor.take_problems()
-            if rows or hidden or problems:
-                await self._persist(lambda: self._write(rows, hidden, problems))
+        if isinstance(processor, RecordProcessor) and records:
+            told, ends = processor.take(), ends_of(records, self._topic_ids)
+            await self._persist(lambda: self._write(told, ends))
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -106,9 +117,5 @@ class RecordHooks(StageHooks):
     def _migrate(self) -> None:
         self._store.migrate()
 
-    def _write(
-        self, rows: Sequence[IncidentEvent], hidden: Sequence[Suppression], problems: Sequence[ProblemEvent]
-    ) -> None:
-        self._store.project(rows)
-        self._store.keep(hidden)
-        self._store.follow(problems)
+    def _write(self, told: Sequence[Told], ends: Ends) -> None:
+        self._store.write(told, ends)

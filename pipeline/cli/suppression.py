@@ -16,7 +16,7 @@ from pipeline.cli.recorded import recording_options
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.cli.replay import read_config
 from pipeline.cli.stats import plain_table, span
-from pipeline.core.outward.record import read_suppression
+from pipeline.core.outward.told import read_suppression
 from pipeline.core.step import Effects, Processor, StreamRecord
 from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Ended, Suppression, What
 from pipeline.recording import RecordingError, read_recording

@@ -17,6 +17,9 @@ CHANNEL: Final = "spillway_changes"
 # PostgreSQL takes less than 8,000 bytes a notification.
 PAYLOAD_BYTES_MAX: Final = 7_900
 
+DOMAINS_MAX: Final = 20
+"""Of a bridge incident that spans more, those that come first hear of it at once, the others when they look."""
+
 
 class Changed(NamedTuple):
     """One incident as its newest revision says.
@@ -52,7 +55,7 @@ def _payloads(changes: Iterable[Changed]) -> Iterator[bytes]:
     parts: list[bytes] = []
     size = 2
     for each in changes:
-        part = orjson.dumps(each._replace(domains=each.domains[:20]))
+        part = _part(each)
         if parts and size + len(part) + 1 > PAYLOAD_BYTES_MAX:
             yield b"[" + b",".join(parts) + b"]"
             parts, size = [], 2
@@ -60,3 +63,11 @@ def _payloads(changes: Iterable[Changed]) -> Iterator[bytes]:
         size += len(part) + 1
     if parts:
         yield b"[" + b",".join(parts) + b"]"
+
+
+def _part(changed: Changed) -> bytes:
+    """One change as JSON that fits; of one with odd, endless words they are left out, and the listener looks it up."""
+    part = orjson.dumps(tuple(changed._replace(domains=changed.domains[:DOMAINS_MAX])))
+    if len(part) <= PAYLOAD_BYTES_MAX - 2:
+        return part
+    return orjson.dumps(tuple(changed._replace(change="updated", state="", priority="", domains=[])))

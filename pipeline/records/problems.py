@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import Connection, select
 
 from pipeline.core.chain import content_of
 from pipeline.core.outward.incident_event import ProblemEvent
 from pipeline.core.problems.problem_life import OPEN_STATES
+from pipeline.records.changes import Changed
 from pipeline.records.tables import PROBLEM_EVENTS, PROBLEMS
-from pipeline.records.values import insert_new, moment_of, number_of, text_of, upsert_newest, without_nul
+from pipeline.records.values import insert_new, moment_of, number_of, text_of, upsert_newest
 
 LIST_MAX: Final = 1_000
 
@@ -30,13 +30,18 @@ _TEXTS: Final = (
 _TIMES: Final = ("opened", "resolved", "closed", "updated")
 
 
-def write(connection: Connection, events: Sequence[ProblemEvent]) -> None:
-    """Write events; rows that are there already change nothing, old ones undo nothing."""
+def write(connection: Connection, events: Sequence[ProblemEvent]) -> list[Changed]:
+    """Write events; rows that are there already change nothing, old ones undo nothing.
+
+    Returns:
+        The newest revision of each problem.
+    """
     # Sorted, so that two workers that write the same rows wait for each other in one order, and not crosswise.
     ordered = sorted(events, key=lambda event: (event.problem_id, event.revision))
     newest = {event.problem_id: event for event in ordered}
     insert_new(connection, PROBLEM_EVENTS, [_event_row(event) for event in ordered])
     upsert_newest(connection, PROBLEMS, [_problem_row(event) for event in newest.values()])
+    return [_changed(event) for event in newest.values()]
 
 
 def listed(connection: Connection, *, open_only: bool, limit: int = LIST_MAX) -> list[dict[str, Any]]:
@@ -57,8 +62,14 @@ def shown(connection: Connection, problem_id: str) -> dict[str, Any] | None:
     return dict(snapshot) | {"timeline": [entry for each in told for entry in each]}
 
 
+def _changed(event: ProblemEvent) -> Changed:
+    state, domain = (text_of(event.problem.get(name)) for name in ("state", "domain"))
+    domains = [domain] if domain else []
+    return Changed(event.problem_id, event.revision, "problem", event.change, state or "", "", domains)
+
+
 def _problem_row(event: ProblemEvent) -> dict[str, Any]:
-    problem = _storable(event.problem)
+    problem = event.problem
     texts = {name: text_of(problem.get(name)) for name in _TEXTS}
     times = {f"{name}_at": moment_of(problem.get(f"{name}_at_ms")) for name in _TIMES}
     total = number_of(problem.get("occurrences_total"))
@@ -73,11 +84,7 @@ def _event_row(event: ProblemEvent) -> dict[str, Any]:
         "revision": event.revision,
         "change": event.change,
         "at": moment_of(event.at_ms),
-        "entries": _storable(event.entries),
+        "entries": event.entries,
         "sealed": content.decode() if event.seal else None,
         "seal": event.seal,
     }
-
-
-def _storable(value: Any) -> Any:
-    return without_nul(value) if b"\\u0000" in orjson.dumps(value) else value

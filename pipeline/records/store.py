@@ -2,7 +2,7 @@
 
 store = RecordsStore("postgresql://localhost/spillway")
 store.migrate()
-store.project(rows)          # again and again with the same rows: nothing changes
+store.write(told, ends)      # again and again with the same records: nothing changes
 store.incidents(open_only=True)
 """
 
@@ -11,20 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-import orjson
 from sqlalchemy import Connection, select
 
-from pipeline.core.chain import content_of
 from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent
+from pipeline.core.outward.record import Fact, Told
 from pipeline.models.suppression import Suppression
-from pipeline.records import problems, suppressions
+from pipeline.records import projection
 from pipeline.records.address import engine_of
-from pipeline.records.analytics.measures import measure
-from pipeline.records.indexed import indexable
 from pipeline.records.migrations import migrate
-from pipeline.records.rows import incident_row
+from pipeline.records.months import Months
+from pipeline.records.projected import Ends
 from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, TIMELINE
-from pipeline.records.values import insert_new, mapping_of, moment_of, text_of, upsert_newest, without_nul
 
 Answer = TypeVar("Answer")
 
@@ -46,6 +43,7 @@ class RecordsStore:
             RecordsUrlError: not the address of a PostgreSQL database.
         """
         self._engine = engine_of(url)
+        self._months = Months(self._engine)
 
     def migrate(self) -> int:
         """Bring the schema to this release's version; see `pipeline.records.migrations.migrate`."""
@@ -55,48 +53,47 @@ class RecordsStore:
         """Disconnect."""
         self._engine.dispose()
 
-    def project(self, rows: Sequence[IncidentEvent]) -> None:
-        """Write a batch, all or nothing. Rows that are there already change nothing; old ones undo nothing.
+    def write(self, told: Sequence[Told], ends: Ends) -> int:
+        """Write a batch, all or nothing, and each record once; the number of those that were not there yet.
+
+        Args:
+            told: records in the order of each partition.
+            ends: how far the batch goes in each partition; see `pipeline.records.projected`.
 
         Raises:
             SQLAlchemyError: the database is away or refused; nothing was written.
         """
-        if not rows:
-            return
-        # Sorted, so that two workers that write the same rows wait for each other in one order, and not crosswise.
-        told = sorted(rows, key=lambda row: (row.incident_id, row.revision))
-        rows = list(map(_without_nul, told))
-        newest: dict[str, IncidentEvent] = {}
-        for row in rows:
-            known = newest.get(row.incident_id)
-            if known is None or known.revision < row.revision:
-                newest[row.incident_id] = row
-        incidents = [incident_row(row) for row in newest.values()]
+        self._months.ensure(told)
         with self._engine.begin() as connection:
-            insert_new(connection, INCIDENT_EVENTS, list(map(_event_row, rows, told)))
-            insert_new(connection, TIMELINE, [entry for row in rows for entry in _timeline_rows(row)])
-            upsert_newest(connection, INCIDENTS, incidents)
-            measure(connection, list(newest))
+            return projection.write(connection, told, ends)
+
+    def project(self, events: Sequence[IncidentEvent]) -> None:
+        """Write events that come from no topic. Those that are there already change nothing; old ones undo nothing.
+
+        Raises:
+            SQLAlchemyError: the database is away or refused; nothing was written.
+        """
+        self._write_placeless(events)
 
     def keep(self, hidden: Sequence[Suppression]) -> None:
-        """Write what was hidden, all or nothing; what is there already changes nothing.
+        """Write suppressions that come from no topic; what is there already changes nothing.
 
         Raises:
             SQLAlchemyError: the database is away or refused; nothing was written.
         """
-        if hidden:
-            with self._engine.begin() as connection:
-                suppressions.write(connection, hidden)
+        self._write_placeless(hidden)
 
     def follow(self, events: Sequence[ProblemEvent]) -> None:
-        """Write events of problems, all or nothing; what is there already changes nothing.
+        """Write events of problems that come from no topic; what is there already changes nothing.
 
         Raises:
             SQLAlchemyError: the database is away or refused; nothing was written.
         """
-        if events:
-            with self._engine.begin() as connection:
-                problems.write(connection, events)
+        self._write_placeless(events)
+
+    def _write_placeless(self, facts: Sequence[Fact]) -> None:
+        if facts:
+            self.write([Told("", 0, 0, fact) for fact in facts], {})
 
     def incidents(self, *, open_only: bool = False, limit: int = LIST_MAX) -> list[dict[str, Any]]:
         """Snapshots, the most recently opened first.
@@ -144,44 +141,3 @@ class RecordsStore:
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(TIMELINE.c.revision, TIMELINE.c.position)).mappings()
             return [dict(row) for row in rows]
-
-
-def _event_row(row: IncidentEvent, told: IncidentEvent) -> dict[str, Any]:
-    """A row and the event as it was told: what is sealed is that, to the letter."""
-    body, seal = row.incident, told.seal
-    content = content_of(told.incident_id, told.revision, told.change, told.at_ms, told.entries) if seal else None
-    return {
-        "incident_id": row.incident_id,
-        "revision": row.revision,
-        "change": row.change,
-        "at": moment_of(row.at_ms),
-        "body": body,
-        "sealed": content.decode() if content else None,
-        "seal": seal,
-        "command_id": row.command_id,
-    }
-
-
-def _timeline_rows(row: IncidentEvent) -> list[dict[str, Any]]:
-    return [
-        {
-            "incident_id": row.incident_id,
-            "revision": row.revision,
-            "position": position,
-            "at": moment_of(entry.get("at_ms")),
-            "action": text_of(entry.get("action")),
-            "actor": text_of(entry.get("actor")),
-            "text": text_of(entry.get("text")),
-            "facts": indexable(entry.get("facts") or {}),
-            "event_at": moment_of(entry.get("event_at_ms")),
-            "changed": mapping_of(entry.get("changed")),
-        }
-        for position, entry in enumerate(row.entries)
-    ]
-
-
-def _without_nul(row: IncidentEvent) -> IncidentEvent:
-    """The row without NUL characters, which PostgreSQL cannot store and a monitored program may well print."""
-    if b"\\u0000" not in orjson.dumps([row.entries, row.incident]):
-        return row
-    return row._replace(entries=without_nul(row.entries), incident=without_nul(row.incident))

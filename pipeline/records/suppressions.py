@@ -8,14 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.models.suppression import Suppression, What
 from pipeline.records.indexed import cut
 from pipeline.records.tables import INCIDENTS, SUPPRESSIONS
-
-ROWS_MAX: Final = 1_000
-"""Rows of one statement: PostgreSQL takes 65,535 parameters in one."""
+from pipeline.records.values import upsert
 
 FETCHED_AT_ONCE: Final = 5_000
 """Rows that a question holds in memory at a time."""
@@ -34,11 +31,7 @@ def write(connection: Connection, hidden: Sequence[Suppression]) -> None:
     """Write suppressions; of one that is told again the later stands, so that writing twice changes nothing."""
     newest = {tuple(row[name] for name in _KEY): row for row in sorted(map(_row, hidden), key=lambda row: row["until"])}
     rows = [newest[key] for key in sorted(newest)]  # sorted, so that two workers lock them in the same order
-    for start in range(0, len(rows), ROWS_MAX):
-        statement = insert(SUPPRESSIONS).values(rows[start : start + ROWS_MAX])
-        changes = {name: statement.excluded[name] for name in rows[0] if name not in _KEY}
-        is_newer = SUPPRESSIONS.c.until <= statement.excluded.until
-        connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=changes, where=is_newer))
+    upsert(connection, SUPPRESSIONS, rows, "suppressions.until <= excluded.until")
 
 
 def between(connection: Connection, from_ms: int, to_ms: int) -> Iterator[Suppression]:
@@ -80,21 +73,10 @@ def _suppression(row: Mapping[Any, Any]) -> Suppression:
 
 
 def _row(hidden: Suppression) -> dict[str, Any]:
-    row = {name: _storable(value) for name, value in asdict(hidden).items() if name != "schema"}
+    row = {name: value for name, value in asdict(hidden).items() if name != "schema"}
     row["alert_key"] = cut(row["alert_key"])
     row["since"], row["until"] = _moment(row.pop("since_ms")), _moment(row.pop("until_ms"))
     return row
-
-
-def _storable(value: Any) -> Any:
-    """The value without NUL characters, which PostgreSQL cannot store and a monitored program may well print."""
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, list):
-        return [_storable(each) for each in value]
-    if isinstance(value, dict):
-        return {_storable(name): _storable(each) for name, each in value.items()}
-    return value
 
 
 def _moment(at_ms: int) -> datetime:

@@ -11,7 +11,7 @@ from sqlalchemy import (
     Computed,
     DateTime,
     Double,
-    ForeignKeyConstraint,
+    Identity,
     Integer,
     MetaData,
     Table,
@@ -79,12 +79,12 @@ INCIDENT_EVENTS: Final = Table(
     Column("incident_id", Text, primary_key=True),
     Column("revision", BigInteger, primary_key=True),
     Column("change", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("at", DateTime(timezone=True), primary_key=True, comment="by which it is partitioned"),
     Column("body", JSONB, nullable=False),
     Column("sealed", Text),
     Column("seal", Text),
     Column("command_id", Text),
-    comment="each revision of each incident: the snapshot as it was, and its actions as they were sealed",
+    comment="each revision of each incident: the snapshot as it was, and its actions as they were sealed; by month",
 )
 
 TIMELINE: Final = Table(
@@ -100,8 +100,8 @@ TIMELINE: Final = Table(
     Column("facts", JSONB),
     Column("event_at", DateTime(timezone=True)),
     Column("changed", JSONB),
-    ForeignKeyConstraint(["incident_id", "revision"], ["incident_events.incident_id", "incident_events.revision"]),
-    comment="each action on each incident, in order of revision and position",
+    Column("revised_at", DateTime(timezone=True), primary_key=True, comment="of its revision; partitioned by it"),
+    comment="each action on each incident, in order of revision and position; by month of the revision",
 )
 
 SUPPRESSIONS: Final = Table(
@@ -127,7 +127,7 @@ SUPPRESSIONS: Final = Table(
     Column("priority", Text),
     Column("pages", JSONB, nullable=False),
     Column("decided_by", JSONB, nullable=False),
-    comment="what was hidden from people, or told later, by what, and who was not called for it",
+    comment="what was hidden from people, or told later, by what, and who was not called for it; by month of since",
 )
 
 PROBLEMS: Final = Table(
@@ -190,12 +190,23 @@ EPISODES: Final = Table(
     comment="each run of each condition, as dedupe told it, and the incident that it is in",
 )
 
+EPISODE_MEMBERS: Final = Table(
+    "episode_members",
+    METADATA,
+    Column("episode_id", Text, primary_key=True),
+    Column("incident_id", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("present", Boolean, nullable=False, comment="false: it was a member and has left"),
+    comment="what each incident said last of each episode: that it joined, or left",
+)
+
 DELIVERIES: Final = Table(
     "deliveries",
     METADATA,
     Column("topic_partition", Integer, primary_key=True),
     Column("topic_offset", BigInteger, primary_key=True),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("at", DateTime(timezone=True), primary_key=True, comment="by which it is partitioned"),
     Column("incident_id", Text, nullable=False),
     Column("sink", Text, nullable=False),
     Column("direction", Text, nullable=False),
@@ -203,7 +214,7 @@ DELIVERIES: Final = Table(
     Column("revision", BigInteger),
     Column("attempt", Integer),
     Column("body", JSONB, nullable=False),
-    comment="what became of each attempt to tell a sink, and of what came back",
+    comment="what became of each attempt to tell a sink, and of what came back; by month",
 )
 
 LEDGER: Final = Table(
@@ -225,7 +236,9 @@ PROJECTED: Final = Table(
     METADATA,
     Column("topic", Text, primary_key=True),
     Column("partition", Integer, primary_key=True),
+    Column("topic_id", Text, primary_key=True, comment="a topic made anew under the same name has another"),
     Column("next_offset", BigInteger, nullable=False),
+    Column("reached_at", DateTime(timezone=True), comment="timestamp of the last record that is in the store"),
     comment="how far each topic is in this store: written in the transaction of the rows",
 )
 
@@ -242,4 +255,18 @@ RECEIPTS: Final = Table(
     Column("asked_at", DateTime(timezone=True), nullable=False),
     Column("accepted_at", DateTime(timezone=True)),
     comment="commands that the console was asked for, so that each is given once and can be followed",
+)
+
+RETENTION_RUNS: Final = Table(
+    "retention_runs",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("months", Integer, nullable=False),
+    Column("cutoff", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("removed", JSONB, nullable=False, comment="rows by table"),
+    Column("dropped", ARRAY(Text), nullable=False, comment="tables of whole months"),
+    Column("seconds", Double, nullable=False),
+    comment="what was removed because of its age, and by whom",
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
+import orjson
+from sqlalchemy import Connection, Table, text
 
 from pipeline.core.outward.incident_event import TIME_MS_MAX
 
-# Rows of one statement: PostgreSQL takes 65,535 parameters in one, and an incident has 26 columns.
-ROWS_MAX: Final = 1_000
+Rows = list[dict[str, Any]]
+
+# As JSON writes it; what has a backslash before it is looked at in vain, which is harmless.
+_NUL: Final = b"\\u0000"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,20 +52,48 @@ def without_nul(value: Any) -> Any:
     return value
 
 
-def insert_new(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows; those that are there already change nothing."""
-    for chunk in _chunks(rows):
-        connection.execute(insert(table).values(chunk).on_conflict_do_nothing())
+    if rows:
+        execute_with(connection, f"{_insert(table, rows)} ON CONFLICT DO NOTHING", rows)
 
 
-def upsert_newest(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+def upsert_newest(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows, or replace those of an older revision."""
-    for chunk in _chunks(rows):
-        statement = insert(table).values(chunk)
-        changes = {name: statement.excluded[name] for name in chunk[0] if name != "id"}
-        is_newer = table.c.revision < statement.excluded.revision
-        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes, where=is_newer))
+    upsert(connection, table, rows, f"{table.name}.revision < excluded.revision")
 
 
-def _chunks(rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    return (rows[start : start + ROWS_MAX] for start in range(0, len(rows), ROWS_MAX))
+def upsert(
+    connection: Connection, table: Table, rows: Rows, when: str, changes: Mapping[str, str] | None = None
+) -> None:
+    """Insert rows, or change those that are there.
+
+    Args:
+        connection: in a transaction.
+        table: where to.
+        rows: no two of one key.
+        when: the condition on ``excluded`` and the table under which a row that is there is changed.
+        changes: column -> expression, where it is not simply the new value.
+    """
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    given = {name: f"excluded.{name}" for name in rows[0] if name not in keys} | dict(changes or {})
+    assignments = ", ".join(f"{name} = {value}" for name, value in given.items())
+    conflict = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {assignments} WHERE {when}"
+    execute_with(connection, f"{_insert(table, rows)} {conflict}", rows)
+
+
+def _insert(table: Table, rows: Rows) -> str:
+    """All rows are one parameter, JSON that PostgreSQL takes apart: many parameters cost more than the rows do."""
+    columns = ", ".join(f'"{name}"' for name in rows[0])
+    taken = f"json_populate_recordset(NULL::{table.name}, CAST(:rows AS json))"
+    return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {taken}"  # noqa: S608 names of our own tables
+
+
+def execute_with(connection: Connection, statement: str, rows: Rows) -> None:
+    """Run a statement that takes rows as its parameter ``rows``, as `json_populate_recordset` reads them."""
+    payload = orjson.dumps(rows)
+    if _NUL in payload:
+        payload = orjson.dumps(without_nul(rows))
+    connection.execute(text(statement), {"rows": payload.decode()})

@@ -15,7 +15,7 @@ from pipeline.catalog import load_config
 from pipeline.cli.explain_recording import about_recording
 from pipeline.cli.suppression import suppression
 from pipeline.core.outward.incident_event import read_event
-from pipeline.core.outward.record import read_suppression
+from pipeline.core.outward.told import read_suppression
 from pipeline.core.step import Output, StreamRecord
 from pipeline.recording import read_recording
 from pipeline.records.store import RecordsStore

@@ -26,6 +26,7 @@ from pipeline.models.command import Command, Role
 from pipeline.models.policy import Config
 from pipeline.models.problem import ProblemCommand
 from pipeline.records.address import async_engine_of
+from pipeline.records.projected import ends_of
 from pipeline.records.store import RecordsStore
 from pipeline.replay import Replay
 from pipeline.settings import Settings
@@ -90,12 +91,10 @@ def fill(url: str, played: Played) -> None:
     """Write what a replay came to, as the record stage does."""
     store = RecordsStore(url)
     store.migrate()
-    processor, effects = RecordProcessor(), Effects()
-    processor.handle(list(records_of(played)), effects)
+    processor, effects, records = RecordProcessor(), Effects(), list(records_of(played))
+    processor.handle(records, effects)
     assert not effects.outputs, "nothing of it is refused"
-    store.project(processor.take_rows())
-    store.keep(processor.take_hidden())
-    store.follow(processor.take_problems())
+    store.write(processor.take(), ends_of(records, {}))
     store.close()
 
 

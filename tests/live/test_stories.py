@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.core.outward.incident_event import TIME_MS_MAX
 from pipeline.core.outward.outbox import MILESTONES
-from pipeline.core.outward.record import read_suppression
+from pipeline.core.outward.told import read_suppression
 from pipeline.core.press import TYPE_PREFIX
 from pipeline.core.step import Output, StreamRecord
 from pipeline.demo.receiver import Receiver

@@ -39,7 +39,7 @@ async def write(hooks: RecordHooks, records: list[StreamRecord]) -> Effects:
     await hooks.on_assigned(0, processor)
     processor.handle(records, effects)
     await hooks.before_commit(0, processor, records, effects)
-    assert processor.take_rows() == []
+    assert processor.take() == []
     return effects
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli.silence import silence
 from pipeline.cli.suppression import suppression
-from pipeline.core.outward.record import read_suppression
+from pipeline.core.outward.told import read_suppression
 from pipeline.core.step import StreamRecord
 from pipeline.records.store import RecordsStore
 from tests.core.builders import DB, PAY, alert

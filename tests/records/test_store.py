@@ -131,7 +131,10 @@ def test_a_database_of_a_newer_release_is_left_alone(store: RecordsStore, empty:
 def test_the_migrations_lead_to_the_tables_that_the_code_uses(store: RecordsStore, empty: str) -> None:
     engine = connect(empty)
     found = METADATA.__class__()
-    found.reflect(engine)
+    with engine.connect() as connection:
+        months = set(connection.scalars(text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")))
+    assert "timeline_odd" in months
+    found.reflect(engine, only=lambda name, _: name not in months)
     engine.dispose()
     wanted = {name: sorted(str(column.name) for column in table.columns) for name, table in METADATA.tables.items()}
     assert {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -20,6 +21,9 @@ TIME_MS_MAX: Final = 253_402_214_400_000
 # Ids and words of ours are far shorter; what is longer is not ours, and would not fit a header or a body.
 ID_CHARACTERS_MAX: Final = 256
 
+REVISION_MAX: Final = (1 << 63) - 1
+"""What a column of whole numbers holds."""
+
 SEAL: Final = re.compile(r"[0-9a-f]{64}")
 """What a seal looks like: SHA-256, hexadecimal."""
 
@@ -35,6 +39,7 @@ class IncidentEvent(NamedTuple):
         entries: timeline entries that this revision added.
         incident: the full snapshot.
         command_id: of the command that it obeys or refuses; None: it follows from none.
+        joined, left: episodes that became members with this revision, or are members no longer.
     """
 
     incident_id: str
@@ -44,6 +49,8 @@ class IncidentEvent(NamedTuple):
     entries: list[dict[str, Any]]
     incident: dict[str, Any]
     command_id: str | None = None
+    joined: Sequence[str] = ()
+    left: Sequence[str] = ()
 
     @property
     def seal(self) -> str | None:
@@ -72,7 +79,7 @@ def _seal(snapshot: dict[str, Any]) -> str | None:
     return found if isinstance(found, str) and SEAL.fullmatch(found) else None
 
 
-def read_object(record: Record, schema: int) -> dict[str, Any]:
+def read_object(record: Record, *schemas: int) -> dict[str, Any]:
     """The JSON object of a record of one of our own topics.
 
     Raises:
@@ -87,9 +94,13 @@ def read_object(record: Record, schema: int) -> dict[str, Any]:
     if not isinstance(document, dict):
         found = type(document).__name__
         raise BadRecord(Reason.WRONG_TYPE, f"{record.topic}: expected an object, got {found}")
-    if document.get("schema") != schema:
-        raise BadRecord(Reason.UNKNOWN_SCHEMA, f"{record.topic}: this release reads schema {schema}")
+    if document.get("schema") not in schemas:
+        raise BadRecord(Reason.UNKNOWN_SCHEMA, f"{record.topic}: this release reads schema {_listed(schemas)}")
     return document
+
+
+def _listed(schemas: Sequence[int]) -> str:
+    return " or ".join(map(str, sorted(schemas)))
 
 
 def need(document: dict[str, Any], name: str, *kinds: type) -> Any:
@@ -129,7 +140,7 @@ def read_event(record: Record) -> IncidentEvent:
     command_id = document.get("command_id")
     if not (isinstance(command_id, str) and 0 < len(command_id) <= COMMAND_ID_CHARACTERS_MAX):
         command_id = None  # no command of a sender, or of a release that did not say
-    return IncidentEvent(*found[:-1], command_id)
+    return IncidentEvent(*found[:-1], command_id, _ids(document, "joined"), _ids(document, "left"))
 
 
 def read_problem_event(record: Record) -> ProblemEvent:
@@ -139,6 +150,14 @@ def read_problem_event(record: Record) -> ProblemEvent:
         BadRecord: it is not a problem event of this schema.
     """
     return ProblemEvent(*_read(record, PROBLEM_SCHEMA, "problem_id", "problem")[:-1])
+
+
+def _ids(document: dict[str, Any], name: str) -> list[str]:
+    """Ids of episodes; what an older release or somebody else wrote there may be none."""
+    found = document.get(name)
+    if not isinstance(found, list):
+        return []
+    return [each for each in found if isinstance(each, str) and 0 < len(each) <= ID_CHARACTERS_MAX]
 
 
 def _read(
@@ -153,5 +172,7 @@ def _read(
     if not (0 < len(own_id) <= ID_CHARACTERS_MAX and 0 < len(change) <= ID_CHARACTERS_MAX):
         raise BadRecord(Reason.WRONG_TYPE, f"{id_name} and change: 1 to {ID_CHARACTERS_MAX} characters")
     revision: int = need(document, "revision", int)
+    if not 0 <= revision <= REVISION_MAX:
+        raise BadRecord(Reason.WRONG_TYPE, "revision: not a number of a revision")
     snapshot: dict[str, Any] = need(document, snapshot_name, dict)
     return own_id, revision, change, read_time_ms(document, "at_ms"), entries, snapshot, document

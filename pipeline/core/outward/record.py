@@ -1,97 +1,75 @@
-"""Record: reads events and suppressions and collects them as rows; `pipeline.records` writes them.
+"""Record: reads what the other stages tell and collects it, each with its place; `pipeline.records` writes it.
 
-Stateless: what the rows say is all in the records, and writing a row twice changes nothing.
+Stateless: what the rows say is all in the records. The place of a record is what the records store knows it by, so
+that it is written once however often it is read.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
-from pipeline.core.outward.incident_event import (
-    ID_CHARACTERS_MAX,
-    IncidentEvent,
-    ProblemEvent,
-    need,
-    read_event,
-    read_object,
-    read_problem_event,
-    read_time_ms,
+from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent, read_event, read_problem_event
+from pipeline.core.outward.told import (
+    DeliveryTold,
+    EpisodeTold,
+    LedgerTold,
+    read_delivery,
+    read_episode,
+    read_ledger,
+    read_suppression,
 )
 from pipeline.core.step import Effects, Processor, Record, dead_letter
-from pipeline.models.decision import BadRecord, Reason
+from pipeline.models.decision import BadRecord
+from pipeline.models.delivery import DELIVERIES_TOPIC
+from pipeline.models.ledger import DELIVERIES_STATE_TOPIC
 from pipeline.models.problem import PROBLEMS_TOPIC
-from pipeline.models.suppression import SUPPRESSION_SCHEMA, SUPPRESSIONS_TOPIC, Ended, Suppression, What
+from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Suppression
 
-COUNT_MAX: Final = (1 << 63) - 1
-"""What a column of whole numbers holds."""
+Fact = IncidentEvent | ProblemEvent | Suppression | EpisodeTold | DeliveryTold | LedgerTold
+"""What one record tells."""
 
-PAGES_MAX: Final = 1_000
-"""People whom one incident calls at once: far more than any path names."""
+
+class Told(NamedTuple):
+    """One record that the store takes, and its place."""
+
+    topic: str
+    partition: int
+    offset: int
+    fact: Fact
+
+
+READERS: Final[Mapping[str, Callable[[Record], Fact | None]]] = {
+    "incidents": read_event,
+    SUPPRESSIONS_TOPIC: read_suppression,
+    PROBLEMS_TOPIC: read_problem_event,
+    "episodes": read_episode,
+    DELIVERIES_TOPIC: read_delivery,
+    DELIVERIES_STATE_TOPIC: read_ledger,
+}
+"""What reads a record of each topic; None: there is nothing to keep in it."""
 
 
 class RecordProcessor(Processor):
-    """Rows of the current batch."""
+    """What the current batch tells."""
 
     stage = "record"
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: list[IncidentEvent] = []
-        self._hidden: list[Suppression] = []
-        self._problems: list[ProblemEvent] = []
+        self._told: list[Told] = []
 
     def process(self, record: Record, effects: Effects) -> None:
-        """Collect one event of an incident or a problem, or one suppression."""
-        if record.topic == SUPPRESSIONS_TOPIC:
-            self._hidden.append(read_suppression(record))
-        elif record.topic == PROBLEMS_TOPIC:
-            self._problems.append(read_problem_event(record))
-        else:
-            self._rows.append(read_event(record))
+        """Collect what one record tells."""
+        fact = READERS[record.topic](record)
+        if fact is not None:
+            self._told.append(Told(record.topic, record.partition, record.offset, fact))
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
         """Send a record to the dead letter. It is no alert: those were counted where they were decided."""
         effects.outputs.append(dead_letter(self.stage, record, bad))
 
-    def take_rows(self) -> list[IncidentEvent]:
-        """Events collected since the last call, in order."""
-        rows, self._rows = self._rows, []
-        return rows
-
-    def take_problems(self) -> list[ProblemEvent]:
-        """Problem events collected since the last call, in order."""
-        problems, self._problems = self._problems, []
-        return problems
-
-    def take_hidden(self) -> list[Suppression]:
-        """Suppressions collected since the last call, in order."""
-        hidden, self._hidden = self._hidden, []
-        return hidden
-
-
-def read_suppression(record: Record) -> Suppression:
-    """The suppression that a record of ``suppressions`` holds.
-
-    Raises:
-        BadRecord: it is not a suppression of this schema.
-    """
-    document = read_object(record, SUPPRESSION_SCHEMA)
-    for name in ("what", "ended", "episode_id", "alert_key", "space", "feed", "summary", "severity"):
-        need(document, name, str)
-    if document["what"] not in set(What) or document["ended"] not in set(Ended):
-        raise BadRecord(Reason.WRONG_TYPE, "what, ended: not words that this release knows")
-    if not 0 < len(document["episode_id"]) <= ID_CHARACTERS_MAX:
-        raise BadRecord(Reason.WRONG_TYPE, f"episode_id: 1 to {ID_CHARACTERS_MAX} characters")
-    for name in ("since_ms", "until_ms"):
-        read_time_ms(document, name)
-    for name in ("alerts", "runs"):
-        if not 0 <= need(document, name, int) <= COUNT_MAX:
-            raise BadRecord(Reason.WRONG_TYPE, f"{name}: not a count")
-    for name in ("entity", "service", "domain", "incident_id", "let_in_by", "priority"):
-        need(document, name, str, type(None))
-    need(document, "decided_by", dict)
-    pages = need(document, "pages", list)
-    if len(pages) > PAGES_MAX or not all(isinstance(page, dict) for page in pages):
-        raise BadRecord(Reason.WRONG_TYPE, f"pages: expected objects, {PAGES_MAX} at most")
-    return Suppression(**{each.name: document[each.name] for each in fields(Suppression)})
+    def take(self) -> list[Told]:
+        """What was collected since the last call, in the order of each partition."""
+        told, self._told = self._told, []
+        return told
