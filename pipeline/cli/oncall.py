@@ -14,12 +14,13 @@ from pipeline.catalog.lint import lint_oncall
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.load import Opened
 from pipeline.catalog.oncall_answer import answer, shift_document
+from pipeline.catalog.oncall_ics import schedule_calendar
 from pipeline.catalog.problems import suggestion
 from pipeline.cli.cluster import Decorator, json_option
 from pipeline.cli.config import DIRECTORY_DEFAULT
 from pipeline.cli.config_lint import EXIT_FINDINGS, ends_badly, print_report, report_json
 from pipeline.cli.moments import MOMENT, now_ms
-from pipeline.cli.oncall_view import answer_document, print_answer, schedule_calendar, schedule_table
+from pipeline.cli.oncall_view import answer_document, print_answer, schedule_table
 from pipeline.cli.records import line_console
 from pipeline.core.escalation.oncall_schedule import DAY_MS, Shift, schedule
 from pipeline.feeds import ADAPTERS

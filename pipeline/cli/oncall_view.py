@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,11 +14,8 @@ from pipeline.catalog.oncall_answer import Answer, Duty, person_document, shift_
 from pipeline.cli.dead_letter_view import escaped
 from pipeline.core.escalation.oncall_schedule import Shift
 from pipeline.core.escalation.oncall_turns import from_ms
-from pipeline.core.identity import content_hash
 from pipeline.models.oncall import POSITIONS, Rotation
 from pipeline.recording import to_rfc3339
-
-_PRODUCT: Final = "-//Spillway//On-call schedule//EN"
 
 
 def answer_document(found: Answer) -> dict[str, Any]:
@@ -99,25 +95,3 @@ def schedule_table(rotation: Rotation, shifts: Iterable[Shift]) -> Table:
         cells = (f"{began:%a %Y-%m-%d %H:%M}", f"{ends:%a %Y-%m-%d %H:%M}", first or "-", second or "-", because)
         table.add_row(*(Text(escaped(cell), style="" if shift.people else "bold red") for cell in cells))
     return table
-
-
-def schedule_calendar(rotation: Rotation, shifts: Iterable[Shift]) -> bytes:
-    """A schedule as iCalendar: one event for each person and shift; the same schedule gives the same bytes."""
-    calendar = Calendar()
-    calendar.add("prodid", _PRODUCT)
-    calendar.add("version", "2.0")
-    calendar.add("x-wr-calname", f"On call: {rotation.name}")
-    for shift in shifts:
-        for one in shift.people:
-            event = Event()
-            began, ends = from_ms(shift.start_ms), from_ms(shift.end_ms)
-            uid = content_hash(rotation.name, one.position, one.person, str(shift.start_ms), str(shift.end_ms))
-            event.add("uid", f"{uid}@{rotation.name}.spillway")
-            event.add("dtstamp", began)  # of the event itself, so that an export is the same each time
-            event.add("dtstart", began)
-            event.add("dtend", ends)
-            event.add("summary", one.person if one.position == POSITIONS[0] else f"{one.person} ({one.position})")
-            event.add("description", f"{one.position} of {rotation.name}: {one.because}")
-            event.add("categories", [one.position])
-            calendar.add_component(event)
-    return bytes(calendar.to_ical())

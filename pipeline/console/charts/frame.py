@@ -165,9 +165,9 @@ def table(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Mark
     ]
     rows = []
     for index, label in enumerate(labels):
-        cells = [element("td", said(value_at(each, index), frame.unit), class_="number") for each in series]
+        cells = [element("td", said(value_at(each, index), frame.unit), class_="num") for each in series]
         rows.append(element("tr", element("th", label, scope="row"), *cells))
-    caption = element("caption", frame.title, class_="visually-hidden")
+    caption = element("caption", frame.title, class_="hidden")
     body = element("table", caption, element("thead", element("tr", *head)), element("tbody", *rows))
     scroll = element("div", body, class_="scroll", tabindex="0", role="region", aria_label=f"{frame.title}: figures")
     return element("details", element("summary", "Figures"), scroll, class_="figures")
@@ -184,7 +184,7 @@ def nothing(frame: Frame) -> Markup:
     return element(
         "figure",
         element("figcaption", frame.title),
-        element("p", "Nothing to show yet.", class_="muted"),
+        element("p", "Nothing to show yet.", class_="faint"),
         class_="chart-figure",
     )
 

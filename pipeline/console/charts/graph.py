@@ -19,13 +19,13 @@ NODES_MAX: Final = 60
 EDGES_MAX: Final = 200
 """Lines drawn, likewise: those of the first nodes."""
 
-_COLUMN: Final = 176
+_COLUMN: Final = 198
 _ROW: Final = 104
-_BOX_WIDTH: Final = 156
+_BOX_WIDTH: Final = 178
 _BOX_HEIGHT: Final = 58
 _MARGIN: Final = 12
-_TITLE_CHARACTERS: Final = 22
-_NOTE_CHARACTERS: Final = 26
+_TITLE_CHARACTERS: Final = 21
+_NOTE_CHARACTERS: Final = 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Node:
 
 KINDS: Final[dict[str, str]] = {
     "service": "what the incident is about",
+    "centre": "what this is about",
     "alerting": "alerts itself",
     "suspect": "suspected",
     "change": "was changed lately",
@@ -75,25 +76,26 @@ class Edge:
     kinds: tuple[str, ...] = field(default=())
 
 
-def graph(frame: Frame, nodes: Sequence[Node], edges: Sequence[Edge]) -> Markup:
+def graph(frame: Frame, nodes: Sequence[Node], edges: Sequence[Edge], *, nodes_max: int = NODES_MAX) -> Markup:
     """Draw a graph.
 
     Args:
         frame: what it is called.
-        nodes: the most important ones first: what is over `NODES_MAX` is left out and counted.
+        nodes: the most important ones first: what is over is in the list alone, and counted.
         edges: who needs what.
+        nodes_max: boxes drawn; at most `NODES_MAX`.
     """
-    shown = {each.name: each for each in nodes[:NODES_MAX]}
+    shown = {each.name: each for each in nodes[: min(nodes_max, NODES_MAX)]}
     lines = [each for each in edges if each.one in shown and each.other in shown and each.one != each.other][:EDGES_MAX]
     placed = layout(list(shown), [(each.one, each.other) for each in lines])
     if not shown:
-        said = element("p", "Nothing of it is in the catalogue.", class_="muted")
+        said = element("p", "Nothing of it is in the catalogue.", class_="faint")
         return element("figure", element("figcaption", frame.title), said, class_="chart-figure")
     by_pair = {(each.one, each.other): each for each in lines}
     body = [_way(placed, pair, by_pair[pair]) for pair in sorted(placed.ways)]
     body += [_box(node, placed) for node in shown.values()]
     left_out = len({each.name for each in nodes}) - len(shown)
-    more = element("p", f"{left_out:,} more are not drawn.", class_="muted") if left_out else Markup("")
+    more = element("p", f"{left_out:,} more are not drawn.", class_="faint") if left_out else Markup("")
     picture = element(
         "div",
         _svg(frame, placed, body),

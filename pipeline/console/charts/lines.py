@@ -65,7 +65,7 @@ def sparkline(key: str, title: str, values: Sequence[float | None]) -> Markup:
     frame = Frame(key, title)
     drawn = [(index, each) for index, value in enumerate(values) if (each := known(value)) is not None]
     if not drawn:
-        return element("span", NO_FIGURE, class_="muted")
+        return element("span", NO_FIGURE, class_="faint")
     low, high = min(each for _, each in drawn), max(each for _, each in drawn)
     across, up = 72 / max(1, len(values) - 1), 16 / ((high - low) or 1)
     points = [(2 + index * across, 18 - (each - low) * up) for index, each in drawn]
