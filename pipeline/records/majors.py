@@ -1,11 +1,11 @@
-"""Major Incidents and their members in the records store; and how services are: by the incidents that they are in."""
+"""Major Incidents and their members in the records store, and the incidents that a service is in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Connection, Text, bindparam, select, text, true
+from sqlalchemy import Connection, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipeline.core.practice.lifecycle import ENDED_STATES
@@ -47,26 +47,6 @@ def about(connection: Connection, ref: str, scope: Domains, *, is_open: bool, li
     query = query.where(~over if is_open else over)
     query = query.order_by(INCIDENTS.c.opened_at.desc().nulls_last(), INCIDENTS.c.id).limit(limit)
     return [dict(each) for each in connection.scalars(query)]
-
-
-def health(connection: Connection, scope: Domains) -> dict[str, dict[str, Any]]:
-    """How services are: reference -> ``open`` incidents, the most urgent one's ``rank`` and ``priority``, ``breached``.
-
-    A service without an open incident is not among them.
-    """
-    asked = {"scope": None if scope is None else sorted(scope), "over": sorted(_OVER)}
-    return {row["ref"]: dict(row) for row in connection.execute(_HEALTH, asked).mappings()}
-
-
-# `incidents_open` is the index of those that are not over; what is resolved and may come back counts as well.
-_HEALTH: Final = text(
-    """SELECT ref, count(*) AS open, min(priority_rank) AS rank,
-    (array_agg(priority ORDER BY priority_rank NULLS LAST, opened_at))[1] AS priority,
-    count(*) FILTER (WHERE breached) AS breached, min(opened_at) AS since
-    FROM incidents CROSS JOIN LATERAL unnest(services) AS ref
-    WHERE state NOT IN ('closed', 'merged', 'cancelled') AND NOT state = ANY(:over) AND kind = 'incident'
-    AND (cast(:scope AS text[]) IS NULL OR domains && :scope) GROUP BY ref"""
-).bindparams(bindparam("scope", type_=ARRAY(Text)), bindparam("over", type_=ARRAY(Text)))
 
 
 def seen(scope: Domains) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from markupsafe import Markup
 
@@ -21,8 +21,20 @@ NEIGHBOURS_MAX: Final = 8
 SEVERE_RANK: Final = 1
 """Priorities up to this place of their scale make a service count as down."""
 
-Health = Mapping[str, Mapping[str, Any]]
-"""Reference -> ``open`` (incidents), ``rank`` and ``priority`` (the most urgent one's)."""
+
+class Health(Protocol):
+    """How a service is: open incidents, and the priority of the most urgent one."""
+
+    @property
+    def total(self) -> int: ...  # noqa: D102  # a member of a protocol
+    @property
+    def priority(self) -> str | None: ...  # noqa: D102
+    @property
+    def priority_rank(self) -> int | None: ...  # noqa: D102
+
+
+States = Mapping[str, Health]
+"""Reference -> how a service is; of what somebody may not see nothing."""
 
 
 def around_incident(
@@ -67,7 +79,7 @@ def around_incident(
     return graph(frame, nodes, _edges(known, refs, set(ranked)))
 
 
-def around_service(known: Knowledge, ref: str, scope: Scope, health: Health) -> Markup:
+def around_service(known: Knowledge, ref: str, scope: Scope, health: States) -> Markup:
     """A service, what it needs down to three hops, and what needs it."""
     topology = known.topology
     needs = list(topology.reach(ref))
@@ -77,25 +89,25 @@ def around_service(known: Knowledge, ref: str, scope: Scope, health: Health) -> 
     return graph(frame, nodes, _edges(known, chosen, set()), nodes_max=AROUND_MAX)
 
 
-def domain_map(known: Knowledge, domain: str, scope: Scope, health: Health) -> Markup:
+def domain_map(known: Knowledge, domain: str, scope: Scope, health: States) -> Markup:
     """The services of a domain and what they need, those with open incidents first."""
     own = [each.ref for each in known.services if known.domain(each.ref) == domain and known.sees(scope, each.ref)]
     needed = (needs for ref in own for needs in known.topology.depends_on(ref))
     chosen = list(dict.fromkeys([*own, *(ref for ref in needed if ref in known.topology.entities)]))
-    chosen.sort(key=lambda ref: -int(health.get(ref, {}).get("open", 0) > 0))
+    chosen.sort(key=lambda ref: -int(ref in health and health[ref].total > 0))
     nodes = [_node(known, ref, scope, _kinds(ref, health), 0, (), health) for ref in chosen]
     return graph(Frame(f"map-{domain}", f"Who needs whom in {domain}"), nodes, _edges(known, chosen, set()))
 
 
-def _kinds(ref: str, health: Health, here: str = "") -> tuple[str, ...]:
+def _kinds(ref: str, health: States, here: str = "") -> tuple[str, ...]:
     own = health.get(ref)
     centre = ("centre",) if ref == here else ()
     if own is None:
         return centre
-    if not own.get("open"):
+    if not own.total:
         return (*centre, "well")
-    rank = own.get("rank")
-    return (*centre, "down" if isinstance(rank, int) and rank <= SEVERE_RANK else "ill")
+    severe = own.priority_rank is not None and own.priority_rank <= SEVERE_RANK
+    return (*centre, "down" if severe else "ill")
 
 
 def _node(
@@ -105,15 +117,15 @@ def _node(
     kinds: tuple[str, ...],
     rank: int,
     because: tuple[str, ...],
-    health: Health | None = None,
+    health: States | None = None,
 ) -> Node:
     entity = known.topology.entities.get(ref)
     what = [entity.type or entity.kind] if entity else []
     if entity and entity.tier:
         what.append(f"tier {entity.tier}")
     own = (health or {}).get(ref)
-    if own and own.get("open"):
-        what = [f"{own.get('priority') or ''} · {own['open']} open".lstrip(" ·")]
+    if own is not None and own.total:
+        what = [*filter(None, [own.priority]), f"{own.total} open"]
     href = service_href(ref) if known.sees(scope, ref) else ""
     return Node(ref, known.title(ref), " · ".join(what), href, kinds, rank, because)
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Annotated, Any, Final
+from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.charts import Frame, Series, lines
 from pipeline.console.commands import ask_problem
 from pipeline.console.context import Here
-from pipeline.console.identity import Scope, at_least, domains_of
+from pipeline.console.identity import at_least, domains_of
 from pipeline.console.pages.forms import filled
 from pipeline.console.pages.render import render
-from pipeline.console.refusal import not_found
+from pipeline.console.refusal import Reason, Refusal, not_found
 from pipeline.console.security.who import Known, Responder
 from pipeline.core.problems.problem_life import OPEN_STATES
 from pipeline.models.command import Role
 from pipeline.models.problem import ProblemCommandType, ProblemState
-from pipeline.records.problems import listed, shown
+from pipeline.records.reading import BadCursorError, problems
+from pipeline.records.reading import problem as one_problem
 
 router = APIRouter()
 
@@ -33,14 +34,28 @@ TONES: Final = {
     ProblemState.RESOLVED: "good",
 }
 
+PAGE_ROWS: Final = 100
+CURSOR_MAX: Final = 1_000
+
 _DAY_MS: Final = 86_400_000
 
 
 @router.get("/problems")
-async def problems_page(request: Request, context: Here, who: Known, show: str = "open") -> HTMLResponse:
+async def problems_page(
+    request: Request,
+    context: Here,
+    who: Known,
+    show: Annotated[str, Query(max_length=16)] = "open",
+    after: Annotated[str | None, Query(max_length=CURSOR_MAX)] = None,
+) -> HTMLResponse:
     """Problems, the newest first: those that are open, or all."""
-    found = await context.ask(lambda connection: listed(connection, open_only=show != "all"))
-    rows = [each for each in found if _seen(each, who.scope)]
+    try:
+        found = await context.ask(
+            lambda sql: problems(sql, who.scope, open_only=show != "all", after=after, limit=PAGE_ROWS)
+        )
+    except BadCursorError as error:
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, str(error)) from error
+    rows = found.problems
     today = _today(context.now_ms())
     actions = [
         {**action, "problem_id": each.get("id"), "overdue": _overdue(action, today)}
@@ -59,14 +74,15 @@ async def problems_page(request: Request, context: Here, who: Known, show: str =
         counts=counts,
         show_all=show == "all",
         tones=TONES,
+        following=f"/problems?{urlencode({'show': show, 'after': found.next})}" if found.next else "",
     )
 
 
 @router.get("/problems/{problem_id}")
 async def problem_page(request: Request, context: Here, who: Known, problem_id: str) -> HTMLResponse:
     """One problem: its incidents, cause, workaround, actions, and all that was done."""
-    problem = await context.ask(lambda connection: shown(connection, problem_id)) if problem_id.isprintable() else None
-    if problem is None or not _seen(problem, who.scope):
+    problem = await context.ask(lambda connection: one_problem(connection, problem_id, who.scope))
+    if problem is None:
         raise not_found("problem", problem_id)
     may_act = at_least(who.role_for(domains_of(problem)), Role.RESPONDER)
     today = _today(context.now_ms())
@@ -90,10 +106,6 @@ async def ask(request: Request, context: Here, who: Responder, problem_id: str, 
     fields = await filled(request)
     await ask_problem(context, who, problem_id, fields | {"type": kind.value})
     return RedirectResponse(f"/problems/{quote(problem_id, safe='')}?asked={kind.value}", HTTPStatus.SEE_OTHER)
-
-
-def _seen(problem: Mapping[str, Any], scope: Scope) -> bool:
-    return scope is None or problem.get("domain") in scope
 
 
 def _overdue(action: Mapping[str, Any], today: str) -> bool:

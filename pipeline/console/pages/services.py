@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
 from pipeline.console.charts.around import around_service, domain_map
-from pipeline.console.context import Here
+from pipeline.console.context import Context, Here
 from pipeline.console.identity import Identity
 from pipeline.console.knowledge import Knowledge, knowledge
 from pipeline.console.pages.oncall import called_for
@@ -19,7 +19,8 @@ from pipeline.console.refusal import not_found
 from pipeline.console.rota import rotas
 from pipeline.console.security.who import Known
 from pipeline.models.catalog import Entity
-from pipeline.records.majors import about, health
+from pipeline.records.majors import about
+from pipeline.records.reading import ServiceHealth, services
 
 router = APIRouter()
 
@@ -31,6 +32,9 @@ OPEN_MAX: Final = 50
 
 RECENT_MAX: Final = 10
 """Incidents that are over, likewise."""
+
+State = Mapping[str, ServiceHealth]
+"""Reference -> how a service is, of those with open incidents."""
 
 PAGE_MAX: Final = 10_000
 WORDS_MAX: Final = 256
@@ -50,7 +54,7 @@ async def services_page(
 ) -> HTMLResponse:
     """All services that somebody may see, those with open incidents first, and the map of a domain."""
     known = knowledge(context.config)
-    state = await context.ask(lambda connection: health(connection, who.scope))
+    state = await health(context, who)
     own = [each for each in known.services if known.sees(who.scope, each.ref)]
     wanted = {"q": q.strip(), "domain": domain, "tier": tier, "owner": owner, "show": show}
     found = sorted((each for each in own if _fits(known, each, wanted, state)), key=lambda each: _order(each, state))
@@ -70,7 +74,7 @@ async def services_page(
         domains=domains,
         owners=sorted({each.owner for each in own if each.owner}),
         drawn=drawn,
-        map=domain_map(known, drawn, who.scope, _seen(known, own, state)) if drawn else "",
+        map=domain_map(known, drawn, who.scope, _seen(own, state)) if drawn else "",
         following=f"/services?{more}" if start + PAGE_ROWS < len(found) else "",
     )
 
@@ -83,7 +87,7 @@ async def service_page(request: Request, context: Here, who: Known, ref: str) ->
     if found is None or not known.sees(who.scope, found):
         raise not_found("service", ref)
     service = known.places[found].service or found
-    state = await context.ask(lambda connection: health(connection, who.scope))
+    state = await health(context, who)
     is_open = await context.ask(lambda sql: about(sql, service, who.scope, is_open=True, limit=OPEN_MAX))
     recent = await context.ask(lambda sql: about(sql, service, who.scope, is_open=False, limit=RECENT_MAX))
     if service != found:  # a resource: of the incidents of its service those that name it
@@ -98,7 +102,7 @@ async def service_page(request: Request, context: Here, who: Known, ref: str) ->
         entity=known.topology.entities[found],
         domain=known.domain(found),
         health=state.get(found),
-        map=around_service(known, found, who.scope, _seen(known, own, state)),
+        map=around_service(known, found, who.scope, _seen(own, state)),
         needs=[(each, known.title(each), known.sees(who.scope, each)) for each in known.topology.depends_on(found)],
         needed=[(each, known.title(each), known.sees(who.scope, each)) for each in known.topology.dependents(found)],
         is_open=[incident_row(each) for each in is_open],
@@ -107,13 +111,19 @@ async def service_page(request: Request, context: Here, who: Known, ref: str) ->
     )
 
 
+async def health(context: Context, who: Identity) -> dict[str, ServiceHealth]:
+    """How the services are that somebody may see; those of which nothing is open are not among them."""
+    found = await context.ask(lambda connection: services(connection, who.scope, context.config))
+    return {each.ref: each for each in found if each.total}
+
+
 def incident_row(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """What a short list tells of an incident; of a snapshot of any release."""
     names = ("id", "title", "state", "priority", "priority_rank", "assignee", "opened_at_ms", "resolved_at_ms")
     return {name: snapshot.get(name) for name in names}
 
 
-def _fits(known: Knowledge, entity: Entity, wanted: Mapping[str, str], state: Mapping[str, Any]) -> bool:
+def _fits(known: Knowledge, entity: Entity, wanted: Mapping[str, str], state: State) -> bool:
     words = " ".join((entity.title, entity.ref, *entity.aliases, entity.system or "")).lower()
     return (
         all(word in words for word in wanted["q"].lower().split())
@@ -124,16 +134,14 @@ def _fits(known: Knowledge, entity: Entity, wanted: Mapping[str, str], state: Ma
     )
 
 
-def _order(entity: Entity, state: Mapping[str, Any]) -> tuple[Any, ...]:
+def _order(entity: Entity, state: State) -> tuple[Any, ...]:
     """The most urgent first, then the most critical."""
     own = state.get(entity.ref)
-    rank = own["rank"] if own and own["rank"] is not None else 99
+    rank = own.priority_rank if own and own.priority_rank is not None else 99
     return (own is None, rank, entity.tier or 9, entity.title.lower(), entity.ref)
 
 
-def _row(
-    known: Knowledge, entity: Entity, state: Mapping[str, Any], on_call: Mapping[str, list[str]]
-) -> dict[str, Any]:
+def _row(known: Knowledge, entity: Entity, state: State, on_call: Mapping[str, list[str]]) -> dict[str, Any]:
     rotation = known.oncall.rotation_of(entity.ref)
     return {
         "entity": entity,
@@ -152,7 +160,7 @@ def _on_call(known: Knowledge, now_ms: int, who: Identity) -> dict[str, list[str
     }
 
 
-def _domains(known: Knowledge, own: Sequence[Entity], state: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _domains(known: Knowledge, own: Sequence[Entity], state: State) -> list[dict[str, Any]]:
     """The domains, those with most services in trouble first."""
     found: dict[str, dict[str, Any]] = {}
     for each in own:
@@ -164,6 +172,9 @@ def _domains(known: Knowledge, own: Sequence[Entity], state: Mapping[str, Any]) 
     return sorted(found.values(), key=lambda each: (-each["ill"], each["name"]))
 
 
-def _seen(known: Knowledge, own: Sequence[Entity], state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+_WELL: Final = ServiceHealth("", "", None, None, None)
+
+
+def _seen(own: Sequence[Entity], state: State) -> dict[str, ServiceHealth]:
     """The health of the services that somebody may see; nothing of others."""
-    return {each.ref: state.get(each.ref, {"open": 0}) for each in own}
+    return {each.ref: state.get(each.ref) or _WELL for each in own}
