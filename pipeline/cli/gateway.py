@@ -45,7 +45,7 @@ def gateway(listen: str, *, embedded: bool, directory: Path | None) -> None:
     A message is answered with 202 when the brokers have it. Exit codes: 0 stopped as asked; 1 could not start; 70 a
     defect; 75 a stop took too long.
     """
-    host, port = _address(listen)
+    host, port = address_of(listen)
     try:
         settings = Settings.from_environment()
         settings = settings.model_copy(update={"config_dir": directory or settings.config_dir})
@@ -60,8 +60,12 @@ def gateway(listen: str, *, embedded: bool, directory: Path | None) -> None:
         raise click.ClickException(" ".join(str(error).split("\n"))) from error
 
 
-def _address(listen: str) -> tuple[str, int]:
-    """Host and port, with or without brackets around an IPv6 address."""
+def address_of(listen: str) -> tuple[str, int]:
+    """Host and port of ``--listen``, with or without brackets around an IPv6 address.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise click.BadParameter("must be HOST:PORT, such as 0.0.0.0:8080", param_hint="--listen")

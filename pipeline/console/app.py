@@ -9,14 +9,15 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Final
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from pipeline.console import api, pages
 from pipeline.console.context import Context
-from pipeline.console.refusal import Refusal
+from pipeline.console.faults import add_faults
 from pipeline.console.security.access import Access
-from pipeline.console.security.door import Door, answer_refused, note_refusal
+from pipeline.console.security.door import Door
+from pipeline.console.squeeze import ApiGzip
 
 HERE: Final = Path(__file__).parent
 API_PREFIX: Final = "/api/v1"
@@ -39,8 +40,9 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.state.access = access = Access(context)
+    app.add_middleware(ApiGzip)
     app.add_middleware(Door, access=access)
-    app.add_exception_handler(Refusal, _refused)
+    add_faults(app)
     for router in routers(api):
         app.include_router(router, prefix=API_PREFIX)
     for router in routers(pages):
@@ -56,12 +58,6 @@ def routers(package: object) -> Iterator[APIRouter]:
         found = getattr(import_module(f"{name}.{module}"), "router", None)
         if isinstance(found, APIRouter):
             yield found
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)  # noqa: S101  # it is registered for these alone
-    note_refusal(request.scope, error)
-    return answer_refused(request, error)
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ before is told before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -63,6 +64,26 @@ class Asked:
     repeated: bool = False
 
 
+@dataclass(slots=True)
+class _Counted:
+    asked: Asked | None = None
+
+
+@contextmanager
+def _counted(context: Context, fields: dict[str, Any]) -> Iterator[_Counted]:
+    """Count a command by its type and what became of it here."""
+    counted, outcome = _Counted(), "failed"
+    try:
+        yield counted
+        outcome = "repeated" if counted.asked is not None and counted.asked.repeated else "accepted"
+    except Refusal as refusal:
+        outcome = refusal.reason
+        raise
+    finally:
+        if context.metrics is not None:
+            context.metrics.asked(str(fields.get("type")), outcome)
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """Where a command goes: ``kind`` and ``about`` of its receipt, topic and key of its record."""
@@ -88,6 +109,12 @@ async def ask_for(
     Raises:
         Refusal: not a command, not allowed, no such incident, over, or Kafka or the store is away.
     """
+    with _counted(context, fields) as counted:
+        counted.asked = await _ask_for(context, who, incident_id, fields, key)
+        return counted.asked
+
+
+async def _ask_for(context: Context, who: Identity, incident_id: str, fields: dict[str, Any], key: str | None) -> Asked:
     snapshot = await _visible(context, who, incident_id)
     own_id = command_id_of(who, key, [incident_id, fields])
     if (given := await repeated(context, who, key, [incident_id, fields])) is not None:
@@ -107,6 +134,14 @@ async def ask_problem(
     context: Context, who: Identity, problem_id: str, fields: dict[str, Any], key: str | None = None
 ) -> Asked:
     """Ask something of a problem; as `ask_for`, with fields of `pipeline.models.problem.ProblemCommand`."""
+    with _counted(context, fields) as counted:
+        counted.asked = await _ask_problem(context, who, problem_id, fields, key)
+        return counted.asked
+
+
+async def _ask_problem(
+    context: Context, who: Identity, problem_id: str, fields: dict[str, Any], key: str | None
+) -> Asked:
     problem = None
     if problem_id.isprintable():
         problem = await context.ask(lambda connection: problems.shown(connection, problem_id))

@@ -12,6 +12,8 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipeline.console.live import Live
+from pipeline.console.metrics import ConsoleMetrics
 from pipeline.models.command import Command
 from pipeline.models.policy import Config
 from pipeline.models.problem import ProblemCommand
@@ -39,6 +41,8 @@ class Context:
         engine: of the records store.
         commands: to Kafka.
         config: the company's configuration: catalogue, rotations, packs, and the console's own part.
+        live: changes as they happen; None: nobody may listen.
+        metrics: counts; None: nothing is counted.
         now_ms: the clock, epoch milliseconds; tests and the demo have their own.
     """
 
@@ -46,6 +50,8 @@ class Context:
     config: Config
     engine: AsyncEngine
     commands: CommandsOut
+    live: Live | None = None
+    metrics: ConsoleMetrics | None = None
     now_ms: Callable[[], int] = lambda: int(time() * 1_000)
 
     def now(self) -> datetime:
