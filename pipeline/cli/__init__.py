@@ -26,6 +26,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),
     "feed": ("pipeline.cli.feed", "Try a source's payload against its adapter."),
     "incident": ("pipeline.cli.incident", "List and show incidents; acknowledge, resolve, merge, split, link."),
+    "search": ("pipeline.cli.search", "Find incidents by what was said, by names; past ones that are like one."),
     "problem": ("pipeline.cli.problem", "What lies behind incidents that come back, and what is done about it."),
     "audit": ("pipeline.cli.audit", "Export what was done to incidents as an audit; verify that nobody changed it."),
     "communication": (

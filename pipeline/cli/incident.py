@@ -6,10 +6,14 @@ effect a moment later, in its order, with its place in the timeline.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import click
 import orjson
 
 from pipeline.cli.cluster import bootstrap_option
+from pipeline.cli.filters import filter_options, filters_of
 from pipeline.cli.incident_end import END
 from pipeline.cli.incident_major import MAJOR
 from pipeline.cli.incident_response import RESPONSE
@@ -17,6 +21,7 @@ from pipeline.cli.incident_view import list_incidents, show_incident
 from pipeline.cli.records import line_console, read_records, records_url_option
 from pipeline.cli.sink_ledger import cluster
 from pipeline.models.ledger import LedgerEntry
+from pipeline.records.reading.listing import snapshots
 from pipeline.records.store import LIST_MAX
 
 _json = click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -30,11 +35,15 @@ def incident() -> None:
 @incident.command("list")
 @click.option("--all", "with_closed", is_flag=True, help="Closed and merged incidents, too.")
 @click.option("--limit", type=click.IntRange(1, LIST_MAX), default=100, show_default=True, help="How many at most.")
+@filter_options
 @records_url_option
 @_json
-def list_(with_closed: bool, limit: int, records_url: str | None, as_json: bool) -> None:
-    """List incidents that are open, the newest first."""
-    found = read_records(records_url, lambda store: store.incidents(open_only=not with_closed, limit=limit))
+def list_(with_closed: bool, limit: int, records_url: str | None, as_json: bool, **asked: Any) -> None:
+    """List incidents that are open, the newest first; options narrow it."""
+    filters = filters_of(asked)
+    if not with_closed and not filters.state and filters.open is None:
+        filters = replace(filters, open=True)
+    found = read_records(records_url, lambda store: store.ask(lambda c: snapshots(c, None, filters, limit)))
     if as_json:
         for each in found:
             click.echo(orjson.dumps(each))

@@ -62,3 +62,12 @@ def incidents(
     last = found[limit - 1] if len(found) > limit else None
     next_one = None if last is None else cursor.encode(question, [last["opened_key"], last["id"]])
     return IncidentsPage([row_of(each) for each in found[:limit]], next_one)
+
+
+def snapshots(connection: Connection, scope: Scope, filters: Filters, limit: int) -> list[dict[str, Any]]:
+    """Whole snapshots, the most recently opened first."""
+    where, parameters = conditions(filters, scope)
+    bounds = {"before": filters.opened_to, "since": filters.opened_from}
+    facts = facts_of(filters, scope)
+    found = newest(connection, "incidents.snapshot", facts, where, parameters, limit, **bounds)
+    return [each["snapshot"] for each in found]
