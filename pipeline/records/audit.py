@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from pipeline.core.chain import Break, Sealed, first_break
 from pipeline.core.outward.delivery_body import rfc3339
@@ -82,18 +82,17 @@ def read_trail(store: RecordsStore, incident_id: str) -> Trail | None:
     Raises:
         SQLAlchemyError: the database is away or refused.
     """
+    return store.ask(lambda connection: trail_of(connection, incident_id))
+
+
+def trail_of(connection: Connection, incident_id: str) -> Trail | None:
+    """The same of a connection."""
     columns = INCIDENT_EVENTS.c
     revisions = select(columns.revision, columns.sealed, columns.seal).where(columns.incident_id == incident_id)
-    newest = select(INCIDENTS.c.snapshot).where(INCIDENTS.c.id == incident_id)
-    found = store.ask(
-        lambda connection: (
-            connection.scalar(newest),
-            connection.execute(revisions.order_by(columns.revision)).all(),
-        )
-    )
-    incident, rows = found
+    incident = connection.scalar(select(INCIDENTS.c.snapshot).where(INCIDENTS.c.id == incident_id))
     if incident is None:
         return None
+    rows = connection.execute(revisions.order_by(columns.revision)).all()
     sealed = [Sealed(row.revision, row.sealed, row.seal) for row in rows if row.seal is not None]
     return Trail(incident, sealed, len(rows) - len(sealed))
 

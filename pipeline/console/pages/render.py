@@ -21,6 +21,9 @@ from pipeline.console.pages.keys import KEYS
 from pipeline.console.pages.words import FILTERS
 
 FRAGMENT_HEADER: Final = "X-Fragment"
+NOW_HEADER: Final = "X-Now"
+"""By which clocks of a page that changes live go: the console's own time, epoch milliseconds."""
+
 TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 PAGES: Final = (
@@ -73,4 +76,4 @@ def render(request: Request, who: Identity | None, name: str, *, status: int = 2
     if block is None:
         return HTMLResponse(template.render(facts), status, {"Vary": FRAGMENT_HEADER})
     html = "".join(block(template.new_context(facts)))
-    return HTMLResponse(html, status, {"Vary": FRAGMENT_HEADER})
+    return HTMLResponse(html, status, {"Vary": FRAGMENT_HEADER, NOW_HEADER: str(facts["now_ms"])})

@@ -72,6 +72,22 @@ def state_tone(state: Any) -> str:
     return STATES.get(str(state), ("", "work"))[1]
 
 
+def clock(value: Any) -> str:
+    """The day and time of a line, short: the year stands elsewhere."""
+    return value.astimezone(UTC).strftime("%m-%d %H:%M:%S") if isinstance(value, datetime) else ""
+
+
+def sentence(value: Any) -> str:
+    """Words that begin a line: with a capital letter."""
+    said = str(value or "")
+    return said[:1].upper() + said[1:]
+
+
+def safe_url(value: Any) -> str:
+    """An address from outside, if it is one that a link may lead to; a script in it leads nowhere."""
+    return value if isinstance(value, str) and value.lower().startswith(("https://", "http://")) else "#"
+
+
 NOW_SECONDS: Final = 3
 """What is nearer is now."""
 
@@ -102,6 +118,9 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "epoch_ms": epoch_ms,
     "ago": ago,
     "countdown": countdown,
+    "clock": clock,
+    "safe_url": safe_url,
+    "sentence": sentence,
     "state_words": state_words,
     "state_tone": state_tone,
     "words": words_of,
