@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Final
 
 from markupsafe import Markup
@@ -30,8 +31,8 @@ from pipeline.console.charts.svg import element, join, number, shortened
 POINTS_MAX: Final = 400
 """Points of a line: one for each unit of the width. Of more, each that is drawn stands for the largest of its own."""
 
-LABELS_MAX: Final = 6
-"""Moments named below."""
+_CHARACTER_WIDTH: Final = 6.2
+"""Of a label, about: digits of a sans serif at 11 units."""
 
 _LEFT: Final = 52.0
 _RIGHT: Final = WIDTH - 12.0
@@ -148,14 +149,15 @@ def _grid(frame: Frame, scale: Axis) -> list[Markup]:
 
 
 def _moments(labels: Sequence[str]) -> list[Markup]:
-    """Some of the labels, evenly, without one running into the next."""
+    """Some of the labels, the last among them, without one running into the next."""
     count = len(labels)
-    stride = max(1, -(-count // LABELS_MAX))
+    words = [shortened(each, _LABEL_CHARACTERS) for each in labels]
+    step = (_RIGHT - _LEFT) / max(1, count - 1)
+    room = max(map(len, words)) * _CHARACTER_WIDTH * 1.5 + _CHARACTER_WIDTH  # half of one, and all of the last
+    stride = max(1, ceil(room / step))
     named = []
-    for index in range(0, count, stride):
+    for index in range(count - 1, -1, -stride):
+        anchor = "end" if index == count - 1 and count > 1 else "middle"
         x = _x(index, count)
-        anchor = "middle" if _LEFT + 20 < x < _RIGHT - 20 else "start" if x <= _LEFT + 20 and count > 1 else "end"
-        anchor = "middle" if count == 1 else anchor
-        words = shortened(labels[index], _LABEL_CHARACTERS)
-        named.append(element("text", words, class_="tick", x=x, y=_BOTTOM + 16, text_anchor=anchor))
+        named.append(element("text", words[index], class_="tick", x=x, y=_BOTTOM + 16, text_anchor=anchor))
     return [join(named)]

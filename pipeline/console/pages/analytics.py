@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -172,8 +172,3 @@ def _exports(since: str | None, until: str | None, quarter: str | None, by: By) 
     return [
         (kind, f"/api/v1/analytics/export?{urlencode(query | {'format': kind.lower()})}") for kind in ("CSV", "Parquet")
     ]
-
-
-def comparison_tone(direction: Any) -> str:
-    """The tone of a change: better is good, worse is bad, the rest is neither."""
-    return {"better": "good", "worse": "bad"}.get(str(direction), "")

@@ -72,7 +72,7 @@ def over_weeks(points: Sequence[Point]) -> Markup:
 def by_group(told: Maturity, label: Mapping[str, str]) -> Markup:
     """Time to acknowledge and to resolve of each group, median."""
     names = [label[each.label] for each in told.groups]
-    frame = Frame("groups", "Half of them took longer than this", Unit.SECONDS, first="Group")
+    frame = Frame("groups", "Median time to acknowledge and to resolve", Unit.SECONDS, first="Group")
     series = [
         Series("to acknowledge", [each.acknowledge.median for each in told.groups]),
         Series("to resolve", [each.resolve.median for each in told.groups]),
