@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from time import monotonic
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
@@ -23,7 +24,7 @@ HERE: Final = Path(__file__).parent
 API_PREFIX: Final = "/api/v1"
 
 
-def create_app(context: Context) -> FastAPI:
+def create_app(context: Context, clock: Callable[[], float] = monotonic) -> FastAPI:
     """The console over a store and a broker; nothing connects yet.
 
     Each module of ``api`` and ``pages`` that has a ``router`` is a part of it.
@@ -39,7 +40,7 @@ def create_app(context: Context) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.context = context
-    app.state.access = access = Access(context)
+    app.state.access = access = Access(context, clock)
     app.add_middleware(ApiGzip)
     app.add_middleware(Door, access=access)
     add_faults(app)

@@ -22,29 +22,20 @@ from pipeline.core.outward.record import RecordProcessor
 from pipeline.core.step import Effects, Output, Processor, StreamRecord
 from pipeline.examples import one_day
 from pipeline.flow import STAGE_BY_NAME
-from pipeline.models.command import Command, Role
+from pipeline.models.command import Role
 from pipeline.models.policy import Config
-from pipeline.models.problem import ProblemCommand
 from pipeline.records.address import async_engine_of
 from pipeline.records.projected import ends_of
 from pipeline.records.store import RecordsStore
 from pipeline.replay import Replay
 from pipeline.settings import Settings
+from tests.console.door import Shut
+from tests.console.sent import Sent
 
 CONFIG: Final = Path(__file__).parents[2] / "config"
 RUN_ON_SECONDS: Final = 600
 
 Client = Callable[..., TestClient]
-
-
-class Sent:
-    """Takes commands as Kafka would, and keeps them."""
-
-    def __init__(self) -> None:
-        self.commands: list[tuple[Command | ProblemCommand, str, str]] = []
-
-    async def send(self, command: Command | ProblemCommand, *, topic: str, key: str) -> None:
-        self.commands.append((command, topic, key))
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +107,12 @@ def sent() -> Sent:
 def somebody(role: Role = Role.ADMINISTRATOR, *domains: str, subject: str = "noor.haddad") -> Identity:
     """Somebody with one grant; for all domains unless some are named."""
     return Identity(subject, subject, (Grant(role, frozenset(domains) or None),), "token", "test")
+
+
+@pytest.fixture
+def shut(stories: str, company: Config) -> Shut:
+    """A console whose door is shut, over the stories."""
+    return Shut(stories, company)
 
 
 @pytest.fixture

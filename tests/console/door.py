@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Final
 
 from sqlalchemy import Connection, create_engine
@@ -19,7 +20,7 @@ from pipeline.records.access.log import access_log
 from pipeline.records.access.tokens import create_token
 from pipeline.records.address import async_engine_of, engine_of
 from pipeline.settings import Settings
-from tests.console.conftest import Sent
+from tests.console.sent import Sent
 
 HOST: Final = "http://testserver"
 _FIELD: Final = re.compile(r'name="csrf" value="([^"]+)"')
@@ -28,25 +29,32 @@ START_MS: Final = 1_900_000_000_000
 
 @dataclass
 class Shut:
-    """A console with its door. Attributes: now_ms: its clock, which tests put forward."""
+    """A console with its door.
+
+    Attributes:
+        now_ms: its clock, which tests put forward.
+        seconds: its other clock, of limits and caches.
+    """
 
     url: str
     config: Config
     sent: Sent = field(default_factory=Sent)
     now_ms: int = START_MS
+    seconds: float = 0.0
 
     def client(self, token: str | None = None, *, base_url: str = HOST) -> TestClient:
         """A client; to be used as a context manager."""
         context = Context(
             Settings(records_url=self.url), self.config, async_engine_of(self.url, 4), self.sent, lambda: self.now_ms
         )
+        app = create_app(context, clock=lambda: self.seconds)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return TestClient(create_app(context), base_url=base_url, headers=headers, follow_redirects=False)
+        return TestClient(app, base_url=base_url, headers=headers, follow_redirects=False)
 
     def token(self, role: Role = Role.ADMINISTRATOR, *domains: str, name: str = "", days: float = 30) -> str:
         """A new token."""
         grant = {"role": role, "domains": list(domains) or None}
-        called = name or f"{role} of {'+'.join(domains) or 'all'}"
+        called = name or f"{role} {token_hex(4)}"
         engine = engine_of(self.url)
         with engine.begin() as connection:
             _, whole = create_token(connection, called, [grant], days=days, by="the test", now=self.now())

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.models.command import Role
-from pipeline.models.policy import Config
-from pipeline.records.store import RecordsStore
 from tests.console.door import Shut, csrf_in, sign_in
-
-
-@pytest.fixture
-def shut(database: str, company: Config) -> Shut:
-    store = RecordsStore(database)
-    store.migrate()
-    store.close()
-    return Shut(database, company)
 
 
 def test_a_token_says_who_it_is_and_what_he_may(shut: Shut) -> None:

@@ -17,14 +17,12 @@ from pipeline.console.security.metrics import SIGNED_IN
 from pipeline.console.security.onward import onward
 from pipeline.console.security.origin import Origin
 from pipeline.console.security.proof import Proof
-from pipeline.console.security.sign_in import Arrival, SignInError, begin, finish
+from pipeline.console.security.sign_in import AWAY_SECONDS, Arrival, SignInError, begin, finish
 from pipeline.records.access import sessions
 
 router = APIRouter()
 
 LOGIN: Final = "/login"
-AWAY_SECONDS: Final = 600
-"""How long somebody may take to sign in at the issuer."""
 
 
 @router.get(LOGIN)

@@ -32,12 +32,17 @@ class Access:
     """The door's rooms."""
 
     def __init__(self, context: Context, clock: Callable[[], float] = monotonic) -> None:
+        """Nothing connects yet.
+
+        Raises:
+            SettingsError: the secret that the configuration refers to is not in the environment.
+        """
         settings = context.config.console
         self.context = context
         self.clock = clock
         self.origins = Origins(settings)
         self.limiter = Limiter(settings.rates, clock)
-        self.issuer: Issuer | None = None
+        self.issuer = _issuer(context, clock)
         self.prover = Prover(context, self.limiter, self.issuer)
         self.journal = Journal(context)
 
@@ -48,6 +53,8 @@ class Access:
     async def close(self) -> None:
         """Write down what is left, and disconnect."""
         await self.journal.close()
+        if self.issuer is not None:
+            await self.issuer.close()
 
     def note(self, scope: Scope, status: int | None) -> None:
         """Put a request into the access log, if it is one for it."""
@@ -91,6 +98,14 @@ class Access:
             status=status,
             reason=reason,
         )
+
+
+def _issuer(context: Context, clock: Callable[[], float]) -> Issuer | None:
+    settings = context.config.console
+    if settings.oidc is None:
+        return None
+    named = settings.oidc.client_secret_env
+    return Issuer(settings, settings.oidc, None if named is None else context.settings.secret(named), clock)
 
 
 def plain(text: str, characters_max: int) -> str:

@@ -81,7 +81,7 @@ class Door:
                 headers={"Retry-After": "5"},
             )
             await self._refused(scope, passage, away)
-        except ClientDisconnect:
+        except (ClientDisconnect, OSError):
             if not passage.over:
                 raise
         finally:

@@ -17,7 +17,8 @@ from pipeline.console.identity import Identity
 from pipeline.console.refusal import Reason, Refusal
 from pipeline.console.security.cookies import SESSION, cookie_of
 from pipeline.console.security.grants import session_identity, token_identity
-from pipeline.console.security.oidc import Issuer, TokenRefusedError
+from pipeline.console.security.oidc import Issuer
+from pipeline.console.security.oidc_claims import TokenRefusedError
 from pipeline.console.security.origin import Origin
 from pipeline.console.security.rates import Limiter
 from pipeline.records.access import sessions, tokens
@@ -74,12 +75,15 @@ class Prover:
         """
         self._limiter.before_proof(origin.neighbourhood, proof.digest)
         found = await self.look(proof)
-        if found is not None:
+        if found is not None and found.grants:
             self._limiter.proven(proof.digest)
             return found
         self._limiter.failed(origin.neighbourhood, proof.digest)
         if proof.bearer is not None:
-            raise not_known("the token is none of ours, or it has expired or was revoked", "invalid_token")
+            raise not_known(
+                "the token lets nobody in: none of ours, expired, revoked, or with no role",
+                "invalid_token",
+            )
         return None
 
     async def look(self, proof: Proof) -> Identity | None:
