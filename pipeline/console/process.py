@@ -28,6 +28,7 @@ from pipeline.console.connections import CONNECTIONS_MAX, HEAD_BYTES_MAX, IDLE_S
 from pipeline.console.context import Context
 from pipeline.console.live import Live
 from pipeline.console.metrics import ConsoleMetrics
+from pipeline.console.security.metrics import expose
 from pipeline.console.sender import CommandSender
 from pipeline.models.policy import Config
 from pipeline.records import receipts
@@ -99,6 +100,7 @@ class Console:
         self._url = settings.records_url
         self._registry = CollectorRegistry()
         self.metrics = ConsoleMetrics(self._registry)
+        expose(self._registry)
         self._sender = CommandSender(settings)
         self._engine = async_engine_of(self._url, STORE_CONNECTIONS_MAX)
         self._live = Live(self._url, self.metrics)

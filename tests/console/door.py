@@ -45,7 +45,11 @@ class Shut:
     def client(self, token: str | None = None, *, base_url: str = HOST) -> TestClient:
         """A client; to be used as a context manager."""
         context = Context(
-            Settings(records_url=self.url), self.config, async_engine_of(self.url, 4), self.sent, lambda: self.now_ms
+            Settings(records_url=self.url),
+            self.config,
+            async_engine_of(self.url, 4),
+            self.sent,
+            now_ms=lambda: self.now_ms,
         )
         app = create_app(context, clock=lambda: self.seconds)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
