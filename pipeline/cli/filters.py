@@ -56,4 +56,4 @@ def filters_of(asked: dict[str, Any]) -> Filters:
     try:
         return parse_filters(given, int(time.time() * 1_000))
     except BadFilterError as wrong:
-        raise click.ClickException(f"--{str(wrong).replace('_', '-', 1)}") from None
+        raise click.ClickException(str(wrong)) from None

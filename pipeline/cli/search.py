@@ -30,13 +30,13 @@ from pipeline.records.reading import BadCursorError, Hit, SearchPage, Similar
 def search(words: tuple[str, ...], like: str | None, limit: int, after: str | None, **asked: Any) -> None:
     """Find incidents, open or long past, by what was said of them.
 
-    WORDS must all be in title, symptoms, notes or resolution. 'a phrase in quotes', or, -without; the last word may be
-    only begun. Ids find what they name: incidents, tickets, cases, hosts, alert keys. Without words: the newest that
-    the filters let through.
+    WORDS must all be in title, symptoms, notes or resolution. '"a phrase"', or, -without (after --); the last word
+    may be only begun. Ids find what they name: incidents, tickets, cases, hosts, alert keys. Without words: the newest
+    that the filters let through.
     """
     records_url, as_json = asked.pop("records_url"), asked.pop("as_json")
     filters = filters_of(asked)
-    typed = " ".join(f'"{each}"' if " " in each else each for each in words)
+    typed = " ".join(words)
     if like is not None:
         found = read_records(records_url, lambda store: store.ask(lambda c: reading.similar(c, like, None, limit)))
         _tell_similar(found, like, as_json)

@@ -39,7 +39,12 @@ def async_engine_of(url: str, connections_max: int) -> AsyncEngine:
 
 _OPTIONS: Final[dict[str, Any]] = {
     "pool_pre_ping": True,  # a restarted server would otherwise cost the first batch after it a retry
-    "connect_args": {"connect_timeout": CONNECT_SECONDS_MAX, "application_name": "spillway"},
+    # No prepared statements: a plan that is made once for all words is a bad one for most of them.
+    "connect_args": {
+        "connect_timeout": CONNECT_SECONDS_MAX,
+        "application_name": "spillway",
+        "prepare_threshold": None,
+    },
     "json_serializer": lambda value: orjson.dumps(value).decode(),
     "json_deserializer": orjson.loads,
 }

@@ -16,11 +16,11 @@ from sqlalchemy import Connection, text
 from pipeline.records.reading import cursor
 from pipeline.records.reading.conditions import conditions
 from pipeline.records.reading.filters import Filters
-from pipeline.records.reading.found import COLUMNS, IncidentRow, row_of
+from pipeline.records.reading.found import IncidentRow, rows_of
 from pipeline.records.reading.lexical import Asked, asked_of, facts_of
 from pipeline.records.reading.pieces import TEXTS, Piece, marked
 from pipeline.records.reading.scope import Scope
-from pipeline.records.reading.stepping import KEY_KINDS, OPENED, newest
+from pipeline.records.reading.stepping import KEY_KINDS, OPENED, Place, newest
 
 PAGE_MAX: Final = 100
 
@@ -78,13 +78,6 @@ class _Found(NamedTuple):
         return self.score, self.opened, self.id
 
 
-class _Top(NamedTuple):
-    """The newest that a window may hold."""
-
-    opened: datetime
-    id: str
-
-
 _CURSOR_KINDS: Final = (*KEY_KINDS, float, *KEY_KINDS)
 """The top of the window, and the place of the last of it that was told."""
 
@@ -123,7 +116,7 @@ def search(
     if asked.nothing:
         return SearchPage([], None, understood=False)
     hits: list[_Found] = []
-    place: tuple[_Top, tuple[float, datetime, str]] | None = None
+    place: tuple[Place, tuple[float, datetime, str]] | None = None
     while True:
         window, top, below = _window(connection, scope, asked, filters, top)
         left = [each for each in window if each.place < told]
@@ -142,16 +135,17 @@ def search(
     return SearchPage(_shown(connection, hits, asked, filters, scope), next_one)
 
 
-def _going_on(question: str, after: str | None) -> tuple[_Top | None, tuple[float, datetime, str]]:
+def _going_on(question: str, after: str | None) -> tuple[Place | None, tuple[float, datetime, str]]:
+    """The top of the window that a cursor is in, and what was told of it last."""
     if after is None:
         return None, _NOTHING_TOLD
     opened, top_id, *told = cursor.decode(question, after, _CURSOR_KINDS)
-    return _Top(opened, top_id), (told[0], told[1], told[2])
+    return Place(opened, top_id), (told[0], told[1], told[2])
 
 
 def _window(
-    connection: Connection, scope: Scope, asked: Asked, filters: Filters, top: _Top | None
-) -> tuple[list[_Found], _Top, _Top | None]:
+    connection: Connection, scope: Scope, asked: Asked, filters: Filters, top: Place | None
+) -> tuple[list[_Found], Place, Place | None]:
     """The newest that match, ranked; the top of their window, and that of the one below."""
     where, parameters = conditions(filters, scope)
     before = filters.opened_to
@@ -160,24 +154,15 @@ def _window(
         before, parameters = top.opened, parameters | {"top_opened": top.opened, "top_id": top.id}
     facts = [f"({asked.words})"] if asked.words else []
     facts += facts_of(filters, scope)
-    found = newest(
-        connection,
-        f"incidents.id, {OPENED} AS opened",
-        facts,
-        where,
-        parameters,
-        WINDOW + 1,
-        before=before,
-        since=filters.opened_from,
-    )
-    places = [_Top(each["opened"], each["id"]) for each in found]
+    since = filters.opened_from
+    places = newest(connection, facts, where, parameters, WINDOW + 1, before=before, since=since)
     if not places:
-        return [], top or _Top(_NOTHING_TOLD[1], ""), None
+        return [], top or Place(_NOTHING_TOLD[1], ""), None
     ranked = _ranked(connection, places[:WINDOW], asked)
     return ranked, places[0], places[WINDOW] if len(places) > WINDOW else None
 
 
-def _ranked(connection: Connection, places: list[_Top], asked: Asked) -> list[_Found]:
+def _ranked(connection: Connection, places: list[Place], asked: Asked) -> list[_Found]:
     """What matches best first, among these."""
     ranks: dict[str, tuple[float, bool]] = {}
     if asked.words:
@@ -205,9 +190,8 @@ def _shown(connection: Connection, hits: list[_Found], asked: Asked, filters: Fi
     if not hits:
         return []
     ids = [each.id for each in hits]
-    where, parameters = conditions(filters, scope)  # again: a row may have changed since it was found
-    asked_rows = text(f"SELECT {COLUMNS} FROM incidents WHERE id = ANY(cast(:ids AS text[])) AND {where}")  # noqa: S608  # of our own words
-    rows = {each["id"]: row_of(each) for each in connection.execute(asked_rows, parameters | {"ids": ids}).mappings()}
+    where, parameters = conditions(filters, scope)
+    rows = {each.id: each for each in rows_of(connection, ids, where, parameters)}
     pieces = marked(connection, ids, asked.words) if asked.words else {}
     return [_hit(each, rows[each.id], pieces.get(each.id, {})) for each in hits if each.id in rows]
 

@@ -93,8 +93,8 @@ def _candidates(connection: Connection, incident_id: str, mine: Traits, scope: S
         narrowed = [facts, quoted(fact("kind", mine.kind))]
         if scope is not None:
             narrowed.append(either(fact("domain", each) for each in sorted(scope)))
-        rows = newest(connection, "incidents.id", narrowed, "incidents.id <> :id", {"id": incident_id}, CANDIDATES_MAX)
-        found |= dict.fromkeys(each["id"] for each in rows)
+        places = newest(connection, narrowed, "incidents.id <> :id", {"id": incident_id}, CANDIDATES_MAX)
+        found |= dict.fromkeys(each.id for each in places)
     asked = text("""
         SELECT incident_id FROM episodes WHERE alert_key = ANY(cast(:keys AS text[])) AND incident_id <> :id
         ORDER BY opened_at DESC LIMIT :rows""")
