@@ -138,7 +138,7 @@ def _context(
         inputs=inputs,
         partition_counts=topics,
         topic_ids={topic: make.id for topic, make in makes.items()},
-        factory=processor_factory(stage, config),
+        factory=processor_factory(stage, config, settings.privacy_key(config.privacy)),
         config_version=config.version,
         metrics=metrics,
         hooks=hooks or StageHooks(),
@@ -164,7 +164,8 @@ def reloader(settings: Settings, config: Config, metrics: Metrics) -> Reloader:
     """
 
     def prepare(stages: Sequence[str]) -> Prepared:
-        shared = Shared.of(load_config(settings.config_dir, ADAPTERS))
+        config = load_config(settings.config_dir, ADAPTERS)
+        shared = Shared.of(config, settings.privacy_key(config.privacy))
         factories = {stage: partial(build_processor, stage, shared) for stage in stages}
         for make in factories.values():
             make()  # what a stage refuses, it refuses now

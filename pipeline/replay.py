@@ -93,7 +93,14 @@ class Replay:
         dead_letters: records refused so far.
     """
 
-    def __init__(self, config: Config, *later: Config, watch: Watch | None = None, keep: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *later: Config,
+        watch: Watch | None = None,
+        keep: bool = True,
+        privacy_key: bytes | None = None,
+    ) -> None:
         """Begin under a configuration.
 
         Args:
@@ -101,11 +108,13 @@ class Replay:
             later: others that records of the recording may name.
             watch: who looks on.
             keep: gather everything in `outcome`; else it stays empty, and the steps alone tell.
+            privacy_key: of pseudonyms; without it those of records that came in the clear are others than live.
         """
         self._watch = watch
         self._configs = {each.version: each for each in (config, *later)}
         self._states: dict[str, dict[bytes, bytes | None]] = {stage: {} for stage in STAGES}
-        self.processors = _processors(config)
+        self._privacy_key = privacy_key
+        self.processors = _processors(config, privacy_key)
         self.outcome = Outcome()
         self.dead_letters = 0
         self._keep = keep
@@ -187,7 +196,7 @@ class Replay:
         for topic in dict.fromkeys(firsts):
             named = StreamRecord(topic, 0, record.offset, record.timestamp, TICK_KEY, None, record.headers)
             yield self._settle(named, is_tick=True)
-        fresh = _processors(config)
+        fresh = _processors(config, self._privacy_key)
         for stage, processor in fresh.items():
             before, state = self.processors[stage], self._states[stage]
             if STAGE_BY_NAME[stage].stateful:
@@ -262,8 +271,8 @@ class Replay:
         return StreamRecord(output.topic, 0, offset, output.timestamp_ms, output.key, output.value, output.headers)
 
 
-def _processors(config: Config) -> dict[str, Processor]:
-    shared = Shared.of(config)
+def _processors(config: Config, privacy_key: bytes | None) -> dict[str, Processor]:
+    shared = Shared.of(config, privacy_key)
     return {stage: build_processor(stage, shared) for stage in STAGES}
 
 

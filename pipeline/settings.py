@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.flow import PARTITIONS_DEFAULT, STAGE_BY_NAME
+from pipeline.models.privacy import KEY_BYTES_MIN, Privacy
 
 Clock = Literal["wall", "recording"]
 
@@ -119,6 +120,19 @@ class Settings(BaseModel):
         if not (value := os.environ.get(name, "").strip()):
             raise SettingsError(f"{name} is not set: put the secret that the configuration refers to in it")
         return value
+
+    def privacy_key(self, privacy: Privacy) -> bytes | None:
+        """The key of pseudonyms; None where no rule makes any.
+
+        Raises:
+            SettingsError: the variable is not set, or its key is too short.
+        """
+        if not privacy.needs_key:
+            return None
+        key = self.secret(privacy.key_env).encode()
+        if len(key) < KEY_BYTES_MIN:
+            raise SettingsError(f"{privacy.key_env}: a key of pseudonyms has {KEY_BYTES_MIN} bytes or more")
+        return key
 
 
 VARIABLES: Final[dict[str, str]] = {

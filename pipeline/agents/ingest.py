@@ -9,4 +9,4 @@ from pipeline.feeds import adapters_of
 
 def processor(shared: Shared) -> IngestProcessor:
     """What decides for one partition."""
-    return IngestProcessor(shared.config, adapters_of(shared.config), shared.feeds, shared.enricher)
+    return IngestProcessor(shared.config, adapters_of(shared.config), shared.feeds, shared.enricher, shared.redactor)

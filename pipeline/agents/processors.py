@@ -17,7 +17,7 @@ def build_processor(stage: str, shared: Shared) -> Processor:
     return processor
 
 
-def processor_factory(stage: str, config: Config) -> Callable[[], Processor]:
-    """A factory of processors of one stage, one for each partition."""
-    shared = Shared.of(config)
+def processor_factory(stage: str, config: Config, privacy_key: bytes | None = None) -> Callable[[], Processor]:
+    """A factory of processors of one stage, one for each partition. Arguments as for `Shared.of`."""
+    shared = Shared.of(config, privacy_key)
     return lambda: build_processor(stage, shared)

@@ -11,6 +11,7 @@ from pipeline.core.clustering.correlation_rules import CorrelationRules
 from pipeline.core.escalation.escalate import Escalator
 from pipeline.core.escalation.oncall import OncallIndex
 from pipeline.core.practice.desk import Desk
+from pipeline.core.privacy.redactor import Redactor
 from pipeline.core.topology import Topology
 from pipeline.feeds import feeds_of
 from pipeline.models.policy import Config, Feed
@@ -26,12 +27,22 @@ class Shared:
     enricher: Enricher
     desk: Desk
     rules: Callable[[], CorrelationRules]
+    redactor: Redactor | None
 
     @classmethod
-    def of(cls, config: Config) -> Shared:
-        """Build them."""
+    def of(cls, config: Config, privacy_key: bytes | None = None) -> Shared:
+        """Build them.
+
+        Args:
+            config: the configuration.
+            privacy_key: of pseudonyms; None decides offline (`pipeline.core.privacy.redactor`).
+
+        Raises:
+            PrivacyKeyError: the key is too short.
+        """
         topology = Topology(config.catalogue)
         escalator = Escalator(topology, OncallIndex(config.catalogue, config.rotations))
         enricher, desk = Enricher(config), Desk(config, topology, escalator)
         rules = cache(lambda: CorrelationRules(config.correlation.rules, enricher.resolve))
-        return cls(config, feeds_of(config), topology, enricher, desk, rules)
+        redactor = Redactor(config.privacy, privacy_key) if config.privacy.redact else None
+        return cls(config, feeds_of(config), topology, enricher, desk, rules, redactor)

@@ -15,6 +15,7 @@ from pipeline.catalog.check_known_errors import check_known_errors
 from pipeline.catalog.check_matching import check_matching
 from pipeline.catalog.check_moments import check_span
 from pipeline.catalog.check_policy import check_policy
+from pipeline.catalog.check_privacy import check_privacy
 from pipeline.catalog.check_rules import check_rules
 from pipeline.catalog.check_sinks import check_sinks
 from pipeline.catalog.descriptors import Descriptor
@@ -74,6 +75,7 @@ def check_all(
         packs, {*packs.domains, *(each.domain for each in catalogue.entities.values() if each.domain)}, findings
     )
     feeds = None if adapters is None else {*adapters, *packs.names("feed"), *packs.names("adapter")}
+    check_privacy(packs, feeds, findings)
     if packs.matching:
         names = _every_name(catalogue)
         check_matching(

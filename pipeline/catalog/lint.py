@@ -82,6 +82,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("rule-without-index", Level.ADVICE, "a correlation rule that every episode is asked for"),
         Rule("window-past", Level.ADVICE, "a maintenance window that is over"),
         Rule("window-wide", Level.ADVICE, "a recurring maintenance window that is on for over a quarter of the time"),
+        Rule("redacted-need", Level.ADVICE, "a redaction that takes out what an adapter or the catalogue goes by"),
+        Rule("unused-pattern", Level.ADVICE, "a pattern of personal data that no rule of redaction uses"),
         Rule("dependency-circle", Level.ADVICE, "dependencies that run in a circle"),
         Rule("shared-alias", Level.ADVICE, "an alias of two entities: only the first is found by it"),
         Rule("misspelt-kind", Level.ADVICE, "a descriptor whose kind is not read and looks misspelt"),

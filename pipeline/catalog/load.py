@@ -151,6 +151,7 @@ def _assemble(
         known_errors=packs.known_errors,
         matching=tuple(packs.matching.values()),
         console=packs.console,
+        privacy=packs.privacy,
     )
 
 

@@ -19,6 +19,7 @@ from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed
+from pipeline.models.privacy import Privacy
 from pipeline.models.problem import KnownError
 from pipeline.models.sinks import SINK_TYPES, Sink
 
@@ -60,6 +61,7 @@ class Packs:
     known_errors: dict[str, KnownError] = field(default_factory=dict)
     matching: dict[str, MatchingRule] = field(default_factory=dict)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    privacy: Privacy = field(default_factory=Privacy)
     written: dict[str, Document] = field(default_factory=dict)
     template_files: dict[tuple[str, str, str], str] = field(default_factory=dict)
     sources: dict[tuple[str, str], Source] = field(default_factory=dict)
@@ -238,6 +240,14 @@ def read_console(packs: Packs, _: PurePosixPath, documents: Sequence[Document], 
         packs.sources["console", "console"] = Source(document)
 
 
+def read_privacy(packs: Packs, _: PurePosixPath, documents: Sequence[Document], findings: Findings) -> None:
+    """What personal data is taken out, and how long records are kept."""
+    document = _single(documents, findings)
+    packs.privacy = (validated(Privacy, document, findings) if document else None) or packs.privacy
+    if document is not None:
+        packs.sources["privacy", ""] = Source(document)
+
+
 Reader = Callable[[Packs, PurePosixPath, Sequence[Document], Findings], None]
 
 FOLDERS: Final[dict[str, Reader]] = {"adapters": read_adapter, "domains": read_domain, "oncall": read_rotations}
@@ -249,4 +259,5 @@ FILES: Final[dict[str, Reader]] = {
     "known-errors.yaml": read_known_errors,
     "matching.yaml": read_matching,
     "console.yaml": read_console,
+    "privacy.yaml": read_privacy,
 }

@@ -15,6 +15,7 @@ from pipeline.models.maintenance import MaintenanceWindow
 from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.policy import CorrelationSettings, DomainPolicy, Feed
+from pipeline.models.privacy import Privacy
 from pipeline.models.problem import KnownError
 from pipeline.models.sinks import SINK_TYPES
 
@@ -31,6 +32,7 @@ _FILES: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "rotation": (Rotation, "On-call rotation: oncall/<name>.yaml"),
     "correlation": (CorrelationSettings, "Limits and thresholds: correlation.yaml"),
     "console": (ConsoleSettings, "Who may come in to the console, and for how long: console.yaml"),
+    "privacy": (Privacy, "Personal data and retention: privacy.yaml"),
 }
 _NAMED: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "feeds": (Feed, "Feeds by name: feeds.yaml"),

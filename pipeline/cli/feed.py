@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.records import environment_settings
+from pipeline.cli.replay import privacy_key
 from pipeline.core.alerts.ingest import ALERTS_TOPIC, IngestProcessor
+from pipeline.core.privacy.redactor import Redactor
 from pipeline.core.step import Effects, Headers, StreamRecord
 from pipeline.feeds import ADAPTERS, adapters_of, feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX
@@ -63,7 +66,10 @@ def feed_test(adapter: str, file: Path, directory: Path | None, headers: tuple[s
         known = ", ".join(dict.fromkeys((*config.feeds, *feeds_of(config))))
         raise click.ClickException(f"there is no adapter or feed {adapter!r}; use one of {known}")
     adapters = adapters_of(config)
-    processor = IngestProcessor(config, adapters, {adapter: source})
+    redactor = (
+        Redactor(config.privacy, privacy_key(environment_settings(), [config])) if config.privacy.redact else None
+    )
+    processor = IngestProcessor(config, adapters, {adapter: source}, redactor=redactor)
     given = tuple(map(_header, headers))
     is_text = adapters[source.adapter].decode is not None
     results = [
@@ -169,3 +175,25 @@ def _readable(field: str, value: object) -> str:
     if isinstance(value, dict):
         return "\n".join(f"{name} = {text}" for name, text in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+@feed.command("redact")
+@click.argument("name", metavar="FEED")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--config",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Configuration directory with the rules, privacy.yaml (default: SPILLWAY_CONFIG).",
+)
+def feed_redact(name: str, file: Path, directory: Path | None) -> None:
+    """Print the payload in FILE as it is without personal data, by the rules for FEED.
+
+    Example: spillway feed redact servicenow ticket.json --config config
+    """
+    settings = environment_settings()
+    config = _config(directory or settings.config_dir)
+    redactor = Redactor(config.privacy, privacy_key(settings, [config])).of_feed(name)
+    if redactor is None:
+        raise click.ClickException(f"no rule of privacy.yaml is for the feed {name}: it stays as it is")
+    click.echo(redactor.value(file.read_bytes()))

@@ -7,11 +7,15 @@ from typing import Final
 import click
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from pipeline.catalog import ConfigError, load_config
 from pipeline.core.identity import partition_of
+from pipeline.core.privacy.redactor import FeedRedactor, Redactor
+from pipeline.core.privacy.words import without_personal_data
 from pipeline.models.command import Command
 from pipeline.models.problem import ProblemCommand
-from pipeline.settings import Settings
+from pipeline.settings import Settings, SettingsError
 
+PRIVACY_FILE: Final = "privacy.yaml"
 COMMANDS_TOPIC: Final = "commands"
 BRIDGE_COMMANDS_TOPIC: Final = "bridge.commands"
 
@@ -47,6 +51,7 @@ def send_command(settings: Settings, command: Command | ProblemCommand, *, topic
 
     wire = settings.wire(topic)
     partition = partition_of(key.encode(), _partitions(producer, wire, settings.bootstrap))
+    command = without_personal_data(command, _redactor(settings))
     value = command.model_dump_json(exclude_none=True)
     producer.produce(wire, value, key=key, partition=partition, on_delivery=delivered)
     unsent = producer.flush(ANSWER_SECONDS_MAX)
@@ -66,3 +71,15 @@ def _partitions(producer: Producer, wire: str, bootstrap: str) -> int:
     if wire not in found:
         raise click.ClickException(f"topic {wire} is missing: run `spillway topics apply`")
     return len(found[wire].partitions)
+
+
+def _redactor(settings: Settings) -> FeedRedactor | None:
+    """What takes personal data out of words; None where the configuration directory, if there is one, says nothing."""
+    directory = settings.config_dir
+    if directory is None or not (directory / PRIVACY_FILE).exists():  # a whole directory takes a while to load
+        return None
+    try:
+        privacy = load_config(directory).privacy
+        return Redactor(privacy, settings.privacy_key(privacy)).of_commands()
+    except (ConfigError, SettingsError) as error:
+        raise click.ClickException(str(error)) from None

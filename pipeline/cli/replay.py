@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from pipeline.models.policy import Config
 from pipeline.recording import RecordingError, read_recording
 from pipeline.replay import Outcome, Replay, UnknownVersionError, decision_line, event_line, incident_lines
 from pipeline.runtime.garbage import spare_long_lived_objects
+from pipeline.settings import Settings, SettingsError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -30,6 +32,16 @@ def read_config(directory: Path | None) -> Config:
         first = error.problems[0]
         text = f"{first.file}:{first.line}: {first.message}"
         raise click.ClickException(f"{text} (see them all: spillway config check {directory})") from error
+
+
+def privacy_key(settings: Settings, configs: Sequence[Config]) -> bytes | None:
+    """The key of pseudonyms where the environment has it; without it they differ from those of the live pipeline."""
+    needed = [each.privacy for each in configs if each.privacy.needs_key]
+    try:
+        return settings.privacy_key(needed[0]) if needed else None
+    except SettingsError as missing:
+        click.echo(f"{missing}; without it pseudonyms, and what is named by them, differ from the live ones", err=True)
+        return None
 
 
 @click.command()
@@ -58,7 +70,9 @@ def replay(
     as_json: bool,
 ) -> None:
     """Decide RECORDING again, without a broker: the same input and configuration give the same bytes."""
-    machine = Replay(*map(read_config, config_dirs or [environment_settings().config_dir]))
+    settings = environment_settings()
+    configs = [read_config(each) for each in config_dirs or [settings.config_dir]]
+    machine = Replay(*configs, privacy_key=privacy_key(settings, configs))
     spare_long_lived_objects()
     try:
         with recording.open("rb") as lines:

@@ -28,6 +28,7 @@ from pipeline.console.connections import CONNECTIONS_MAX, HEAD_BYTES_MAX, IDLE_S
 from pipeline.console.context import Context
 from pipeline.console.live import Live
 from pipeline.console.metrics import ConsoleMetrics
+from pipeline.console.privacy import without_personal_data_in
 from pipeline.console.security.metrics import expose
 from pipeline.console.sender import CommandSender
 from pipeline.models.policy import Config
@@ -93,6 +94,7 @@ class Console:
         Raises:
             ConsoleError: no records store is named.
             RecordsUrlError: its address cannot be used.
+            SettingsError: rules of redaction need a key, and it is not set.
         """
         if settings.records_url is None:
             raise ConsoleError("no records store: set SPILLWAY_RECORDS_URL to the one that `spillway run` writes")
@@ -104,7 +106,8 @@ class Console:
         self._sender = CommandSender(settings)
         self._engine = async_engine_of(self._url, STORE_CONNECTIONS_MAX)
         self._live = Live(self._url, self.metrics)
-        self.context = Context(settings, config, self._engine, self._sender, self._live, self.metrics)
+        commands = without_personal_data_in(self._sender, settings, config)
+        self.context = Context(settings, config, self._engine, commands, self._live, self.metrics)
         self.around = Around(create_app(self.context), self.metrics)
         self.health = HealthServer(settings.http_port, self._registry, self.status)
         self._store_up = self._set_up = self._stopping = False

@@ -18,6 +18,8 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
+from pipeline.core.privacy.redactor import FeedRedactor
+from pipeline.core.privacy.words import without_personal_data
 from pipeline.flow import RAW_VALUE_BYTES_MAX
 from pipeline.gateway.arrival import Guard
 from pipeline.gateway.headers import check_media_type
@@ -117,17 +119,21 @@ class OpenSink:
 class SinkDoor:
     """Takes what sinks send back."""
 
-    def __init__(self, sinks: Mapping[str, OpenSink], topic: str, records: Records) -> None:
+    def __init__(
+        self, sinks: Mapping[str, OpenSink], topic: str, records: Records, redactor: FeedRedactor | None = None
+    ) -> None:
         """Describe it.
 
         Args:
             sinks: by name.
             topic: name on the wire of ``sink.updates``.
             records: where updates go.
+            redactor: takes personal data out of what people write there.
         """
         self._sinks = sinks
         self._topic = topic
         self._records = records
+        self._redactor = redactor
 
     def sink(self, name: str) -> OpenSink:
         """The sink of a name.
@@ -151,7 +157,7 @@ class SinkDoor:
         if not value:
             raise Refusal(HTTPStatus.BAD_REQUEST, Reason.EMPTY, "there is no message: the body is empty")
         check_media_type(request.headers, ())
-        updates = sink.updates(request, value)
+        updates = [without_personal_data(each, self._redactor) for each in sink.updates(request, value)]
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX.get(sink.type)):
                 await self._write(updates)

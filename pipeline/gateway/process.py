@@ -13,6 +13,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from pipeline.core.privacy.redactor import Redactor
 from pipeline.feeds import feeds_of
 from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.gateway.back import REQUESTS_BURST, REQUESTS_PER_SECOND, OpenSink, SinkDoor
@@ -92,7 +93,7 @@ def open_sinks(rules: Mapping[str, TwoWay], guards: Guards, readers: Mapping[str
 
 
 def open_feeds(
-    rules: Mapping[str, tuple[Feed, GatewayFeed]], settings: Settings, guards: Guards
+    rules: Mapping[str, tuple[Feed, GatewayFeed]], settings: Settings, guards: Guards, redactor: Redactor | None = None
 ) -> tuple[dict[str, OpenFeed], Switchboard]:
     """The feeds, and which routing key leads to which.
 
@@ -112,6 +113,7 @@ def open_feeds(
             guard=None if by_key else guards.guard(name, rule.auth),
             key=RecordKey(name, feed.adapter, rule.key),
             rate=TokenBucket(rule.requests_per_second, rule.burst),
+            redactor=None if redactor is None else redactor.of_feed(name),
         )
     return feeds, _switchboard(routing_keys)
 
@@ -155,7 +157,9 @@ class Gateway:
         self._settings = settings
         self._fetcher = fetcher or SnsFetcher()
         guards = Guards(secret_of, self._fetcher)
-        feeds, switchboard = open_feeds(rules, settings, guards)
+        redactor = Redactor(config.privacy, settings.privacy_key(config.privacy)) if config.privacy.redact else None
+        words = None if redactor is None else redactor.of_commands()
+        feeds, switchboard = open_feeds(rules, settings, guards, redactor)
         sinks = open_sinks(back_rules(config), guards, readers)
         back_topic = settings.wire(SINK_UPDATES_TOPIC)
         self._topics = frozenset((*(feed.topic for feed in feeds.values()), *([back_topic] if sinks else [])))
@@ -164,7 +168,7 @@ class Gateway:
         self._producer = RawProducer(settings.bootstrap, self._topics)
         self._metrics.kafka_up.set_function(lambda: self._producer.up)
         limits = limits or Limits()
-        door = Door(feeds, switchboard, SinkDoor(sinks, back_topic, self._producer), self._producer, limits)
+        door = Door(feeds, switchboard, SinkDoor(sinks, back_topic, self._producer, words), self._producer, limits)
         self.server = GatewayServer(door, self._metrics, Journal(), limits)
         self.health = HealthServer(settings.http_port, registry, self.status)
         self._stopping = False

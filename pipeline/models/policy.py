@@ -27,6 +27,7 @@ from pipeline.models.matching import MatchingRule
 from pipeline.models.oncall import Rotation
 from pipeline.models.own_scale import by_own_scale
 from pipeline.models.permissions import Permissions
+from pipeline.models.privacy import Privacy
 from pipeline.models.problem import KnownError, ProblemRule
 from pipeline.models.scales import PRIORITIES_DEFAULT, PRIORITIES_MAX, Category, ImpactRule, UrgencyRule
 from pipeline.models.sinks import Sink
@@ -198,6 +199,7 @@ class Config(Frozen):
     known_errors: dict[str, KnownError] = Field(default_factory=dict)
     matching: tuple[MatchingRule, ...] = ()
     console: ConsoleSettings = ConsoleSettings()
+    privacy: Privacy = Privacy()
 
     def policy(self, domain: str | None) -> DomainPolicy:
         """The pack of a domain, or the defaults for one that has none."""

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.core.privacy.fields import VALUES, folded, name_beside_value
 from pipeline.core.step import StreamRecord
 from pipeline.redaction.pseudonyms import Pseudonyms
-from pipeline.redaction.rules import INSTITUTIONS, PEOPLE, SECRET_ENDS, SECRETS, TOLD_BY, RedactionRules, folded
+from pipeline.redaction.rules import INSTITUTIONS, PEOPLE, SECRET_ENDS, SECRETS, TOLD_BY, RedactionRules
 
 NESTING_LEVELS_MAX: Final = 60
 """Deeper than any source nests; what is below goes as a whole."""
@@ -118,9 +119,9 @@ class Redactor:
         if depth > NESTING_LEVELS_MAX:
             return
         if isinstance(value, dict):
-            about = _name_beside_value(value)
+            about = name_beside_value(value)
             for name, each in value.items():
-                inner = (*path, folded(about if about and name in _VALUES else name))
+                inner = (*path, folded(about if about and name in VALUES else name))
                 self._learn(each, inner, depth + 1, people=people or self._kind(inner) == _PEOPLE)
         elif isinstance(value, list):
             for each in value:
@@ -174,9 +175,9 @@ class Redactor:
             self.replaced += 1
             return None
         if isinstance(value, dict):
-            walked, about = {}, _name_beside_value(value)
+            walked, about = {}, name_beside_value(value)
             for name, each in value.items():
-                inner = (*path, folded(about if about and name in _VALUES else name))
+                inner = (*path, folded(about if about and name in VALUES else name))
                 said = self._kind(inner)
                 under = said if said == _KEPT or kind == _PLAIN else kind
                 walked[self._field(name)] = each if said == _KEPT else self._walk(each, inner, depth + 1, under)
@@ -282,15 +283,6 @@ class Redactor:
             return word
 
         return _PARTS.sub(one, text)
-
-
-_VALUES: Final = ("value", "Value")
-
-
-def _name_beside_value(pairs: dict[str, Any]) -> str:
-    """The name in ``{"name": "X-Auth-Token", "value": ...}``, as lists of headers, labels and fields have it."""
-    name = next((pairs[each] for each in ("name", "Name", "key", "Key") if each in pairs), None)
-    return name if isinstance(name, str) and any(each in pairs for each in _VALUES) else ""
 
 
 def _names_somebody(field: str) -> bool:

@@ -105,13 +105,6 @@ def read_rules(file: Path) -> RedactionRules:
         raise RulesError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def folded(name: str) -> str:
-    """The name of a field as rules compare it: without case, underscores, hyphens and spaces."""
-    return name.translate(_DROPPED).casefold()
-
-
-_DROPPED: Final = str.maketrans("", "", "_- ")
-
 INSTITUTIONS: Final = frozenset(
     "admin agent alert api app center centre cloud company customer database desk engineering group help infra "
     "infrastructure monitor monitoring network office call operations platform production service services site sre "

@@ -64,8 +64,8 @@ class Engine:
         skipped: people's commands about incidents that the shadow does not have.
     """
 
-    def __init__(self, config: Config, beginning: Beginning) -> None:
-        self._replay = Replay(config, keep=False)
+    def __init__(self, config: Config, beginning: Beginning, privacy_key: bytes | None = None) -> None:
+        self._replay = Replay(config, keep=False, privacy_key=privacy_key)
         self._window = Window(beginning.started_at_ms, (beginning.baseline, beginning.version))
         self.taken = 0
         self.skipped = 0

@@ -116,7 +116,7 @@ class ShadowProcess:
             raise ShadowError(
                 f"the files in {self._place} are not those of the shadow's beginning: drop it and start it again"
             )
-        return Engine(config, beginning)
+        return Engine(config, beginning, self._settings.privacy_key(config.privacy))
 
     def _rest(self) -> None:
         """Nothing to decide by: look again."""

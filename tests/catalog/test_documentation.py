@@ -26,6 +26,7 @@ FILES: Final = {
     "Correlation": "correlation.yaml",
     "Maintenance": "maintenance.yaml",
     "Console": "console.yaml",
+    "Privacy": "privacy.yaml",
 }
 
 

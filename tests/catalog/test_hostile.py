@@ -22,6 +22,7 @@ FILES = (
     "sinks.yaml",
     "correlation.yaml",
     "maintenance.yaml",
+    "privacy.yaml",
 )
 
 _TEXTS = {str(file.relative_to(EXAMPLE)): file.read_text("utf-8") for file in sorted(EXAMPLE.rglob("*.yaml"))}

@@ -13,6 +13,7 @@ import orjson
 
 from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.alerts.recall import Remembered
+from pipeline.core.privacy.redactor import FeedRedactor, Redactor
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
 from pipeline.models.alert import Alert, Kind, alert_to_wire, received_again
@@ -68,6 +69,7 @@ class IngestProcessor(Processor):
         adapters: by adapter name.
         feeds: by feed name: the feeds that may come in.
         enricher: of this configuration; partitions of one process share it.
+        redactor: takes personal data out before anything else is done; None: nothing is taken out.
 
     Raises:
         ValueError: a feed names an adapter that is not there, or options that its adapter does not have.
@@ -81,8 +83,11 @@ class IngestProcessor(Processor):
         adapters: Mapping[str, Adapter],
         feeds: Mapping[str, Feed],
         enricher: Enricher | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         super().__init__()
+        self._redactor = redactor
+        self._redactors: dict[str, FeedRedactor | None] = {}
         self._enricher = Enricher(config) if enricher is None else enricher
         self._recall = self._enricher.recall
         self._sources: dict[str, tuple[Feed, Adapter, Any]] = {}
@@ -122,11 +127,27 @@ class IngestProcessor(Processor):
             unmatched = effects.unmatched.get(source[0].name, 0) - unmatched
             self._recall.put(record.topic, value, Remembered(effects.outputs[before:], unmatched))
 
+    def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
+        """Send a record to the dead letter without personal data: there it lies for longest."""
+        redactor = self._redactor_of(record.topic)
+        super().refuse(record if redactor is None else redactor.record(record), bad, effects)
+
+    def _redactor_of(self, topic: str) -> FeedRedactor | None:
+        """What takes personal data out of a feed's messages, also where nobody reads that feed; None: nothing."""
+        if self._redactor is None:
+            return None
+        if topic not in self._redactors:
+            self._redactors[topic] = self._redactor.of_feed(topic.removeprefix(RAW_TOPIC_PREFIX))
+        return self._redactors[topic]
+
     def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter, Any], effects: Effects) -> bool:
         """Read a message that is not known; whether the same bytes come to the same later."""
         feed, adapter, options = source
         message = RawMessage(feed.name, adapter.feed_class, record.headers, options)
         document = _parsed(value) if adapter.decode is None else adapter.decode(value)
+        if (redactor := self._redactor_of(record.topic)) is not None:
+            document = redactor.document(document)
+            message = message._replace(headers=redactor.headers(record.headers))
         results = adapter.parse(document, message)
         if not results:  # an adapter at fault: without this the record would be lost, and no count would tell
             raise BadRecord(Reason.UNKNOWN_SHAPE, f"$: the adapter {feed.adapter} found nothing to read in it")
@@ -169,7 +190,8 @@ class IngestProcessor(Processor):
     def _refuse_member(self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects) -> None:
         """Dead-letter one member of a message; ``holder``: the member whose dead letter holds the bytes."""
         self.ledger.received += 1
-        letter = dead_letter(self.stage, record, bad)
+        redactor = self._redactor_of(record.topic)
+        letter = dead_letter(self.stage, record if redactor is None else redactor.record(record), bad)
         headers = (*letter.headers, (INDEX_HEADER, str(index).encode()))
         if holder is not None:
             headers = (*headers, (BYTES_IN_HEADER, str(holder).encode()))
