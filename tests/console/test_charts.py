@@ -192,5 +192,5 @@ def test_a_graph_marks_suspects_with_rank_and_reason_and_leads_to_each_service()
 def test_of_a_large_graph_the_first_are_drawn_and_the_rest_is_counted() -> None:
     nodes = [Node(f"s{index}", f"Service {index}") for index in range(NODES_MAX + 12)]
     found = graph(Frame("g", "All"), nodes, [Edge("s0", each.name) for each in nodes[1:]])
-    assert found.count('class="box"') == NODES_MAX
+    assert found.count('class="graph__box"') == NODES_MAX
     assert "12 more are not drawn." in found

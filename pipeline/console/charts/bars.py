@@ -69,12 +69,14 @@ def stacked(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Ma
         for order, value in enumerate(parts[index]):
             length = scale.at(value, _NAMES, WIDTH - _VALUES) - scale.at(0, _NAMES, WIDTH - _VALUES)
             if length > 0:
-                mark = f"bar series-{order % SERIES_KINDS}"
+                mark = f"chart__bar series-{order % SERIES_KINDS}"
                 body.append(element("rect", class_=mark, x=start, y=top, width=length, height=float(_BAR + 4)))
             start += length
         total = said(sum(parts[index]), frame.unit)
         body.append(
-            element("text", total, class_="value", x=start + 5, y=top + (_BAR + 4) / 2, dominant_baseline="central")
+            element(
+                "text", total, class_="chart__value", x=start + 5, y=top + (_BAR + 4) / 2, dominant_baseline="central"
+            )
         )
     picture = drawing(frame, len(shown) * row + 2, body, in_words(labels, series, frame.unit))
     return figure(frame, picture, legend([each.name for each in series]), table(frame, labels, series))
@@ -84,7 +86,14 @@ def _name(label: str, middle: float) -> Markup:
     name = shortened(label, _NAME_CHARACTERS)
     title = element("title", label)
     return element(
-        "text", title, name, class_="label", x=_NAMES - 8.0, y=middle, text_anchor="end", dominant_baseline="central"
+        "text",
+        title,
+        name,
+        class_="chart__label",
+        x=_NAMES - 8.0,
+        y=middle,
+        text_anchor="end",
+        dominant_baseline="central",
     )
 
 
@@ -92,16 +101,18 @@ def _bar(frame: Frame, scale: Axis, value: float | None, top: float, order: int)
     drawn = known(value)
     zero = scale.at(0, _NAMES, WIDTH - _VALUES)
     if drawn is None:
-        return [element("text", NO_FIGURE, class_="value", x=zero + 5, y=top + _BAR / 2, dominant_baseline="central")]
+        return [
+            element("text", NO_FIGURE, class_="chart__value", x=zero + 5, y=top + _BAR / 2, dominant_baseline="central")
+        ]
     end = scale.at(drawn, _NAMES, WIDTH - _VALUES)
     left, length = min(zero, end), abs(end - zero)
-    mark = f"bar series-{order % SERIES_KINDS}"
+    mark = f"chart__bar series-{order % SERIES_KINDS}"
     return [
         element("rect", class_=mark, x=left, y=top + 1, width=length, height=_BAR - 2.0, rx=2.0),
         element(
             "text",
             said(value, frame.unit),
-            class_="value",
+            class_="chart__value",
             x=max(zero, end) + 5,
             y=top + _BAR / 2,
             dominant_baseline="central",
@@ -111,4 +122,4 @@ def _bar(frame: Frame, scale: Axis, value: float | None, top: float, order: int)
 
 def _zero(scale: Axis, height: float) -> Markup:
     at = scale.at(0, _NAMES, WIDTH - _VALUES)
-    return element("line", class_="axis", x1=at, x2=at, y1=0.0, y2=height)
+    return element("line", class_="chart__axis", x1=at, x2=at, y1=0.0, y2=height)

@@ -146,7 +146,7 @@ def _way(placed: Layout, pair: tuple[str, str], edge: Edge) -> Markup:
     x, y = points[-1][0], points[-1][1] - half
     path.append(f"M{_at(x - 4, y - down * 6)} L{_at(x, y)} L{_at(x + 4, y - down * 6)}")
     marks = "".join(f" is-{kind}" for kind in edge.kinds)
-    return element("path", class_=f"edge{marks}", d=" ".join(path))
+    return element("path", class_=f"graph__edge{marks}", d=" ".join(path))
 
 
 def _at(x: float, y: float) -> str:
@@ -156,14 +156,14 @@ def _at(x: float, y: float) -> str:
 def _box(node: Node, placed: Layout) -> Markup:
     x, y = _point(*placed.places[node.name])
     left, top = x - _BOX_WIDTH / 2, y - _BOX_HEIGHT / 2
-    marks = " ".join(["node", *(f"is-{kind}" for kind in node.kinds if kind in KINDS)])
+    marks = " ".join(["graph__node", *(f"is-{kind}" for kind in node.kinds if kind in KINDS)])
     parts = [
         element("title", _told(node)),
-        element("rect", class_="box", x=left, y=top, width=_BOX_WIDTH, height=_BOX_HEIGHT, rx=8),
-        element("rect", class_="edge-mark", x=left, y=top, width=6, height=_BOX_HEIGHT, rx=3),
-        element("text", shortened(node.title, _TITLE_CHARACTERS), class_="node-title", x=left + 14, y=top + 19),
-        element("text", shortened(node.note, _NOTE_CHARACTERS), class_="node-note", x=left + 14, y=top + 35),
-        element("text", shortened(_mark(node), _NOTE_CHARACTERS), class_="node-mark", x=left + 14, y=top + 50),
+        element("rect", class_="graph__box", x=left, y=top, width=_BOX_WIDTH, height=_BOX_HEIGHT, rx=8),
+        element("rect", class_="graph__side", x=left, y=top, width=6, height=_BOX_HEIGHT, rx=3),
+        element("text", shortened(node.title, _TITLE_CHARACTERS), class_="graph__title", x=left + 14, y=top + 19),
+        element("text", shortened(node.note, _NOTE_CHARACTERS), class_="graph__note", x=left + 14, y=top + 35),
+        element("text", shortened(_mark(node), _NOTE_CHARACTERS), class_="graph__mark", x=left + 14, y=top + 50),
     ]
     box = element("g", *parts, class_=marks)
     return element("a", box, href=node.href, aria_label=_told(node)) if node.href else box

@@ -76,8 +76,8 @@ def sparkline(key: str, title: str, values: Sequence[float | None]) -> Markup:
     return element(
         "svg",
         element("title", words, id=title_id),
-        element("path", class_="line series-0", d=path),
-        element("circle", class_="dot series-0", cx=points[-1][0], cy=points[-1][1], r=2.0),
+        element("path", class_="chart__line series-0", d=path),
+        element("circle", class_="chart__dot series-0", cx=points[-1][0], cy=points[-1][1], r=2.0),
         class_="sparkline",
         viewBox="0 0 76 20",
         role="img",
@@ -114,11 +114,11 @@ def _line(points: list[tuple[float, float] | None], scale: Axis, order: int, *, 
         path = " L".join(f"{number(x)} {number(y)}" for x, y in run)
         if area and len(run) > 1:
             closed = f"M{number(run[0][0])} {number(zero)} L{path} L{number(run[-1][0])} {number(zero)} Z"
-            found.append(element("path", class_=f"area {mark}", d=closed))
+            found.append(element("path", class_=f"chart__area {mark}", d=closed))
         if len(run) > 1:
-            found.append(element("path", class_=f"line {mark}", d=f"M{path}"))
+            found.append(element("path", class_=f"chart__line {mark}", d=f"M{path}"))
         if len(run) == 1 or len(points) <= _DOTS_MAX:
-            found += [element("circle", class_=f"dot {mark}", cx=x, cy=y, r=3.0) for x, y in run]
+            found += [element("circle", class_=f"chart__dot {mark}", cx=x, cy=y, r=3.0) for x, y in run]
     return found
 
 
@@ -139,11 +139,13 @@ def _grid(frame: Frame, scale: Axis) -> list[Markup]:
     found = []
     for tick in scale.ticks:
         y = scale.at(tick, _BOTTOM, _TOP)
-        mark = "axis" if tick == 0 else "grid"
+        mark = "chart__axis" if tick == 0 else "chart__grid"
         found.append(element("line", class_=mark, x1=_LEFT, x2=_RIGHT, y1=y, y2=y))
         words = said(tick, frame.unit)
         found.append(
-            element("text", words, class_="tick", x=_LEFT - 6, y=y, text_anchor="end", dominant_baseline="central")
+            element(
+                "text", words, class_="chart__tick", x=_LEFT - 6, y=y, text_anchor="end", dominant_baseline="central"
+            )
         )
     return found
 
@@ -159,5 +161,5 @@ def _moments(labels: Sequence[str]) -> list[Markup]:
     for index in range(count - 1, -1, -stride):
         anchor = "end" if index == count - 1 and count > 1 else "middle"
         x = _x(index, count)
-        named.append(element("text", words[index], class_="tick", x=x, y=_BOTTOM + 16, text_anchor=anchor))
+        named.append(element("text", words[index], class_="chart__tick", x=x, y=_BOTTOM + 16, text_anchor=anchor))
     return [join(named)]
