@@ -15,10 +15,12 @@ from starlette.staticfiles import StaticFiles
 
 from pipeline.console import api, pages
 from pipeline.console.context import Context
+from pipeline.console.description import ERRORS, describe, operation_id
 from pipeline.console.faults import add_faults
 from pipeline.console.security.access import Access
 from pipeline.console.security.door import Door
 from pipeline.console.squeeze import ApiGzip
+from pipeline.console.tags import Tags
 
 HERE: Final = Path(__file__).parent
 API_PREFIX: Final = "/api/v1"
@@ -38,14 +40,17 @@ def create_app(context: Context, clock: Callable[[], float] = monotonic) -> Fast
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
+        generate_unique_id_function=operation_id,
     )
+    app.openapi = describe(app)  # type: ignore[method-assign]  # as FastAPI's documentation says
     app.state.context = context
     app.state.access = access = Access(context, clock)
+    app.add_middleware(Tags)
     app.add_middleware(ApiGzip)
     app.add_middleware(Door, access=access)
     add_faults(app)
     for router in routers(api):
-        app.include_router(router, prefix=API_PREFIX)
+        app.include_router(router, prefix=API_PREFIX, responses=ERRORS)
     for router in routers(pages):
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

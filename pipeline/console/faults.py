@@ -16,6 +16,7 @@ from pipeline.console.commands import bad_fields
 from pipeline.console.refusal import Reason, Refusal
 from pipeline.console.security.door import ORIGIN, answer_refused, note_refusal
 from pipeline.console.security.headers import with_security
+from pipeline.records.reading import BadCursorError, BadFilterError
 from pipeline.runtime.guard import log_line
 
 RETRY_STORE_SECONDS: Final = 5
@@ -39,8 +40,22 @@ def refusal_of(error: Exception) -> Refusal:
     """Any exception as what is told of it. Of a defect nothing is told but that it is one."""
     if isinstance(error, Refusal):
         return error
+    if (asked := _asked_wrongly(error)) is not None:
+        return asked
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | ProgrammingError):
+        log_line("console store", error=type(error).__name__, cause=type(error.__cause__).__name__)
+        return _store_away(error)
+    log_line("console defect", error=type(error).__name__, traceback="".join(traceback.format_exception(error)[-40:]))
+    detail = "a defect of the console: its log has what happened, under this answer's X-Request-Id"
+    return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, Reason.DEFECT, detail)
+
+
+def _asked_wrongly(error: Exception) -> Refusal | None:
+    """What the sender can put right."""
     if isinstance(error, RequestValidationError):
         return bad_fields((_field(each["loc"]), str(each["msg"])) for each in error.errors())
+    if isinstance(error, BadCursorError | BadFilterError):
+        return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, str(error))
     if isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
         reason = _REASONS.get(status, Reason.BAD_INPUT)
@@ -49,12 +64,7 @@ def refusal_of(error: Exception) -> Refusal:
         return Refusal(
             HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, "a value is none that a record can hold, such as a NUL"
         )
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | ProgrammingError):
-        log_line("console store", error=type(error).__name__, cause=type(error.__cause__).__name__)
-        return _store_away(error)
-    log_line("console defect", error=type(error).__name__, traceback="".join(traceback.format_exception(error)[-40:]))
-    detail = "a defect of the console: its log has what happened, under this answer's X-Request-Id"
-    return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, Reason.DEFECT, detail)
+    return None
 
 
 def _store_away(error: Exception) -> Refusal:
@@ -73,7 +83,7 @@ def _field(place: tuple[int | str, ...]) -> str:
 def add_faults(app: FastAPI) -> None:
     """Answer every exception of an application by problem details."""
     told = (Refusal, RequestValidationError, HTTPException, DataError, ProgrammingError, OperationalError)
-    for kind in (*told, InterfaceError, PoolTimeoutError):
+    for kind in (*told, InterfaceError, PoolTimeoutError, BadCursorError, BadFilterError):
         app.add_exception_handler(kind, _refused)
     app.add_exception_handler(Exception, _defect)
 
