@@ -17,6 +17,7 @@ from pipeline.catalog.problems import ConfigError, suggestion
 from pipeline.cli.moments import now_ms
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.cli.stats import plain_table
+from pipeline.console.security.tokens import domains_known
 from pipeline.models.command import Role
 from pipeline.models.policy import Config
 from pipeline.records.access.tokens import Token, TokenError, create_token, revoke_token, tokens
@@ -131,7 +132,7 @@ def _check(config: Config | None, name: str, domains: Iterable[str], days: int) 
         return
     if days > config.console.token_days_max:
         raise click.BadParameter(f"console.yaml allows {config.console.token_days_max} at most", param_hint="--days")
-    known = {*config.domains, *(each.domain for each in config.catalogue.entities.values() if each.domain)}
+    known = domains_known(config)
     for domain in domains:
         if domain not in known:
             near = suggestion(domain, known)

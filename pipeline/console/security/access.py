@@ -19,6 +19,7 @@ from pipeline.console.security.proof import Prover
 from pipeline.console.security.rates import Limiter
 from pipeline.records.access.log import Entry
 
+_API: Final = "/api/v1"
 TARGET_CHARACTERS_MAX: Final = 300
 PATH_CHARACTERS_MAX: Final = 300
 
@@ -64,7 +65,7 @@ class Access:
         action = scope.get("spillway.action")
         if status == 429 or (identity is None and not changes and action is None):
             return  # who only knocks is counted, and fills no table
-        route = getattr(scope.get("route"), "path", None)
+        route = route_of(scope)
         parameters: dict[str, Any] = scope.get("path_params", {})
         about_one = bool(parameters) and route is not None
         refused = status in {401, 403}
@@ -98,6 +99,15 @@ class Access:
             status=status,
             reason=reason,
         )
+
+
+def route_of(scope: Scope) -> str | None:
+    """The template of the route that took a request; routes of the API do not know what they are mounted below."""
+    path = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return None
+    prefixed = scope["path"].startswith(_API) and not path.startswith(_API)
+    return f"{_API}{path}" if prefixed else str(path)
 
 
 def _issuer(context: Context, clock: Callable[[], float]) -> Issuer | None:

@@ -42,6 +42,8 @@ PROOF: Final = "spillway.proof"
 REASON: Final = "spillway.reason"
 SUBJECT: Final = "spillway.subject"
 """Who a request turned out to be from, where nobody was known before."""
+TARGET: Final = "spillway.target"
+"""What a request was about, where its path does not say it."""
 ACTION: Final = "spillway.action"
 """What a request is in the access log, where its route does not say it best."""
 

@@ -49,3 +49,16 @@ def needs(role: Role) -> Callable[[Request], Awaitable[Identity]]:
 Responder = Annotated[Identity, Depends(needs(Role.RESPONDER))]
 Commander = Annotated[Identity, Depends(needs(Role.COMMANDER))]
 Administrator = Annotated[Identity, Depends(needs(Role.ADMINISTRATOR))]
+
+
+async def _whole(request: Request) -> Identity:
+    identity = await known(request)
+    if not any(each.role == Role.ADMINISTRATOR and each.domains is None for each in identity.grants):
+        raise Refusal(
+            HTTPStatus.FORBIDDEN, Reason.NOT_ALLOWED, f"this needs the role {Role.ADMINISTRATOR} for all domains"
+        )
+    return identity
+
+
+WholeAdministrator = Annotated[Identity, Depends(_whole)]
+"""Parameter of a route about the whole console: what it makes or shows is not of one domain."""

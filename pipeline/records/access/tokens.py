@@ -89,8 +89,8 @@ def create_token(
         "created_by": by,
         "expires_at": token.expires_at,
     }
-    done = connection.execute(insert(ACCESS_TOKENS).values(values).on_conflict_do_nothing())
-    if not done.rowcount:
+    done = connection.execute(insert(ACCESS_TOKENS).values(values).on_conflict_do_nothing().returning(_T.id))
+    if done.one_or_none() is None:
         raise TokenError(f"a live token is called {name!r} already: revoke it, or choose another name")
     return token, whole
 
