@@ -99,9 +99,9 @@ def ratio(part: float, whole: float) -> float | None:
 
 
 def adherence(row: Mapping[str, Any], name: str) -> Adherence:
-    """Clocks from their columns ``NAME_kept`` and ``NAME_missed``."""
+    """Clocks from their columns ``NAME_kept``, ``NAME_missed`` and ``NAME_used``."""
     kept, missed = row[f"{name}_kept"], row[f"{name}_missed"]
-    return Adherence(kept, missed, ratio(kept, kept + missed))
+    return Adherence(kept, missed, ratio(kept, kept + missed), seconds(row[f"{name}_used"]))
 
 
 def label_of(group: Mapping[str, Any]) -> str:

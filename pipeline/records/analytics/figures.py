@@ -43,11 +43,14 @@ class Adherence:
 
     Attributes:
         ratio: share that was kept, 0 to 1; None where none was decided.
+        used_mean: time that was used of the target, in seconds on the calendar of each clock: working hours where the
+            policy counts those. Of those that were met, in time or late.
     """
 
     kept: int = 0
     missed: int = 0
     ratio: float | None = None
+    used_mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Figures:
     Attributes:
         group: column -> value; of a priority also its ``priority_rank``. Empty for all.
         label: the group in one line, for people.
-        domains: service domains that have incidents in it. Priorities of several compare by their places alone.
+        domains: of a priority, where domains are not told apart: those that have incidents of it; else empty.
         incidents: detected in the period, neither merged nor cancelled since.
         self_healed: resolved before any person did something.
         reopened: incidents that came back at least once.
@@ -66,8 +69,6 @@ class Figures:
         restore: from detection to the service restored, by workaround or resolution (MTRS).
         resolve: from detection to the resolution that holds (MTTR).
         resolve_by_people: the same without what healed by itself.
-        response_used: time that response clocks used, on their calendars.
-        resolution_used: likewise of resolution clocks.
         updates_missed: periods in which the promised update did not go out.
         alerts: alerts decided into incidents, repeats left out.
         incidents_called: incidents that somebody was called for.
@@ -94,8 +95,6 @@ class Figures:
     restore: Spread
     resolve: Spread
     resolve_by_people: Spread
-    response_used: Spread
-    resolution_used: Spread
     response: Adherence
     resolution: Adherence
     updates_missed: int

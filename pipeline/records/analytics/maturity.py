@@ -37,20 +37,35 @@ _SPREADS: Final = {
     "restore": ("restore_ms", "restored_at", ""),
     "resolve": ("resolve_ms", "resolved_at", ""),
     "resolve_by_people": ("resolve_ms", "resolved_at", " AND NOT self_healed"),
-    "response_used": ("response_used_ms", "response_decided_at", ""),
-    "resolution_used": ("resolution_used_ms", "resolution_decided_at", ""),
 }
 """Name -> column, the moment at which it is final, and what is left out."""
 
-_COUNTS: Final = (
-    "incidents",
-    "merged",
-    "cancelled",
+_COUNTS: Final = {
+    "incidents": "counted",
+    "merged": "state = 'merged'",
+    "cancelled": "state = 'cancelled'",
+    "self_healed": "counted AND told.self_healed",
+    "muted": "counted AND told.muted",
+    "came_back": "counted AND told.reopened > 0",
+    "incidents_called": "told.calls > 0",
+    "incidents_reassigned": "counted AND told.reassigned > 0",
+}
+"""Name -> which of the incidents detected in the period."""
+
+_DECIDED: Final = ("response_decided_at", "resolution_decided_at")
+_READ: Final = (
+    "counted",
+    "state",
     "self_healed",
     "muted",
-    "incidents_called",
-    "incidents_reassigned",
+    "reopened",
+    "response_kept",
+    "response_used_ms",
+    "resolution_kept",
+    "resolution_used_ms",
 )
+"""What the counts and the clocks read of a row."""
+
 _SUMS: Final = (
     "updates_missed",
     "alerts",
@@ -113,36 +128,41 @@ def _parts(by: By | Sequence[By] | None) -> tuple[By, ...]:
 
 
 def _statement(columns: Sequence[str], scope: Scope, period: Period) -> str:
-    """Groups, and all; rows of which no moment is in the period are left out before."""
-    detected = detected_within(period)
+    """Groups, and all; rows of which no moment is in the period are left out before.
+
+    Whether a moment is in the period is decided once a row, in the inner select, which OFFSET 0 keeps apart.
+    """
+    moments = dict.fromkeys(moment for _, moment, _ in _SPREADS.values())
+    finals = ", ".join(f"counted AND {within(each, period)} AS {_flag(each)}" for each in (*moments, *_DECIDED))
     spreads = ", ".join(
-        spread_columns(name, column, f"counted AND {within(moment, period)}{more}")
-        for name, (column, moment, more) in _SPREADS.items()
+        spread_columns(name, column, f"{_flag(moment)}{more}") for name, (column, moment, more) in _SPREADS.items()
     )
     clocks = ", ".join(
         f"""count(*) FILTER (WHERE {decided} AND {name}_kept) AS {name}_kept,
-        count(*) FILTER (WHERE {decided} AND NOT {name}_kept) AS {name}_missed"""
+        count(*) FILTER (WHERE {decided} AND NOT {name}_kept) AS {name}_missed,
+        avg({name}_used_ms) FILTER (WHERE {decided}) AS {name}_used"""
         for name in ("response", "resolution")
-        for decided in (f"counted AND {within(f'{name}_decided_at', period)}",)
+        for decided in (_flag(f"{name}_decided_at"),)
     )
-    sums = ", ".join(f"coalesce(sum({name}) FILTER (WHERE {detected}), 0)::bigint AS {name}" for name in _SUMS)
+    sums = ", ".join(f"coalesce(sum(told.{name}) FILTER (WHERE came), 0)::bigint AS {name}" for name in _SUMS)
+    counts = ", ".join(f"count(*) FILTER (WHERE came AND {condition}) AS {name}" for name, condition in _COUNTS.items())
     keys = ", ".join(columns)
     sets = f"GROUPING SETS (({keys}), ())" if columns else "()"
     is_whole = f"grouping({columns[0]}) = 1" if columns else "true"
     bounded = period.start is not None or period.end is not None
     touched = f" AND ({' OR '.join(within(each, period) for each in FINAL_AT)})" if bounded else ""
-    return f"""SELECT {keys + "," if keys else ""} {is_whole} AS is_whole,
-        array_agg(DISTINCT domain) FILTER (WHERE domain IS NOT NULL) AS domains_seen,
-        count(*) FILTER (WHERE counted AND {detected}) AS incidents,
-        count(*) FILTER (WHERE state = 'merged' AND {detected}) AS merged,
-        count(*) FILTER (WHERE state = 'cancelled' AND {detected}) AS cancelled,
-        count(*) FILTER (WHERE counted AND self_healed AND {detected}) AS self_healed,
-        count(*) FILTER (WHERE counted AND muted AND {detected}) AS muted,
-        count(*) FILTER (WHERE counted AND measures.reopened > 0 AND {detected}) AS came_back,
-        count(*) FILTER (WHERE measures.calls > 0 AND {detected}) AS incidents_called,
-        count(*) FILTER (WHERE counted AND measures.reassigned > 0 AND {detected}) AS incidents_reassigned,
-        {spreads}, {clocks}, {sums}
-        FROM measures WHERE kind = 'incident' AND {visible(scope)}{touched} GROUP BY {sets}"""
+    needed = dict.fromkeys((*columns, "domain", *(column for column, _, _ in _SPREADS.values()), *_READ, *_SUMS))
+    mixed = "priority" in columns and "domain" not in columns
+    seen = "array_agg(DISTINCT domain) FILTER (WHERE domain IS NOT NULL)" if mixed else "NULL::text[]"
+    return f"""SELECT {keys + "," if keys else ""} {is_whole} AS is_whole, {seen} AS domains_seen,
+        {counts}, {spreads}, {clocks}, {sums}
+        FROM (SELECT {", ".join(needed)}, {detected_within(period)} AS came, {finals}
+            FROM measures WHERE kind = 'incident' AND {visible(scope)}{touched} OFFSET 0) AS told GROUP BY {sets}"""
+
+
+def _flag(moment: str) -> str:
+    """Name of the column that says whether a moment of an incident that counts is in the period."""
+    return f"is_{moment}"
 
 
 def _repeats(connection: Connection, scope: Scope, period: Period, columns: Sequence[str]) -> dict[Any, int]:
@@ -167,11 +187,11 @@ def _figures(row: Mapping[str, Any], columns: Sequence[str], repeated: Mapping[A
     repeats = repeated.get(values, 0)
     spreads: dict[str, Any] = {name: spread(row, name) for name in _SPREADS}
     counts: dict[str, Any] = {name: row[name] for name in (*_COUNTS, *_SUMS)}
+    counts["reopened"] = counts.pop("came_back")
     return Figures(
         group=group,
         label=label_of(group),
         domains=sorted(row["domains_seen"] or ()),
-        reopened=row["came_back"],
         response=adherence(row, "response"),
         resolution=adherence(row, "resolution"),
         repeats=repeats,

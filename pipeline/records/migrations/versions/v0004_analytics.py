@@ -85,7 +85,7 @@ _COLUMNS: Final = (
     ("resolution_kept", "boolean", "it was met in time"),
     ("resolution_used_ms", "bigint", "time used on the calendar of the clock, once it was met, in time or late"),
     ("updates_missed", "bigint NOT NULL", "periods without the promised update"),
-    *((f"in_{state}_ms", "bigint", f"time in the state {state}, until it was last left") for state in _STATES),
+    *((f"in_{state}_ms", "bigint", f"time in the state {state}, before it left it; null: none") for state in _STATES),
 )
 """Name, type and meaning."""
 
@@ -164,7 +164,7 @@ def _acts() -> str:
 
 def _measured() -> str:
     """The view that computes."""
-    in_states = ", ".join(f"facts.in_{state}_ms" for state in _STATES)
+    in_states = ", ".join(f"nullif(facts.in_{state}_ms, 0)" for state in _STATES)
     is_incident = "i.kind = 'incident' AND "
     return f"""CREATE VIEW measured ({", ".join(name for name, _, _ in _COLUMNS)}) AS
     SELECT i.id, i.revision, i.kind, i.state, i.state IS NULL OR i.state NOT IN ('merged', 'cancelled'),
