@@ -32,6 +32,7 @@ class Site:
     Attributes:
         settings: as the workers have them, but for the HTTP port.
         directory: the configuration: the example company's, to be changed before topics are made.
+        secrets: variables of the environment that workers have beside their settings.
     """
 
     def __init__(self, bootstrap: str, prefix: str, place: Path, **settings: Any) -> None:
@@ -46,7 +47,7 @@ class Site:
             session_timeout_seconds=SESSION_SECONDS,
             **settings,
         )
-        self._secrets: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
         self._workers: list[Worker] = []
         self._client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0}
         self.admin = AdminClient(self._client)
@@ -61,7 +62,7 @@ class Site:
         (self.directory / "sinks.yaml").write_text(
             f"desk:\n  type: webhook\n  url: {address}\n  secret_env: {SECRET_VARIABLE}\n"
         )
-        self._secrets[SECRET_VARIABLE] = secret
+        self.secrets[SECRET_VARIABLE] = secret
 
     def make_topics(self) -> None:
         apply(self.admin, plan(self.admin, desired_topics(self.settings, self.config)))
@@ -69,7 +70,7 @@ class Site:
     def worker(self, command: tuple[str, ...] = SPILLWAY_RUN, **settings: Any) -> Worker:
         """Start a worker; the test's end kills it."""
         log = self._place / f"worker-{len(self._workers)}.log"
-        worker = Worker(self.settings.model_copy(update=settings), log, command, self._secrets)
+        worker = Worker(self.settings.model_copy(update=settings), log, command, self.secrets)
         self._workers.append(worker)
         return worker
 
