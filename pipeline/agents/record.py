@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from pipeline.agents.shared import Shared
 from pipeline.core.outward.record import RecordProcessor, Told
@@ -19,8 +21,10 @@ from pipeline.core.step import Effects, Processor, Record
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.models.policy import Config
 from pipeline.records.projected import Ends, ends_of
+from pipeline.records.retention import RETENTION_LOCK, due, retain
 from pipeline.records.store import RecordsStore
 from pipeline.runtime.broker import StartError
+from pipeline.runtime.guard import log_line
 from pipeline.runtime.history import topic_makes
 from pipeline.runtime.hooks import StageHooks
 from pipeline.settings import Settings
@@ -30,6 +34,9 @@ from pipeline.settings import Settings
 RETRY_WAITS_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 NO_IDS: Final[Mapping[str, str]] = {}
+
+LOOK_SECONDS: Final = 3_600.0
+"""How often a worker looks whether today's retention has been run."""
 
 _TRANSIENT: Final = (OperationalError, InterfaceError)
 
@@ -61,6 +68,7 @@ class RecordHooks(StageHooks):
         store: RecordsStore,
         topic_ids: Mapping[str, str] = NO_IDS,
         waits_seconds: Sequence[float] = RETRY_WAITS_SECONDS,
+        retention_months: int | None = None,
     ) -> None:
         """Describe; nothing connects yet.
 
@@ -68,12 +76,16 @@ class RecordHooks(StageHooks):
             store: where to.
             topic_ids: logical input topic -> its id in the cluster; a topic made anew has another.
             waits_seconds: waits between attempts while the database is away.
+            retention_months: months that are kept; what ended before goes, once a day. None: all is kept.
         """
         self._store = store
         self._topic_ids = topic_ids
         self._waits_seconds = waits_seconds
         self._migrating = asyncio.Lock()
         self._migrated = False
+        self._retention_months = retention_months
+        self._retaining: asyncio.Task[None] | None = None
+        self._stopped = False
 
     async def on_assigned(self, partition: int, processor: Processor) -> None:
         """Bring the schema to this release's version, once.
@@ -86,6 +98,8 @@ class RecordHooks(StageHooks):
             if not self._migrated:
                 await self._persist(self._migrate)
                 self._migrated = True
+                if self._retention_months is not None:
+                    self._retaining = asyncio.create_task(self._retain_daily(self._retention_months), name="retention")
 
     async def before_commit(
         self, partition: int, processor: Processor, records: Sequence[Record], effects: Effects
@@ -100,7 +114,11 @@ class RecordHooks(StageHooks):
             await self._persist(lambda: self._write(told, ends))
 
     async def stop(self) -> None:
-        """Disconnect."""
+        """End what is under way between two transactions, and disconnect."""
+        self._stopped = True
+        if self._retaining is not None:
+            self._retaining.cancel()
+            await asyncio.gather(self._retaining, return_exceptions=True)
         await asyncio.to_thread(self._store.close)
 
     async def _persist(self, write: Callable[[], None]) -> None:
@@ -113,6 +131,22 @@ class RecordHooks(StageHooks):
             else:
                 return
         await asyncio.to_thread(write)
+
+    async def _retain_daily(self, months: int) -> None:
+        """Once a day, by one of all workers. What fails is logged and tried again within the hour."""
+        while True:
+            try:
+                await asyncio.to_thread(self._retain_if_due, months)
+            except SQLAlchemyError as error:
+                log_line("retention failed", stage="record", error=type(error).__name__, do="see the database's log")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _retain_if_due(self, months: int) -> None:
+        now = datetime.now(UTC)
+        with self._store.alone(RETENTION_LOCK) as alone:
+            if alone and self._store.ask(partial(due, now=now)):
+                removed = retain(self._store, months, now, goes_on=lambda: not self._stopped)
+                log_line("retention", stage="record", cutoff=removed.cutoff.isoformat(), removed=removed.rows)
 
     def _migrate(self) -> None:
         self._store.migrate()

@@ -37,6 +37,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "token": ("pipeline.cli.token", "Make, list and revoke API tokens of the console."),
     "silence": ("pipeline.cli.silence", "Mute what people know of, for a time, with an owner; list what is muted."),
     "suppression": ("pipeline.cli.suppression", "What was hidden from people, by what, and who was not called for it."),
+    "records": ("pipeline.cli.records_store", "The records store: how it stands, made anew, compared, retention."),
     "stats": ("pipeline.cli.stats", "Figures of what came in and what became of it."),
 }
 

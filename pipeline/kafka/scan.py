@@ -96,9 +96,19 @@ def extent(client: Mapping[str, Any], topics: Mapping[str, Sequence[int]]) -> in
     Raises:
         ScanError: a topic cannot be read.
     """
-    with closing(_consumer(client)) as consumer:
-        ends = [_ends(consumer, topic, part) for topic, parts in topics.items() for part in parts]
-    return sum(high - low for low, high in ends)
+    return sum(high - low for low, high in bounds(client, topics, "read_committed").values())
+
+
+def bounds(
+    client: Mapping[str, Any], topics: Mapping[str, Sequence[int]], isolation: str = "read_uncommitted"
+) -> dict[Place, Span]:
+    """The first and the next offset of each partition, also of one that is empty.
+
+    Raises:
+        ScanError: a topic cannot be read.
+    """
+    with closing(_consumer(client, isolation)) as consumer:
+        return {(topic, part): _ends(consumer, topic, part) for topic, parts in topics.items() for part in parts}
 
 
 def spans(

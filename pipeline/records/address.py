@@ -18,13 +18,20 @@ class RecordsUrlError(Exception):
     """The address of the records store cannot be used; the message is one line without the password."""
 
 
-def engine_of(url: str) -> Engine:
+def engine_of(url: str, schema: str | None = None) -> Engine:
     """An engine; nothing connects yet.
+
+    Args:
+        url: of the database.
+        schema: one beside the usual one, in which it works.
 
     Raises:
         RecordsUrlError: not the address of a PostgreSQL database.
     """
-    return create_engine(_address(url), **_OPTIONS)
+    options = dict(_OPTIONS)
+    if schema is not None:
+        options["connect_args"] = {**options["connect_args"], "options": f"-csearch_path={schema}"}
+    return create_engine(_address(url), **options)
 
 
 def async_engine_of(url: str, connections_max: int) -> AsyncEngine:

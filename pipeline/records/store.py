@@ -8,10 +8,11 @@ store.incidents(open_only=True)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from pipeline.core.outward.incident_event import IncidentEvent, ProblemEvent
 from pipeline.core.outward.record import Fact, Told
@@ -33,16 +34,17 @@ LIST_MAX: Final = 1_000
 class RecordsStore:
     """Incidents, their revisions and their timelines. Safe to use from several threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, schema: str | None = None) -> None:
         """Describe the store; nothing connects yet.
 
         Args:
             url: ``postgresql://user:password@host:port/database``.
+            schema: one beside the usual one, for a store that is made anew there.
 
         Raises:
             RecordsUrlError: not the address of a PostgreSQL database.
         """
-        self._engine = engine_of(url)
+        self._engine = engine_of(url, schema)
         self._months = Months(self._engine)
 
     def migrate(self) -> int:
@@ -53,19 +55,20 @@ class RecordsStore:
         """Disconnect."""
         self._engine.dispose()
 
-    def write(self, told: Sequence[Told], ends: Ends) -> int:
+    def write(self, told: Sequence[Told], ends: Ends, *, tells: bool = True) -> int:
         """Write a batch, all or nothing, and each record once; the number of those that were not there yet.
 
         Args:
             told: records in the order of each partition.
             ends: how far the batch goes in each partition; see `pipeline.records.projected`.
+            tells: those who listen hear of what has changed.
 
         Raises:
             SQLAlchemyError: the database is away or refused; nothing was written.
         """
         self._months.ensure(told)
         with self._engine.begin() as connection:
-            return projection.write(connection, told, ends)
+            return projection.write(connection, told, ends, tells=tells)
 
     def project(self, events: Sequence[IncidentEvent]) -> None:
         """Write events that come from no topic. Those that are there already change nothing; old ones undo nothing.
@@ -132,6 +135,21 @@ class RecordsStore:
         """Do something to the database, in one transaction."""
         with self._engine.begin() as connection:
             return change(connection)
+
+    @contextmanager
+    def alone(self, lock: int) -> Iterator[bool]:
+        """Hold a lock of the database while it lasts, or say that somebody else has it."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            taken = bool(connection.scalar(select(func.pg_try_advisory_lock(lock))))
+            try:
+                yield taken
+            finally:
+                if taken:
+                    connection.execute(select(func.pg_advisory_unlock(lock)))
+
+    def forget_months(self) -> None:
+        """Months may have been removed: look again which there are."""
+        self._months.forget()
 
     def timeline(self, incident_id: str) -> list[dict[str, Any]]:
         """Actions on an incident, in order: what columns `TIMELINE` has of them."""
