@@ -53,11 +53,13 @@ def hooks(settings: Settings, config: Config, registry: CollectorRegistry) -> St
     Raises:
         StartError: no records store is configured.
     """
-    del config, registry
+    del registry
     if settings.records_url is None:
         raise StartError("stage record needs a PostgreSQL: set SPILLWAY_RECORDS_URL, or use --embedded")
     makes = topic_makes(settings, STAGE_BY_NAME["record"].reads)
-    return RecordHooks(RecordsStore(settings.records_url), {topic: make.id for topic, make in makes.items()})
+    topic_ids = {topic: make.id for topic, make in makes.items()}
+    months = config.privacy.retention_months
+    return RecordHooks(RecordsStore(settings.records_url), topic_ids, retention_months=months)
 
 
 class RecordHooks(StageHooks):

@@ -17,15 +17,15 @@ from pipeline.cli.progress import progress
 from pipeline.cli.records import read_records, records_url_option
 from pipeline.cli.records_view import show_compared, show_rebuilt, show_removed, show_status
 from pipeline.kafka.scan import ScanError
+from pipeline.models.privacy import RETENTION_MONTHS_DEFAULT, RETENTION_MONTHS_MAX
 from pipeline.records.address import RecordsUrlError, engine_of
 from pipeline.records.compare import compare, rows_of
 from pipeline.records.rebuild import RebuildError, rebuild_in_place, rebuild_into
-from pipeline.records.retention import MONTHS_DEFAULT, MONTHS_MAX, MONTHS_MIN, RETENTION_LOCK, retain, would_remove
+from pipeline.records.retention import MONTHS_MIN, RETENTION_LOCK, retain, would_remove
 from pipeline.records.source import Source, size
 from pipeline.records.standing import behind, last_retention, months, next_offsets, odd_rows, sizes, version
 from pipeline.records.store import RecordsStore
 from pipeline.runtime.broker import StartError
-from pipeline.settings import Settings
 
 
 @click.group()
@@ -72,7 +72,7 @@ def rebuild(records_url: str | None, bootstrap: str | None, into: str | None, as
     if not url:
         raise click.ClickException("no records store: give --records-url or --into, or set SPILLWAY_RECORDS_URL")
     with _one_line_errors():
-        source = _source(settings)
+        source = Source(settings)
         bounds = source.bounds()
         with progress("reading the topics", size(bounds)) as seen:
             work = rebuild_into if into else rebuild_in_place
@@ -102,8 +102,8 @@ def compare_command(context: click.Context, first: str, second: str, as_json: bo
 @records_url_option
 @click.option(
     "--months",
-    type=click.IntRange(MONTHS_MIN, MONTHS_MAX),
-    default=MONTHS_DEFAULT,
+    type=click.IntRange(MONTHS_MIN, RETENTION_MONTHS_MAX),
+    default=RETENTION_MONTHS_DEFAULT,
     show_default=True,
     help="Whole months that are kept beside the one that is on.",
 )
@@ -140,10 +140,6 @@ def _stands(connection: Connection) -> dict[str, Any]:
         "odd_rows": odd_rows(connection),
         "last_retention": last_retention(connection),
     }
-
-
-def _source(settings: Settings) -> Source:
-    return Source(settings)
 
 
 @contextmanager

@@ -18,15 +18,12 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from pipeline.models.privacy import RETENTION_MONTHS_MAX
 from pipeline.records.months import LOCK_WAIT_MS, Month, existing, is_busy
 from pipeline.records.store import RecordsStore
 from pipeline.records.tables import RETENTION_RUNS
 
-MONTHS_DEFAULT: Final = 24
-"""Two years: this year beside the one before, which is what people compare."""
-
 MONTHS_MIN: Final = 1
-MONTHS_MAX: Final = 1_200
 
 INCIDENTS_AT_ONCE: Final = 500
 """Incidents of one transaction: their rows are locked for as long as it takes to remove them."""
@@ -103,10 +100,10 @@ def cutoff_of(months: int, now: datetime) -> datetime:
     """The first moment of the month so many months ago.
 
     Raises:
-        ValueError: not a number of months from `MONTHS_MIN` to `MONTHS_MAX`.
+        ValueError: not a number of months from `MONTHS_MIN` to `RETENTION_MONTHS_MAX`.
     """
-    if not MONTHS_MIN <= months <= MONTHS_MAX:
-        raise ValueError(f"months: {MONTHS_MIN} to {MONTHS_MAX} are possible")
+    if not MONTHS_MIN <= months <= RETENTION_MONTHS_MAX:
+        raise ValueError(f"months: {MONTHS_MIN} to {RETENTION_MONTHS_MAX} are possible")
     return Month.of(now).plus(-months).begins
 
 
