@@ -147,7 +147,8 @@ def retain(
         while goes_on() and (gone := store.change(partial(work, cutoff=cutoff))):
             rows.update(gone)
             seen(rows.total())
-    removed = Removed(cutoff, dict(sorted(rows.items())), dropped, monotonic() - began)
+    gone_rows = {name: count for name, count in sorted(rows.items()) if count}
+    removed = Removed(cutoff, gone_rows, dropped, monotonic() - began)
     run = {
         "at": now,
         "months": months,
