@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -70,6 +71,10 @@ def another(postgres: str, database: str) -> Iterator[str]:
     engine.dispose()
 
 
+def _execute(connection: Connection, statement: str) -> None:
+    connection.execute(text(statement))
+
+
 def in_place(site: Site) -> dict[str, Repaired]:
     source = Source(site.settings)
     rebuilt = rebuild_in_place(source, site.settings.records_url or "", source.bounds(), lambda _: None)
@@ -97,7 +102,7 @@ def test_damage_is_put_right_in_place_and_what_is_right_is_left_alone(site: Site
     before = live.ask(rows)
     assert in_place(site) == {}
     for statement in filter(str.strip, DAMAGE.split(";")):
-        live.change(lambda connection, statement=statement: connection.execute(text(statement)))
+        live.change(partial(_execute, statement=statement))
     repaired = in_place(site)
     assert live.ask(rows) == before
     assert repaired["incident_events"].extra == 1
