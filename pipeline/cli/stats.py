@@ -15,16 +15,15 @@ from pipeline.cli.cluster import bootstrap_option, json_option
 from pipeline.cli.incident_view import PRIORITY_STYLES
 from pipeline.cli.records import line_console, read_records, records_url_option
 from pipeline.cli.sink_ledger import cluster
+from pipeline.cli.stats_maturity import span
 from pipeline.cli.stats_orphans import compare, is_wrong, tell, to_json
+from pipeline.cli.stats_period import PeriodAsked, answer, period_options
 from pipeline.records.questions import figures, states
 from pipeline.records.store import RecordsStore
 
 STATES: Final = ("detected", "logged", "acknowledged", "in_progress", "resolved", "closed", "merged")
 
 EXIT_ORPHANS: Final = 1
-
-_MINUTE_SECONDS: Final = 60
-_HOUR_SECONDS: Final = 3_600
 
 _COLUMNS: Final = (
     ("Incidents", "incidents"),
@@ -51,17 +50,21 @@ _SPANS: Final = (
     is_flag=True,
     help="Instead: prove that nothing is open in a sink whose incident is over. Exits 1 where something is.",
 )
+@period_options
 @bootstrap_option
 @records_url_option
 @json_option
-def stats(bootstrap: str | None, records_url: str | None, *, orphans_only: bool, as_json: bool) -> None:
-    """Figures of all incidents in the records store.
+def stats(bootstrap: str | None, records_url: str | None, *, orphans_only: bool, as_json: bool, **asked: Any) -> None:
+    """Figures of all incidents in the records store, or of a period beside the one before.
 
     MTTA and MTTR count from detection, as the service level clocks do: to the first acknowledgement, and to the
-    resolution that holds. Bridge incidents are counted apart from their members.
+    resolution that holds. Bridge incidents are counted apart from their members. docs/analytics.md defines each figure.
     """
     if orphans_only:
         _orphans(bootstrap, as_json=as_json)
+        return
+    if any(asked.values()):
+        answer(records_url, PeriodAsked(**asked), as_json=as_json)
         return
     document = read_records(records_url, gather)
     if as_json:
@@ -150,14 +153,3 @@ def _priority(name: str) -> Text:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
-
-
-def span(seconds: float | None) -> str:
-    """A duration in the unit that people would say it in."""
-    if seconds is None:
-        return ""
-    if seconds < 2 * _MINUTE_SECONDS:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * _HOUR_SECONDS:
-        return f"{seconds / _MINUTE_SECONDS:.0f} min"
-    return f"{seconds / _HOUR_SECONDS:.1f} h"

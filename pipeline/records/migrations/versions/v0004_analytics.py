@@ -109,7 +109,9 @@ def _word(path: str) -> str:
 
 def _span(start: str, end: str) -> str:
     """Milliseconds between two moments; none is negative, for clocks differ."""
-    return f"greatest(0, round(extract(epoch FROM {end} - {start}) * 1000))::bigint"
+    # Not `greatest`, which takes nothing for 0.
+    length = f"round(extract(epoch FROM {end} - {start}) * 1000)::bigint"
+    return f"CASE WHEN {end} < {start} THEN 0 ELSE {length} END"
 
 
 def _facts() -> str:
