@@ -59,7 +59,7 @@ def asked_of(connection: Connection, typed: str) -> Asked:
     """What a text asks for."""
     groups = _groups(typed)
     if not any(groups):
-        return Asked("", "", bool(typed.strip()))
+        return Asked("", "", bool(typed.replace("\0", " ").strip()))
     known = _known_by(connection, {term.said for terms in groups for term in terms if _is_name(term)})
     parameters: dict[str, Any] = {}
     parts = [f"({' && '.join(_term(term, known, parameters) for term in terms)})" for terms in groups]
