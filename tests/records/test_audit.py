@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def tamper(url: str, statement: str) -> None:
 
 def run(*arguments: str) -> tuple[int, str]:
     done = CliRunner().invoke(main, ["audit", *arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
     return done.exit_code, done.output
 
 
@@ -124,3 +127,78 @@ def test_a_document_that_was_edited_does_not_hold(store: RecordsStore, forge: st
 def test_what_is_no_audit_is_refused_in_words(document: Any) -> None:
     with pytest.raises(AuditError, match="not an audit"):
         broken_in(document)
+
+
+@pytest.mark.parametrize("kind", ["json", "html"])
+def test_a_file_of_a_span_says_on_top_whether_all_chains_hold_and_is_verified_by_itself(
+    store: RecordsStore, empty: str, tmp_path: Path, kind: str
+) -> None:
+    incident_id = kept(store, summary="<b>out</b> of \u202e bounds & more")
+    file = tmp_path / f"march.{kind}"
+    span = ("--from", "2026-03-10", "--to", "2026-03-11")
+    code, said = run("export", *span, "-o", str(file), "--records-url", empty)
+    assert code == 0
+    assert said.startswith("All 1 chains of seals are intact: 3 revisions.\n"), said
+    assert said.split()[-2] == sha256(file.read_bytes()).hexdigest()
+    text_of_it = file.read_text()
+    assert "All 1 chains of seals are intact" in text_of_it.partition(incident_id)[0]
+    if kind == "html":
+        assert not [each for each in ("<script", "<b>out", "\u202e") if each in text_of_it]
+        assert f'<a href="#{incident_id}">' in text_of_it
+    code, said = run("verify", str(file), "--sha256", sha256(file.read_bytes()).hexdigest())
+    assert (code, said) == (0, f"{incident_id}: intact, 3 revisions\n")
+    assert run("verify", str(file), "--sha256", "0" * 64)[0] == 1
+    assert run("verify", str(file), "--against-store", "--records-url", empty)[0] == 0
+
+
+def test_a_page_whose_words_or_evidence_were_edited_does_not_hold(
+    store: RecordsStore, empty: str, tmp_path: Path
+) -> None:
+    kept(store)
+    file = tmp_path / "march.html"
+    assert run("export", "--from", "2026-03-10", "-o", str(file), "--records-url", empty)[0] == 0
+    whole = file.read_text()
+    for old, new in (("<td>ann</td>", "<td>bob</td>"), ("&quot;actor&quot;:&quot;ann", "&quot;actor&quot;:&quot;bob")):
+        assert old in whole
+        file.write_text(whole.replace(old, new))
+        code, said = run("verify", str(file))
+        assert code == 1, said
+        assert "Traceback" not in said
+    file.write_text(whole.replace("</article>", ""))
+    assert "the page ends within an incident" in run("verify", str(file))[1]
+
+
+def test_an_export_from_which_an_incident_was_taken_is_not_all_of_it(
+    store: RecordsStore, empty: str, tmp_path: Path
+) -> None:
+    kept(store)
+    file = tmp_path / "march.ndjson"
+    assert run("export", "--from", "2026-03-10", "-o", str(file), "--records-url", empty)[0] == 0
+    file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+    code, said = run("verify", str(file))
+    assert code == 1
+    assert "it had 1 incidents, and 0 are here" in said
+
+
+def test_a_broken_chain_is_said_on_top_of_the_export(store: RecordsStore, empty: str, tmp_path: Path) -> None:
+    incident_id = kept(store)
+    tamper(empty, "UPDATE incident_events SET sealed = replace(sealed, 'ann', 'bob') WHERE revision = 2")
+    file = tmp_path / "march.html"
+    said = run("export", incident_id, "-o", str(file), "--records-url", empty)[1]
+    assert said.startswith(f"1 of 1 chains of seals are NOT INTACT: {incident_id}.")
+    assert "NOT INTACT" in file.read_text().partition("<article")[0]
+
+
+def test_who_exports_and_who_looks_is_in_the_access_log(store: RecordsStore, empty: str) -> None:
+    incident_id = kept(store)
+    run("export", incident_id, "--records-url", empty)
+    code, said = run("access", "--incident", incident_id, "--json", "--records-url", empty)
+    assert code == 0
+    (entry,) = [orjson.loads(line) for line in said.splitlines()]
+    assert (entry["action"], entry["target"], entry["status"]) == ("audit-export", incident_id, 200)
+    assert f"audit-export {incident_id}  200" in run("access", "--records-url", empty)[1]
+    assert "Nothing of that" in run("access", "--who", "nobody", "--records-url", empty)[1]
+    assert (
+        '"audit-export"'
+        in run("export", incident_id, "--json", "--records-url", empty)[1].partition('"accesses":[{')[2]
+    )

@@ -1,0 +1,77 @@
+"""The audit of a span of time as JSON lines, as it is read: for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import orjson
+from fastapi import APIRouter, Query
+from starlette.responses import StreamingResponse
+
+from pipeline.console.context import Context, Here
+from pipeline.console.refusal import Reason, Refusal
+from pipeline.console.security.who import Administrator
+from pipeline.records.audit_span import PAGE_INCIDENTS, Place, Span, document_of, page_of
+
+router = APIRouter(prefix="/audit", tags=["audit"])
+
+MEDIA_TYPE: Final = "application/x-ndjson"
+DAYS_DEFAULT: Final = 31
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {MEDIA_TYPE: {}}, "description": "One audit a line, in order of opening."}},
+)
+async def export(
+    who: Administrator,
+    context: Here,
+    from_: Annotated[datetime | None, Query(alias="from", description="Opened from then on.")] = None,
+    to: Annotated[datetime | None, Query(description="And before then; default: now.")] = None,
+    domain: Annotated[list[str] | None, Query(description="Of these service domains alone.", max_length=100)] = None,
+) -> StreamingResponse:
+    """Everything that was done to the incidents of a time: `spillway audit verify FILE` verifies what comes.
+
+    A stream that breaks off ends within a line or without the last incidents; the command line's export says in its
+    first line how many there are.
+    """
+    until = _aware(to) or context.now()
+    since = _aware(from_) or until - timedelta(days=DAYS_DEFAULT)
+    if since >= until:
+        detail = "'from' is not before 'to': no incident is opened in no time"
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, detail)
+    asked = frozenset(domain) if domain else None
+    scope = who.scope if asked is None else asked if who.scope is None else asked & who.scope
+    span = Span(_ms(since), _ms(until), scope)
+    return StreamingResponse(
+        _lines(context, span),
+        media_type=MEDIA_TYPE,
+        headers={"Content-Disposition": 'attachment; filename="audit.ndjson"'},
+    )
+
+
+async def _lines(context: Context, span: Span) -> AsyncIterator[bytes]:
+    after: Place | None = None
+    while True:
+        page = await context.ask(partial(page_of, span=span, after=after))
+        for _, incident_id in page:
+            document = await context.ask(partial(document_of, incident_id=incident_id))
+            if document is not None:
+                yield orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+        if len(page) < PAGE_INCIDENTS:
+            return
+        after = page[-1]
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """A moment that names no zone is one of UTC."""
+    return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000)
