@@ -44,16 +44,14 @@ class Shut:
 
     def client(self, token: str | None = None, *, base_url: str = HOST) -> TestClient:
         """A client; to be used as a context manager."""
-        context = Context(
-            Settings(records_url=self.url),
-            self.config,
-            async_engine_of(self.url, 4),
-            self.sent,
-            now_ms=lambda: self.now_ms,
-        )
-        app = create_app(context, clock=lambda: self.seconds)
+        app = create_app(self.context(), clock=lambda: self.seconds)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return TestClient(app, base_url=base_url, headers=headers, follow_redirects=False)
+
+    def context(self) -> Context:
+        """What its application is made over."""
+        settings, engine = Settings(records_url=self.url), async_engine_of(self.url, 4)
+        return Context(settings, self.config, engine, self.sent, now_ms=lambda: self.now_ms)
 
     def token(self, role: Role = Role.ADMINISTRATOR, *domains: str, name: str = "", days: float = 30) -> str:
         """A new token."""
