@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
 
 from pipeline.console.api.shapes import NAME
@@ -37,7 +38,7 @@ _DESCRIBED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/stream", summary="Changes as they happen", response_class=EventSourceResponse, responses=_DESCRIBED)
+@router.get("/stream", summary="Changes as they happen", response_class=StreamingResponse, responses=_DESCRIBED)
 async def read_stream(
     request: Request,
     context: Here,
