@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -122,14 +122,44 @@ def client(stories: str, company: Config, sent: Sent) -> Iterator[Client]:
     What lets people in is not in the way: tests of that come with real tokens.
     """
     with ExitStack() as opened:
+        yield _clients(opened, Context(Settings(records_url=stories), company, async_engine_of(stories, 4), sent))
 
-        def make(identity: Identity | None = None) -> TestClient:
-            engine = async_engine_of(stories, 4)
-            app = create_app(Context(Settings(records_url=stories), company, engine, sent))
 
-            async def as_somebody(scope: Scope, receive: Receive, send: Send) -> None:
-                await app({**scope, "spillway.identity": identity}, receive, send)
+def _clients(opened: ExitStack, context: Context) -> Client:
+    def make(identity: Identity | None = None) -> TestClient:
+        app = create_app(replace(context, engine=async_engine_of(context.settings.records_url or "", 4)))
 
-            return opened.enter_context(TestClient(as_somebody, follow_redirects=False))
+        async def as_somebody(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "spillway.identity": identity}, receive, send)
 
-        yield make
+        return opened.enter_context(TestClient(as_somebody, follow_redirects=False))
+
+    return make
+
+
+EVENING_MS: Final = 1_773_153_600_000
+"""2026-03-10 14:40 UTC: the day of the stories is over."""
+
+OUTAGE_MS: Final = 1_773_147_900_000
+"""2026-03-10 13:05 UTC: the hospital's Major Incident goes on since five minutes, and nobody has it."""
+
+
+@pytest.fixture
+def in_the_evening(stories: str, company: Config, sent: Sent) -> Iterator[Client]:
+    """As `client`, at the end of the day of the stories."""
+    context = Context(
+        Settings(records_url=stories), company, async_engine_of(stories, 4), sent, now_ms=lambda: EVENING_MS
+    )
+    with ExitStack() as opened:
+        yield _clients(opened, context)
+
+
+@pytest.fixture
+def in_the_outage(played: Played, database: str, company: Config, sent: Sent) -> Iterator[Client]:
+    """As `client`, in the middle of the hospital's outage, over a store as it was then."""
+    fill(database, Played([each for each in played.outputs if each.timestamp_ms <= OUTAGE_MS]))
+    context = Context(
+        Settings(records_url=database), company, async_engine_of(database, 4), sent, now_ms=lambda: OUTAGE_MS
+    )
+    with ExitStack() as opened:
+        yield _clients(opened, context)
