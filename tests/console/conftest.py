@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -65,16 +65,31 @@ def played(company: Config) -> Played:
 @pytest.fixture(scope="session")
 def stories(played: Played, postgres: str) -> Iterator[str]:
     """Address of a records store that holds the stories. For reading: tests that write have a `database`."""
+    with _filled(postgres, "console_stories", played) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def outage(played: Played, postgres: str) -> Iterator[str]:
+    """Address of a records store as it was at `OUTAGE_MS`. For reading."""
+    until_then = Played([each for each in played.outputs if each.timestamp_ms <= OUTAGE_MS])
+    with _filled(postgres, "console_outage", until_then) as url:
+        yield url
+
+
+@contextmanager
+def _filled(postgres: str, name: str, played: Played) -> Iterator[str]:
+    """A database of that name on a server, with what was played."""
     address = make_url(postgres)
     engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS console_stories WITH (FORCE)"))
-        connection.execute(text("CREATE DATABASE console_stories"))
-    url = address.set(database="console_stories").render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = address.set(database=name).render_as_string(hide_password=False)
     fill(url, played)
     yield url
     with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE console_stories WITH (FORCE)"))
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
 
 
@@ -155,11 +170,8 @@ def in_the_evening(stories: str, company: Config, sent: Sent) -> Iterator[Client
 
 
 @pytest.fixture
-def in_the_outage(played: Played, database: str, company: Config, sent: Sent) -> Iterator[Client]:
+def in_the_outage(outage: str, company: Config, sent: Sent) -> Iterator[Client]:
     """As `client`, in the middle of the hospital's outage, over a store as it was then."""
-    fill(database, Played([each for each in played.outputs if each.timestamp_ms <= OUTAGE_MS]))
-    context = Context(
-        Settings(records_url=database), company, async_engine_of(database, 4), sent, now_ms=lambda: OUTAGE_MS
-    )
+    context = Context(Settings(records_url=outage), company, async_engine_of(outage, 4), sent, now_ms=lambda: OUTAGE_MS)
     with ExitStack() as opened:
         yield _clients(opened, context)
