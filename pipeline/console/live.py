@@ -133,9 +133,7 @@ class Live:
             raise TooManyStreamsError(own=False)
         if sum(each.who.subject == who.subject for each in self._clients) >= STREAMS_OF_ONE_MAX:
             raise TooManyStreamsError(own=True)
-        client = Client(who, incident_id, self._number, ended=self._closed)
-        self._clients.add(client)
-        return client
+        return Client(who, incident_id, self._number, ended=self._closed)
 
     async def stream(self, client: Client, last_event_id: str | None) -> AsyncIterator[bytes]:
         """What a client is sent, piece by piece, until it goes or is ended.
@@ -144,6 +142,8 @@ class Live:
             client: of `open`.
             last_event_id: of the last event that it saw before; None: it begins.
         """
+        self._clients.add(client)
+        client.ended = self._closed
         try:
             yield format_sse_event(comment="changes", retry=RETRY_MS)
             if last_event_id:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from fastapi.sse import EventSourceResponse
 
 from pipeline.console.api.shapes import NAME
 from pipeline.console.context import Here
@@ -75,7 +74,7 @@ async def read_stream(
             ) from None
         raise _none("too many listen already: try again in a while") from None
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(live.stream(client, last_event_id), headers=headers)
+    return StreamingResponse(live.stream(client, last_event_id), headers=headers, media_type="text/event-stream")
 
 
 def _none(detail: str) -> Refusal:
