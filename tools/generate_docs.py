@@ -23,6 +23,8 @@ from pydantic import BaseModel
 
 from pipeline import settings as settings_module
 from pipeline.catalog.schema_words import attributes
+from pipeline.console.maturity import MaturityMetrics
+from pipeline.console.metrics import ConsoleMetrics
 from pipeline.core.alerts.enrich import MATCHING
 from pipeline.core.practice import lifecycle
 from pipeline.feeds import DEFAULT_FEEDS
@@ -139,12 +141,14 @@ def matching_table() -> str:
 
 
 def metrics_table() -> str:
-    """Every series of a worker, of the gateway and of the shadow with its type, labels and meaning."""
+    """Every series of a worker, of the gateway, the shadow and the console with its type, labels and meaning."""
     registry = _Listening()
     Metrics(registry, [])
     GatewayMetrics(registry)
     SinkMetrics(registry)
     ShadowMetrics(registry)
+    ConsoleMetrics(registry)
+    MaturityMetrics(registry)
     rows = []
     for collector in registry.all:
         labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()

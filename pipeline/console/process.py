@@ -27,6 +27,7 @@ from pipeline.console.around import Around
 from pipeline.console.connections import CONNECTIONS_MAX, HEAD_BYTES_MAX, IDLE_SECONDS_MAX, Connection
 from pipeline.console.context import Context
 from pipeline.console.live import Live
+from pipeline.console.maturity import MaturityMetrics, keep_fresh
 from pipeline.console.metrics import ConsoleMetrics
 from pipeline.console.privacy import without_personal_data_in
 from pipeline.console.security.metrics import expose
@@ -103,6 +104,7 @@ class Console:
         self._registry = CollectorRegistry()
         self.metrics = ConsoleMetrics(self._registry)
         expose(self._registry)
+        self._maturity = MaturityMetrics(self._registry)
         self._sender = CommandSender(settings)
         self._engine = async_engine_of(self._url, STORE_CONNECTIONS_MAX)
         self._live = Live(self._url, self.metrics)
@@ -135,7 +137,7 @@ class Console:
         await asyncio.gather(self._check_store(), self._sender.writer.check())
         self._server = _Server(_uvicorn(self.around))
         work = (self.health.beat(), self._sender.writer.watch(), self._watch_store(), self._live.run(), self._sweep())
-        self._tasks = [asyncio.create_task(each) for each in work]
+        self._tasks = [asyncio.create_task(each) for each in (*work, keep_fresh(self.context, self._maturity))]
         self._serving = asyncio.create_task(self._server.serve([bound]))
         while not self._server.started:
             await asyncio.sleep(0)

@@ -152,7 +152,9 @@ def _acts() -> str:
         count(*) FILTER (WHERE action = 'page')::integer AS calls,
         count(*) FILTER (WHERE action = 'page' AND asked)::integer AS calls_asked,
         count(DISTINCT facts ->> 'person') FILTER (WHERE action = 'page')::integer AS people,
-        count(*) FILTER (WHERE action = 'escalate' AND actor = 'spillway')::integer AS escalations,
+        greatest(count(*) FILTER (WHERE action = 'escalate' AND actor = 'spillway'),
+            count(DISTINCT facts ->> 'step') FILTER (WHERE action = 'page' AND NOT asked
+                AND facts ->> 'step' ~ '/[0-9]+$' AND facts ->> 'step' !~ '/1/1$'))::integer AS escalations,
         count(*) FILTER (WHERE action = 'escalate' AND actor <> 'spillway')::integer AS escalations_asked,
         count(*) FILTER (WHERE action = 'route')::integer AS routes,
         count(*) FILTER (WHERE action = 'escalation_exhausted')::integer AS exhausted,
