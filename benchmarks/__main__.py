@@ -29,6 +29,7 @@ PARTS: Final[dict[str, str]] = {
     "recovery": "benchmarks.recovery",
     "gateway": "benchmarks.gateway",
     "sinks": "benchmarks.sinks",
+    "console": "benchmarks.console",
 }
 """Part -> its module, whose ``run(results)`` measures; in the order in which all of them run."""
 
@@ -46,6 +47,7 @@ MINUTES: Final[dict[str, dict[str, float]]] = {
         "recovery": 3.5,
         "gateway": 0.6,
         "sinks": 1.2,
+        "console": 2,
     },
     "full": {
         "core": 6,
@@ -58,6 +60,7 @@ MINUTES: Final[dict[str, dict[str, float]]] = {
         "recovery": 10,
         "gateway": 4,
         "sinks": 21,
+        "console": 12,
     },
 }
 """About how long each part takes on two quiet cores, for the progress."""
@@ -71,7 +74,7 @@ def main() -> int:
     arguments = parse()
     parts = [part for part in PARTS if {"all", part} & set(arguments.parts)]
     mode = "full" if arguments.full else "quick"
-    results = Results(arguments.results, mode=mode, runs=arguments.runs or RUNS[mode])
+    results = Results(arguments.results, mode=mode, runs=arguments.runs or RUNS[mode], keep=arguments.keep)
     if arguments.resume and (broken_off := broken_off_run(results)):
         results.run, done = broken_off
         say(f"going on with run {results.run}, which has {', '.join(sorted(done)) or 'nothing'}")
@@ -119,6 +122,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on with the last run, if it was of the same commit")
     parser.add_argument("--runs", type=int, default=0, help="how often each is measured")
     parser.add_argument("--results", type=Path, default=FILE_DEFAULT, help="results file (default: %(default)s)")
+    parser.add_argument("--keep", type=Path, help="where the console's store stays, to be used again")
     parser.add_argument("--readme", type=Path, default=table.README, help="where the table goes")
     return parser.parse_args()
 

@@ -97,7 +97,36 @@ BARS: Final[tuple[Bar[Figures], ...]] = (
         lambda f: float(f.row("state", "10 episodes an incident")["episode_bytes"]["median"]),
         least=False,
     ),
+    Bar("board over a million incidents, p95 ms", 200, lambda f: _console(f, "board"), least=False, strict=True),
+    Bar("search over a million incidents, p95 ms", 300, lambda f: _console(f, "search"), least=False, strict=True),
+    Bar("incident page over a million, p95 ms", 150, lambda f: _console(f, "incident"), least=False, strict=True),
+    Bar(
+        "command accepted, p99 ms",
+        50,
+        lambda f: float(_million(f, "command")["p99_ms_1"]),
+        least=False,
+        strict=True,
+    ),
+    Bar("streams of changes at once", 500, lambda f: float(_million(f, "streams")["streams"])),
 )
+
+MILLION: Final = 1_000_000
+
+
+def _million(figures: Figures, name: str) -> Row:
+    """A row of the console; KeyError where it was measured over a smaller store."""
+    row = figures.row("console", name)
+    if row["incidents"] < MILLION:
+        raise KeyError(name)
+    return row
+
+
+def _console(figures: Figures, begin: str) -> float:
+    """The worst p95 of one client of all kinds of requests whose name begins so."""
+    names = [str(row["name"]) for row in figures.of("console") if str(row["name"]).startswith(begin)]
+    if not names:
+        raise KeyError(begin)
+    return max(float(_million(figures, name)["p95_ms_1"]) for name in names)
 
 
 def _latency(figures: Figures, figure: str) -> float:

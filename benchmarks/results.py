@@ -37,12 +37,14 @@ class Results:
         run: the run's name; the newest one counts in tables and checks.
         mode: ``quick`` or ``full``.
         runs: how often each configuration is measured.
+        keep: where data that take long to make stay for the next run; None: they go.
     """
 
     path: Path | None = None
     run: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     mode: str = "quick"
     runs: int = 1
+    keep: Path | None = None
 
     def add(self, bench: str, name: str, **figures: Any) -> dict[str, Any]:
         """Write one row: ``bench`` is the part, ``name`` the configuration measured."""

@@ -153,6 +153,24 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
             "last": plain("quick_last_seconds"),
         },
     ),
+    "console": (
+        "The console over a store of many incidents",
+        {
+            "incidents": plain("incidents"),
+            "first p95 ms": plain("first_p95_ms"),
+            "p50": plain("p50_ms_1"),
+            "p95": plain("p95_ms_1"),
+            "p99": plain("p99_ms_1"),
+            "eight at once: p50": plain("p50_ms_8"),
+            "p95 of eight": plain("p95_ms_8"),
+            "answer bytes": plain("answer_bytes"),
+            "streams": plain("streams"),
+            "changes/s": plain("changes_per_second"),
+            "change told: p50 ms": plain("delay_p50_ms"),
+            "change told: p95": plain("delay_p95_ms"),
+            "console MiB": plain("memory_mib"),
+        },
+    ),
     "recovery": (
         "Recovery, seconds; of a kill: from the kill",
         {
