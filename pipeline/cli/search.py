@@ -9,7 +9,6 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from pipeline.cli.filters import filter_options, filters_of
@@ -93,13 +92,12 @@ def _tell_hit(console: Console, hit: Hit) -> None:
     )
     console.print(_with_pieces(line, hit.title), soft_wrap=True)
     for name, parts in hit.excerpts:
-        excerpt = _with_pieces(Text.assemble((f"{name}: ", "dim")), parts)
-        console.print(Padding(excerpt, (0, 0, 0, 4)), soft_wrap=True)
+        console.print(_with_pieces(Text.assemble((f"    {name}: ", "dim")), parts), soft_wrap=True)
 
 
 def _with_pieces(line: Text, parts: list[Any]) -> Text:
     for each in parts:
-        line.append(" ".join(each.text.split("\n")), style="bold yellow" if each.is_match else "")
+        line.append(each.text.replace("\n", "; "), style="bold yellow" if each.is_match else "")
     return line
 
 
@@ -134,7 +132,7 @@ def _tell_similar(found: list[Similar] | None, incident_id: str, as_json: bool) 
         }
         for name, words in told.items():
             if words:
-                console.print(Padding(Text.assemble((f"{name}: ", "dim"), words), (0, 0, 0, 4)), soft_wrap=True)
+                console.print(Text.assemble((f"    {name}: ", "dim"), words), soft_wrap=True)
 
 
 def _took(seconds: float | None) -> str:
