@@ -18,14 +18,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from pipeline.agents.shared import Shared
 from pipeline.core.outward.record import RecordProcessor, Told
 from pipeline.core.step import Effects, Processor, Record
-from pipeline.flow import STAGE_BY_NAME
 from pipeline.models.policy import Config
-from pipeline.records.projected import Ends, ends_of
+from pipeline.records.projected import Ends, ends_of, next_offsets
 from pipeline.records.retention import RETENTION_LOCK, due, retain
+from pipeline.records.source import Source
 from pipeline.records.store import RecordsStore
 from pipeline.runtime.broker import StartError
 from pipeline.runtime.guard import log_line
-from pipeline.runtime.history import topic_makes
 from pipeline.runtime.hooks import StageHooks
 from pipeline.settings import Settings
 
@@ -56,10 +55,8 @@ def hooks(settings: Settings, config: Config, registry: CollectorRegistry) -> St
     del registry
     if settings.records_url is None:
         raise StartError("stage record needs a PostgreSQL: set SPILLWAY_RECORDS_URL, or use --embedded")
-    makes = topic_makes(settings, STAGE_BY_NAME["record"].reads)
-    topic_ids = {topic: make.id for topic, make in makes.items()}
     months = config.privacy.retention_months
-    return RecordHooks(RecordsStore(settings.records_url), topic_ids, retention_months=months)
+    return RecordHooks(RecordsStore(settings.records_url), Source(settings), retention_months=months)
 
 
 class RecordHooks(StageHooks):
@@ -68,7 +65,7 @@ class RecordHooks(StageHooks):
     def __init__(
         self,
         store: RecordsStore,
-        topic_ids: Mapping[str, str] = NO_IDS,
+        source: Source | None = None,
         waits_seconds: Sequence[float] = RETRY_WAITS_SECONDS,
         retention_months: int | None = None,
     ) -> None:
@@ -76,12 +73,13 @@ class RecordHooks(StageHooks):
 
         Args:
             store: where to.
-            topic_ids: logical input topic -> its id in the cluster; a topic made anew has another.
+            source: the topics that it comes of; None: offsets belong to topics of any make, and nothing is caught up.
             waits_seconds: waits between attempts while the database is away.
             retention_months: months that are kept; what ended before goes, once a day. None: all is kept.
         """
         self._store = store
-        self._topic_ids = topic_ids
+        self._source = source
+        self._topic_ids = source.topic_ids if source is not None else NO_IDS
         self._waits_seconds = waits_seconds
         self._migrating = asyncio.Lock()
         self._migrated = False
@@ -90,11 +88,14 @@ class RecordHooks(StageHooks):
         self._stopped = False
 
     async def on_assigned(self, partition: int, processor: Processor) -> None:
-        """Bring the schema to this release's version, once.
+        """Bring the schema to this release's version, once; and the store to where the partition is read from.
+
+        A store that is an older copy lacks what was committed since: it is read again from where the copy ends.
 
         Raises:
             StoreVersionError: the database is of a newer release.
             SQLAlchemyError: the database stayed away, or refused.
+            ScanError: the brokers stayed away, or refused.
         """
         async with self._migrating:  # partitions are assigned at the same time
             if not self._migrated:
@@ -102,6 +103,7 @@ class RecordHooks(StageHooks):
                 self._migrated = True
                 if self._retention_months is not None:
                     self._retaining = asyncio.create_task(self._retain_daily(self._retention_months), name="retention")
+        await self._persist(partial(self._catch_up, partition))
 
     async def before_commit(
         self, partition: int, processor: Processor, records: Sequence[Record], effects: Effects
@@ -149,6 +151,14 @@ class RecordHooks(StageHooks):
             if alone and self._store.ask(partial(due, now=now)):
                 removed = retain(self._store, months, now, goes_on=lambda: not self._stopped)
                 log_line("retention", stage="record", cutoff=removed.cutoff.isoformat(), removed=removed.rows)
+
+    def _catch_up(self, partition: int) -> None:
+        if self._source is None:
+            return
+        missed = self._source.missed(self._store.ask(next_offsets), partition)
+        if missed:
+            counted = self._source.project(self._store, missed, tells=True)
+            log_line("store caught up", stage="record", partition=partition, records=counted.records)
 
     def _migrate(self) -> None:
         self._store.migrate()

@@ -20,10 +20,11 @@ from pipeline.kafka.scan import ScanError
 from pipeline.models.privacy import RETENTION_MONTHS_DEFAULT, RETENTION_MONTHS_MAX
 from pipeline.records.address import RecordsUrlError, engine_of
 from pipeline.records.compare import compare, rows_of
+from pipeline.records.projected import next_offsets
 from pipeline.records.rebuild import RebuildError, rebuild_in_place, rebuild_into
 from pipeline.records.retention import MONTHS_MIN, RETENTION_LOCK, retain, would_remove
 from pipeline.records.source import Source, size
-from pipeline.records.standing import behind, last_retention, months, next_offsets, odd_rows, sizes, version
+from pipeline.records.standing import behind, last_retention, months, odd_rows, sizes, version
 from pipeline.records.store import RecordsStore
 from pipeline.runtime.broker import StartError
 

@@ -149,6 +149,29 @@ def offsets_from(client: Mapping[str, Any], topics: Mapping[str, Sequence[int]],
     return {at: firsts.get(at, high) for at, (_, high) in ends.items()}
 
 
+def committed(client: Mapping[str, Any], places: Sequence[Place]) -> dict[Place, int]:
+    """What a group has committed; partitions of which it has committed nothing are left out.
+
+    Args:
+        client: configuration of the librdkafka client: bootstrap address and ``group.id``. It does not join the group.
+        places: which to ask for.
+
+    Raises:
+        ScanError: the brokers do not say.
+    """
+    if not places:
+        return {}
+    with closing(Consumer(dict(client))) as consumer:
+        try:
+            found = consumer.committed([TopicPartition(*at) for at in places], timeout=REQUEST_SECONDS_MAX)
+        except KafkaException as error:
+            raise _failure("tell what is committed", error.args[0]) from error
+    for each in found:
+        if each.error is not None:
+            raise _failure(f"tell what is committed of {each.topic}", each.error)
+    return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+
 def scan_spans(client: Mapping[str, Any], wanted: Mapping[Place, Span]) -> Iterator[StreamRecord]:
     """Give the committed records of the spans, in order within each partition.
 

@@ -59,6 +59,12 @@ def ends_of(records: Iterable[Record], topic_ids: Mapping[str, str]) -> dict[Pla
     return ends
 
 
+def next_offsets(connection: Connection) -> dict[Place, int]:
+    """How far each topic is in the store."""
+    rows = connection.execute(select(PROJECTED))
+    return {Place(row.topic, row.partition, row.topic_id): row.next_offset for row in rows}
+
+
 def lock(connection: Connection, places: Iterable[Place]) -> dict[Place, int]:
     """Lock partitions until the transaction ends; the next offset of each, 0 where none of it is here yet."""
     wanted = sorted(places)  # in one order, so that two workers wait for each other and not crosswise

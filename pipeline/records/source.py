@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from pipeline.core.outward.record import RecordProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.flow import STAGE_BY_NAME
-from pipeline.kafka.scan import ScanError, Span, bounds, existing, scan_spans
+from pipeline.kafka.scan import ScanError, Span, bounds, committed, existing, scan_spans
 from pipeline.records.projected import Place, ends_of
 from pipeline.records.store import RecordsStore
 from pipeline.runtime.history import topic_makes
@@ -52,6 +52,7 @@ class Source:
             ScanError: a topic is missing.
         """
         self._prefix = settings.topic_prefix
+        self._group = settings.group("record")
         self._client: dict[str, Any] = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
         self._topics = STAGE_BY_NAME["record"].reads
         self.topic_ids = {topic: make.id for topic, make in topic_makes(settings, self._topics).items()}
@@ -80,6 +81,24 @@ class Source:
             place = Place(topic, record.partition, self.topic_ids[topic])
             self.begins_ms.setdefault(place, record.timestamp)
             yield record._replace(topic=topic)
+
+    def missed(self, known: Mapping[Place, int], partition: int) -> dict[Place, Span]:
+        """What the record stage has committed of a partition and a store has not: it is an older copy, of a backup.
+
+        Args:
+            known: how far each topic is in the store.
+            partition: of all topics.
+
+        Raises:
+            ScanError: the brokers do not say.
+        """
+        ours = {
+            (self._prefix + place.topic, place.partition): place
+            for place in known
+            if place.partition == partition and self.topic_ids.get(place.topic) == place.topic_id
+        }
+        found = committed(self._client | {"group.id": self._group}, list(ours))
+        return {ours[at]: (known[ours[at]], end) for at, end in found.items() if known[ours[at]] < end}
 
     def project(self, store: RecordsStore, wanted: Spans, seen: Seen | None = None, *, tells: bool = False) -> Counted:
         """Write what these spans hold into a store, as the record stage does.

@@ -14,7 +14,7 @@ from pipeline.records.migrations import present_version
 from pipeline.records.months import existing
 from pipeline.records.projected import Place
 from pipeline.records.source import Source, size
-from pipeline.records.tables import PROJECTED, RETENTION_RUNS
+from pipeline.records.tables import RETENTION_RUNS
 
 COUNTED_MAX: Final = 5_000
 """What is unread is read to be counted where it is this little: marks of transactions have offsets too."""
@@ -77,12 +77,6 @@ def last_retention(connection: Connection) -> dict[str, Any] | None:
     """The last run of retention."""
     row = connection.execute(select(RETENTION_RUNS).order_by(RETENTION_RUNS.c.id.desc()).limit(1)).mappings().first()
     return None if row is None else dict(row)
-
-
-def next_offsets(connection: Connection) -> dict[Place, int]:
-    """How far each topic is in the store."""
-    rows = connection.execute(select(PROJECTED))
-    return {Place(row.topic, row.partition, row.topic_id): row.next_offset for row in rows}
 
 
 def behind(source: Source, known: dict[Place, int]) -> list[Behind]:

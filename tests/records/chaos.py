@@ -31,9 +31,10 @@ from pipeline.core.step import TICK_KEY, Output
 from pipeline.kafka.embedded import EmbeddedKafka
 from pipeline.records.compare import compare
 from pipeline.records.embedded import embedded_postgres
+from pipeline.records.projected import next_offsets
 from pipeline.records.rebuild import rebuild_in_place, rebuild_into
 from pipeline.records.source import Source
-from pipeline.records.standing import behind, next_offsets
+from pipeline.records.standing import behind
 from pipeline.records.store import RecordsStore
 from tests.live.site import Site
 from tests.live.worker import SPILLWAY_RUN, Worker

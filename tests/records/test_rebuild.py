@@ -15,8 +15,10 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from pipeline.cli import main
 from pipeline.core.identity import partition_of
 from pipeline.records.compare import compare
+from pipeline.records.projected import next_offsets
 from pipeline.records.rebuild import RebuildError, Repaired, rebuild_in_place, rebuild_into
 from pipeline.records.source import Source, size
+from pipeline.records.standing import behind
 from pipeline.records.store import RecordsStore
 from tests.live.site import Site
 from tests.live.worker import SPILLWAY_RUN
@@ -69,6 +71,10 @@ def another(postgres: str, database: str) -> Iterator[str]:
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
+
+
+def unread(source: Source, store: RecordsStore) -> int:
+    return sum(each.records for each in behind(source, store.ask(next_offsets)))
 
 
 def _execute(connection: Connection, statement: str) -> None:
@@ -133,8 +139,9 @@ def test_who_reads_sees_no_half_of_a_rebuild_and_what_is_not_of_topics_stays(sit
 
 def test_what_is_older_than_the_topics_stays(site: Site, live: RecordsStore) -> None:
     before = live.ask(rows)
-    incidents = site.settings.wire("incidents")
-    gone = [TopicPartition(incidents, number, 20) for number in range(PARTITIONS)]
+    wire, bounds = site.settings.wire("incidents"), Source(site.settings).bounds()
+    ends = {place.partition: end for place, (_, end) in bounds.items() if place.topic == "incidents"}
+    gone = [TopicPartition(wire, partition, end // 2) for partition, end in ends.items()]
     for future in site.admin.delete_records(gone).values():
         future.result()
     assert size(Source(site.settings).bounds()) < len(stories())
@@ -155,6 +162,23 @@ def test_a_store_that_is_behind_is_brought_up_and_the_worker_goes_on_from_there(
     events = everything["incident_events"]
     found = live.ask(lambda connection: connection.scalar(text("SELECT count(*) FROM incident_events")))
     assert found == len(events) + 2
+
+
+def test_a_store_of_a_backup_gets_what_was_committed_since(site: Site, database: str, another: str) -> None:
+    first = site.worker((*SPILLWAY_RUN, "record")).wait_ready()
+    source, live, copy = Source(site.settings), RecordsStore(database), RecordsStore(another)
+    wait_until(lambda: not unread(source, live), 60, "the store has everything")
+    assert first.terminate() == 0, first.said()
+    copy.migrate()
+    source.project(copy, {place: (0, end // 2) for place, (_, end) in source.bounds().items()})
+    assert unread(source, copy)
+    heir = site.worker((*SPILLWAY_RUN, "record"), records_url=another).wait_ready()
+    assert not unread(source, copy)
+    assert copy.ask(rows) == live.ask(rows)
+    assert "store caught up" in heir.said()
+    assert heir.terminate() == 0, heir.said()
+    live.close()
+    copy.close()
 
 
 def test_the_commands_say_how_the_store_stands_and_what_differs(
