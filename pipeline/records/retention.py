@@ -183,7 +183,9 @@ def would_remove(connection: Connection, months: int, now: datetime) -> Removed:
         rows[table] = (
             connection.scalar(text(f"{ours} {table} WHERE incident_id IN (SELECT id FROM victims)"), given) or 0
         )
-    for table, condition in _OTHERS.items():
+    # Suppressions of incidents that go, go after them.
+    after = _OTHERS["suppressions"].replace("incidents.id =", f"incidents.id NOT IN ({_VICTIMS}) AND incidents.id =")
+    for table, condition in (_OTHERS | {"suppressions": after}).items():
         rows[table] += connection.scalar(text(f"SELECT count(*) FROM {table} WHERE {condition}"), given) or 0
     return Removed(cutoff, {name: count for name, count in sorted(rows.items()) if count}, dropped, monotonic() - began)
 

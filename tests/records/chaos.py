@@ -37,13 +37,12 @@ from pipeline.records.source import Source
 from pipeline.records.standing import behind
 from pipeline.records.store import RecordsStore
 from tests.live.site import Site
-from tests.live.worker import SPILLWAY_RUN, Worker
+from tests.records.nursery import Nursery
 from tests.records.told import rows, stories
 from tests.support import wait_until
 
 PARTITIONS: Final = 3
 CAUGHT_UP_SECONDS_MAX: Final = 120.0
-READY_SECONDS_MAX: Final = 120.0
 TRANSACTION_RECORDS: Final = 25
 ABORTED_SHARE: Final = 0.1
 PAUSE_SECONDS: Final = 0.05
@@ -216,22 +215,22 @@ def run(bootstrap: str, databases: tuple[str, str], place: Path, kills: int, see
     live, anew = databases
     settings = {"records_url": live, "partitions": PARTITIONS, "instance_id": "chaos", "batch_records_max": 200}
     site = Site(bootstrap, f"chaos-{seed}-{time.time_ns()}.", place, **settings)
-    stream, store, began = None, RecordsStore(live), time.monotonic()
+    stream, nursery, store, began = None, Nursery(), RecordsStore(live), time.monotonic()
     try:
         site.make_topics()
         stream = Stream(site, random.Random(seed + 1))  # noqa: S311 the same
         stream.start()
         for number in range(1, kills + 1):
-            worker = site.worker((*SPILLWAY_RUN, "record"))
+            worker = nursery.worker(site.settings, place / f"worker-{number}.log")
             if chance.random() < 0.85:  # else it dies while it starts
-                _wait_ready(worker)
+                worker.wait_ready()
             threading.Event().wait(chance.uniform(0.0, KILLED_WITHIN_SECONDS))
             worker.check()
             worker.kill()
             if number % 10 == 0:
                 say(f"{number} kills, {stream.written:,} records, {time.monotonic() - began:.0f} s")
         stream.end()
-        last = _wait_ready(site.worker((*SPILLWAY_RUN, "record")))
+        last = nursery.worker(site.settings, place / "worker-last.log").wait_ready()
         source = Source(site.settings)
 
         def caught_up() -> bool:
@@ -248,17 +247,9 @@ def run(bootstrap: str, databases: tuple[str, str], place: Path, kills: int, see
     finally:
         if stream is not None:
             stream.end()
+        nursery.close()
         store.close()
         site.close()
-
-
-def _wait_ready(worker: Worker) -> Worker:
-    try:
-        wait_until(lambda: worker.is_ready() or worker.ended(), READY_SECONDS_MAX, "the worker is ready")
-    except AssertionError as error:
-        raise AssertionError(f"{error}: {worker.said()[-2000:]}") from None
-    worker.check()
-    return worker
 
 
 def _compare(source: Source, live: str, anew: str, say: Say) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -79,14 +80,16 @@ def run(store: RecordsStore) -> Removed:
 
 
 def test_an_ended_incident_goes_with_all_that_is_its_own(store: RecordsStore) -> None:
-    fill(store, *incident("INC-OLD", OLD), *incident("INC-NEW", NEW))
+    of_it = replace(hidden("EP-INC-OLD", OLD), incident_id="INC-OLD")
+    of_another = replace(hidden("EP-INC-NEW", OLD), incident_id="INC-NEW")
+    fill(store, *incident("INC-OLD", OLD), *incident("INC-NEW", NEW), of_it, of_another)
     promised = store.ask(lambda connection: would_remove(connection, KEPT_MONTHS, NOW))
     assert left(store) == {"INC-OLD", "INC-NEW"}
     removed = run(store)
     assert left(store) == {"INC-NEW"}
     for table in ("incident_events", "timeline", "deliveries", "ledger", "episode_members", "measures"):
         assert rows(store, table, "incident_id") == {"INC-NEW"}, table
-    assert rows(store, "episodes", "id") == {"EP-INC-NEW"}
+    assert rows(store, "episodes", "id") == rows(store, "suppressions", "episode_id") == {"EP-INC-NEW"}
     assert removed.rows == promised.rows
     assert removed.dropped == promised.dropped != []
 
