@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,6 +14,8 @@ from rich.console import Console
 from rich.live import Live
 
 from pipeline.catalog import ConfigError
+from pipeline.demo.console import DemoConsole
+from pipeline.demo.console import console as console_of
 from pipeline.demo.engines import DemoError, Engines, engines, wait_until_delivered
 from pipeline.demo.show import Board, show_figures, show_incident
 from pipeline.examples import config_directory, one_day
@@ -50,10 +54,17 @@ WIDTH_CHARACTERS = 120
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Another configuration directory than the example company's.",
 )
-def demo(directory: Path | None, *, as_json: bool) -> None:
-    """Play three real-life failures through real Kafka, PostgreSQL and signed webhooks.
+@click.option(
+    "--stay/--no-stay",
+    default=None,
+    help="Leave the console open when the play is over, until Ctrl-C (default: where standard output is a terminal).",
+)
+def demo(directory: Path | None, *, as_json: bool, stay: bool | None) -> None:
+    """Play three real-life failures through real Kafka, PostgreSQL and signed webhooks, and watch them in the console.
 
-    Everything it starts is on this machine and ends with it. Exit code 1 when anything is not as it should be.
+    It prints the address of the console and a token to sign in with: it looks on while the story plays, and may do
+    everything when it is over. All it starts is on this machine and ends with it. Exit code 1 when anything is not as
+    it should be.
     """
     console = Console(stderr=as_json)
     if not console.is_terminal:
@@ -61,20 +72,45 @@ def demo(directory: Path | None, *, as_json: bool) -> None:
     began = monotonic()
     try:
         with engines(directory or config_directory(), lambda text: console.print(f"[dim]{text}[/dim]")) as running:
-            summary = _play(console, running)
-            if not as_json:
-                _tell(console, running, summary)
+            console.print("[dim]starting the console[/dim]")
+            with console_of(running.settings, running.log.with_name("console.log")) as pages:
+                console.print(
+                    f"console: {pages.address}\nsign in with the token {pages.token}, and watch them come",
+                    soft_wrap=True,
+                    highlight=False,
+                )
+                summary = _play(console, running)
+                pages.may_act()
+                if not as_json:
+                    _tell(console, running, summary)
+                summary["seconds"] = round(monotonic() - began, 1)
+                _conclude(console, summary, as_json=as_json)
+                if stay if stay is not None else sys.stdout.isatty():
+                    _stay(console, pages)
     except _TOLD as error:
         raise click.ClickException(" ".join(str(error).split("\n"))) from error
-    summary["seconds"] = round(monotonic() - began, 1)
+    if not summary["ok"]:
+        raise click.exceptions.Exit(1)
+
+
+def _conclude(console: Console, summary: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
     else:
         console.print(
             f"\n{summary['seconds']:.0f} s. {'All as it should be.' if summary['ok'] else 'NOT as it should be.'}"
         )
-    if not summary["ok"]:
-        raise click.exceptions.Exit(1)
+
+
+def _stay(console: Console, pages: DemoConsole) -> None:
+    """Leave everything running until Ctrl-C."""
+    console.print(
+        f"The console stays open: {pages.address}\ntoken {pages.token} may do everything now. Ctrl-C ends the demo.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    with suppress(KeyboardInterrupt):
+        pages.wait()
 
 
 def _play(console: Console, running: Engines) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.console.app import create_app
 from pipeline.console.around import Around
+from pipeline.console.clock import RecordedClock, wall_ms
 from pipeline.console.connections import CONNECTIONS_MAX, HEAD_BYTES_MAX, IDLE_SECONDS_MAX, Connection
 from pipeline.console.context import Context
 from pipeline.console.live import Live
@@ -105,11 +106,14 @@ class Console:
         self.metrics = ConsoleMetrics(self._registry)
         expose(self._registry)
         self._maturity = MaturityMetrics(self._registry)
-        self._sender = CommandSender(settings)
+        self._clock = RecordedClock() if settings.clock == "recording" else None
+        self._sender = CommandSender(settings, self._clock)
         self._engine = async_engine_of(self._url, STORE_CONNECTIONS_MAX)
         self._live = Live(self._url, self.metrics)
         commands = without_personal_data_in(self._sender, settings, config)
-        self.context = Context(settings, config, self._engine, commands, self._live, self.metrics)
+        self.context = Context(
+            settings, config, self._engine, commands, self._live, self.metrics, self._clock or wall_ms
+        )
         self.around = Around(create_app(self.context), self.metrics)
         self.health = HealthServer(settings.http_port, self._registry, self.status)
         self._store_up = self._set_up = self._stopping = False
@@ -138,6 +142,8 @@ class Console:
         self._server = _Server(_uvicorn(self.around))
         work = (self.health.beat(), self._sender.writer.watch(), self._watch_store(), self._live.run(), self._sweep())
         self._tasks = [asyncio.create_task(each) for each in (*work, keep_fresh(self.context, self._maturity))]
+        if self._clock is not None:
+            self._tasks.append(asyncio.create_task(self._clock.follow(self.context.ask)))
         self._serving = asyncio.create_task(self._server.serve([bound]))
         while not self._server.started:
             await asyncio.sleep(0)

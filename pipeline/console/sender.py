@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -37,9 +38,15 @@ class CommandSender:
         writer: what writes them; it is watched and closed by the process.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Connect in the background."""
+    def __init__(self, settings: Settings, recorded_ms: Callable[[], int] | None = None) -> None:
+        """Connect in the background.
+
+        Args:
+            settings: of the process.
+            recorded_ms: the time of the recording that is played, which its records carry; None: brokers' or ours.
+        """
         self._wire = settings.wire
+        self._recorded_ms = recorded_ms
         self.writer = Writer(settings.bootstrap, frozenset(map(settings.wire, TOPICS)), MANNER)
 
     async def send(self, command: Command | ProblemCommand, *, topic: str, key: str) -> None:
@@ -51,7 +58,8 @@ class CommandSender:
         """
         value = command.model_dump_json(exclude_none=True).encode()
         try:
-            await self.writer.write(self._wire(topic), key.encode(), value)
+            at_ms = 0 if self._recorded_ms is None else self._recorded_ms()
+            await self.writer.write(self._wire(topic), key.encode(), value, timestamp_ms=at_ms)
         except NotWrittenError as failure:
             log_line("console command not sent", why=failure.why, detail=failure.detail, topic=topic)
             raise _refusal(failure) from None

@@ -124,8 +124,10 @@ class Writer:
         self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
         self._thread.start()
 
-    async def write(self, topic: str, key: bytes | None, value: bytes, headers: Headers = ()) -> None:
-        """Write a record, and return when it is acknowledged.
+    async def write(
+        self, topic: str, key: bytes | None, value: bytes, headers: Headers = (), timestamp_ms: int = 0
+    ) -> None:
+        """Write a record, and return when it is acknowledged. ``timestamp_ms`` 0: now.
 
         Raises:
             NotWrittenError: it is not, or not known to be.
@@ -137,7 +139,12 @@ class Writer:
         report: asyncio.Future[None] = self._loop.create_future()
         try:
             self._producer.produce(
-                topic, value, key, headers=list(headers), on_delivery=partial(self._delivered, report)
+                topic,
+                value,
+                key,
+                timestamp=timestamp_ms,
+                headers=list(headers),
+                on_delivery=partial(self._delivered, report),
             )
         except BufferError:
             raise NotWrittenError(Why.BUSY, "the producer's queue is full") from None
