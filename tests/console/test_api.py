@@ -8,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from pipeline.models.command import Command, Role
-from tests.console.conftest import Client, Sent, somebody
+from tests.console.conftest import Client, somebody
+from tests.console.sent import Sent
 
 API = "/api/v1"
 

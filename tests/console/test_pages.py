@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from pipeline.console.app import create_app
 from pipeline.console.context import Context
@@ -20,7 +22,8 @@ from pipeline.models.incident import IncidentState
 from pipeline.models.policy import Config
 from pipeline.records.address import async_engine_of
 from pipeline.settings import Settings
-from tests.console.conftest import Client, Played, Sent, fill, somebody
+from tests.console.conftest import Client, Played, fill, somebody
+from tests.console.sent import Sent
 
 CHECKOUT, VPN, PRINTER = "INC-D5KZHUYBCD7C", "INC-A6HDPL2MC77R", "INC-VH4HMR34R4GS"
 SCRIPT = "<script>alert(1)</script>"
@@ -215,10 +218,10 @@ def test_words_of_others_stay_words(database: str, played: Played, company: Conf
     engine.dispose()
     app = create_app(Context(Settings(records_url=database), company, async_engine_of(database, 2), sent))
 
-    async def asgi(scope: object, receive: object, send: object) -> None:
-        await app({**scope, "spillway.identity": somebody()}, receive, send)  # type: ignore[dict-item, arg-type]  # as ASGI has them
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "spillway.identity": somebody()}, receive, send)
 
-    with TestClient(asgi) as asking:  # type: ignore[arg-type]  # likewise
+    with TestClient(asgi) as asking:
         for path in ("/", f"/incidents/{CHECKOUT}", f"/incidents/{CHECKOUT}/timeline", "/search?q=alert"):
             page = asking.get(path).text
             assert "<script>alert" not in page, path
@@ -237,3 +240,10 @@ def test_times_are_said_as_people_say_them() -> None:
 
 def test_no_key_stands_for_two_things() -> None:
     assert len({each.keys for each in KEYS}) == len(KEYS)
+
+
+def test_the_keys_are_documented_as_they_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "console.md").read_text(encoding="utf-8")
+    for each in KEYS:
+        keys = " ".join(f"`{key}`" for key in each.keys.split())
+        assert f"| {keys} | {each.words} | {each.where} |" in page, each.keys

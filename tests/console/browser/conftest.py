@@ -19,6 +19,11 @@ ANSWER_MS_MAX = 20_000
 SignIn = Callable[..., Page]
 
 
+def awake(page: Page) -> None:
+    """Wait until the page's script runs: before, keys do nothing."""
+    expect(page.locator("[data-theme-switch]")).to_be_visible()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium."""
@@ -49,26 +54,39 @@ def tokens(place: Place) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def sessions() -> dict[str, Any]:
+    """What browsers have of people who have signed in: name -> cookies."""
+    return {}
+
+
 @pytest.fixture
-def sign_in(browser: Browser, place: Place, tokens: dict[str, str]) -> Iterator[SignIn]:
+def sign_in(browser: Browser, place: Place, tokens: dict[str, str], sessions: dict[str, Any]) -> Iterator[SignIn]:
     """Pages of people: ``sign_in("noor.haddad", color_scheme="dark", viewport={...}, java_script_enabled=False)``.
 
-    A message on the browser's console fails the test: a refused script, a missing file, an error in ours.
+    Each signs in once, with the form. A message on the browser's console fails the test: a refused script, a missing
+    file, an error in ours.
     """
     said: list[str] = []
     with ExitStack() as opened:
 
         def make(name: str = "noor.haddad", **options: Any) -> Page:
-            context: BrowserContext = browser.new_context(base_url=place.url, **options)
+            context: BrowserContext = browser.new_context(
+                base_url=place.url, storage_state=sessions.get(name), **options
+            )
             opened.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(ANSWER_MS_MAX)
             page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: said.append(str(error)))
-            page.goto("/login")
-            page.get_by_role("textbox", name="API token").fill(tokens[name])
-            page.get_by_role("button", name="Sign in").click()
+            page.goto("/" if name in sessions else "/login")
+            if name not in sessions:
+                page.get_by_role("textbox", name="API token").fill(tokens[name])
+                page.get_by_role("button", name="Sign in").click()
             expect(page.get_by_role("heading", name="Board", level=1)).to_be_visible()
+            sessions[name] = context.storage_state()
+            if options.get("java_script_enabled", True):
+                awake(page)
             return page
 
         yield make

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from pipeline.console.pages.keys import KEYS
-from tests.console.browser.conftest import SignIn
+from tests.console.browser.conftest import SignIn, awake
 from tests.console.browser.place import Place
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -56,6 +56,7 @@ def test_by_keyboard_alone_an_incident_is_found_taken_and_written_on(place: Plac
     page.get_by_role("link", name="Wish lists are lost").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".top .state")).to_have_text("acknowledged")
+    awake(page)
     page.keyboard.press("n")
     field = page.locator("dialog[open]").get_by_label("Note")
     expect(field).to_be_focused()
@@ -73,6 +74,7 @@ def test_by_keyboard_alone_an_incident_is_found_taken_and_written_on(place: Plac
     page.keyboard.press("g")
     page.keyboard.press("o")
     expect(page).to_have_url(re.compile("/oncall$"))
+    awake(page)
     page.keyboard.press("/")
     expect(page).to_have_url(re.compile("/search$"))
 
@@ -102,7 +104,7 @@ def test_without_javascript_an_incident_is_taken_and_resolved(place: Place, sign
     page.get_by_role("link", name="Resolve").click()
     page.get_by_label("How it ended").select_option("restarted")
     for name in ("What was done", "Why it happened", "Fix", "Workaround", "Corrective action"):
-        page.get_by_label(name).fill("the cache was emptied")
+        page.get_by_role("textbox", name=name).fill("the cache was emptied")
     page.get_by_role("button", name="Resolve").click()
     expect(page).to_have_url(re.compile(f"/incidents/{broken}\\?asked="))
     place.until(broken, lambda it: it["state"] == "resolved", "it is resolved")
@@ -128,6 +130,7 @@ def test_axe_finds_nothing_in_dialogs(sign_in: SignIn, broken: str) -> None:
     expect(page.locator("#keys")).to_be_visible()
     wrong += judged(page)
     page.goto(f"/incidents/{broken}")
+    awake(page)
     for key in ("n", "m"):
         page.keyboard.press(key)
         expect(page.locator("dialog[open] form")).to_be_visible()
