@@ -15,7 +15,7 @@ from pipeline.cli import main
 from pipeline.core.alerts.enrich import REFERENCE_LABELS
 from pipeline.models.incident import Incident
 from pipeline.settings import VARIABLES
-from tools import generate_docs, incident_words, picture
+from tools import api_parts, generate_docs, incident_words, picture
 from tools.generate_docs import PICTURE, ROOT, pages, render
 
 ALL = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -44,6 +44,10 @@ def test_every_generated_part_is_used() -> None:
 
 def test_the_picture_shows_what_the_demo_says() -> None:
     assert picture.texts(PICTURE.read_text()) == picture.texts(picture.draw()), STALE
+
+
+def test_the_description_of_the_api_is_up_to_date() -> None:
+    assert api_parts.DOCUMENT.read_text() == api_parts.text(), STALE
 
 
 def test_the_picture_takes_nothing_from_elsewhere() -> None:

@@ -36,7 +36,7 @@ from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
 from pipeline.shadow.metrics import ShadowMetrics
 from pipeline.sinks.metrics import SinkMetrics
-from tools import backtests, explanations, hidden, picture, sink_parts, story_parts
+from tools import api_parts, backtests, explanations, hidden, picture, sink_parts, story_parts
 from tools.incident_words import PARTS, WHOLE
 from tools.story_parts import fenced
 
@@ -304,6 +304,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "backtest": backtests.comparison,
     "redacted-fields": backtests.redacted_fields,
     "sink-facts": sink_parts.facts_table,
+    "api-operations": lambda: table(("operation", "what"), api_parts.operations()),
     "explain-flapping": lambda: fenced("", explanations.a_flapping_condition()),
 }
 
@@ -318,7 +319,7 @@ def render(text: str) -> str:
 
 
 def main() -> None:
-    """Write every page whose generated parts changed, and the picture."""
+    """Write every page whose generated parts changed, the picture, and the API's description."""
     for page in pages():
         text = page.read_text()
         if (rendered := render(text)) != text:
@@ -328,6 +329,10 @@ def main() -> None:
     if not PICTURE.exists() or picture.texts(PICTURE.read_text()) != picture.texts(drawn):
         PICTURE.write_text(drawn)
         sys.stdout.write(f"wrote {PICTURE.relative_to(ROOT)}\n")
+    described = api_parts.text()
+    if not api_parts.DOCUMENT.exists() or api_parts.DOCUMENT.read_text() != described:
+        api_parts.DOCUMENT.write_text(described)
+        sys.stdout.write(f"wrote {api_parts.DOCUMENT.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":
