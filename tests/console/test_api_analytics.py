@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import orjson
 import pytest
+from click.testing import CliRunner
 
+from pipeline.cli.stats import stats
 from pipeline.models.command import Role
+from pipeline.records.analytics.figures import By
+from pipeline.records.analytics.maturity import maturity
+from pipeline.records.analytics.periods import quarter
+from pipeline.records.store import RecordsStore
 from tests.console.conftest import Client, somebody
 
 AT = "/api/v1/analytics"
@@ -81,3 +89,16 @@ def test_what_is_no_question_is_refused_in_words(client: Client, path: str, beca
 
 def test_nobody_who_is_not_known_is_told_anything(client: Client) -> None:
     assert client(None).get(f"{AT}/maturity").status_code == 401
+
+
+def test_the_api_the_functions_and_the_command_line_give_the_same_figures(client: Client, stories: str) -> None:
+    told = ask(client, f"maturity?{QUARTER}&by=priority&by=domain")
+    store = RecordsStore(stories)
+    asked = partial(maturity, scope=None, period=quarter(2026, 1), by=(By.PRIORITY, By.DOMAIN))
+    counted = orjson.loads(orjson.dumps(store.ask(asked)))
+    store.close()
+    arguments = ["--records-url", stories, "--quarter", "2026-Q1", "--by", "priority", "--by", "domain", "--json"]
+    written = orjson.loads(CliRunner().invoke(stats, arguments).output)["maturity"]
+    assert told["whole"] == counted["whole"] == written["whole"]
+    assert told["groups"] == counted["groups"] == written["groups"]
+    assert told["whole"]["acknowledge"] == {"count": 3, "mean": 425.0, "median": 540.0, "p90": 636.0}
