@@ -144,9 +144,7 @@ def _path(path: str, numbers: random.Random, **choices: tuple[str | None, ...]) 
 
 
 def _search(numbers: random.Random, words: str, **filters: str) -> Asked:
-    months_ago = (
-        {} if numbers.random() < 0.7 else {"opened_to": f"2026-0{numbers.randint(1, 9)}-01"}
-    )
+    months_ago = {} if numbers.random() < 0.7 else {"opened_to": f"2026-0{numbers.randint(1, 9)}-01"}
     return Asked(f"/search?{urlencode({'q': words, **filters, **months_ago})}")
 
 

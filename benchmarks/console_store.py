@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from benchmarks.console_incidents import DAYS, END, SEED, Incidents
 from benchmarks.results import BenchmarkError, say
 from pipeline.catalog import load_config
 from pipeline.records.embedded import embedded_postgres
+from pipeline.records.months import Month, make
 from pipeline.records.store import RecordsStore
 from pipeline.records.tables import INCIDENTS
 
@@ -62,6 +64,8 @@ def fill(url: str, total: int, open_total: int) -> None:
         connection.execute("CREATE SCHEMA public")
     store = RecordsStore(url)
     store.migrate()
+    for ago in range(DAYS // 30 + 1):
+        store.change(partial(make, month=Month.of(END).plus(-ago)))
     store.close()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_FAST)
@@ -84,6 +88,7 @@ def fill(url: str, total: int, open_total: int) -> None:
             say(f"console: index {name} in {time.monotonic() - began:.0f} s")
         _write_details(connection, newest_ids(connection), Incidents(load_config(CONFIG), 1, 1))
         connection.execute("VACUUM ANALYZE")
+        connection.execute(sql.SQL("CREATE TABLE filled AS SELECT {}::bigint AS incidents").format(sql.Literal(total)))
 
 
 def newest_ids(connection: psycopg.Connection) -> list[tuple[str, datetime]]:
@@ -131,13 +136,11 @@ _COPY: Final = """
 def _is_filled(url: str, total: int) -> bool:
     with psycopg.connect(url) as connection:
         try:
-            row = connection.execute("SELECT count(*) FROM incidents").fetchone()
+            row = connection.execute("SELECT incidents FROM filled").fetchone()
         except psycopg.errors.UndefinedTable:
             return False
-    if row is None or row[0] < total:
-        return False
-    if row[0] > total * 1.05:
-        raise BenchmarkError(f"the kept store has {row[0]:,} incidents, not {total:,}: use another directory")
+    if row is None or row[0] != total:
+        raise BenchmarkError("the kept store has another number of incidents: use another directory")
     return True
 
 
@@ -172,7 +175,7 @@ def _write_details(connection: psycopg.Connection, newest: Detailed, incidents: 
         ("incident_events", "incident_id, revision, change, at, body", _events(newest)),
         (
             "timeline",
-            "incident_id, revision, position, at, action, actor, text, facts",
+            "incident_id, revision, position, at, action, actor, text, facts, revised_at",
             _entries(newest, incidents, numbers),
         ),
         ("episodes", _EPISODE, _episodes(newest, numbers)),
@@ -202,7 +205,7 @@ def _entries(newest: Detailed, incidents: Incidents, numbers: random.Random) -> 
                 "episode_id": f"EP-{number:06}{position % 3}",
                 "alert_key": f"alertmanager:{number}:{position % 3}",
             }
-            yield incident_id, 1, position, moment, "note", "noor.haddad", said, facts
+            yield incident_id, 1, position, moment, "note", "noor.haddad", said, facts, opened
 
 
 def _episodes(newest: Detailed, numbers: random.Random) -> Iterable[tuple[Any, ...]]:

@@ -286,6 +286,20 @@ def test_a_timeline_pages_both_ways(store: RecordsStore) -> None:
         assert told == [f"note {number}" for number in (range(7, 0, -1) if newest_first else range(1, 8))]
 
 
+def test_a_clock_in_the_future_hides_nothing_and_repeats_nothing(store: RecordsStore) -> None:
+    ahead, wanted = NOW_MS + 40_000 * DAY_MS, Filters(open=True)
+    store.project([incident(f"INC-{number}", opened_at_ms=NOW_MS - number * DAY_MS) for number in range(5)])
+    store.project([incident("INC-FUTURE", opened_at_ms=ahead), incident("INC-LATER", opened_at_ms=ahead + DAY_MS)])
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        page = store.ask(partial(incidents, scope=ALL, filters=wanted, after=after, limit=2))
+        seen += [row.id for row in page.rows]
+        if (after := page.next) is None:
+            break
+    assert seen == ["INC-LATER", "INC-FUTURE", *(f"INC-{number}" for number in range(5))]
+
+
 def test_damaged_snapshots_are_listed_too(store: RecordsStore) -> None:
     store.project([incident("INC-1", opened_at_ms=NOW_MS), incident("INC-2")])
     broken: dict[str, Any] = {
