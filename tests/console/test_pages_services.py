@@ -57,6 +57,13 @@ def test_a_service_tells_facts_incidents_needs_and_the_chain_of_calls(in_the_out
     assert "Clinical sign-in" in read
 
 
+def test_a_service_tells_what_its_last_incidents_came_to(in_the_evening: Client) -> None:
+    told = card(page(in_the_evening(somebody()), "/services/component:default%2Fcheckout"), "figures")
+    assert "Incidents 1" in told
+    assert "Acknowledged after 75 s" in told
+    assert "Resolution target kept in 100 %" in told
+
+
 def test_a_resource_shows_the_incidents_of_its_service_that_name_it(in_the_evening: Client) -> None:
     html = page(in_the_evening(somebody()), "/services/resource:default%2Fpayments-db")
     assert "Payments database" in words(html)

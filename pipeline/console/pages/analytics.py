@@ -115,7 +115,7 @@ async def analytics_page(
         grouped=by_group(told.groups, label),
         spent=states_chart(told.states),
         title=known.title,
-        exports=_exports(since, until, quarter, by),
+        exports=_exports(request, since, until, quarter, by),
     )
 
 
@@ -166,9 +166,19 @@ def _list_href(filters: dict[str, str], period: Period) -> str:
     return f"/search?{urlencode(given)}"
 
 
-def _exports(since: str | None, until: str | None, quarter: str | None, by: By) -> list[tuple[str, str]]:
+def _exports(
+    request: Request, since: str | None, until: str | None, quarter: str | None, by: By
+) -> list[tuple[str, str]]:
+    """Where the same figures are for machines: words and address."""
     given = {"since": since, "until": until, "quarter": quarter, "by": by.value}
     query = {name: value for name, value in given.items() if value}
-    return [
-        (kind, f"/api/v1/analytics/export?{urlencode(query | {'format': kind.lower()})}") for kind in ("CSV", "Parquet")
-    ]
+    found = [("JSON", f"/api/v1/analytics/maturity?{urlencode(query)}")]
+    if any(getattr(each, "path", "") == EXPORT for each in request.app.routes):
+        for kind in ("csv", "parquet"):
+            found.append(
+                (kind.upper() if kind == "csv" else "Parquet", f"{EXPORT}?{urlencode(query | {'format': kind})}")
+            )
+    return found
+
+
+EXPORT: Final = "/api/v1/analytics/export"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -14,11 +15,14 @@ from pipeline.console.context import Context, Here
 from pipeline.console.identity import Identity
 from pipeline.console.knowledge import Knowledge, knowledge
 from pipeline.console.pages.oncall import called_for
-from pipeline.console.pages.render import render
+from pipeline.console.pages.render import FRAGMENT_HEADER, render
 from pipeline.console.refusal import not_found
 from pipeline.console.rota import rotas
 from pipeline.console.security.who import Known
 from pipeline.models.catalog import Entity
+from pipeline.records.analytics.figures import By, Figures
+from pipeline.records.analytics.maturity import maturity
+from pipeline.records.analytics.periods import last_days
 from pipeline.records.majors import about
 from pipeline.records.reading import ServiceHealth, services
 
@@ -35,6 +39,9 @@ RECENT_MAX: Final = 10
 
 State = Mapping[str, ServiceHealth]
 """Reference -> how a service is, of those with open incidents."""
+
+FIGURES_DAYS: Final = 90
+"""Days that a service's figures are of: about a quarter."""
 
 PAGE_MAX: Final = 10_000
 WORDS_MAX: Final = 256
@@ -108,7 +115,19 @@ async def service_page(request: Request, context: Here, who: Known, ref: str) ->
         is_open=[incident_row(each) for each in is_open],
         recent=[incident_row(each) for each in recent],
         answer=called_for(known, found, context.now_ms()),
+        figures=await _figures(request, context, who, service),
+        figures_days=FIGURES_DAYS,
     )
+
+
+async def _figures(request: Request, context: Context, who: Identity, service: str) -> Figures | None:
+    """What its incidents of the last days came to; not counted again for the part of the page that changes live."""
+    if FRAGMENT_HEADER in request.headers:
+        return None
+    now = datetime.fromtimestamp(context.now_ms() / 1_000, UTC)
+    period = last_days(FIGURES_DAYS, now)
+    told = await context.ask(lambda sql: maturity(sql, who.scope, period=period, by=By.SERVICE))
+    return next((each for each in told.groups if each.group.get("service") == service), None)
 
 
 async def health(context: Context, who: Identity) -> dict[str, ServiceHealth]:

@@ -14,7 +14,17 @@ from tests.console.browser.conftest import SignIn, awake
 from tests.console.browser.place import Place
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-PAGES = ("/", "/majors", "/services", "/oncall", "/suppression", "/problems", "/analytics", "/search?q=reviews")
+PAGES = (
+    "/",
+    "/majors",
+    "/services",
+    "/services/component:default%2Freviews",
+    "/oncall?service=reviews",
+    "/suppression",
+    "/problems",
+    "/analytics",
+    "/search?q=reviews",
+)
 PHONE = {"width": 320, "height": 640}
 
 
