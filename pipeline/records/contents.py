@@ -28,13 +28,13 @@ class Content(NamedTuple):
         table: in the store.
         topic: what its rows come of.
         time: the column by which a row is older than what its topic still holds; None: the topic holds all of it.
-        lasting: a row is never changed by what comes later.
+        derived: columns that follow from rows of other topics or months too, and are worked out from those.
     """
 
     table: Table
     topic: str
     time: str | None
-    lasting: bool = False
+    derived: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -53,15 +53,15 @@ class Content(NamedTuple):
 
 
 PROJECTED_TABLES: Final = (
-    Content(INCIDENT_EVENTS, "incidents", "at", lasting=True),
-    Content(TIMELINE, "incidents", "revised_at", lasting=True),
-    Content(INCIDENTS, "incidents", "updated_at"),
+    Content(INCIDENT_EVENTS, "incidents", "at"),
+    Content(TIMELINE, "incidents", "revised_at"),
+    Content(INCIDENTS, "incidents", "updated_at", ("notes_text",)),
     Content(SUPPRESSIONS, "suppressions", "since"),
-    Content(PROBLEM_EVENTS, "problems", "at", lasting=True),
+    Content(PROBLEM_EVENTS, "problems", "at"),
     Content(PROBLEMS, "problems", "updated_at"),
-    Content(EPISODES, "episodes", "opened_at"),
+    Content(EPISODES, "episodes", "opened_at", ("incident_id",)),
     Content(EPISODE_MEMBERS, "incidents", "at"),
-    Content(DELIVERIES, "deliveries", "at", lasting=True),
+    Content(DELIVERIES, "deliveries", "at"),
     Content(LEDGER, "deliveries.state", None),
 )
 """What the projection writes, in the order in which it may be written."""

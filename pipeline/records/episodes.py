@@ -71,9 +71,9 @@ def write(connection: Connection, told: Sequence[EpisodeTold], events: Iterable[
     link(connection, {*rows, *(episode_id for episode_id, _ in members)})
 
 
-def link(connection: Connection, ids: Iterable[str]) -> None:
-    """Work out anew which incident each of these episodes is in."""
-    connection.execute(text(_LINK), {"ids": sorted(ids)})
+def link(connection: Connection, ids: Iterable[str]) -> int:
+    """Work out anew which incident each of these episodes is in; how many were in another."""
+    return connection.execute(text(_LINK), {"ids": sorted(ids)}).rowcount
 
 
 def _folded(told: Iterable[EpisodeTold]) -> dict[str, dict[str, Any]]:

@@ -20,9 +20,11 @@ from pipeline.records.values import insert_new, mapping_of, moment_of, text_of, 
 # From the timeline, and so the same however often and in which batches it came.
 _NOTES: Final = """
 UPDATE incidents SET notes_text = found.words FROM (
-    SELECT incident_id, left(string_agg(text, E'\\n' ORDER BY revision, position), :characters) AS words FROM timeline
-    WHERE incident_id = ANY(:ids) AND actor <> :machine AND text IS NOT NULL GROUP BY incident_id) AS found
-WHERE incidents.id = found.incident_id AND incidents.notes_text <> found.words
+    SELECT named.id, coalesce((
+        SELECT left(string_agg(text, E'\\n' ORDER BY revision, position), :characters) FROM timeline
+        WHERE incident_id = named.id AND actor <> :machine AND text IS NOT NULL), '') AS words
+    FROM unnest(CAST(:ids AS text[])) AS named(id)) AS found
+WHERE incidents.id = found.id AND incidents.notes_text <> found.words
 """
 
 
@@ -44,12 +46,13 @@ def write(connection: Connection, events: Sequence[IncidentEvent]) -> list[Chang
     return [_changed(event, row) for event, row in zip(heads.values(), rows, strict=True)]
 
 
-def write_notes(connection: Connection, ids: Iterable[str]) -> None:
-    """Bring the words that people wrote on the head of each of these incidents."""
+def write_notes(connection: Connection, ids: Iterable[str]) -> int:
+    """Bring the words that people wrote on the head of each of these incidents; how many had others."""
     wanted = sorted(set(ids))
-    if wanted:
-        given = {"ids": wanted, "machine": MACHINE, "characters": SEARCHED_CHARACTERS_MAX}
-        connection.execute(text(_NOTES), given)
+    if not wanted:
+        return 0
+    given = {"ids": wanted, "machine": MACHINE, "characters": SEARCHED_CHARACTERS_MAX}
+    return connection.execute(text(_NOTES), given).rowcount
 
 
 def _has_words(event: IncidentEvent) -> bool:

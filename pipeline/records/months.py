@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, select, text
@@ -36,7 +37,10 @@ MONTHS_BACK_MAX: Final = 120
 """What is older comes of a wrong clock or of a test: it lies among the odd ones."""
 
 LOCK_WAIT_MS: Final = 2_000
-"""Somebody reads a table for long: rows go to the odd ones meanwhile, and the next batch tries again."""
+"""Somebody reads a table for long: rows go to the odd ones meanwhile."""
+
+RETRY_SECONDS: Final = 60.0
+"""Then it is tried again: not with each batch, which would wait each time."""
 
 # "months" in ASCII; a key that no other program on the same database is likely to use.
 MONTHS_LOCK: Final = 0x6D6F_6E746873
@@ -77,6 +81,7 @@ class Months:
         """Describe; nothing connects yet."""
         self._engine = engine
         self._known: set[Month] = set()
+        self._retry_at: dict[Month, float] = {}
 
     def ensure(self, told: Iterable[Told]) -> None:
         """Make the months that a batch lies in, and those ahead of now, as far as they can be made now.
@@ -90,12 +95,15 @@ class Months:
         moments = {moment for each in told if (moment := _moment(each)) is not None and oldest <= moment <= newest}
         wanted = {this.plus(ahead) for ahead in range(MONTHS_AHEAD + 1)} | {Month.of(moment) for moment in moments}
         for month in sorted(wanted - self._known):
+            if monotonic() < self._retry_at.get(month, 0.0):
+                continue
             try:
                 with self._engine.begin() as connection:
                     make(connection, month)
             except OperationalError as error:
                 if not is_busy(error):
                     raise
+                self._retry_at[month] = monotonic() + RETRY_SECONDS
             else:
                 self._known.add(month)
 

@@ -181,8 +181,8 @@ def _exchange(
     connection.execute(text("CREATE TEMPORARY TABLE touched (incident_id text) ON COMMIT DROP"))
     oldest = _oldest(source, bounds, before, fresh.ask(_reached))
     repaired = [_put_right(connection, content, oldest.get(content.topic)) for content in PROJECTED_TABLES]
-    if oldest:
-        _complete(connection, min(oldest.values()))
+    derived = _complete(connection)
+    repaired = [each._replace(different=max(each.different, derived.get(each.table, 0))) for each in repaired]
     _measure(connection)
     ends = fresh.ask(_reached)
     lock(connection, ends)
@@ -214,7 +214,7 @@ def _put_right(connection: Connection, content: Content, oldest_ms: int | None) 
     """Make the rows of a table what the new store has; those that are older than the topic stay."""
     table, new = content.name, f"{SCHEMA}.{content.name}"
     same = " AND ".join(f"old.{key} = new.{key}" for key in content.keys)
-    columns = [name for name in content.columns if name not in content.keys]
+    columns = [name for name in content.columns if name not in content.keys and name not in content.derived]
     listed = ", ".join(f'"{name}"' for name in content.columns)
     before, after = (", ".join(f'{side}."{name}"' for name in columns) for side in ("old", "new"))
     assigned = ", ".join(f'"{name}" = new."{name}"' for name in columns)
@@ -236,12 +236,23 @@ def _put_right(connection: Connection, content: Content, oldest_ms: int | None) 
     return Repaired(table, missing, different, extra)
 
 
-def _complete(connection: Connection, oldest_ms: int) -> None:
-    """What rows of before the topics say as well: words of notes, and where an episode was a member."""
-    older = text("SELECT DISTINCT incident_id FROM timeline WHERE revised_at < :oldest")
-    ids = connection.scalars(older, {"oldest": moment_of(oldest_ms)}).all()
-    incidents.write_notes(connection, ids)
-    episodes.link(connection, connection.scalars(text(f"SELECT id FROM {SCHEMA}.episodes")).all())
+def _complete(connection: Connection) -> dict[str, int]:
+    """Work out anew what follows from rows of other topics too, or of before the topics; how many were wrong by table.
+
+    That is the words of notes, and the incident of an episode: the new store may have only some of what they say.
+    """
+    notes = (
+        f"SELECT id FROM incidents JOIN {SCHEMA}.incidents AS new USING (id) "
+        "WHERE incidents.notes_text <> new.notes_text"
+    )
+    homes = (
+        f"SELECT id FROM episodes JOIN {SCHEMA}.episodes AS new USING (id) "
+        "WHERE episodes.incident_id IS DISTINCT FROM new.incident_id"
+    )
+    return {
+        "incidents": incidents.write_notes(connection, connection.scalars(text(notes)).all()),
+        "episodes": episodes.link(connection, connection.scalars(text(homes)).all()),
+    }
 
 
 def _measure(connection: Connection) -> None:
