@@ -82,6 +82,20 @@ class Source:
             self.begins_ms.setdefault(place, record.timestamp)
             yield record._replace(topic=topic)
 
+    def committed(self, places: Iterable[Place]) -> dict[Place, int]:
+        """What the record stage has committed of these, as far as they are of the topics that there are.
+
+        Raises:
+            ScanError: the brokers do not say.
+        """
+        ours = {
+            (self._prefix + place.topic, place.partition): place
+            for place in places
+            if self.topic_ids.get(place.topic) == place.topic_id
+        }
+        found = committed(self._client | {"group.id": self._group}, list(ours))
+        return {ours[at]: offset for at, offset in found.items()}
+
     def missed(self, known: Mapping[Place, int], partition: int) -> dict[Place, Span]:
         """What the record stage has committed of a partition and a store has not: it is an older copy, of a backup.
 
@@ -92,13 +106,8 @@ class Source:
         Raises:
             ScanError: the brokers do not say.
         """
-        ours = {
-            (self._prefix + place.topic, place.partition): place
-            for place in known
-            if place.partition == partition and self.topic_ids.get(place.topic) == place.topic_id
-        }
-        found = committed(self._client | {"group.id": self._group}, list(ours))
-        return {ours[at]: (known[ours[at]], end) for at, end in found.items() if known[ours[at]] < end}
+        ends = self.committed(place for place in known if place.partition == partition)
+        return {place: (known[place], end) for place, end in ends.items() if known[place] < end}
 
     def project(self, store: RecordsStore, wanted: Spans, seen: Seen | None = None, *, tells: bool = False) -> Counted:
         """Write what these spans hold into a store, as the record stage does.

@@ -21,7 +21,7 @@ from pipeline.records.source import Source, size
 from pipeline.records.standing import behind
 from pipeline.records.store import RecordsStore
 from tests.live.site import Site
-from tests.live.worker import SPILLWAY_RUN
+from tests.records.nursery import Nursery
 from tests.records.told import PARTITIONS, rows, stories
 from tests.support import wait_until
 
@@ -58,6 +58,14 @@ def live(site: Site) -> Iterator[RecordsStore]:
     source.project(store, source.bounds())
     yield store
     store.close()
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Starts record workers."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
 
 
 @pytest.fixture
@@ -149,12 +157,14 @@ def test_what_is_older_than_the_topics_stays(site: Site, live: RecordsStore) -> 
     assert live.ask(rows) == before
 
 
-def test_a_store_that_is_behind_is_brought_up_and_the_worker_goes_on_from_there(site: Site, live: RecordsStore) -> None:
+def test_a_store_that_is_behind_is_brought_up_and_the_worker_goes_on_from_there(
+    site: Site, live: RecordsStore, nursery: Nursery, tmp_path: Path
+) -> None:
     everything = live.ask(rows)
     site.send("incidents", _another_event(), key=b"INC-MORE", partition=partition_of(b"INC-MORE", PARTITIONS))
     site.flush()
     assert in_place(site)["incidents"].missing == 1
-    worker = site.worker((*SPILLWAY_RUN, "record")).wait_ready()
+    worker = nursery.worker(site.settings, tmp_path / "worker.log").wait_ready()
     site.send("incidents", _another_event(2), key=b"INC-MORE", partition=partition_of(b"INC-MORE", PARTITIONS))
     site.flush()
     wait_until(lambda: (live.incident("INC-MORE") or {}).get("revision") == 2, 40, "the worker goes on")
@@ -164,15 +174,18 @@ def test_a_store_that_is_behind_is_brought_up_and_the_worker_goes_on_from_there(
     assert found == len(events) + 2
 
 
-def test_a_store_of_a_backup_gets_what_was_committed_since(site: Site, database: str, another: str) -> None:
-    first = site.worker((*SPILLWAY_RUN, "record")).wait_ready()
+def test_a_store_of_a_backup_gets_what_was_committed_since(
+    site: Site, database: str, another: str, nursery: Nursery, tmp_path: Path
+) -> None:
+    first = nursery.worker(site.settings, tmp_path / "first.log").wait_ready()
     source, live, copy = Source(site.settings), RecordsStore(database), RecordsStore(another)
     wait_until(lambda: not unread(source, live), 60, "the store has everything")
     assert first.terminate() == 0, first.said()
     copy.migrate()
     source.project(copy, {place: (0, end // 2) for place, (_, end) in source.bounds().items()})
     assert unread(source, copy)
-    heir = site.worker((*SPILLWAY_RUN, "record"), records_url=another).wait_ready()
+    settings = site.settings.model_copy(update={"records_url": another})
+    heir = nursery.worker(settings, tmp_path / "heir.log").wait_ready()
     assert not unread(source, copy)
     assert copy.ask(rows) == live.ask(rows)
     assert "store caught up" in heir.said()
