@@ -83,7 +83,10 @@ def test_the_api_is_what_its_document_says(store: str, company: Config, tmp_path
             [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/api/v1/openapi.json"),
                 *("--seed", str(SEED), "--max-examples", str(EXAMPLES_MAX), "--phases", "examples,coverage,fuzzing"),
-                *("--max-time", str(ASKED_SECONDS), "--workers", "2"),
+                *(
+                    "--max-time",
+                    str(ASKED_SECONDS),
+                ),  # one worker: CPython 3.11 miscounts its depth when two threads parse
                 *("--checks", "all", "--exclude-checks", ",".join(EXCLUDED)),
                 *("--exclude-path", "/api/v1/stream"),  # it has no end; test_stream.py asks it
                 *("--header", f"Authorization: Bearer {token(store)}"),
