@@ -36,7 +36,7 @@ from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
 from pipeline.shadow.metrics import ShadowMetrics
 from pipeline.sinks.metrics import SinkMetrics
-from tools import api_parts, backtests, explanations, hidden, picture, sink_parts, story_parts
+from tools import api_parts, backtests, command_parts, explanations, hidden, picture, sink_parts, story_parts
 from tools.incident_words import PARTS, WHOLE
 from tools.story_parts import fenced
 
@@ -302,6 +302,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "suppression-record": lambda: fenced("json", hidden.record()),
     "suppression": lambda: fenced("", hidden.report()),
     "backtest": backtests.comparison,
+    "commands": command_parts.overview,
     "redacted-fields": backtests.redacted_fields,
     "sink-facts": sink_parts.facts_table,
     "api-operations": lambda: table(("operation", "what"), api_parts.operations()),

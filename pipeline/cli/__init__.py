@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
+
+from pipeline.cli.manners import HelpfulGroup, helpful
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("pipeline.cli.demo", "Play three real-life failures through real Kafka, with one command."),
@@ -38,11 +41,12 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "silence": ("pipeline.cli.silence", "Mute what people know of, for a time, with an owner; list what is muted."),
     "suppression": ("pipeline.cli.suppression", "What was hidden from people, by what, and who was not called for it."),
     "records": ("pipeline.cli.records_store", "The records store: how it stands, made anew, compared, retention."),
+    "completion": ("pipeline.cli.manners", "Make a shell complete commands, options and values."),
     "stats": ("pipeline.cli.stats", "Figures of what came in and what became of it."),
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(HelpfulGroup):
     """A group that imports a subcommand only when it is asked for, so that the command starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -55,7 +59,16 @@ class _LazyGroup(click.Group):
         command = getattr(module, cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise TypeError(f"{module.__name__} does not export a command named {cmd_name}")
-        return command
+        return helpful(command)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, without importing them: who presses a key does not wait."""
+        names = [
+            CompletionItem(name, help=purpose)
+            for name, (_, purpose) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return names or click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
