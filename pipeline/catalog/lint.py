@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from pipeline.catalog.lint_console import check_console
 from pipeline.catalog.lint_context import Context, Finding
 from pipeline.catalog.lint_coverage import Coverage, check_coverage
 from pipeline.catalog.lint_escalation import check_paths
@@ -112,6 +113,9 @@ RULES: Final[dict[str, Rule]] = {
         Rule("sink-unknown-person", Level.ADVICE, "a mapping of people of a sink that names nobody who is known here"),
         Rule("page-without-audience", Level.ERROR, "a status page that no pack tells anything that it would show"),
         Rule("page-without-approval", Level.ADVICE, "a status page that shows what nobody has approved"),
+        Rule("sign-in-of-nobody", Level.ERROR, "single sign-on none of whose groups may come in"),
+        Rule("sign-in-without-administrator", Level.ADVICE, "single sign-on without an administrator of all domains"),
+        Rule("proxies-too-wide", Level.ERROR, "trusted proxies that are more than a network of one's own"),
         Rule("unused-allow", Level.ADVICE, "a comment that silences a rule which finds nothing there"),
         Rule("unknown-allow", Level.ERROR, "a comment that silences a rule which does not exist"),
     )
@@ -212,7 +216,16 @@ def rule_findings(opened: Opened, now_ms: int) -> list[Finding]:
     if opened.checked.config is None:
         return []
     context = Context(opened, opened.checked.config, now_ms)
-    rules = (check_policies, check_packs, check_paths, check_reach, check_rules, check_oncall, check_sinks)
+    rules = (
+        check_policies,
+        check_packs,
+        check_paths,
+        check_reach,
+        check_rules,
+        check_oncall,
+        check_sinks,
+        check_console,
+    )
     return [finding for rule in rules for finding in rule(context)]
 
 

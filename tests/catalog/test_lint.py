@@ -12,6 +12,7 @@ from pipeline.feeds import ADAPTERS
 from pipeline.recording import to_ms
 from tests.catalog.clock_cases import CLOCKS
 from tests.catalog.directory import EXAMPLE, component, write
+from tests.catalog.lint_console_cases import CONSOLE_CASES
 from tests.catalog.lint_oncall_cases import ONCALL_CASES
 from tests.catalog.lint_sinks_cases import SINK_CASES
 
@@ -49,6 +50,7 @@ def said(report: Report) -> list[str]:
 CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     **ONCALL_CASES,
     **SINK_CASES,
+    **CONSOLE_CASES,
     "all is well": ({}, []),
     "a category that never wins": (
         {"domains/retail.yaml": """
