@@ -33,6 +33,7 @@ class Needs(StrEnum):
     RESPONDER_OF = "responder for the domain of the thing"
     COMMANDER_OF = "commander for the domain of the thing"
     RESPONDER = "responder for some domain"
+    ADMINISTRATOR = "administrator for some domain"
     WHOLE = "administrator for all domains"
 
 
@@ -116,6 +117,7 @@ MATRIX: Final[dict[str, list[Row]]] = {
     "POST /api/v1/silences/{silence_id}/commands": [
         row(Needs.RESPONDER, 404, json={"type": "unsilence"}, silence_id="SIL-NONE")
     ],
+    "GET /api/v1/audit/export": [row(Needs.ADMINISTRATOR)],
     "GET /api/v1/access-log": [row(Needs.WHOLE)],
     "GET /api/v1/tokens": [row(Needs.WHOLE)],
     "POST /api/v1/tokens": [row(Needs.WHOLE, 201, 409, json={"name": "matrix", "grants": [{"role": "viewer"}]})],
@@ -211,6 +213,8 @@ def _refused(row: Row, person: Person) -> frozenset[int] | None:
     here, needed = person.role(OWN), _NEEDED.get(row.needs)
     if needed is not None and not at_least(person.highest, Role.RESPONDER):
         return frozenset({403})
+    if row.needs is Needs.ADMINISTRATOR:
+        return None if person.highest == Role.ADMINISTRATOR else frozenset({403})
     if row.needs in {Needs.KNOWN, Needs.RESPONDER}:
         return None
     if here is None:  # what he names himself is not his; what the path names does not exist for him

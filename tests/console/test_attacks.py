@@ -158,9 +158,9 @@ def test_what_is_of_other_domains_is_in_no_list_search_or_figure(shut: Shut) -> 
             if method == "GET" and "{" not in path and not path.startswith("/login") and not path.endswith("stream"):
                 answer = client.get(path, params={"q": "mail", "text": "mail"})
                 assert INCIDENT not in answer.text, route
-        known = {each["id"] for each in client.get("/api/v1/incidents?open=false").json()["items"]}
+        known = {each["id"] for each in client.get("/api/v1/incidents?limit=100").json()["items"]}
     with shut.client(shut.token()) as client:
-        every = {each["id"] for each in client.get("/api/v1/incidents?open=false").json()["items"]}
+        every = {each["id"] for each in client.get("/api/v1/incidents?limit=100").json()["items"]}
     assert INCIDENT in every - known, "and it is there for whoever may see it"
 
 
@@ -203,7 +203,7 @@ def test_secrets_are_in_no_answer_log_or_figure(shut: Shut, capfd: pytest.Captur
     for each in (REFUSED, SIGNED_IN, LOG_LOST, KEYS_FETCHED):
         registry.register(each)
     told = "".join(each.text for each in answers) + "".join(capfd.readouterr()) + generate_latest(registry).decode()
-    for each in (secret, "canary", session, *(str(entry) for entry in ())):
+    for each in (secret, "canary", session):
         assert each not in told
     engine = engine_of(shut.url)
     with engine.connect() as connection:
