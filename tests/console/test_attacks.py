@@ -203,8 +203,8 @@ def test_secrets_are_in_no_answer_log_or_figure(shut: Shut, capfd: pytest.Captur
     for each in (REFUSED, SIGNED_IN, LOG_LOST, KEYS_FETCHED):
         registry.register(each)
     told = "".join(each.text for each in answers) + "".join(capfd.readouterr()) + generate_latest(registry).decode()
-    for each in (secret, "canary", session):
-        assert each not in told
+    for hidden in (secret, "canary", session):
+        assert hidden not in told
     engine = engine_of(shut.url)
     with engine.connect() as connection:
         for table in ("access_tokens", "sessions", "access_log"):
