@@ -106,8 +106,10 @@ class Source:
         Raises:
             ScanError: the brokers do not say.
         """
-        ends = self.committed(place for place in known if place.partition == partition)
-        return {place: (known[place], end) for place, end in ends.items() if known[place] < end}
+        if not known:  # filled by a release that did not say how far
+            return {}
+        ends = self.committed(Place(topic, partition, topic_id) for topic, topic_id in self.topic_ids.items())
+        return {place: (known.get(place, 0), end) for place, end in ends.items() if known.get(place, 0) < end}
 
     def project(self, store: RecordsStore, wanted: Spans, seen: Seen | None = None, *, tells: bool = False) -> Counted:
         """Write what these spans hold into a store, as the record stage does.
