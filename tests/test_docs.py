@@ -28,7 +28,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 SHELL = ("", "console", "sh", "bash")
 # What operators name themselves, in sinks.yaml.
 # Secrets are no settings: nothing shows them.
-NAMED_BY_OPERATORS = ("SPILLWAY_SINK_", "SPILLWAY_REDACTION_KEY", "SPILLWAY_PRIVACY_KEY")
+NAMED_BY_OPERATORS = ("SPILLWAY_SINK_", "SPILLWAY_REDACTION_KEY", "SPILLWAY_PRIVACY_KEY", "SPILLWAY_OIDC_SECRET")
 
 
 @ALL

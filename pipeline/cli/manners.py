@@ -46,7 +46,7 @@ def helpful(command: click.Command) -> click.Command:
 def completion(shell: str) -> None:
     """Print what makes SHELL complete commands, options and their values.
 
-    Example: eval "$(spillway completion bash)"; for fish: spillway completion fish | source
+    Example: eval "$(spillway completion bash)"; for fish: spillway completion fish > FILE; source FILE
     """
     found: Any = get_completion_class(shell)
     main = click.get_current_context().find_root().command
