@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.stats import span
+from pipeline.cli.stats_maturity import span
 from pipeline.core.outward.delivery_body import rfc3339
 from pipeline.models.delivery import DIRECTION_IN, DeliveryOutcome
 from pipeline.models.ledger import LedgerEntry

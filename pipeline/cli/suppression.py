@@ -15,7 +15,8 @@ from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.cli.recorded import recording_options
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.cli.replay import read_config
-from pipeline.cli.stats import plain_table, span
+from pipeline.cli.stats import plain_table
+from pipeline.cli.stats_maturity import span
 from pipeline.core.outward.told import read_suppression
 from pipeline.core.step import Effects, Processor, StreamRecord
 from pipeline.models.suppression import SUPPRESSIONS_TOPIC, Ended, Suppression, What
