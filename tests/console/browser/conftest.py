@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.console.browser import chromium
 from tests.console.browser.place import Place
 
-ANSWER_MS_MAX = 20_000
+ANSWER_MS_MAX = 45_000
+"""The first alert after the start takes the longest: on a machine busy with other tests more than twenty seconds."""
 
 SignIn = Callable[..., Page]
 
