@@ -12,12 +12,13 @@ import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from pipeline.catalog import ConfigError, load_config
 from pipeline.cli.cluster import bootstrap_option, json_option, read_settings
 from pipeline.cli.progress import progress
 from pipeline.cli.records import read_records, records_url_option
 from pipeline.cli.records_view import show_compared, show_rebuilt, show_removed, show_status
 from pipeline.kafka.scan import ScanError
-from pipeline.models.privacy import RETENTION_MONTHS_DEFAULT, RETENTION_MONTHS_MAX
+from pipeline.models.privacy import RETENTION_MONTHS_MAX
 from pipeline.records.address import RecordsUrlError, engine_of
 from pipeline.records.compare import compare, rows_of
 from pipeline.records.projected import next_offsets
@@ -104,32 +105,43 @@ def compare_command(context: click.Context, first: str, second: str, as_json: bo
 @click.option(
     "--months",
     type=click.IntRange(MONTHS_MIN, RETENTION_MONTHS_MAX),
-    default=RETENTION_MONTHS_DEFAULT,
-    show_default=True,
-    help="Whole months that are kept beside the one that is on.",
+    help="Whole months that are kept beside the one that is on; default: as privacy.yaml says.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 @json_option
-def retention(records_url: str | None, months: int, dry_run: bool, as_json: bool) -> None:
+def retention(records_url: str | None, months: int | None, dry_run: bool, as_json: bool) -> None:
     """Remove what ended longer ago: incidents with all that is theirs, suppressions, deliveries, closed problems.
 
     An incident that is not over is never touched, nor one that is a part of such.
     """
     now = datetime.now(UTC)
+    kept = _configured_months() if months is None else months
 
     def work(store: RecordsStore) -> None:
         if dry_run:
-            show_removed(store.ask(lambda connection: would_remove(connection, months, now)), dry=True, as_json=as_json)
+            show_removed(store.ask(lambda connection: would_remove(connection, kept, now)), dry=True, as_json=as_json)
             return
         with store.alone(RETENTION_LOCK) as alone:
             if not alone:
                 raise click.ClickException("a run of retention is under way: try again when it has ended")
-            expected = store.ask(lambda connection: would_remove(connection, months, now))
+            expected = store.ask(lambda connection: would_remove(connection, kept, now))
             with progress("removing", sum(expected.rows.values())) as seen:
-                removed = retain(store, months, now, actor="command line", seen=seen)
+                removed = retain(store, kept, now, actor="command line", seen=seen)
         show_removed(removed, dry=False, as_json=as_json)
 
     read_records(records_url, work)
+
+
+def _configured_months() -> int:
+    """Months by the configuration that the stage goes by: a shorter default here would remove what it keeps.
+
+    Raises:
+        click.ClickException: it cannot be read.
+    """
+    try:
+        return load_config(read_settings(None).config_dir).privacy.retention_months
+    except ConfigError as error:
+        raise click.ClickException(" ".join(str(error).split("\n"))) from error
 
 
 def _stands(connection: Connection) -> dict[str, Any]:

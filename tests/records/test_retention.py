@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Connection, text
 
 from pipeline.agents.record import RecordHooks
+from pipeline.cli import main
 from pipeline.core.outward.incident_event import IncidentEvent
 from pipeline.core.outward.record import Fact, RecordProcessor, Told
 from pipeline.core.outward.told import DeliveryTold, EpisodeTold, LedgerTold
@@ -188,3 +192,17 @@ def test_the_record_stage_runs_it_once_a_day_by_itself(store: RecordsStore, empt
 
     asyncio.run(serve())
     assert len(rows(store, "retention_runs", "id")) == 1
+
+
+def test_the_command_keeps_as_long_as_the_configuration_says_unless_it_is_asked_otherwise(
+    store: RecordsStore, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, *incident("INC-OLD", OLD))
+    (tmp_path / "privacy.yaml").write_text("retention_months: 84\n")
+    monkeypatch.setenv("SPILLWAY_CONFIG", str(tmp_path))
+    asked = ["records", "retention", "--dry-run", "--json", "--records-url", empty]
+    by_configuration = orjson.loads(CliRunner().invoke(main, asked).output)
+    by_hand = orjson.loads(CliRunner().invoke(main, [*asked, "--months", str(KEPT_MONTHS)]).output)
+    assert by_configuration["cutoff"] < by_hand["cutoff"]
+    assert by_configuration["rows"].get("incidents", 0) == 0
+    assert by_hand["rows"]["incidents"] == 1
