@@ -25,6 +25,7 @@ from pipeline import settings as settings_module
 from pipeline.catalog.schema_words import attributes
 from pipeline.console.maturity import MaturityMetrics
 from pipeline.console.metrics import ConsoleMetrics
+from pipeline.console.security import metrics as security_metrics
 from pipeline.core.alerts.enrich import MATCHING
 from pipeline.core.practice import lifecycle
 from pipeline.feeds import DEFAULT_FEEDS
@@ -149,6 +150,7 @@ def metrics_table() -> str:
     ShadowMetrics(registry)
     ConsoleMetrics(registry)
     MaturityMetrics(registry)
+    security_metrics.expose(registry)
     rows = []
     for collector in registry.all:
         labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()
