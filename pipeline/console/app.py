@@ -17,6 +17,7 @@ from pipeline.console import api, pages
 from pipeline.console.context import Context
 from pipeline.console.description import ERRORS, describe, operation_id
 from pipeline.console.faults import add_faults
+from pipeline.console.pages.refused import refused_page
 from pipeline.console.security.access import Access
 from pipeline.console.security.door import Door
 from pipeline.console.squeeze import ApiGzip
@@ -44,6 +45,7 @@ def create_app(context: Context, clock: Callable[[], float] = monotonic) -> Fast
     )
     app.openapi = describe(app)  # type: ignore[method-assign]  # as FastAPI's documentation says
     app.state.context = context
+    app.state.refused_page = refused_page
     app.state.access = access = Access(context, clock)
     app.add_middleware(Tags)
     app.add_middleware(ApiGzip)

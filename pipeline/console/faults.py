@@ -30,7 +30,7 @@ _REASONS: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Reason.TOO_LARGE,
 }
 _DETAILS: Final = {
-    HTTPStatus.NOT_FOUND: "no such path: /api/v1/openapi.json lists all of them",
+    HTTPStatus.NOT_FOUND: "no such path; /api/v1/openapi.json lists those of the API",
     HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method: see the header Allow",
 }
 _PLACES: Final = frozenset({"body", "query", "path", "header", "cookie"})

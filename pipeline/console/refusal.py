@@ -68,5 +68,6 @@ def not_found(what: str, name: str) -> Refusal:
 
 def problem(request: Request, refusal: Refusal) -> Response:
     """The answer of the API."""
-    body = orjson.dumps(refusal.document(request.url.path))
+    # A path may hold anything: nobody who takes the answer for a page finds a tag in it.
+    body = orjson.dumps(refusal.document(request.url.path)).replace(b"<", b"\\u003c")
     return Response(body, int(refusal.status), refusal.headers, CONTENT_TYPE)

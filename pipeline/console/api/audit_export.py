@@ -45,7 +45,7 @@ async def export(
     if since >= until:
         detail = "'from' is not before 'to': no incident is opened in no time"
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, detail)
-    asked = frozenset(domain) if domain else None
+    asked = frozenset(each for each in domain if each.isprintable()) if domain else None  # no other word is a domain's
     scope = who.scope if asked is None else asked if who.scope is None else asked & who.scope
     span = Span(_ms(since), _ms(until), scope)
     return StreamingResponse(

@@ -20,7 +20,7 @@ from pipeline.console.refusal import not_found
 from pipeline.console.rota import rotas
 from pipeline.console.security.who import Known
 from pipeline.models.catalog import Entity
-from pipeline.records.analytics.figures import By, Figures
+from pipeline.records.analytics.figures import Figures
 from pipeline.records.analytics.maturity import maturity
 from pipeline.records.analytics.periods import last_days
 from pipeline.records.majors import about
@@ -126,8 +126,8 @@ async def _figures(request: Request, context: Context, who: Identity, service: s
         return None
     now = datetime.fromtimestamp(context.now_ms() / 1_000, UTC)
     period = last_days(FIGURES_DAYS, now)
-    told = await context.ask(lambda sql: maturity(sql, who.scope, period=period, by=By.SERVICE))
-    return next((each for each in told.groups if each.group.get("service") == service), None)
+    told = await context.ask(lambda sql: maturity(sql, who.scope, period=period, service=service))
+    return told.whole if told.whole.incidents else None
 
 
 async def health(context: Context, who: Identity) -> dict[str, ServiceHealth]:

@@ -6,6 +6,7 @@ and what goes into the access log. A request without an identity gets to nothing
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -218,12 +219,13 @@ def note_refusal(scope: Scope, refusal: Refusal) -> None:
 
 
 def answer_refused(request: Request, refusal: Refusal) -> Response:
-    """What a refusal looks like: a problem; for a browser that is not signed in the way to sign in."""
+    """What a refusal looks like: a problem; to a browser a page, or where it is not signed in the way to sign in."""
     wants_page = request.method in {"GET", "HEAD"} and not request.url.path.startswith((API, *OPEN_BELOW))
     if wants_page and refusal.reason == Reason.NOT_KNOWN and "x-fragment" not in request.headers:
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(where, safe='')}", HTTPStatus.SEE_OTHER)
-    return problem(request, refusal)
+    page: Callable[[Request, Refusal], Response | None] = request.app.state.refused_page
+    return page(request, refusal) or problem(request, refusal)
 
 
 async def _nothing() -> Message:

@@ -115,11 +115,11 @@ async function track(line) {
 
 /**
  * @param {HTMLElement} line
- * @param {{status: string, words?: string}} found
+ * @param {{status: string, words?: string[]}} found
  */
 function settle(line, found) {
   line.dataset.state = found.status;
-  write(line, found.status === "applied" ? "done" : `refused: ${found.words ?? "the timeline says why"}`);
+  write(line, found.status === "applied" ? "done" : `refused: ${found.words?.join(" ") || "the timeline says why"}`);
   document.dispatchEvent(new CustomEvent("spillway:refresh"));
   const away = document.createElement("button");
   away.type = "button";

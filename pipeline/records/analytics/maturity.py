@@ -84,7 +84,12 @@ _SUMS: Final = (
 
 
 def maturity(
-    connection: Connection, scope: Scope, *, period: Period = ALL_TIME, by: By | Sequence[By] | None = None
+    connection: Connection,
+    scope: Scope,
+    *,
+    period: Period = ALL_TIME,
+    by: By | Sequence[By] | None = None,
+    service: str | None = None,
 ) -> Maturity:
     """Figures of a period.
 
@@ -93,11 +98,18 @@ def maturity(
         scope: domains that the asker may see.
         period: each measure belongs to the period in which it became final.
         by: by what groups are told apart; several at once make groups of their combinations.
+        service: only incidents of this service, by its reference; None: of all.
     """
     parts = _parts(by)
     columns = columns_of(parts)
-    found = rows(connection, asked(_statement(columns, scope, period), scope, period))
-    repeated = _repeats(connection, scope, period, columns)
+    seen, given = visible(scope), {}
+    if service is not None:
+        seen, given = f"{seen} AND service = :service", {"service": service}
+    found = rows(connection, asked(_statement(columns, seen, period), scope, period, **given))
+    repeated = {
+        () if row["is_whole"] else tuple(row[each] for each in columns): row["repeats"]
+        for row in rows(connection, asked(_repeats(columns, seen, period), scope, period, **given))
+    }
     groups, whole = [], None
     for row in found:
         figures = _figures(row, columns, repeated)
@@ -127,8 +139,8 @@ def _parts(by: By | Sequence[By] | None) -> tuple[By, ...]:
     return () if by is None else (by,) if isinstance(by, By) else tuple(dict.fromkeys(by))
 
 
-def _statement(columns: Sequence[str], scope: Scope, period: Period) -> str:
-    """Groups, and all; rows of which no moment is in the period are left out before.
+def _statement(columns: Sequence[str], seen: str, period: Period) -> str:
+    """Groups, and all, of the rows that are seen; rows of which no moment is in the period are left out before.
 
     Whether a moment is in the period is decided once a row, in the inner select, which OFFSET 0 keeps apart.
     """
@@ -153,11 +165,11 @@ def _statement(columns: Sequence[str], scope: Scope, period: Period) -> str:
     touched = f" AND ({' OR '.join(within(each, period) for each in FINAL_AT)})" if bounded else ""
     needed = dict.fromkeys((*columns, "domain", *(column for column, _, _ in _SPREADS.values()), *_READ, *_SUMS))
     mixed = "priority" in columns and "domain" not in columns
-    seen = "array_agg(DISTINCT domain) FILTER (WHERE domain IS NOT NULL)" if mixed else "NULL::text[]"
-    return f"""SELECT {keys + "," if keys else ""} {is_whole} AS is_whole, {seen} AS domains_seen,
+    among = "array_agg(DISTINCT domain) FILTER (WHERE domain IS NOT NULL)" if mixed else "NULL::text[]"
+    return f"""SELECT {keys + "," if keys else ""} {is_whole} AS is_whole, {among} AS domains_seen,
         {counts}, {spreads}, {clocks}, {sums}
         FROM (SELECT {", ".join(needed)}, {detected_within(period)} AS came, {finals}
-            FROM measures WHERE kind = 'incident' AND {visible(scope)}{touched} OFFSET 0) AS told GROUP BY {sets}"""
+            FROM measures WHERE kind = 'incident' AND {seen}{touched} OFFSET 0) AS told GROUP BY {sets}"""
 
 
 def _flag(moment: str) -> str:
@@ -165,20 +177,18 @@ def _flag(moment: str) -> str:
     return f"is_{moment}"
 
 
-def _repeats(connection: Connection, scope: Scope, period: Period, columns: Sequence[str]) -> dict[Any, int]:
+def _repeats(columns: Sequence[str], seen: str, period: Period) -> str:
     """Of each group, and under () of all: how many incidents repeat one of the same condition."""
     keys = "".join(f"{each}, " for each in columns)
     sets = f"GROUPING SETS (({', '.join(columns)}), ())" if columns else "()"
     is_whole = f"grouping({columns[0]}) = 1" if columns else "true"
     early = "" if period.start is None else f" AND detected_at >= :start - interval '{REPEAT_DAYS} days'"
     late = "" if period.end is None else " AND detected_at < :end"
-    statement = f"""SELECT {keys}{is_whole} AS is_whole, count(*) AS repeats FROM (
+    return f"""SELECT {keys}{is_whole} AS is_whole, count(*) AS repeats FROM (
         SELECT {keys}detected_at, lag(detected_at) OVER (PARTITION BY condition ORDER BY detected_at) AS before_at
         FROM measures WHERE kind = 'incident' AND counted AND condition IS NOT NULL AND detected_at IS NOT NULL
-            AND {visible(scope)}{early}{late}) AS told
+            AND {seen}{early}{late}) AS told
         WHERE {detected_within(period)} AND before_at >= detected_at - interval '{REPEAT_DAYS} days' GROUP BY {sets}"""
-    found = rows(connection, asked(statement, scope, period))
-    return {() if row["is_whole"] else tuple(row[each] for each in columns): row["repeats"] for row in found}
 
 
 def _figures(row: Mapping[str, Any], columns: Sequence[str], repeated: Mapping[Any, int]) -> Figures:
