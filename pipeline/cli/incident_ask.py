@@ -10,7 +10,8 @@ import click
 from pydantic import BaseModel, ValidationError
 
 from pipeline.cli.actor import user_name
-from pipeline.cli.incident_send import BRIDGE_COMMANDS_TOPIC, COMMANDS_TOPIC, send_command
+from pipeline.cli.cluster import json_option
+from pipeline.cli.incident_send import BRIDGE_COMMANDS_TOPIC, COMMANDS_TOPIC, say_accepted, send_command
 from pipeline.cli.records import environment_settings, read_records, records_url_option
 from pipeline.models.command import Action, Command, CommandType, Link, Resolution, Role, Target
 from pipeline.settings import Settings
@@ -38,6 +39,7 @@ def asks(function: Decorated) -> Decorated:
         click.option("--actor", help="Who asks; default: your user name."),
         click.option("--note", help="Words for the timeline."),
         records_url_option,
+        json_option,
         click.argument("incident_id"),
     ):
         function = option(function)
@@ -50,7 +52,7 @@ def ask(kind: CommandType, asked: dict[str, Any], **arguments: Any) -> None:
     command = _command(kind, asked, arguments)
     topic, key = _address(settings, asked)
     send_command(settings, command, topic=topic, key=key)
-    click.echo(f"{command.command_id} accepted")
+    say_accepted(command.command_id, as_json=asked["as_json"])
 
 
 def _command(kind: CommandType, asked: dict[str, Any], arguments: dict[str, Any]) -> Command:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import click
+import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.catalog import ConfigError, load_config
@@ -58,6 +59,12 @@ def send_command(settings: Settings, command: Command | ProblemCommand, *, topic
     if failures or unsent:
         reason = failures[0].str() if failures else "no answer"
         raise click.ClickException(f"Kafka at {settings.bootstrap} did not take the command: {reason}. Try again.")
+
+
+def say_accepted(command_id: str, *, as_json: bool, **more: str) -> None:
+    """Say that the brokers have a command: its id, by which its answer is found, and what else is known of it."""
+    document = {"command_id": command_id, "status": "accepted", **more}
+    click.echo(orjson.dumps(document).decode() if as_json else f"{next(iter(more.values()), command_id)} accepted")
 
 
 def _partitions(producer: Producer, wire: str, bootstrap: str) -> int:

@@ -18,7 +18,8 @@ import orjson
 from pydantic import ValidationError
 from rich.text import Text
 
-from pipeline.cli.incident_send import COMMANDS_TOPIC, send_command
+from pipeline.cli.cluster import json_option
+from pipeline.cli.incident_send import COMMANDS_TOPIC, say_accepted, send_command
 from pipeline.cli.moments import MOMENT, now_ms
 from pipeline.cli.records import environment_settings, line_console, read_records, records_url_option
 from pipeline.cli.stats import plain_table
@@ -62,6 +63,7 @@ def _until_options(function: Decorated) -> Decorated:
         click.option("--for", "for_ms", type=_Span(), help="How long from now: 90m, 2h, 1d12h."),
         click.option("--actor", help="Who asks; default: your user name."),
         click.option("--space", default=SPACE, show_default=True, help="Correlation space of what is muted."),
+        json_option,
     ):
         function = option(function)
     return function
@@ -90,7 +92,7 @@ def add(
     target = {"target": {"incident_id": incident}} if incident else {}
     command_id = f"cli-{uuid4().hex}"
     _send(CommandType.SILENCE, command_id, asked, silence=request, **target)
-    click.echo(f"{short_id('SIL', command_id)} accepted")
+    say_accepted(command_id, as_json=asked["as_json"], silence_id=short_id("SIL", command_id))
 
 
 @silence.command()
@@ -100,18 +102,19 @@ def extend(silence_id: str, **asked: Any) -> None:
     """Let a silence end at another time, later or earlier."""
     command_id = f"cli-{uuid4().hex}"
     _send(CommandType.EXTEND_SILENCE, command_id, asked, until=_until(asked), target={"silence": silence_id})
-    click.echo(f"{command_id} accepted")
+    say_accepted(command_id, as_json=asked["as_json"])
 
 
 @silence.command()
 @click.option("--actor", help="Who asks; default: your user name.")
 @click.option("--space", default=SPACE, show_default=True, help="Correlation space of what is muted.")
+@json_option
 @click.argument("silence_id")
 def end(silence_id: str, **asked: Any) -> None:
     """End a silence now: what still fires is told."""
     command_id = f"cli-{uuid4().hex}"
     _send(CommandType.UNSILENCE, command_id, asked, target={"silence": silence_id})
-    click.echo(f"{command_id} accepted")
+    say_accepted(command_id, as_json=asked["as_json"])
 
 
 @silence.command("list")

@@ -86,13 +86,13 @@ def test_list_shows_what_is_open_in_a_table(records: str) -> None:
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert lines[0].split() == ["Incident", "Pri", "State", "Opened", "Service", "Assigned", "to", "What"]
-    assert [line.split()[0] for line in lines[1:]] == ["BRG-1", "INC-1"]
-    assert "2026-03-04 02:11:42Z" in lines[2]
+    assert [line.split()[0] for line in lines[1:]] == ["INC-1", "BRG-1"]
+    assert "2026-03-04 02:11:42Z" in lines[1]
 
 
 def test_list_for_machines_is_one_snapshot_a_line(records: str) -> None:
     result = run("list", "--all", "--json", environment={"SPILLWAY_RECORDS_URL": records})
-    assert [orjson.loads(line)["id"] for line in result.output.splitlines()] == ["BRG-1", "INC-1", "INC-2"]
+    assert [orjson.loads(line)["id"] for line in result.output.splitlines()] == ["INC-2", "INC-1", "BRG-1"]
 
 
 def test_show_tells_an_incident_in_words(records: str) -> None:
