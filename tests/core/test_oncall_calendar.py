@@ -312,9 +312,9 @@ HARM: dict[str, tuple[str, int, str]] = {
 @pytest.mark.parametrize("case", HARM)
 def test_a_file_that_could_cost_without_end_is_refused_at_its_line(case: str) -> None:
     text, line, words = HARM[case]
-    began = time.perf_counter()
+    began = time.process_time()  # what it costs, not how long others keep it waiting
     (found,) = check_calendar(text)
-    assert time.perf_counter() - began < BAD_SECONDS_MAX
+    assert time.process_time() - began < BAD_SECONDS_MAX
     assert (found[0], words in found[1]) == (line, True), found
 
 
