@@ -185,3 +185,14 @@ def test_words_of_commands_lose_what_patterns_find_and_nothing_else_of_a_command
     assert [each.partition("anon-")[0] for each in words] == ["", "asked "]
     assert "@" not in "".join(words)
     assert without_personal_data(said, subject) is said
+
+
+@pytest.mark.parametrize("rule", [{"fields": ["email"]}, {"fields": ["email"], "patterns": ["phone"]}])
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_without_end_in_a_field_that_is_named_goes_as_a_whole(
+    rule: dict[str, Any], opens: str, closes: str
+) -> None:
+    deep = f'{{"email":{opens * 1_000}"+49 89 1234567"{closes * 1_000}}}'.encode()
+    redacted = redactor(rule).value(deep)
+    assert b"1234567" not in redacted
+    assert redactor(rule).value(redacted) == redacted

@@ -176,11 +176,11 @@ class FeedRedactor:
             removed = False
             for way in self._ways_for(inner):
                 if way.patterns:
-                    new = self._leaves(new, partial(self._without, way=way))
+                    new = self._leaves(new, partial(self._without, way=way), depth + 1)
                 elif way.action is RedactAction.REMOVE:
                     removed = True
                 else:
-                    new = self._leaves(new, partial(self._whole, way=way))
+                    new = self._leaves(new, partial(self._whole, way=way), depth + 1)
             if removed:
                 same = False
                 continue
@@ -207,15 +207,17 @@ class FeedRedactor:
             return text if changed is nested else orjson.dumps(changed).decode()
         return self.text(text)
 
-    def _leaves(self, value: Any, change: Callable[[str], str]) -> Any:
+    def _leaves(self, value: Any, change: Callable[[str], str], depth: int) -> Any:
         """All texts and numbers in a field, changed; what is true, false or nothing says nothing of a person."""
         if isinstance(value, str):
             return change(value)
+        if depth > NESTING_LEVELS_MAX:
+            return MASK if isinstance(value, dict | list) else value
         if isinstance(value, dict):
-            fields = {name: self._leaves(each, change) for name, each in value.items()}
+            fields = {name: self._leaves(each, change, depth + 1) for name, each in value.items()}
             return value if all(fields[name] is each for name, each in value.items()) else fields
         if isinstance(value, list):
-            changed = [self._leaves(each, change) for each in value]
+            changed = [self._leaves(each, change, depth + 1) for each in value]
             return value if all(new is old for new, old in zip(changed, value, strict=True)) else changed
         if value is None or isinstance(value, bool):
             return value
