@@ -62,12 +62,14 @@ def status(records_url: str | None, bootstrap: str | None, as_json: bool) -> Non
 @records_url_option
 @bootstrap_option
 @click.option("--into", metavar="URL", help="An empty database; the one in use is put right in place unless given.")
+@click.option("--new-topics", is_flag=True, help="The topics were made anew since: the store has read none of these.")
 @json_option
-def rebuild(records_url: str | None, bootstrap: str | None, into: str | None, as_json: bool) -> None:
+def rebuild(records_url: str | None, bootstrap: str | None, into: str | None, new_topics: bool, as_json: bool) -> None:
     """Make the store anew from what the topics hold.
 
     In place, it stays usable: a store is made beside it, and what differs is put right in one transaction. Rows that
-    are older than what the topics hold stay, and so do tokens, the access log, receipts and retention runs.
+    are older than what the topics hold stay, and so do tokens, the access log, receipts and retention runs. A store
+    that was written from other topics than those of these brokers is left alone, for it may be that of another cluster.
     """
     settings = read_settings(bootstrap)
     url = into or records_url or settings.records_url
@@ -77,8 +79,10 @@ def rebuild(records_url: str | None, bootstrap: str | None, into: str | None, as
         source = Source(settings)
         bounds = source.bounds()
         with progress("reading the topics", size(bounds)) as seen:
-            work = rebuild_into if into else rebuild_in_place
-            rebuilt = work(source, url, bounds, seen)
+            if into:
+                rebuilt = rebuild_into(source, url, bounds, seen)
+            else:
+                rebuilt = rebuild_in_place(source, url, bounds, seen, new_topics=new_topics)
     show_rebuilt(rebuilt, into=into is not None, as_json=as_json)
 
 
@@ -136,10 +140,13 @@ def _configured_months() -> int:
     """Months by the configuration that the stage goes by: a shorter default here would remove what it keeps.
 
     Raises:
-        click.ClickException: it cannot be read.
+        click.ClickException: none is named, or it cannot be read.
     """
+    directory = read_settings(None).config_dir
+    if directory is None:
+        raise click.ClickException("for how long records are kept is not known: give --months or set SPILLWAY_CONFIG")
     try:
-        return load_config(read_settings(None).config_dir).privacy.retention_months
+        return load_config(directory).privacy.retention_months
     except ConfigError as error:
         raise click.ClickException(" ".join(str(error).split("\n"))) from error
 

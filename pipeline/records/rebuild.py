@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, select, text
@@ -93,11 +94,18 @@ def rebuild_into(source: Source, url: str, spans: Spans, seen: Seen) -> Rebuilt:
         store.close()
 
 
-def rebuild_in_place(source: Source, url: str, spans: Spans, seen: Seen) -> Rebuilt:
+def rebuild_in_place(source: Source, url: str, spans: Spans, seen: Seen, *, new_topics: bool = False) -> Rebuilt:
     """Put a store right by what the topics hold, while it is used.
 
+    Args:
+        source: the topics.
+        url: of the store.
+        spans: of the topics, as `Source.bounds` says them.
+        seen: told how many records were read.
+        new_topics: it is well known that the store has read none of these.
+
     Raises:
-        RebuildError: another rebuild is under way.
+        RebuildError: another rebuild is under way, or the topics are none that the store has read.
         ScanError: a topic cannot be read.
         SQLAlchemyError: the database is away or refused.
     """
@@ -107,12 +115,23 @@ def rebuild_in_place(source: Source, url: str, spans: Spans, seen: Seen) -> Rebu
         with live.alone(REBUILD_LOCK) as alone:
             if not alone:
                 raise RebuildError("another rebuild of this store is under way")
+            if not new_topics and live.ask(partial(_is_of_others, source=source)):
+                raise RebuildError(
+                    "the store was written from other topics than these brokers have, and what those do not hold would "
+                    "be removed from it: is the address of both right? If the topics were made anew, give --new-topics"
+                )
             with _beside(live, url) as fresh:
                 counted = source.project(fresh, spans, seen)
                 counted = _catch_up(source, live, fresh, counted, seen)
                 return Rebuilt(*live.change(lambda connection: _exchange(connection, source, spans, fresh, counted)))
     finally:
         live.close()
+
+
+def _is_of_others(connection: Connection, source: Source) -> bool:
+    """Whether a store knows what it has read, and nothing of it is of these topics."""
+    known = [place for place in _reached(connection) if place.topic_id]
+    return bool(known) and all(source.topic_ids.get(place.topic) != place.topic_id for place in known)
 
 
 @contextmanager

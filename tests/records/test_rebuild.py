@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipeline.core.identity import partition_of
 from pipeline.records.compare import compare
 from pipeline.records.projected import next_offsets
 from pipeline.records.rebuild import RebuildError, Repaired, rebuild_in_place, rebuild_into
+from pipeline.records.retention import cutoff_of
 from pipeline.records.source import Source, size
 from pipeline.records.standing import behind
 from pipeline.records.store import RecordsStore
@@ -237,3 +239,36 @@ def _another_event(revision: int = 1) -> bytes:
         "at_ms": 1_773_150_000_000,
     }
     return orjson.dumps({**event, "entries": [], "joined": [], "left": [], "incident": snapshot})
+
+
+def test_a_store_of_other_topics_is_left_alone_unless_it_is_said_that_they_are_new(
+    site: Site, live: RecordsStore
+) -> None:
+    """Somebody asks for a rebuild of production with the brokers of a test."""
+    of_elsewhere = "UPDATE projected SET topic_id = 'of another cluster' WHERE topic_id IS NOT NULL"
+    live.change(partial(_execute, statement=of_elsewhere))
+    live.change(partial(_execute, statement="UPDATE incidents SET title = 'of production'"))
+    before = live.ask(rows)
+    source, url = Source(site.settings), site.settings.records_url or ""
+    with pytest.raises(RebuildError, match="--new-topics"):
+        rebuild_in_place(source, url, source.bounds(), lambda _: None)
+    assert live.ask(rows) == before
+    rebuilt = rebuild_in_place(source, url, source.bounds(), lambda _: None, new_topics=True)
+    assert rebuilt.counted.records == len(stories())
+
+
+def test_retention_keeps_as_long_as_the_configuration_says_and_guesses_nothing(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RecordsStore(database).migrate()
+    monkeypatch.setenv("SPILLWAY_RECORDS_URL", database)
+    monkeypatch.delenv("SPILLWAY_CONFIG", raising=False)
+    asked, runner = ["records", "retention", "--dry-run", "--json"], CliRunner()
+    unknown = runner.invoke(main, asked)
+    assert unknown.exit_code == 1
+    assert "give --months or set SPILLWAY_CONFIG" in unknown.output
+    (tmp_path / "privacy.yaml").write_text("retention_months: 120\n")
+    monkeypatch.setenv("SPILLWAY_CONFIG", str(tmp_path))
+    said = runner.invoke(main, asked)
+    assert said.exit_code == 0, said.output
+    assert orjson.loads(said.stdout)["cutoff"] == cutoff_of(120, datetime.now(UTC)).isoformat()
