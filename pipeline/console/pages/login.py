@@ -127,6 +127,7 @@ async def _let_in(request: Request, arrival: Arrival, answer: Response) -> Respo
             now=access.context.now(),
         )
     )
+    access.limiter.proven(Proof(cookie=secret).digest)
     seconds = round(settings.session_hours * 3_600)
     answer.headers.append("set-cookie", set_cookie(SESSION, secret, https=origin.https, seconds=seconds))
     answer.headers.append("set-cookie", set_cookie(VISIT, "", https=origin.https, seconds=0))

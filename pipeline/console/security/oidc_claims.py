@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from math import isfinite
 from typing import Any, Final
 
+from pipeline.core.draft import MACHINE
 from pipeline.models.console import Oidc
 
 GROUPS_MAX: Final = 5_000
 NAME_CHARACTERS_MAX: Final = 200
+SECONDS_MAX: Final = 1e12
+"""Of a time, from 1970 on: so far away nothing ends."""
+
 SUBJECT_CHARACTERS_MAX: Final = 256
 """As of an actor of a command."""
 
@@ -59,7 +62,7 @@ def _moment(claims: dict[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= SECONDS_MAX:
         raise TokenRefusedError(f"{name} is no time")
     return float(value)
 
@@ -73,6 +76,8 @@ def subject_of(claims: dict[str, Any], settings: Oidc) -> str:
     subject = claim(claims, settings.subject_claim)
     if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_CHARACTERS_MAX or not subject.isprintable():
         raise TokenRefusedError(f"the claim {settings.subject_claim} does not say who it is")
+    if subject.strip().casefold() == MACHINE:
+        raise TokenRefusedError(f"the claim {settings.subject_claim} says the name of the pipeline itself")
     return subject
 
 

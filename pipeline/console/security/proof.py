@@ -22,7 +22,7 @@ from pipeline.console.security.oidc_claims import TokenRefusedError
 from pipeline.console.security.origin import Origin
 from pipeline.console.security.rates import Limiter
 from pipeline.records.access import sessions, tokens
-from pipeline.records.access.secrets import BEGINS
+from pipeline.records.access.secrets import BEGINS, is_secret
 
 BEARER_CHARACTERS_MAX: Final = 8_192
 """Of a signed token that names its bearer's groups."""
@@ -73,18 +73,26 @@ class Prover:
         Raises:
             Refusal: a bearer token that is none, or too many of such from this address.
         """
+        if proof.bearer is None:
+            return await self._by_session(proof, origin)
         self._limiter.before_proof(origin.neighbourhood, proof.digest)
         found = await self.look(proof)
         if found is not None and found.grants:
             self._limiter.proven(proof.digest)
             return found
         self._limiter.failed(origin.neighbourhood, proof.digest)
-        if proof.bearer is not None:
-            raise not_known(
-                "the token lets nobody in: none of ours, expired, revoked, or with no role",
-                "invalid_token",
-            )
-        return None
+        raise not_known("the token lets nobody in: none of ours, expired, revoked, or with no role", "invalid_token")
+
+    async def _by_session(self, proof: Proof, origin: Origin) -> Identity | None:
+        if not is_secret(proof.cookie or ""):
+            return None
+        self._limiter.before_session(origin.neighbourhood, proof.digest)
+        found = await self.look(proof)
+        if found is None or not found.grants:
+            self._limiter.over(proof.digest)
+            return None
+        self._limiter.proven(proof.digest)
+        return found
 
     async def look(self, proof: Proof) -> Identity | None:
         """Who shows it; None: nobody."""

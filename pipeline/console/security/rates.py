@@ -79,9 +79,25 @@ class Limiter:
         if not self._good.knows(proof):
             _within(self._failures.wait(address), "credentials from your address that are none")
 
+    def before_session(self, address: str, proof: bytes) -> None:
+        """A browser shows a session: whether it is looked at.
+
+        Nobody guesses one, but they end, and browsers that keep one that has ended must not shut out who signs in
+        beside them; so they count as what they are, strangers.
+
+        Raises:
+            Refusal: too many strangers ask from there, and this one was not good a moment ago.
+        """
+        if not self._good.knows(proof):
+            _within(self._strangers.wait(address), "requests from your address")
+
     def proven(self, proof: bytes) -> None:
-        """The credential was good."""
+        """The credential was good, or is new."""
         self._good.add(proof)
+
+    def over(self, proof: bytes) -> None:
+        """The session is none, or none any more."""
+        self._good.forget(proof)
 
     def failed(self, address: str, proof: bytes) -> None:
         """The credential was none."""
