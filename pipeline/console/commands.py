@@ -26,6 +26,7 @@ from pipeline.console.refusal import Reason, Refusal, not_found
 from pipeline.core.practice.admission import forbidden
 from pipeline.core.practice.lifecycle import ENDED_STATES
 from pipeline.core.practice.shelf import stamp_of
+from pipeline.core.printable import printable
 from pipeline.models.command import SILENCING, Command, CommandType, Role
 from pipeline.models.problem import PROBLEM_COMMANDS_TOPIC, ProblemCommand
 from pipeline.records import problems, receipts
@@ -197,7 +198,7 @@ def _same(kept: Receipt, digest: str) -> Asked | None:
 
 
 def read_command(model: type[Model], fields: dict[str, Any], own: dict[str, Any]) -> Model:
-    """A command of what somebody sent and of what stands here.
+    """A command of what somebody sent and of what stands here. Words that would steer a terminal do not.
 
     Raises:
         Refusal: it is none. The problem names the fields, and nothing of what they hold.
@@ -208,7 +209,7 @@ def read_command(model: type[Model], fields: dict[str, Any], own: dict[str, Any]
         told = [(name, "is not yours to set" if name in model.model_fields else "is no field of it") for name in wrong]
         raise bad_fields(told)
     try:
-        return model.model_validate(fields | own)
+        return model.model_validate(printable(fields) | own)
     except ValidationError as invalid:
         problems_found = invalid.errors(include_url=False, include_context=False, include_input=False)
         raise bad_fields((".".join(map(str, each["loc"])) or "type", each["msg"]) for each in problems_found) from None

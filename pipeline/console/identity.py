@@ -64,9 +64,18 @@ class Identity:
     @property
     def scope(self) -> Scope:
         """Domains that he may see."""
-        if any(each.domains is None for each in self.grants):
-            return None
-        return frozenset(domain for each in self.grants for domain in each.domains or ())
+        return _domains(self.grants)
+
+    def scope_as(self, role: Role) -> Scope:
+        """Domains in which he may what that role may: fewer, perhaps, than he may see."""
+        return _domains(each for each in self.grants if at_least(each.role, role))
+
+
+def _domains(grants: Iterable[Grant]) -> Scope:
+    found = [each.domains for each in grants]
+    if None in found:
+        return None
+    return frozenset(domain for each in found for domain in each or ())
 
 
 def at_least(role: Role | None, needed: Role) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import uuid4
+from weakref import WeakSet
 
 import orjson
 import psycopg
@@ -61,7 +62,7 @@ class _Frame(NamedTuple):
     text: bytes
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Client:
     """One that listens.
 
@@ -105,6 +106,9 @@ class Live:
         self._url = address.render_as_string(hide_password=False)
         self._metrics = metrics
         self._clients: set[Client] = set()
+        # Those that are to be served in a moment, too: a hundred that come at once count as a hundred. One that goes
+        # before it is served is forgotten with its request.
+        self._opened: WeakSet[Client] = WeakSet()
         self._ring: deque[_Frame] = deque(maxlen=RING_CHANGES_MAX)
         self._forgotten = 0
         self._pieces: dict[tuple[Scope, str | None, int], bytes | None] = {}
@@ -129,11 +133,13 @@ class Live:
         Raises:
             TooManyStreamsError: it would be one too many.
         """
-        if len(self._clients) >= STREAMS_MAX:
+        if len(self._opened) >= STREAMS_MAX:
             raise TooManyStreamsError(own=False)
-        if sum(each.who.subject == who.subject for each in self._clients) >= STREAMS_OF_ONE_MAX:
+        if sum(each.who.subject == who.subject for each in self._opened) >= STREAMS_OF_ONE_MAX:
             raise TooManyStreamsError(own=True)
-        return Client(who, incident_id, self._number, ended=self._closed)
+        client = Client(who, incident_id, self._number, ended=self._closed)
+        self._opened.add(client)
+        return client
 
     async def stream(self, client: Client, last_event_id: str | None) -> AsyncIterator[bytes]:
         """What a client is sent, piece by piece, until it goes or is ended.
@@ -143,6 +149,7 @@ class Live:
             last_event_id: of the last event that it saw before; None: it begins.
         """
         self._clients.add(client)
+        self._opened.add(client)
         client.ended = self._closed
         try:
             yield format_sse_event(comment="changes", retry=RETRY_MS)
@@ -161,6 +168,7 @@ class Live:
             yield format_sse_event(comment="the end", retry=RETRY_MS)
         finally:
             self._clients.discard(client)
+            self._opened.discard(client)
 
     def _piece(self, client: Client) -> bytes | None:
         """What a client has not seen: the newest of each incident. Those who may see the same share the work."""

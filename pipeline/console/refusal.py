@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from fastapi import Request, Response
@@ -50,13 +51,13 @@ class Refusal(Exception):
     headers: dict[str, str] = field(default_factory=dict)
 
     def document(self, instance: str) -> dict[str, Any]:
-        """The problem as JSON."""
+        """The problem as JSON; ``instance`` is a path."""
         return {
             "type": TYPE_PREFIX + self.reason,
             "title": self.status.phrase,
             "status": int(self.status),
             "detail": self.detail,
-            "instance": instance,
+            "instance": quote(instance, safe="/:@"),  # it is an address (RFC 9457, 3.1.5), and marks up nothing
             **self.more,
         }
 

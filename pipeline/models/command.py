@@ -17,6 +17,9 @@ holds 64 bits, and the stage that was to write it would stop."""
 REVENUE_PER_MINUTE_MAX: Final = 1e12
 """Likewise of money a minute; without it ``1e999`` would be infinity, which JSON has no word for."""
 
+REVISION_MAX: Final = (1 << 63) - 1
+"""Likewise of a revision."""
+
 NOTE_CHARACTERS_MAX: Final = 4_000
 """Words of a command, of each kind: two pages."""
 
@@ -232,7 +235,7 @@ class Command(Wire):
     target: Target
     role: Role | None = None
     at: Moment | None = None
-    expected_revision: int | None = Field(default=None, ge=0)
+    expected_revision: int | None = Field(default=None, ge=0, le=REVISION_MAX)
     if_state: str | None = Field(default=None, max_length=64)
     note: str | None = Field(default=None, max_length=4_000)
     audience: str | None = Field(default=None, max_length=64)

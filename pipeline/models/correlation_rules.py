@@ -17,6 +17,9 @@ RULE_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 VALUES_OF_A_FIELD_MAX: Final = 200
 """Values that one field of ``match`` may have: more than people read, and each is one entry of the index."""
 
+WHOLE_NUMBER_MAX: Final = (1 << 63) - 1
+"""What state and records hold in 64 bits; a greater number would stop the stage that has to write it."""
+
 VALUE_CHARS_MAX: Final = 512
 """Ingest cuts longer values, so that they are equal to nothing."""
 
@@ -75,9 +78,13 @@ def _values(given: Any) -> tuple[str | int, ...]:
 def _value(given: Any) -> str | int:
     if isinstance(given, bool):
         return str(given).lower()
-    if isinstance(given, int) or (isinstance(given, str) and 0 < len(given) <= VALUE_CHARS_MAX):
+    if isinstance(given, int) and abs(given) <= WHOLE_NUMBER_MAX:
         return given
-    raise ValueError(f"a value is a text of 1 to {VALUE_CHARS_MAX} characters or a whole number; put others in quotes")
+    if isinstance(given, str) and 0 < len(given) <= VALUE_CHARS_MAX:
+        return given
+    raise ValueError(
+        f"a value is a text of 1 to {VALUE_CHARS_MAX} characters or a whole number of 64 bits; put others in quotes"
+    )
 
 
 def _names(given: Any) -> Any:

@@ -45,6 +45,7 @@ def async_engine_of(url: str, connections_max: int) -> AsyncEngine:
 
 
 _OPTIONS: Final[dict[str, Any]] = {
+    "hide_parameters": True,  # an error would put whole incidents, and hashes of credentials, into logs
     "pool_pre_ping": True,  # a restarted server would otherwise cost the first batch after it a retry
     # No prepared statements: a plan that is made once for all words is a bad one for most of them.
     "connect_args": {

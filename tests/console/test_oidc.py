@@ -93,6 +93,8 @@ def test_whoever_is_in_no_group_that_may_come_in_does_not(client: TestClient, fa
         ("that never expires", {"exp": None}),
         ("whose end is a word", {"exp": "tomorrow"}),
         ("whose end is infinite", {"exp": float("inf")}),
+        ("whose end no number holds", {"exp": 10**400}),
+        ("of the pipeline itself", {"sub": "Spillway"}),
         ("not valid yet", {"nbf": NOW + 60}),
         ("issued tomorrow", {"iat": NOW + 86_400}),
         ("of nobody", {"sub": None}),

@@ -209,6 +209,17 @@ def test_nobody_opens_streams_without_end(database: str) -> None:
     run(database, scenario)
 
 
+def test_streams_that_are_opened_at_once_count_before_they_are_served_and_forgotten_ones_do_not(database: str) -> None:
+    async def scenario(live: Live, store: Store) -> None:
+        opened = [live.open(somebody(), None) for _ in range(STREAMS_OF_ONE_MAX)]
+        with pytest.raises(TooManyStreamsError):
+            live.open(somebody(), None)
+        opened.clear()
+        live.open(somebody(), None)
+
+    run(database, scenario)
+
+
 def test_five_hundred_clients_hear_a_storm_within_two_seconds(database: str) -> None:
     async def scenario(live: Live, store: Store) -> None:
         readers = [Reader(live, somebody(subject=str(number))) for number in range(500)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.alerts import ingest
 from pipeline.core.alerts.ingest import BAD_MEMBER_BYTES_MAX, CLOCK_SKEW_MS_MAX, IngestProcessor, put_back
+from pipeline.core.printable import CONTROLS
 from pipeline.core.step import Effects, Output, StreamRecord
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.flow import MEBIBYTE, RAW_VALUE_BYTES_MAX
@@ -220,7 +221,7 @@ def test_what_is_short_and_printable_passes_and_all_else_is_cut_and_cleaned(
 
 
 def test_everything_that_steers_is_taken_for_unprintable() -> None:
-    assert not [each for each in ingest._CONTROLS if chr(each).isprintable()]
+    assert not [each for each in CONTROLS if chr(each).isprintable()]
 
 
 @pytest.mark.parametrize(

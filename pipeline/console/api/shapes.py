@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.console.context import Here
+from pipeline.console.refusal import Reason, Refusal
 from pipeline.models.command import ID_CHARACTERS_MAX
 from pipeline.models.incident import IncidentKind, IncidentState
+from pipeline.records.analytics.periods import YEAR_MAX, YEAR_MIN
 from pipeline.records.reading import Filters, parse_filters
 from pipeline.records.reading.cursor import CURSOR_CHARACTERS_MAX
 from pipeline.records.reading.filters import TEXT_CHARACTERS_MAX, VALUE_CHARACTERS_MAX, VALUES_MAX
@@ -117,7 +120,7 @@ class Onward:
         if cursor is not None:
             kept = [pair for pair in self._request.query_params.multi_items() if pair[0] != "after"]
             query = urlencode([*kept, ("after", cursor)])
-            self._response.headers["Link"] = f'<{self._request.url.path}?{query}>; rel="next"'
+            self._response.headers["Link"] = f'<{quote(self._request.url.path)}?{query}>; rel="next"'
         return cursor
 
 
@@ -128,7 +131,14 @@ NEXT: Final = "Cursor of what comes after, for `after`; null: that was all. The 
 
 
 def moment_ms(moment: datetime | None, context: Here) -> int:
-    """A moment that somebody names, else now; epoch milliseconds. Without a zone it is UTC."""
+    """A moment that somebody names, else now; epoch milliseconds. Without a zone it is UTC.
+
+    Raises:
+        Refusal: it is in a year from which, or after which, nothing can be counted.
+    """
     if moment is None:
         return context.now_ms()
+    if not YEAR_MIN <= moment.year <= YEAR_MAX:
+        detail = f"a moment is in the years from {YEAR_MIN} to {YEAR_MAX}"
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, detail)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)

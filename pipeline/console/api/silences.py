@@ -13,6 +13,7 @@ from pipeline.console.commands import bad_fields
 from pipeline.console.context import Here
 from pipeline.console.security.who import Known, Responder
 from pipeline.console.silences import SPACE, ask_silence, begin_silence, silences_for
+from pipeline.models.correlation_rules import WHOLE_NUMBER_MAX
 from pipeline.models.silence import CONDITIONS_MAX, TARGETS_MAX
 from pipeline.models.suppression import Ended, Suppression
 
@@ -21,6 +22,8 @@ router = APIRouter(tags=["silences"])
 SilenceId = Annotated[str, Path(min_length=1, max_length=256, pattern=NAME)]
 
 _Text = Annotated[str, Field(min_length=1, max_length=256)]
+_Number = Annotated[int, Field(ge=-WHOLE_NUMBER_MAX, le=WHOLE_NUMBER_MAX)]
+_Value = str | _Number
 
 
 class Silence(BaseModel):
@@ -55,7 +58,7 @@ class SilenceAsked(BaseModel):
     targets: list[_Text] = Field(
         [], max_length=TARGETS_MAX, description="Services, resources or hosts, and what runs on them."
     )
-    match: dict[str, str | int | list[str | int]] = Field({}, description="Fact or label -> value, or one of several.")
+    match: dict[str, _Value | list[_Value]] = Field({}, description="Fact or label -> value, or one of several.")
     conditions: list[_Text] = Field([], max_length=CONDITIONS_MAX, description="Alert keys.")
     until: AwareDatetime = Field(description="When it ends by itself.", examples=["2026-11-30T06:00:00Z"])
     owner: _Text | None = Field(None, description="Person or group that answers for it; you, by default.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,8 @@ from pipeline.models.major import CoordinatedStatus
 from pipeline.models.policy import DomainPolicy
 
 RESOLUTION: Final = "resolution."
+
+_NUMBER: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?")
 
 
 class Ask(NamedTuple):
@@ -303,7 +306,7 @@ def fields_of(form: Form, given: Mapping[str, list[str]]) -> dict[str, Any]:
 def _typed(ask: Ask, value: str) -> Any:
     """A number as one, where it is one; the command's own check says what is wrong with another."""
     plain = value.replace(",", "").replace(" ", "")
-    if ask.kind == "number" and plain.replace(".", "", 1).isdigit():
+    if ask.kind == "number" and _NUMBER.fullmatch(plain):
         return float(plain) if "." in plain else int(plain)
     return value
 

@@ -111,11 +111,14 @@ def _until(fields: Mapping[str, str], context: Context) -> datetime:
         Refusal: that is no number of hours, or too many.
     """
     hours = fields.get("hours", "")
-    if not hours.isdecimal() or not 1 <= int(hours) <= HOURS_MAX:
+    if not hours.isdecimal() or len(hours) > HOURS_DIGITS_MAX or not 1 <= int(hours) <= HOURS_MAX:
         detail = f"hours: a number of 1 to {HOURS_MAX}"
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, detail)
     return datetime.fromtimestamp(context.now_ms() / 1_000, UTC) + timedelta(hours=int(hours))
 
+
+HOURS_DIGITS_MAX: Final = 10
+"""Of a number of hours: Python reads none of thousands of digits."""
 
 HOURS_MAX: Final = 24 * 31
 """A month: what is muted for longer is no silence but a wrong alert."""

@@ -13,6 +13,7 @@ import orjson
 
 from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.alerts.recall import Remembered
+from pipeline.core.printable import PRINTABLE
 from pipeline.core.privacy.redactor import FeedRedactor, Redactor
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
@@ -53,12 +54,7 @@ _ABOUT_SOMETHING: Final = frozenset({Kind.FIRING, Kind.TICKET})
 
 _AHEAD_OF_TIME: Final = frozenset({Kind.MAINTENANCE_START, Kind.MAINTENANCE_END})
 
-_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""C0 and C1 controls, escape among them, and the bidirectional overrides and isolates of Unicode."""
-
 _ASCII_CONTROLS: Final = bytes((*range(0x20), 0x7F))
-
-_PRINTABLE: Final = dict.fromkeys(_CONTROLS, " ") | {ord("\n"): "\n", ord("\t"): "\t"}
 
 
 class IngestProcessor(Processor):
@@ -295,4 +291,4 @@ def _is_printable(text: str) -> bool:
 def _cut(text: str, chars_max: int) -> str:
     if len(text) <= chars_max and text.isprintable():
         return text
-    return text[:chars_max].translate(_PRINTABLE)
+    return text[:chars_max].translate(PRINTABLE)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.core.draft import MACHINE
 from pipeline.records.access.secrets import NOBODY, new_token, parts_of
 from pipeline.records.access.tables import ACCESS_TOKENS, SESSIONS
 
@@ -73,8 +74,10 @@ def create_token(
         now: the time.
 
     Raises:
-        TokenError: a live token has this name.
+        TokenError: a live token has this name, or it is that of the pipeline itself.
     """
+    if name.strip().casefold() == MACHINE:
+        raise TokenError(f"{MACHINE!r} is who acts where nobody does: timelines and figures would tell no difference")
     token_id, whole, secret_hash = new_token()
     token = Token(token_id, name, tuple(grants), now, by, now + timedelta(days=days))
     # An expired one makes room for the next of its name; what it did stays in the log under its id.
