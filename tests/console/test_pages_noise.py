@@ -107,7 +107,9 @@ def test_silences_in_force_tell_owner_end_and_what_they_hid(muted: Client) -> No
 def test_a_responder_ends_a_silence_and_lets_one_end_at_another_time(muted: Client, sent: Sent) -> None:
     console = muted(somebody(Role.RESPONDER, "retail"))
     answer = console.post("/suppression/silences/SIL-0/end")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/suppression?asked=end#silences")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/suppression?asked={sent.commands[0][0].command_id}#silences"
+    assert "End SIL-0: " in words(page(console, answer.headers["location"]))
     assert console.post("/suppression/silences/SIL-0/extend", data={"hours": "3"}).status_code == 303
     (ended, topic, key), (extended, _, _) = sent.commands
     assert (ended.type, ended.actor, topic, key) == (CommandType.UNSILENCE, "noor.haddad", "commands", "production")

@@ -50,13 +50,24 @@ def test_problems_of_other_domains_are_not_there(in_the_evening: Client) -> None
 def test_what_somebody_asks_of_a_problem_becomes_a_command(
     in_the_evening: Client, sent: Sent, kind: str, fields: dict[str, str]
 ) -> None:
-    answer = in_the_evening(somebody(Role.RESPONDER, "workplace")).post(f"/problems/{MAIL}/do/{kind}", data=fields)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/problems/{MAIL}?asked={kind}")
+    console = in_the_evening(somebody(Role.RESPONDER, "workplace"))
+    answer = console.post(f"/problems/{MAIL}/do/{kind}", data=fields)
     ((command, topic, key),) = sent.commands
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/problems/{MAIL}?asked={command.command_id}")
+    assert "asked, waiting for the pipeline" in page(console, answer.headers["location"])
     assert (topic, key, command.type) == ("problem.commands", MAIL, ProblemCommandType(kind))
     asked = command.model_dump(mode="json")
     assert {name: asked[name] for name in fields} == fields
     assert (asked["actor"], asked["role"]) == ("noor.haddad", "responder")
+
+
+def test_the_script_is_told_what_to_follow(in_the_evening: Client, sent: Sent) -> None:
+    console = in_the_evening(somebody(Role.RESPONDER, "workplace"))
+    answer = console.post(f"/problems/{MAIL}/do/accept", headers={"Accept": "application/json"})
+    ((command, _, _),) = sent.commands
+    assert answer.status_code == 202
+    assert answer.json()["asked"][0]["command_id"] == command.command_id
+    assert answer.json()["asked"][0]["words"] == f"Accept {MAIL}"
 
 
 @pytest.mark.parametrize(("role", "status"), [(Role.VIEWER, 403), (Role.RESPONDER, 303), (Role.COMMANDER, 303)])

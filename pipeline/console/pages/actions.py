@@ -24,11 +24,13 @@ from pipeline.console.pages.action_forms import FORMS, RESOLUTION, Form, fields_
 from pipeline.console.pages.choices import Option, people
 from pipeline.console.pages.offers import ASSIGN_ME
 from pipeline.console.pages.render import render
+from pipeline.console.pages.words import sentence
 from pipeline.console.refusal import Refusal, not_found
 from pipeline.console.security.who import Responder
 from pipeline.models.command import CommandType
 from pipeline.records import receipts
 from pipeline.records.reading import Filters, board, episodes
+from pipeline.sinks.wording import words_of
 
 router = APIRouter()
 
@@ -89,7 +91,7 @@ async def ask(request: Request, here: Here, who: Responder, incident_id: str, ty
             raise
         return await _shown(request, here, who, form, snapshot, given, refusal)
     line = AskedLine(asked.command_id, incident_id, form.title)
-    return _answer(request, [line], f"/incidents/{quote(incident_id, safe='')}")
+    return answer(request, [line], f"/incidents/{quote(incident_id, safe='')}")
 
 
 @router.post("/do/{type_}")
@@ -116,8 +118,11 @@ async def ask_several(request: Request, here: Here, who: Responder, type_: str) 
         except Refusal as refusal:
             words = f"{form.title} {incident_id}"
             lines.append(AskedLine("", incident_id, words, "refused", f"{words}: refused: {refusal.detail}"))
-    return _answer(request, lines, "/")
+    return answer(request, lines, "/")
 
+
+_TITLES: Final = {CommandType.UNSILENCE: "End", CommandType.EXTEND_SILENCE: "Extend"}
+"""Of what has no form here."""
 
 _OF_SEVERAL: Final = frozenset({CommandType.ACKNOWLEDGE, CommandType.MERGE, ASSIGN_ME})
 
@@ -146,7 +151,9 @@ async def asked_lines(request: Request, here: Context, who: Identity) -> list[As
         if receipt is None or receipt.subject != who.subject:
             continue
         outcome = await here.ask(partial(_outcome, receipt))
-        words = f"{FORMS[receipt.type].title if receipt.type in FORMS else receipt.type} {receipt.about}"
+        title = FORMS[receipt.type].title if receipt.type in FORMS else _TITLES.get(receipt.type)
+        what = title or sentence(words_of(receipt.type))
+        words = f"{what} {receipt.about}"
         state = "pending" if outcome is None else "refused" if outcome.refused else "applied"
         said = {"pending": "asked, waiting for the pipeline", "applied": "done", "refused": "refused"}[state]
         if outcome is not None and outcome.refused:
@@ -226,7 +233,8 @@ def _known_values(form: Form, snapshot: dict[str, Any]) -> dict[str, list[str]]:
     return {ask.name: [str(known[ask.name])] for ask in form.asks if known.get(ask.name) not in (None, "")}
 
 
-def _answer(request: Request, lines: list[AskedLine], back: str) -> Response:
+def answer(request: Request, lines: list[AskedLine], back: str) -> Response:
+    """What was asked, for the script to follow; without it the page again, which says how far it is."""
     if _wants_json(request):
         told = [
             {"command_id": each.command_id, "incident_id": each.incident_id, "words": each.words, "said": each.said}
@@ -234,7 +242,8 @@ def _answer(request: Request, lines: list[AskedLine], back: str) -> Response:
         ]
         return JSONResponse({"asked": told}, 202)
     asked = ",".join(each.command_id for each in lines if each.command_id)
-    return RedirectResponse(f"{back}?asked={asked}" if asked else back, 303)
+    page, hash_, part = back.partition("#")
+    return RedirectResponse((f"{page}?asked={asked}" if asked else page) + hash_ + part, 303)
 
 
 def _wants_json(request: Request) -> bool:

@@ -9,14 +9,16 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from pipeline.console.charts import Frame, Series, lines
 from pipeline.console.commands import ask_problem
 from pipeline.console.context import Here
 from pipeline.console.identity import at_least, domains_of
+from pipeline.console.pages.actions import AskedLine, answer, asked_lines
 from pipeline.console.pages.forms import filled
 from pipeline.console.pages.render import render
+from pipeline.console.pages.words import sentence
 from pipeline.console.refusal import Reason, Refusal, not_found
 from pipeline.console.security.who import Known, Responder
 from pipeline.core.problems.problem_life import OPEN_STATES
@@ -24,6 +26,7 @@ from pipeline.models.command import Role
 from pipeline.models.problem import ProblemCommandType, ProblemState
 from pipeline.records.reading import BadCursorError, problems
 from pipeline.records.reading import problem as one_problem
+from pipeline.sinks.wording import words_of
 
 router = APIRouter()
 
@@ -97,6 +100,7 @@ async def problem_page(request: Request, context: Here, who: Known, problem_id: 
         may_act=may_act,
         actions=[each | {"overdue": _overdue(each, today)} for each in _list(problem.get("actions"))],
         chart=_chart(problem),
+        asked=await asked_lines(request, context, who),
     )
 
 
@@ -104,8 +108,9 @@ async def problem_page(request: Request, context: Here, who: Known, problem_id: 
 async def ask(request: Request, context: Here, who: Responder, problem_id: str, kind: ProblemCommandType) -> Response:
     """Ask something of a problem, from a form of its page."""
     fields = await filled(request)
-    await ask_problem(context, who, problem_id, fields | {"type": kind.value})
-    return RedirectResponse(f"/problems/{quote(problem_id, safe='')}?asked={kind.value}", HTTPStatus.SEE_OTHER)
+    asked = await ask_problem(context, who, problem_id, fields | {"type": kind.value})
+    line = AskedLine(asked.command_id, problem_id, f"{sentence(words_of(kind.value))} {problem_id}")
+    return answer(request, [line], f"/problems/{quote(problem_id, safe='')}")
 
 
 def _overdue(action: Mapping[str, Any], today: str) -> bool:

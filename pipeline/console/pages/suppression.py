@@ -9,12 +9,13 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from markupsafe import Markup
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from pipeline.console.charts import Frame, Series, bars
 from pipeline.console.context import Context, Here
 from pipeline.console.identity import Identity, at_least
 from pipeline.console.knowledge import Knowledge, knowledge
+from pipeline.console.pages.actions import AskedLine, answer, asked_lines
 from pipeline.console.pages.forms import filled
 from pipeline.console.pages.render import render
 from pipeline.console.refusal import Reason, Refusal
@@ -90,6 +91,7 @@ async def suppression_page(
         later=report["later"][-ROWS_SHOWN:][::-1],
         silences=[row for each in muted if _in_force(each, now) and (row := silence_row(each, who, known)) is not None],
         rows_shown=ROWS_SHOWN,
+        asked=await asked_lines(request, context, who),
     )
 
 
@@ -100,8 +102,9 @@ async def change_silence(
     """End a silence now, or let it end at another time."""
     fields = await filled(request)
     until = _until(fields, context) if deed == "extend" else None
-    await ask_silence(context, who, silence_id, until=until)
-    return RedirectResponse(f"/suppression?asked={deed}#silences", HTTPStatus.SEE_OTHER)
+    asked = await ask_silence(context, who, silence_id, until=until)
+    line = AskedLine(asked.command_id, silence_id, f"{'Extend' if deed == 'extend' else 'End'} {silence_id}")
+    return answer(request, [line], "/suppression#silences")
 
 
 def _until(fields: Mapping[str, str], context: Context) -> datetime:

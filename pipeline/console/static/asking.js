@@ -61,6 +61,7 @@ async function answered(form, answer) {
   if (!answer.ok || !body) return refuse(form, body?.detail ?? `The console refused: ${answer.status}.`);
   form.closest("dialog")?.close();
   unselect();
+  for (const each of form.elements) if ("defaultValue" in each && each.defaultValue === "") each.value = "";
   for (const each of body.asked) show(each);
 }
 
