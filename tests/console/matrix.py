@@ -90,6 +90,7 @@ MATRIX: Final[dict[str, list[Row]]] = {
     "GET /api/v1/analytics/noise": [row(Needs.KNOWN)],
     "GET /api/v1/analytics/escalations": [row(Needs.KNOWN)],
     "GET /api/v1/analytics/repeats": [row(Needs.KNOWN)],
+    "GET /api/v1/analytics/export": [row(Needs.KNOWN)],
     "GET /api/v1/incidents/{incident_id}": [row(Needs.SEEING, **ABOUT)],
     "GET /api/v1/incidents/{incident_id}/timeline": [row(Needs.SEEING, **ABOUT)],
     "GET /api/v1/incidents/{incident_id}/episodes": [row(Needs.SEEING, **ABOUT)],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import orjson
@@ -102,3 +104,32 @@ def test_the_api_the_functions_and_the_command_line_give_the_same_figures(client
     assert told["whole"] == counted["whole"] == written["whole"]
     assert told["groups"] == counted["groups"] == written["groups"]
     assert told["whole"]["acknowledge"] == {"count": 3, "mean": 425.0, "median": 540.0, "p90": 636.0}
+
+
+def test_an_export_holds_the_incidents_of_the_asker_and_is_safe_in_a_spreadsheet(client: Client) -> None:
+    console = client(somebody(Role.VIEWER, "retail"))
+    answer = console.get(f"{AT}/export?{QUARTER}")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert 'filename="spillway-incidents-2026-Q1.csv"' in answer.headers["content-disposition"]
+    head, *rows = csv.reader(StringIO(answer.text))
+    assert {row[head.index("domain")] for row in rows} == {"retail"}
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+    everything = client(somebody()).get(f"{AT}/export?{QUARTER}").text.splitlines()
+    assert len(everything) > len(rows) + 1
+    assert client(somebody()).get(f"{AT}/export?{QUARTER}&domain=retail").text == answer.text
+    assert console.get(f"{AT}/export?{QUARTER}&domain=hospital").status_code == 404
+
+
+def test_figures_are_exported_by_group_and_as_parquet(client: Client) -> None:
+    console = client(somebody())
+    rows = list(csv.DictReader(StringIO(console.get(f"{AT}/export?{QUARTER}&of=figures&by=domain").text)))
+    assert {row["label"]: row["incidents"] for row in rows}["workplace"] == "4"
+    assert console.get(f"{AT}/export?{QUARTER}&format=parquet").content[:4] == b"PAR1"
+    assert console.get(f"{AT}/export?quarter=never").status_code == 422
+    assert console.get(f"{AT}/export?format=xls").status_code == 422
+
+
+def test_the_page_links_exports_of_what_it_shows(client: Client) -> None:
+    page = client(somebody()).get(f"/analytics?{QUARTER}&domain=retail&by=service").text
+    assert "/api/v1/analytics/export?quarter=2026-Q1&amp;domain=retail&amp;format=parquet" in page
+    assert "/api/v1/analytics/export?quarter=2026-Q1&amp;domain=retail&amp;by=service&amp;of=figures" in page

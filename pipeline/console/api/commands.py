@@ -91,8 +91,9 @@ IfMatch = Annotated[
     Header(
         alias="If-Match",
         max_length=100,
-        description="The revision that you have seen, as `ETag` or `X-Revision` told it.",
-        examples=['W/"7"'],
+        description="The revision that you have seen, as the header `X-Revision` or the field `revision` told it; the "
+        "`ETag` is of the whole answer, which changes with other things too, and is none.",
+        examples=['"7"'],
     ),
 ]
 
@@ -203,10 +204,10 @@ def _may_see(sql: Connection, who: Identity, asked: Receipt) -> bool:
 
 
 def _revision(if_match: str | None) -> int | None:
-    """The revision that a header names; of ``*`` none."""
+    """The revision that a header names, with quotes or without; of ``*`` none."""
     if if_match is None or if_match.strip() == "*":
         return None
     plain = if_match.strip().removeprefix("W/").strip('"')
     if not (plain.isascii() and plain.isdecimal() and len(plain) <= 18):
-        raise bad_fields([("If-Match", 'the ETag of the incident, such as W/"7"')])
+        raise bad_fields([("If-Match", 'the X-Revision of the incident, such as "7"')])
     return int(plain)

@@ -108,7 +108,7 @@ async def list_bridges(
 
 @router.get("/incidents/{incident_id}", summary="An incident or bridge incident")
 async def read_incident(context: Here, who: Known, incident_id: IncidentId, response: Response) -> Incident:
-    """Its `ETag` names the revision: send it as `If-Match` with a command, and only this revision is changed."""
+    """`X-Revision` names the revision: send it as `If-Match` with a command, and only this revision is changed."""
     found = await _page(context, who, incident_id)
     row: IncidentRow = found["row"]
     response.headers["X-Revision"] = str(row.revision)

@@ -18,9 +18,10 @@ from starlette.responses import HTMLResponse
 from pipeline.console.context import Here
 from pipeline.console.identity import Scope
 from pipeline.console.knowledge import Knowledge, knowledge
+from pipeline.console.narrow import narrowed
 from pipeline.console.pages.analytics_charts import by_group, over_quarters, over_weeks, states_chart
 from pipeline.console.pages.render import render
-from pipeline.console.refusal import Reason, Refusal, not_found
+from pipeline.console.refusal import Reason, Refusal
 from pipeline.console.security.who import Known
 from pipeline.records.analytics.compare import compare
 from pipeline.records.analytics.figures import By, Comparison, Figures, Maturity, Noise, Point, Repeat, TimeInState
@@ -92,6 +93,7 @@ async def analytics_page(
         told = await context.ask(lambda connection: _told(connection, scope, period, by, now))
     except PeriodError as error:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, str(error)) from error
+    wanted = {"since": since or "", "until": until or "", "quarter": quarter or "", "domain": domain}
     known = knowledge(context.config)
     label = {each.label: _label(known, each, by) for each in told.groups.groups}
     changes = {each.figure: each for each in told.comparison.changes}
@@ -103,7 +105,7 @@ async def analytics_page(
         period=period,
         by=by,
         ways=list(By),
-        wanted={"since": since or "", "until": until or "", "quarter": quarter or "", "domain": domain},
+        wanted=wanted,
         domains=sorted(name for name in context.config.domains if who.scope is None or name in who.scope),
         quarters=[each.name for each in reversed(quarters_until(now, QUARTERS_SHOWN))],
         headlines=[changes[name] for name in HEADLINES if name in changes],
@@ -115,21 +117,8 @@ async def analytics_page(
         grouped=by_group(told.groups, label),
         spent=states_chart(told.states),
         title=known.title,
-        exports=_exports(request, since, until, quarter, by),
+        exports=_exports(wanted, by),
     )
-
-
-def narrowed(scope: Scope, domain: str) -> Scope:
-    """A scope, narrowed to one domain.
-
-    Raises:
-        Refusal: it is out of it.
-    """
-    if not domain:
-        return scope
-    if scope is not None and domain not in scope:
-        raise not_found("domain", domain)
-    return frozenset({domain})
 
 
 def _told(connection: Connection, scope: Scope, period: Period, by: By, now: datetime) -> Told:
@@ -166,19 +155,17 @@ def _list_href(filters: dict[str, str], period: Period) -> str:
     return f"/search?{urlencode(given)}"
 
 
-def _exports(
-    request: Request, since: str | None, until: str | None, quarter: str | None, by: By
-) -> list[tuple[str, str]]:
-    """Where the same figures are for machines: words and address."""
-    given = {"since": since, "until": until, "quarter": quarter, "by": by.value}
-    query = {name: value for name, value in given.items() if value}
-    found = [("JSON", f"/api/v1/analytics/maturity?{urlencode(query)}")]
-    if any(getattr(each, "path", "") == EXPORT for each in request.app.routes):
-        for kind in ("csv", "parquet"):
-            found.append(
-                (kind.upper() if kind == "csv" else "Parquet", f"{EXPORT}?{urlencode(query | {'format': kind})}")
-            )
-    return found
+def _exports(wanted: dict[str, str], by: By) -> list[tuple[str, str]]:
+    """The same figures, and the incidents behind them, for machines: words and address."""
+    given = {name: value for name, value in wanted.items() if value}
+    figures = urlencode(given | {"by": by.value})
+    rows = urlencode(given)
+    return [
+        ("Figures as JSON", f"/api/v1/analytics/maturity?{figures}"),
+        ("Figures as CSV", f"{EXPORT}?{figures}&of=figures"),
+        ("Incidents as CSV", f"{EXPORT}?{rows}"),
+        ("Incidents as Parquet", f"{EXPORT}?{urlencode(given | {'format': 'parquet'})}"),
+    ]
 
 
 EXPORT: Final = "/api/v1/analytics/export"

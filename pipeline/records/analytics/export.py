@@ -28,14 +28,16 @@ class ExportError(Exception):
     """An export that cannot be written; the message is one line and says what to do."""
 
 
-def incident_rows(connection: Connection, scope: Scope, period: Period) -> Iterator[list[dict[str, Any]]]:
-    """Measures of the incidents and bridge incidents that touch a period, some thousands at a time, by detection."""
+def incident_rows(
+    connection: Connection, scope: Scope, period: Period, at_once: int = ROWS_AT_ONCE
+) -> Iterator[list[dict[str, Any]]]:
+    """Measures of the incidents and bridge incidents that touch a period, so many at a time, by detection."""
     bounded = period.start is not None or period.end is not None
     moments = (*FINAL_AT, "ended_at")
     touched = " OR ".join(within(each, period) for each in moments) if bounded else "true"
     statement = f"SELECT * FROM measures WHERE {visible(scope)} AND ({touched}) ORDER BY detected_at, incident_id"
-    streamed = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
-    for part in streamed.execute(asked(statement, scope, period)).mappings().partitions(ROWS_AT_ONCE):
+    streamed = connection.execution_options(stream_results=True, max_row_buffer=at_once)
+    for part in streamed.execute(asked(statement, scope, period)).mappings().partitions(at_once):
         yield [dict(row) for row in part]
 
 
