@@ -148,6 +148,9 @@ MATRIX: Final[dict[str, list[Row]]] = {
     "POST /problems/{problem_id}/do/{kind}": [
         row(Needs.RESPONDER_OF, 303, form={"text": "seen"}, kind="note", problem_id=PROBLEM)
     ],
+    "POST /suppression/silences": [
+        row(Needs.RESPONDER_OF, 303, form={"targets": SERVICE, "hours": "2", "reason": "work"})
+    ],
     "POST /suppression/silences/{silence_id}/{deed}": [
         row(Needs.RESPONDER, 404, form={"x": "y"}, silence_id="SIL-NONE", deed="end")
     ],

@@ -132,3 +132,20 @@ def test_hours_that_are_none_extend_nothing(muted: Client, sent: Sent, hours: st
     answer = muted(somebody(Role.RESPONDER)).post("/suppression/silences/SIL-0/extend", data={"hours": hours})
     assert answer.status_code == 422
     assert sent.commands == []
+
+
+def test_a_responder_begins_a_silence_of_what_he_was_led_from(muted: Client, sent: Sent) -> None:
+    console = muted(somebody(Role.RESPONDER, "retail"))
+    form = page(console, "/suppression?mute=component:default/checkout").partition('id="begin"')[2]
+    assert form.startswith(" open")
+    assert 'value="component:default/checkout"' in form
+    fields = {"targets": "checkout, orders-api", "hours": "2", "reason": "the load test"}
+    assert console.post("/suppression/silences", data=fields).status_code == 303
+    ((command, _, _),) = sent.commands
+    assert isinstance(command, Command)
+    assert command.silence is not None
+    assert command.silence.targets == ("checkout", "orders-api")
+    assert (command.type, command.silence.owner) == (CommandType.SILENCE, "noor.haddad")
+    assert console.post("/suppression/silences", data=fields | {"targets": "vpn"}).status_code == 403
+    assert console.post("/suppression/silences", data=fields | {"hours": "0"}).status_code == 422
+    assert "Begin a silence" not in words(page(muted(somebody(Role.VIEWER, "retail")), "/suppression"))

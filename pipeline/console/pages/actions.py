@@ -121,7 +121,11 @@ async def ask_several(request: Request, here: Here, who: Responder, type_: str) 
     return answer(request, lines, "/")
 
 
-_TITLES: Final[dict[str, str]] = {CommandType.UNSILENCE: "End", CommandType.EXTEND_SILENCE: "Extend"}
+_TITLES: Final[dict[str, str]] = {
+    CommandType.SILENCE: "Mute, as",
+    CommandType.UNSILENCE: "End",
+    CommandType.EXTEND_SILENCE: "Extend",
+}
 """Of what has no form here."""
 
 _OF_SEVERAL: Final = frozenset({CommandType.ACKNOWLEDGE, CommandType.MERGE, ASSIGN_ME})

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from pipeline.console.charts.around import around_incident
 from pipeline.console.context import Context, Here
-from pipeline.console.identity import Identity
+from pipeline.console.identity import Identity, at_least, domains_of
 from pipeline.console.knowledge import knowledge
 from pipeline.console.pages import incident_view as view
 from pipeline.console.pages.actions import asked_lines
@@ -20,6 +20,7 @@ from pipeline.console.pages.offers import offers
 from pipeline.console.pages.render import render
 from pipeline.console.refusal import Reason, Refusal, not_found
 from pipeline.console.security.who import Known
+from pipeline.models.command import Role
 from pipeline.models.incident import IncidentKind
 from pipeline.records.audit import trail_of
 from pipeline.records.reading import BadCursorError, Episode, episodes, incident_page, similar, timeline
@@ -73,6 +74,7 @@ async def page(request: Request, here: Here, who: Known, incident_id: str) -> Re
         more_entries=found["timeline"].next is not None or len(found["timeline"].entries) > ENTRIES,
         show=show,
         groups=view.GROUPS,
+        may_mute=at_least(who.role_for(domains_of(snapshot)), Role.RESPONDER),
         **_facts(here, snapshot),
     )
 

@@ -20,7 +20,7 @@ from pipeline.console.pages.forms import filled
 from pipeline.console.pages.render import render
 from pipeline.console.refusal import Reason, Refusal
 from pipeline.console.security.who import Known, Responder
-from pipeline.console.silences import ask_silence, role_for_silence
+from pipeline.console.silences import ask_silence, begin_silence, role_for_silence
 from pipeline.models.command import Role
 from pipeline.models.suppression import Ended, Suppression, What
 from pipeline.records.analytics.figures import Noise
@@ -34,6 +34,8 @@ router = APIRouter()
 DAYS_DEFAULT: Final = 7
 DAYS_MAX: Final = 92
 """A quarter: what is longer is a question to the analytics."""
+
+NAME_MAX: Final = 256
 
 ROWS_SHOWN: Final = 20
 """Conditions, services, incidents in a table: as many as somebody takes up; the API has more."""
@@ -64,7 +66,11 @@ ADVICE: Final[dict[str, str]] = {
 
 @router.get("/suppression")
 async def suppression_page(
-    request: Request, context: Here, who: Known, days: Annotated[int, Query(ge=1, le=DAYS_MAX)] = DAYS_DEFAULT
+    request: Request,
+    context: Here,
+    who: Known,
+    days: Annotated[int, Query(ge=1, le=DAYS_MAX)] = DAYS_DEFAULT,
+    mute: Annotated[str, Query(max_length=NAME_MAX)] = "",
 ) -> HTMLResponse:
     """What was hidden in the last days, and what is muted now."""
     now = context.now_ms()
@@ -92,7 +98,21 @@ async def suppression_page(
         silences=[row for each in muted if _in_force(each, now) and (row := silence_row(each, who, known)) is not None],
         rows_shown=ROWS_SHOWN,
         asked=await asked_lines(request, context, who),
+        mute=mute,
+        may_act=at_least(who.highest, Role.RESPONDER),
     )
+
+
+@router.post("/suppression/silences")
+async def new_silence(request: Request, context: Here, who: Responder) -> Response:
+    """Mute what somebody knows of, for some hours."""
+    fields = await filled(request)
+    until = _until(fields, context)
+    targets = [each.strip() for each in fields.get("targets", "").split(",") if each.strip()]
+    wanted = {"targets": targets, "until": until.isoformat(), "reason": fields.get("reason", "")}
+    asked = await begin_silence(context, who, wanted)
+    line = AskedLine(asked.command_id, asked.about, f"Mute {', '.join(targets)}")
+    return answer(request, [line], "/suppression#silences")
 
 
 @router.post("/suppression/silences/{silence_id}/{deed}")
