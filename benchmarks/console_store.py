@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,7 @@ def fill(url: str, total: int, open_total: int) -> None:
     store.close()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_FAST)
+        connection.execute("ALTER TABLE incidents SET UNLOGGED")
         kept = connection.execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'incidents' AND indexname <> 'incidents_pkey'"
         ).fetchall()
@@ -79,13 +81,16 @@ def fill(url: str, total: int, open_total: int) -> None:
             _copy_chunk, [(url, base, open_total // COPIES, first) for first in range(0, base, ROWS_IN_A_CHUNK)]
         )
         say(f"console: {base:,} incidents made, each of which {COPIES - 1} others resemble")
-        connection.execute("CREATE UNLOGGED TABLE base AS SELECT row_number() OVER () AS number, * FROM incidents")
+        _compute_by_trigger(connection)
+        connection.execute("CREATE UNLOGGED TABLE base AS SELECT * FROM incidents")
         _in_parallel(_multiply, [(url, copy) for copy in range(1, COPIES)])
         connection.execute("DROP TABLE base")
         for name, definition in kept:
             began = time.monotonic()
             connection.execute(definition)
             say(f"console: index {name} in {time.monotonic() - began:.0f} s")
+        connection.execute(_OWN_SNAPSHOTS, {"newest": DETAILED})
+        connection.execute(_TRIGGER)
         _write_details(connection, newest_ids(connection), Incidents(load_config(CONFIG), 1, 1))
         connection.execute("VACUUM ANALYZE")
         connection.execute(sql.SQL("CREATE TABLE filled AS SELECT {}::bigint AS incidents").format(sql.Literal(total)))
@@ -107,9 +112,10 @@ def _in_parallel(work: Callable[[Any], None], pieces: list[Any]) -> None:
 def _multiply(asked: tuple[str, int]) -> None:
     """Write a copy of each incident with an id of its own: what has ended at another time, what is open soon after."""
     url, copy = asked
-    own = {"id": "copied.id", "opened_at": "copied.opened", "lexemes": "copied.lexemes", "snapshot": "copied.snapshot"}
-    columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
-    values = sql.SQL(", ").join(sql.SQL(own.get(name, f"base.{name}")) for name in _COLUMNS)
+    own = {"id": "copied.id", "opened_at": "copied.opened", "lexemes": "copied.lexemes", "words": "copied.words"}
+    names = (*_COLUMNS, "words")
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    values = sql.SQL(", ").join(sql.SQL(own.get(name, f"base.{name}")) for name in names)
     statement = sql.SQL(_COPY).format(columns=columns, values=values)
     with psycopg.connect(url) as connection:
         connection.execute("SET synchronous_commit = off")
@@ -123,14 +129,43 @@ _COPY: Final = """
             WHEN base.opened_at - make_interval(secs => %(days)s * 86400) < %(end)s - make_interval(days => %(whole)s)
             THEN base.opened_at + make_interval(secs => (%(whole)s - %(days)s) * 86400)
             ELSE base.opened_at - make_interval(secs => %(days)s * 86400) END AS opened) AS made
+    CROSS JOIN LATERAL (SELECT
+        ARRAY['#id=' || lower(base.id), '#day=' || to_char(base.opened_at, 'YYYY-MM-DD'),
+            '#month=' || to_char(base.opened_at, 'YYYY-MM')] AS were,
+        ARRAY['#id=' || lower(made.id), '#day=' || to_char(made.opened, 'YYYY-MM-DD'),
+            '#month=' || to_char(made.opened, 'YYYY-MM')] AS are) AS facts
     CROSS JOIN LATERAL (SELECT made.id, made.opened,
-        base.snapshot || jsonb_build_object('id', made.id,
-            'opened_at_ms', floor(extract(epoch FROM made.opened) * 1000)) AS snapshot,
-        array_replace(array_replace(array_replace(base.lexemes,
-            '#id=' || lower(base.id), '#id=' || lower(made.id)),
-            '#day=' || to_char(base.opened_at, 'YYYY-MM-DD'), '#day=' || to_char(made.opened, 'YYYY-MM-DD')),
-            '#month=' || to_char(base.opened_at, 'YYYY-MM'), '#month=' || to_char(made.opened, 'YYYY-MM')) AS lexemes
-    ) AS copied ORDER BY copied.opened"""
+        array_replace(array_replace(array_replace(base.lexemes, were[1], are[1]), were[2], are[2]), were[3], are[3])
+            AS lexemes,
+        ts_delete(base.words, were) || array_to_tsvector(are) AS words) AS copied"""
+
+# Snapshots that no page of the benchmark shows stay those of what was copied: writing each of them anew, and taking
+# its words apart again, would take longer than all else.
+_OWN_SNAPSHOTS: Final = """
+    UPDATE incidents SET snapshot = snapshot || jsonb_build_object('id', id,
+        'opened_at_ms', floor(extract(epoch FROM opened_at) * 1000))
+    WHERE state NOT IN ('closed', 'merged', 'cancelled') OR opened_at >= (
+        SELECT opened_at FROM incidents ORDER BY opened_at DESC OFFSET %(newest)s LIMIT 1)"""
+
+
+def _compute_by_trigger(connection: psycopg.Connection) -> None:
+    """Let the words of incidents be written, and computed as they were from now on: a trigger does it for a column."""
+    row = connection.execute(
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON adrelid = attrelid AND adnum = attnum "
+        "WHERE attrelid = 'incidents'::regclass AND attname = 'words'"
+    ).fetchone()
+    if row is None:
+        raise BenchmarkError("incidents.words is not computed")
+    names = re.compile(rf"\b({'|'.join(_COLUMNS)})\b")
+    expression = names.sub(r"NEW.\1", row[0])
+    connection.execute("ALTER TABLE incidents ALTER COLUMN words DROP EXPRESSION")
+    connection.execute(
+        f"CREATE FUNCTION words_of() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$BEGIN NEW.words := {expression}; RETURN NEW; END$$".encode()
+    )
+
+
+_TRIGGER: Final = "CREATE TRIGGER words BEFORE INSERT OR UPDATE ON incidents FOR EACH ROW EXECUTE FUNCTION words_of()"
 
 
 def _is_filled(url: str, total: int) -> bool:

@@ -18,6 +18,7 @@ from pipeline.console.context import Context
 from pipeline.console.description import ERRORS, describe, operation_id
 from pipeline.console.faults import add_faults
 from pipeline.console.pages.refused import refused_page
+from pipeline.console.pages.render import prepare
 from pipeline.console.security.access import Access
 from pipeline.console.security.door import Door
 from pipeline.console.squeeze import ApiGzip
@@ -72,6 +73,7 @@ def routers(package: object) -> Iterator[APIRouter]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """What runs beside the requests."""
     access: Access = app.state.access
+    prepare()
     await access.open()
     try:
         yield

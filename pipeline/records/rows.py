@@ -43,6 +43,10 @@ _NUMBERS: Final = (
 )
 _TIMES: Final = ("opened", "acknowledged", "resolved", "closed", "updated", "detected", "mitigated")
 
+# Of what the index `incidents_counted` holds, which takes entries of 2,704 bytes: far more than any of them has.
+_BYTES_MAX: Final = {"kind": 64, "state": 64, "priority": 64, "assignee": 300, "domain": 200}
+_DOMAINS_BYTES_MAX: Final = 1_500
+
 # A tsvector holds 1 MiB: what is longer is searched by its beginning.
 SEARCHED_CHARACTERS_MAX: Final = 100_000
 
@@ -50,12 +54,14 @@ SEARCHED_CHARACTERS_MAX: Final = 100_000
 def incident_row(row: IncidentEvent) -> dict[str, Any]:
     """Columns of `pipeline.records.tables.INCIDENTS`, but ``notes_text``, which several revisions make."""
     incident = row.incident
-    texts = {name: text_of(incident.get(name)) for name in _TEXTS}
+    texts = {name: _short(text_of(incident.get(name)), _BYTES_MAX.get(name)) for name in _TEXTS}
     numbers = {name: number_of(incident.get(name)) for name in _NUMBERS}
     times = {f"{name}_at": moment_of(incident.get(f"{name}_at_ms")) for name in _TIMES}
     rank = incident.get("priority_rank")
     due_ms, breached = _clocks(incident.get("clocks"))
     domains = {each for each in (texts["domain"], *_words(incident.get("domains"))) if each}
+    if sum(len(each.encode(errors="replace")) + 8 for each in domains) > _DOMAINS_BYTES_MAX:
+        domains = {texts["domain"] or ""} - {""}  # damaged: nobody has so many
     return {
         "id": row.incident_id,
         "revision": row.revision,
@@ -63,7 +69,7 @@ def incident_row(row: IncidentEvent) -> dict[str, Any]:
         **texts,
         **numbers,
         **times,
-        "priority_rank": rank if isinstance(rank, int) and abs(rank) < 1_000 else None,
+        "priority_rank": rank if type(rank) is int and abs(rank) < 1_000 else None,  # true is no rank
         "state_since_at": moment_of(incident.get("state_since_ms")),
         "due_at": moment_of(due_ms),
         "breached": breached,
@@ -73,6 +79,12 @@ def incident_row(row: IncidentEvent) -> dict[str, Any]:
         "symptoms_text": _searched(_words(incident.get("symptoms"))),
         "resolution_text": _searched(_resolution(incident)),
     }
+
+
+def _short(value: str | None, bytes_max: int | None) -> str | None:
+    if value is None or bytes_max is None or len(value) * 4 <= bytes_max:
+        return value
+    return value.encode(errors="replace")[:bytes_max].decode(errors="ignore")
 
 
 def _clocks(clocks: Any) -> tuple[int | None, bool]:

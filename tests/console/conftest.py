@@ -140,6 +140,13 @@ def client(stories: str, company: Config, sent: Sent) -> Iterator[Client]:
         yield _clients(opened, Context(Settings(records_url=stories), company, async_engine_of(stories, 4), sent))
 
 
+@contextmanager
+def clients_of(context: Context) -> Iterator[Client]:
+    """Clients of a console that is like this one, each as somebody."""
+    with ExitStack() as opened:
+        yield _clients(opened, context)
+
+
 def _clients(opened: ExitStack, context: Context) -> Client:
     def make(identity: Identity | None = None) -> TestClient:
         app = create_app(replace(context, engine=async_engine_of(context.settings.records_url or "", 4)))

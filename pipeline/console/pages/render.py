@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader
 from starlette.responses import HTMLResponse
 
 from pipeline.console.context import context_of
 from pipeline.console.identity import Identity
+from pipeline.console.pages.absent import Absent
 from pipeline.console.pages.keys import KEYS
 from pipeline.console.pages.words import FILTERS
 
@@ -42,7 +43,7 @@ PAGES: Final = (
 ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
-    undefined=StrictUndefined,
+    undefined=Absent,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -51,6 +52,12 @@ ENVIRONMENT.filters.update(FILTERS)
 ENVIRONMENT.globals["ui"] = ENVIRONMENT.get_template("_macros.html").module
 ENVIRONMENT.globals["pages"] = PAGES
 ENVIRONMENT.globals["keys"] = KEYS
+
+
+def prepare() -> None:
+    """Compile all templates: whoever opens the first page after a start would wait for it otherwise."""
+    for name in ENVIRONMENT.list_templates():
+        ENVIRONMENT.get_template(name)
 
 
 def render(request: Request, who: Identity | None, name: str, *, status: int = 200, **facts: Any) -> HTMLResponse:

@@ -3,7 +3,7 @@
 Written as `websearch_to_tsquery` reads it: words that must all be there, ``"a phrase"``, ``or``, ``-without``. Each
 word is given to PostgreSQL's own parser as a value; what it makes of it, and facts that are quoted here, are all that
 a question is made of. A word that looks like a name (INC-..., a ticket's number, a host) is also looked up as one, and
-the last word may be the beginning of one.
+the last word may be the beginning of one, unless it is a common word itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from pipeline.records.lexemes import LEXEME_CHARACTERS_MAX, fact, id_fact, is_fact
 from pipeline.records.reading.filters import NOBODY, Filters
+from pipeline.records.reading.rare import is_common
 from pipeline.records.reading.scope import Scope
 
 # Words of one search: more are a pasted log, and each of them costs.
@@ -62,7 +63,8 @@ def asked_of(connection: Connection, typed: str) -> Asked:
         return Asked("", "", bool(typed.replace("\0", " ").strip()))
     known = _known_by(connection, {term.said for terms in groups for term in terms if _is_name(term)})
     parameters: dict[str, Any] = {}
-    parts = [f"({' && '.join(_term(term, known, parameters) for term in terms)})" for terms in groups]
+    begun = {term for terms in groups for term in terms if _is_begun(term) and not is_common(connection, term.said)}
+    parts = [f"({' && '.join(_term(term, known, begun, parameters) for term in terms)})" for terms in groups]
     question = text(f"SELECT cast({' || '.join(parts)} AS text)")  # values are bound
     words: str = connection.scalar(question, parameters) or ""
     wanted = [term for terms in groups for term in terms if _is_name(term) and not term.without]
@@ -161,7 +163,7 @@ def _groups(typed: str) -> list[list[_Term]]:
     return [terms for terms in found if terms] or [[]]
 
 
-def _term(term: _Term, known: dict[str, list[str]], parameters: dict[str, Any]) -> str:
+def _term(term: _Term, known: dict[str, list[str]], begun: set[_Term], parameters: dict[str, Any]) -> str:
     """What a term asks, as SQL; its words are bound."""
     name = f"term_{len(parameters)}"
     # As a phrase also where it is one word: "-" or "or" at its beginning says nothing then.
@@ -170,7 +172,7 @@ def _term(term: _Term, known: dict[str, list[str]], parameters: dict[str, Any]) 
     if _is_name(term):
         parameters[f"{name}_id"] = _names(term, known)
         alternatives.append(f"cast(:{name}_id AS tsquery)")
-    if term.last and not term.phrase and not term.without and _is_prefix(term.said):
+    if term in begun:
         parameters[f"{name}_begun"] = f"{term.said.lower()}:*"
         alternatives.append(f"to_tsquery('english', :{name}_begun)")
     question = f"({' || '.join(alternatives)})"
@@ -179,6 +181,11 @@ def _term(term: _Term, known: dict[str, list[str]], parameters: dict[str, Any]) 
 
 def _is_name(term: _Term) -> bool:
     return not term.phrase and bool(_LOOKS_LIKE_NAME.search(term.said))
+
+
+def _is_begun(term: _Term) -> bool:
+    """Whether it may be the beginning of a word: all words that begin so are put together, and that costs."""
+    return term.last and not term.phrase and not term.without and _is_prefix(term.said)
 
 
 def _is_prefix(said: str) -> bool:

@@ -23,7 +23,7 @@ from pipeline.records.reading.timeline import without_nul
 LIMIT_MAX: Final = 50
 
 # The newest of each thing that could be shared: older ones of a thing that common tell nothing new.
-CANDIDATES_MAX: Final = 100
+CANDIDATES_MAX: Final = 40
 
 # Names and words that are asked for; each costs a look into the index.
 ASKED_MAX: Final = 12

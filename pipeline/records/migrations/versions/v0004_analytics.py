@@ -169,7 +169,7 @@ def _acts() -> str:
 def _measured() -> str:
     """The view that computes."""
     in_states = ", ".join(f"nullif(facts.in_{state}_ms, 0)" for state in _STATES)
-    is_incident = "i.kind = 'incident' AND "
+    is_incident = "i.kind IS NOT DISTINCT FROM 'incident' AND "  # of a damaged one it is not known
     return f"""CREATE VIEW measured ({", ".join(name for name, _, _ in _COLUMNS)}) AS
     SELECT i.id, i.revision, i.kind, i.state, i.state IS NULL OR i.state NOT IN ('merged', 'cancelled'),
         i.priority, facts.rank, i.domain,
