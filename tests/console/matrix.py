@@ -64,6 +64,7 @@ def row(needs: Needs, *fine: int, json: Any = None, form: Any = None, query: str
 NOTE: Final = {"type": "note", "note": "seen"}
 CANCEL: Final = {"type": "cancel", "reason": "a drill"}
 MUTE: Final = {"targets": [SERVICE], "until": "2030-03-17T18:00:00Z", "reason": "work"}
+MUTE_FORM: Final = {"targets": SERVICE, "hours": "2", "reason": "work"}
 PERIOD: Final = "?since=2026-03-01T00:00:00Z&until=2026-03-31T00:00:00Z"
 ABOUT: Final = {"incident_id": INCIDENT}
 
@@ -148,9 +149,7 @@ MATRIX: Final[dict[str, list[Row]]] = {
     "POST /problems/{problem_id}/do/{kind}": [
         row(Needs.RESPONDER_OF, 303, form={"text": "seen"}, kind="note", problem_id=PROBLEM)
     ],
-    "POST /suppression/silences": [
-        row(Needs.RESPONDER_OF, 303, form={"targets": SERVICE, "hours": "2", "reason": "work"})
-    ],
+    "POST /suppression/silences": [row(Needs.RESPONDER_OF, 303, form=MUTE_FORM)],
     "POST /suppression/silences/{silence_id}/{deed}": [
         row(Needs.RESPONDER, 404, form={"x": "y"}, silence_id="SIL-NONE", deed="end")
     ],
@@ -222,7 +221,7 @@ def _refused(row: Row, person: Person) -> frozenset[int] | None:
     if row.needs in {Needs.KNOWN, Needs.RESPONDER}:
         return None
     if here is None:  # what he names himself is not his; what the path names does not exist for him
-        return frozenset({403}) if row.json == {**MUTE} else frozenset({404})
+        return frozenset({403}) if row.json == {**MUTE} or row.form == MUTE_FORM else frozenset({404})
     return None if needed is None or at_least(here, needed) else frozenset({403})
 
 
