@@ -57,6 +57,19 @@ def test_an_incident_of_which_next_to_nothing_is_known_has_its_pages(damaged: tu
         assert browser.get(path).status_code == 200, path
 
 
+def test_a_page_shows_what_is_left_of_an_incident(
+    damaged: tuple[RecordsStore, Client], examples: list[dict[str, Any]]
+) -> None:
+    store, client = damaged
+    lacking = {
+        f"INC-{number}-{name}": {key: value for key, value in snapshot.items() if key != name}
+        for number, snapshot in enumerate(examples)
+        for name in snapshot
+    }
+    written(store, lacking)
+    assert failed(client, lacking) == []
+
+
 def test_a_page_survives_what_parts_of_an_incident_lack(
     damaged: tuple[RecordsStore, Client], examples: list[dict[str, Any]]
 ) -> None:
