@@ -31,6 +31,10 @@ HOSTILE: Final = (
 )  # fmt: skip
 
 
+SHARE: Final = 3
+"""Each route is asked with every third of them, each with every third route: all of both is minutes."""
+
+
 @pytest.fixture
 def client(shut: Shut) -> Iterator[TestClient]:
     """An administrator's."""
@@ -55,9 +59,11 @@ def test_nothing_that_a_path_or_a_query_holds_is_taken_for_anything_else(
     shut.config = company.model_copy(update={"console": console})
     before = counted(shut)
     with shut.client(shut.token()) as client:
-        for route in MATRIX:
+        for number, route in enumerate(MATRIX):
             method, path = route.split(" ", 1)
             if method != "GET" or path.startswith("/login") or path == "/api/v1/stream":
+                continue
+            if number % SHARE != HOSTILE.index(hostile) % SHARE:
                 continue
             query = dict.fromkeys(("q", "text", "state", "priority", "domain", "service", "after", "subject"), hostile)
             asked = path
