@@ -17,9 +17,9 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from pipeline.console.commands import ask_for
+from pipeline.console.commands import ask_for, not_allowed
 from pipeline.console.context import Context, Here
-from pipeline.console.identity import Identity, domains_of
+from pipeline.console.identity import Identity, at_least, domains_of
 from pipeline.console.pages.action_forms import FORMS, RESOLUTION, Form, fields_of, form_for
 from pipeline.console.pages.choices import Option, people
 from pipeline.console.pages.offers import ASSIGN_ME
@@ -27,7 +27,7 @@ from pipeline.console.pages.render import render
 from pipeline.console.pages.words import sentence
 from pipeline.console.refusal import Refusal, not_found
 from pipeline.console.security.who import Responder
-from pipeline.models.command import CommandType
+from pipeline.models.command import CommandType, Role
 from pipeline.records import receipts
 from pipeline.records.reading import Filters, board, episodes
 from pipeline.sinks.wording import words_of
@@ -185,8 +185,11 @@ async def _snapshot(here: Context, who: Identity, incident_id: str) -> dict[str,
     found = None
     if incident_id.isprintable():
         found = await here.ask(lambda connection: receipts.incident(connection, incident_id))
-    if found is None or who.role_for(domains_of(found)) is None:
+    role = None if found is None else who.role_for(domains_of(found))
+    if found is None or role is None:
         raise not_found("incident", incident_id)
+    if not at_least(role, Role.RESPONDER):
+        raise not_allowed(f"you may look at {incident_id}, and ask for nothing")
     return found
 
 
