@@ -203,12 +203,17 @@ class Problem:
 
 @dataclass(slots=True)
 class ProblemDraft:
-    """What one record does to one problem; see `pipeline.core.draft` for the same of incidents."""
+    """What one record does to one problem; see `pipeline.core.draft` for the same of incidents.
+
+    Attributes:
+        command_id: of the command that is obeyed or refused; None: it follows from none.
+    """
 
     problem: Problem
     now_ms: int
     entries: list[TimelineEntry] = field(default_factory=list)
     changes: list[ProblemChange] = field(default_factory=list)
+    command_id: str | None = None
 
     def note(self, action: str, actor: str, text: str, change: ProblemChange | None = None, **facts: Any) -> None:
         """Put an action on the record."""

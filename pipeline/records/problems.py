@@ -87,4 +87,5 @@ def _event_row(event: ProblemEvent) -> dict[str, Any]:
         "entries": event.entries,
         "sealed": content.decode() if event.seal else None,
         "seal": event.seal,
+        "command_id": event.command_id,
     }

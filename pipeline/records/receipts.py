@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, PROBLEMS, RECEIPTS, SUPPRESSIONS, TIMELINE
+from pipeline.records.tables import INCIDENT_EVENTS, INCIDENTS, PROBLEM_EVENTS, RECEIPTS, SUPPRESSIONS, TIMELINE
 
 KEPT: Final = timedelta(days=30)
 """As long as commands stay in their topics: what is older can be repeated by nobody."""
@@ -114,9 +114,12 @@ def _of_incident(connection: Connection, asked: Receipt) -> Outcome | None:
 
 
 def _of_problem(connection: Connection, asked: Receipt) -> Outcome | None:
-    of_command = PROBLEMS.c.snapshot["commands"].contains([asked.command_id])
-    revision = connection.scalar(select(PROBLEMS.c.revision).where(PROBLEMS.c.id == asked.about, of_command))
-    return None if revision is None else Outcome(False, revision, ())
+    of_command = (PROBLEM_EVENTS.c.problem_id == asked.about) & (PROBLEM_EVENTS.c.command_id == asked.command_id)
+    found = connection.execute(select(PROBLEM_EVENTS.c.revision, PROBLEM_EVENTS.c.entries).where(of_command)).first()
+    if found is None:
+        return None
+    refused = any(str(each.get("action")).startswith(REFUSED_PREFIX) for each in found.entries)
+    return Outcome(refused, found.revision, tuple(each["text"] for each in found.entries if each.get("text")))
 
 
 def _of_silence(connection: Connection, asked: Receipt) -> Outcome | None:

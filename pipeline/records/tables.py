@@ -163,6 +163,7 @@ PROBLEM_EVENTS: Final = Table(
     Column("entries", JSONB, nullable=False),
     Column("sealed", Text),
     Column("seal", Text),
+    Column("command_id", Text),
     comment="each revision of each problem: its actions, as they were sealed",
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import orjson
 from click.testing import CliRunner
 
@@ -10,10 +12,11 @@ from pipeline.core.chain import Sealed, first_break
 from pipeline.core.outward.incident_event import ProblemEvent, read_problem_event
 from pipeline.core.step import StreamRecord
 from pipeline.records.problems import listed, shown
+from pipeline.records.receipts import Outcome, Receipt, outcome
 from pipeline.records.store import RecordsStore
 from pipeline.records.tables import PROBLEM_EVENTS
 from tests.core.builders import MINUTE, T0
-from tests.core.test_problem import DAY, with_three
+from tests.core.test_problem import DAY, Desk, with_three
 
 
 def told() -> list[ProblemEvent]:
@@ -21,6 +24,11 @@ def told() -> list[ProblemEvent]:
     desk = with_three()
     desk.ask("accept", T0 + 3 * DAY)
     desk.ask("set_cause", T0 + 3 * DAY + MINUTE, text="the report job \0 holds them")
+    return events_of(desk)
+
+
+def events_of(desk: Desk) -> list[ProblemEvent]:
+    """What is told of its problems."""
     found = [each for each in desk.effects.outputs if each.topic == "problems"]
     records = [
         StreamRecord("problems", 0, at, each.timestamp_ms, each.key, each.value) for at, each in enumerate(found)
@@ -41,6 +49,27 @@ def test_a_problem_is_kept_with_all_that_was_done_and_its_seals_hold(store: Reco
     assert [each["action"] for each in problem["timeline"]] == ["detect", "accept", "cause"]
     rows = store.ask(lambda sql: sql.execute(PROBLEM_EVENTS.select().order_by(PROBLEM_EVENTS.c.revision)).all())
     assert first_break([Sealed(row.revision, row.sealed, row.seal) for row in rows], problem["chain"]) is None
+
+
+def test_what_is_asked_of_a_problem_is_told_as_done_or_as_refused_with_its_words(store: RecordsStore) -> None:
+    desk = with_three()
+    desk.ask("accept", T0 + 3 * DAY)
+    desk.ask("close", T0 + 3 * DAY + MINUTE, role="viewer")
+    store.follow(events_of(desk))
+
+    def told_of(command_id: str, kind: str) -> Outcome | None:
+        asked = Receipt(command_id, "ann", None, "", "problem", desk.one()["id"], kind, datetime.now(UTC))
+        return store.ask(lambda sql: outcome(sql, asked))
+
+    done, refused = (
+        told_of(f"{kind}-{at}", kind) for kind, at in (("accept", T0 + 3 * DAY), ("close", T0 + 3 * DAY + MINUTE))
+    )
+    assert done is not None
+    assert not done.refused
+    assert refused is not None
+    assert refused.refused
+    assert "a viewer may not do that" in " ".join(refused.words)
+    assert told_of("never-asked", "accept") is None
 
 
 def test_an_older_revision_of_a_problem_never_overwrites_a_newer(store: RecordsStore) -> None:

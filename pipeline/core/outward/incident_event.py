@@ -67,6 +67,7 @@ class ProblemEvent(NamedTuple):
     at_ms: int
     entries: list[dict[str, Any]]
     problem: dict[str, Any]
+    command_id: str | None = None
 
     @property
     def seal(self) -> str | None:
@@ -137,10 +138,7 @@ def read_event(record: Record) -> IncidentEvent:
         BadRecord: it is not an incident event of this schema.
     """
     *_, document = found = _read(record, INCIDENT_EVENT_SCHEMA, "incident_id", "incident")
-    command_id = document.get("command_id")
-    if not (isinstance(command_id, str) and 0 < len(command_id) <= COMMAND_ID_CHARACTERS_MAX):
-        command_id = None  # no command of a sender, or of a release that did not say
-    return IncidentEvent(*found[:-1], command_id, _ids(document, "joined"), _ids(document, "left"))
+    return IncidentEvent(*found[:-1], _command_id(document), _ids(document, "joined"), _ids(document, "left"))
 
 
 def read_problem_event(record: Record) -> ProblemEvent:
@@ -149,7 +147,14 @@ def read_problem_event(record: Record) -> ProblemEvent:
     Raises:
         BadRecord: it is not a problem event of this schema.
     """
-    return ProblemEvent(*_read(record, PROBLEM_SCHEMA, "problem_id", "problem")[:-1])
+    *_, document = found = _read(record, PROBLEM_SCHEMA, "problem_id", "problem")
+    return ProblemEvent(*found[:-1], _command_id(document))
+
+
+def _command_id(document: dict[str, Any]) -> str | None:
+    """The command that an event obeys or refuses; None: it follows from none, or an older release did not say."""
+    found = document.get("command_id")
+    return found if isinstance(found, str) and 0 < len(found) <= COMMAND_ID_CHARACTERS_MAX else None
 
 
 def _ids(document: dict[str, Any], name: str) -> list[str]:

@@ -72,6 +72,7 @@ def apply_problem_command(draft: ProblemDraft, command: ProblemCommand) -> bool:
     known = draft.problem.commands
     if command.command_id in known:
         return False
+    draft.command_id = command.command_id
     known.append(command.command_id)
     del known[:-COMMANDS_REMEMBERED_MAX]
     if command.as_role == Role.VIEWER or (command.as_role == Role.SOURCE and command.type not in _OF_A_SOURCE):

@@ -30,6 +30,7 @@ def publish_problem(draft: ProblemDraft, effects: Effects) -> None:
         "change": change,
         "at_ms": draft.now_ms,
         "entries": draft.entries,
+        "command_id": draft.command_id,
         "chain_before": before,
         "problem": problem,
     }

@@ -97,6 +97,8 @@ _INDEXES: Final = (
     "ALTER TABLE incident_events ADD PRIMARY KEY (incident_id, revision, at)",
     "CREATE INDEX incident_events_by_time ON incident_events (at)",
     "CREATE INDEX incident_events_by_command ON incident_events (command_id) WHERE command_id IS NOT NULL",
+    "ALTER TABLE problem_events ADD COLUMN command_id text",
+    "CREATE INDEX problem_events_by_command ON problem_events (command_id) WHERE command_id IS NOT NULL",
     "ALTER TABLE timeline ADD PRIMARY KEY (incident_id, revision, position, revised_at)",
     """CREATE INDEX timeline_by_episode ON timeline ((facts->>'episode_id'))
         WHERE facts->>'episode_id' IS NOT NULL""",
