@@ -31,8 +31,8 @@ HOSTILE: Final = (
 )  # fmt: skip
 
 
-SHARE: Final = 3
-"""Each route is asked with every third of them, each with every third route: all of both is minutes."""
+SHARE: Final = 6
+"""Each route is asked with every sixth of them, each with every sixth route: all of both is minutes."""
 
 
 @pytest.fixture

@@ -25,15 +25,18 @@ def awake(page: Page) -> None:
     expect(page.locator("[data-theme-switch]")).to_be_visible()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium.
+
+    For one file of tests: what drives it has an event loop in this thread, where others want to run one of theirs.
+    """
     expect.set_options(timeout=ANSWER_MS_MAX)
     with chromium.running() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(browser: Browser, kafka: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The company; one for all tests, each of which lets another service of it fail."""
     directory: Path = tmp_path_factory.mktemp("browser")
@@ -45,7 +48,7 @@ def place(browser: Browser, kafka: str, postgres: str, tmp_path_factory: pytest.
         place.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tokens(place: Place) -> dict[str, str]:
     """Tokens of people: name -> token."""
     return {
@@ -55,7 +58,7 @@ def tokens(place: Place) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sessions() -> dict[str, Any]:
     """What browsers have of people who have signed in: name -> cookies."""
     return {}
