@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from pipeline.console.commands import bad_fields
 from pipeline.console.refusal import Reason, Refusal
@@ -33,6 +34,7 @@ _DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "no such path; /api/v1/openapi.json lists those of the API",
     HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method: see the header Allow",
 }
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _PLACES: Final = frozenset({"body", "query", "path", "header", "cookie"})
 
 
@@ -90,8 +92,19 @@ def add_faults(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = refusal_of(error)
+    if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        refusal.headers["Allow"] = ", ".join(_methods(request))
     note_refusal(request.scope, refusal)
     return answer_refused(request, refusal)
+
+
+def _methods(request: Request) -> list[str]:
+    """Methods that a path takes: each may be a route of its own, and the framework names those of the first alone."""
+    routes = request.app.router.routes
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] == Match.FULL for route in routes)
+    ]
 
 
 async def _defect(request: Request, error: Exception) -> Response:

@@ -236,3 +236,14 @@ def test_operations_have_names_of_their_own_and_words(asking: TestClient) -> Non
         assert each["summary"], each
         assert each["description"], each
         assert "4XX" in each["responses"], each
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("silences", {"GET", "POST"}), ("tokens", {"GET", "POST"}), ("me", {"GET"})]
+)
+def test_a_method_that_a_path_does_not_take_is_answered_with_all_that_it_takes(
+    client: Client, path: str, allowed: set[str]
+) -> None:
+    answer = client(somebody()).request("PUT", f"/api/v1/{path}")
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == allowed

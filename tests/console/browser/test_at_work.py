@@ -22,9 +22,10 @@ def test_a_story_arrives_on_the_open_board_with_its_clock_running(place: Place, 
     page = sign_in()
     expect(page.locator("[data-pulse-words]")).to_have_text("live")
     page.evaluate("window.notLoadedAgain = true")
-    place.play("checkout", records=8)
+    place.play("checkout", records=1)  # the others come by other feeds, and may overtake it
     line = page.locator("[data-row]").filter(has_text="Checkout: 12 % of checkout requests fail")
     expect(line).to_be_visible()
+    place.play("checkout", records=7, skip=1)
     expect(line.locator(".pri")).to_contain_text("P1")
     expect(line.locator("[data-due]").first).to_have_text(re.compile(r"^\d+:\d\d$"))
     expect(line).to_contain_text("30,000 users")
