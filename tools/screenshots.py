@@ -91,7 +91,7 @@ class _NoKafka:
     """Nothing is asked for on a picture."""
 
     async def send(self, command: Command | ProblemCommand, *, topic: str, key: str) -> None:
-        raise NotImplementedError
+        raise RuntimeError("nothing is asked for on a picture")
 
 
 def main() -> int:
