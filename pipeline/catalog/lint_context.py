@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import NamedTuple
 
+from pipeline.catalog.indexes import Indexes
 from pipeline.catalog.load import Opened
 from pipeline.catalog.problems import Place
 from pipeline.catalog.references import NAMESPACE_DEFAULT, full
 from pipeline.catalog.yaml_lines import Document
-from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.escalation.escalate import Escalator
-from pipeline.core.escalation.oncall import OncallIndex
-from pipeline.core.topology import Topology
 from pipeline.models.catalog import Entity
 from pipeline.models.policy import Config
 
@@ -31,7 +29,7 @@ class Finding(NamedTuple):
     message: str
 
 
-class Context:
+class Context(Indexes):
     """A usable directory, for the rules.
 
     Attributes:
@@ -40,29 +38,14 @@ class Context:
     """
 
     def __init__(self, opened: Opened, config: Config, now_ms: int) -> None:
+        super().__init__(config)
         self.opened = opened
-        self.config = config
         self.now_ms = now_ms
-
-    @cached_property
-    def topology(self) -> Topology:
-        """The dependency graph."""
-        return Topology(self.config.catalogue)
-
-    @cached_property
-    def oncall(self) -> OncallIndex:
-        """Which rotation covers what."""
-        return OncallIndex(self.config.catalogue, self.config.rotations)
 
     @cached_property
     def escalator(self) -> Escalator:
         """Whom a level calls."""
         return Escalator(self.topology, self.oncall)
-
-    @cached_property
-    def enricher(self) -> Enricher:
-        """What names mean, as alerts are matched."""
-        return Enricher(self.config)
 
     @cached_property
     def services(self) -> list[Entity]:

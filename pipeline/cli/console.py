@@ -11,9 +11,10 @@ import uvloop
 
 from pipeline.catalog import ConfigError, load_config
 from pipeline.cli.gateway import address_of
-from pipeline.console.process import ConsoleError, Listening, serve
+from pipeline.console.process import ConsoleError, serve
 from pipeline.records.address import RecordsUrlError
 from pipeline.runtime.health import HealthServerError
+from pipeline.runtime.serving import Listening
 from pipeline.settings import Settings, SettingsError
 
 _TOLD: Final = (SettingsError, ConfigError, ConsoleError, RecordsUrlError, HealthServerError)

@@ -13,11 +13,12 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.catalog import ConfigError, load_config
 from pipeline.gateway.guards import GatewayError
-from pipeline.gateway.process import Listening, rules_of, serve
+from pipeline.gateway.process import rules_of, serve
 from pipeline.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
 from pipeline.kafka.topics import TopicsError, apply, desired_topics, plan
 from pipeline.models.policy import Config
 from pipeline.runtime.health import HealthServerError
+from pipeline.runtime.serving import Listening
 from pipeline.settings import Settings, SettingsError
 
 _TOLD: Final = (SettingsError, ConfigError, TopicsError, EmbeddedKafkaError, GatewayError, HealthServerError)

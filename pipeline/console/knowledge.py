@@ -6,37 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
+from pipeline.catalog.indexes import Indexes
 from pipeline.catalog.lint_context import Context
 from pipeline.catalog.load import Checked, Opened
 from pipeline.console.identity import Scope
-from pipeline.core.alerts.enrich import Enricher
-from pipeline.core.escalation.oncall import OncallIndex
 from pipeline.core.names import Place, places_of
-from pipeline.core.topology import Topology
 from pipeline.models.catalog import Entity
 from pipeline.models.policy import Config
 
 
-class Knowledge:
+class Knowledge(Indexes):
     """Indexes over a configuration."""
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    @cached_property
-    def topology(self) -> Topology:
-        """The dependency graph."""
-        return Topology(self.config.catalogue)
-
-    @cached_property
-    def oncall(self) -> OncallIndex:
-        """Which rotation covers what."""
-        return OncallIndex(self.config.catalogue, self.config.rotations)
-
-    @cached_property
-    def enricher(self) -> Enricher:
-        """What names mean."""
-        return Enricher(self.config)
 
     @cached_property
     def services(self) -> tuple[Entity, ...]:

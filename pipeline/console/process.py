@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -37,8 +35,9 @@ from pipeline.models.policy import Config
 from pipeline.records import receipts
 from pipeline.records.address import async_engine_of, engine_of
 from pipeline.records.migrations import StoreVersionError, migrate
-from pipeline.runtime.guard import exit_after, log_line
+from pipeline.runtime.guard import log_line
 from pipeline.runtime.health import HealthServer
+from pipeline.runtime.serving import Listening, serve_until_asked
 from pipeline.settings import Settings
 
 NAME: Final = "console"
@@ -56,26 +55,6 @@ BACKLOG: Final = 1_024
 
 class ConsoleError(Exception):
     """The console cannot start; the message is one line and says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where a console listens.
-
-    Attributes:
-        port: for requests.
-        health_port: for metrics and health.
-    """
-
-    host: str
-    port: int
-    health_port: int
-
-    @property
-    def address(self) -> str:
-        """Of the board, for a browser on this machine where it listens on all addresses."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  # compared, not bound
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
 
 
 class _Server(uvicorn.Server):
@@ -150,6 +129,11 @@ class Console:
             if self._serving.done():
                 self._serving.result()
         return Listening(host, bound.getsockname()[1], self.health.port)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered."""
+        return self.around.in_flight
 
     async def drain(self) -> None:
         """Take no more connections, end the streams, and answer every request that has come."""
@@ -248,16 +232,4 @@ async def serve(
         HealthServerError: the health port is taken.
     """
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    console = Console(settings, config)
-    try:
-        on_ready(await console.start(host, port))
-        await asked.wait()
-        deadline = exit_after(settings.stop_seconds)
-        log_line("console stops", in_flight=console.around.in_flight)
-        await console.drain()
-        deadline.cancel()
-    finally:
-        await console.close()
+    await serve_until_asked(lambda: Console(settings, config), NAME, host, port, on_ready, settings.stop_seconds)

@@ -6,9 +6,7 @@ SIGTERM and SIGINT: not ready any more, no new connections, every request that h
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -31,26 +29,12 @@ from pipeline.models.gateway import GatewayFeed, RoutingKeys
 from pipeline.models.policy import Config, Feed
 from pipeline.models.remote import SINK_UPDATES_TOPIC
 from pipeline.models.sinks.base import TwoWay
-from pipeline.runtime.guard import exit_after, log_line
 from pipeline.runtime.health import HealthServer
+from pipeline.runtime.serving import Listening, serve_until_asked
 from pipeline.settings import Settings
 from pipeline.sinks.updates import READERS, Reader
 
 NAME: Final = "gateway"
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where a gateway listens.
-
-    Attributes:
-        port: for requests.
-        health_port: for metrics and health.
-    """
-
-    host: str
-    port: int
-    health_port: int
 
 
 def rules_of(config: Config) -> dict[str, tuple[Feed, GatewayFeed]]:
@@ -199,6 +183,11 @@ class Gateway:
             raise GatewayError(f"cannot listen on {host}:{port} ({error.strerror}): give another --listen") from error
         return Listening(host, bound, self.health.port)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered."""
+        return self.server.in_flight
+
     async def drain(self) -> None:
         """Take no more connections, and answer every request that has come."""
         self._stopping = True
@@ -231,16 +220,6 @@ async def serve(
         SettingsError: a secret is not set.
         HealthServerError: the health port is taken.
     """
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    gateway = Gateway(settings, config, settings.secret)
-    try:
-        on_ready(await gateway.start(host, port))
-        await asked.wait()
-        deadline = exit_after(settings.stop_seconds)
-        log_line("gateway stops", in_flight=gateway.server.in_flight)
-        await gateway.drain()
-        deadline.cancel()
-    finally:
-        await gateway.close()
+    await serve_until_asked(
+        lambda: Gateway(settings, config, settings.secret), NAME, host, port, on_ready, settings.stop_seconds
+    )

@@ -18,10 +18,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pipeline.catalog import load_config
 from pipeline.gateway.fetch import SnsFetcher
 from pipeline.gateway.limits import Limits
-from pipeline.gateway.process import Gateway, Listening
+from pipeline.gateway.process import Gateway
 from pipeline.kafka.served import unserved
 from pipeline.models.policy import Config
 from pipeline.models.remote import SINK_UPDATES_TOPIC
+from pipeline.runtime.serving import Listening
 from pipeline.settings import Settings, SettingsError
 from pipeline.sinks.updates import READERS, Reader
 
