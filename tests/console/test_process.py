@@ -88,6 +88,29 @@ def test_a_stop_ends_the_streams_and_answers_what_has_come(running: Process, sto
     assert ": the end" in pieces
 
 
+def test_who_is_let_in_no_more_hears_no_more(running: Process, store: str) -> None:
+    ended = threading.Event()
+    with (
+        running.client(token(store)) as administrator,
+        running.client(token(store, Role.VIEWER, name="leaver")) as client,
+        client.stream("GET", f"{API}/stream") as stream,
+    ):
+        lines = stream.iter_lines()
+        next(lines)
+
+        def read() -> None:
+            for _ in lines:
+                pass
+            ended.set()
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        (leaver,) = (each for each in administrator.get(f"{API}/tokens").json() if each["name"] == "leaver")
+        assert administrator.delete(f"{API}/tokens/{leaver['id']}").is_success
+        assert ended.wait(SECONDS_MAX), "the stream goes on though its token is revoked"
+        reading.join()
+
+
 def test_it_starts_without_a_store_and_is_there_when_that_is(tmp_path: Path) -> None:
     with console(tmp_path, "postgresql://nobody@127.0.0.1:1/none") as process:
         assert not process.ready()
