@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -81,6 +82,7 @@ def outage(played: Played, postgres: str) -> Iterator[str]:
 def _filled(postgres: str, name: str, played: Played) -> Iterator[str]:
     """A database of that name on a server, with what was played."""
     address = make_url(postgres)
+    name = f"{name}_{os.getpid()}"  # of this process alone: where the server is given, all test processes share it
     engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
