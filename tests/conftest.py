@@ -18,6 +18,9 @@ from sqlalchemy import create_engine, make_url, text
 from pipeline.kafka.embedded import EmbeddedKafka
 from pipeline.records.embedded import embedded_postgres
 from tests.broker import docker_answers, kafka_container
+from tests.played import company, outage, played, stories
+
+__all__ = ["company", "outage", "played", "stories"]  # fixtures of all folders
 
 _PREFIXES = count(1)
 

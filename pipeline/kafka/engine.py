@@ -13,6 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -106,9 +109,26 @@ def find_jars(cache: Path | None = None) -> tuple[Path, ...]:
     remembered = (cache or cache_directory()) / f"kafka-{KAFKA_VERSION}-jars.json"
     if jars := _read_list(remembered):
         return jars
-    jars = _fetch()
+    with _alone(remembered.with_suffix(".lock")):
+        return _read_list(remembered) or _remember(_fetch(), remembered)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Let one process fetch at a time: the resolver breaks off where another one moves its files."""
     try:
-        remembered.parent.mkdir(parents=True, exist_ok=True)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError:
+        yield  # a home that cannot be written holds nothing that another process could move, either
+        return
+    with file:
+        flock(file, LOCK_EX)
+        yield
+
+
+def _remember(jars: tuple[Path, ...], remembered: Path) -> tuple[Path, ...]:
+    try:
         # Written aside and moved, so that two processes starting at once never read half a list.
         aside = remembered.with_suffix(f".{os.getpid()}")
         aside.write_text(json.dumps([str(jar) for jar in jars]))

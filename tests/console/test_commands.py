@@ -16,8 +16,9 @@ from pipeline.models.policy import Config
 from pipeline.records.address import async_engine_of
 from pipeline.records.store import RecordsStore
 from pipeline.settings import Settings
-from tests.console.conftest import Played, fill, somebody
+from tests.console.conftest import somebody
 from tests.console.sent import Sent
+from tests.played import Played, fill
 
 
 @pytest.fixture

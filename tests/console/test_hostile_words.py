@@ -17,9 +17,10 @@ from pipeline.records.address import async_engine_of
 from pipeline.records.projected import ends_of
 from pipeline.records.store import RecordsStore
 from pipeline.settings import Settings
-from tests.console.conftest import OUTAGE_MS, Client, Played, clients_of, records_of, somebody
+from tests.console.conftest import Client, clients_of, somebody
 from tests.console.matrix import INCIDENT, MATRIX, PROBLEM, Needs
 from tests.console.sent import Sent
+from tests.played import OUTAGE_MS, Played, records_of
 
 CANARY: Final = "kanarie"
 HOSTILE: Final = f"\"'><script>{CANARY}()</script><img src=x onerror={CANARY}()></title></svg>{{{{7*7}}}}<!--"

@@ -26,9 +26,9 @@ from pipeline.models.console import Rates
 from pipeline.models.policy import Config
 from pipeline.records.address import async_engine_of
 from pipeline.settings import Settings
-from tests.console.conftest import Played, fill
 from tests.console.real import token
 from tests.console.sent import Sent
+from tests.played import Played, fill
 from tests.support import wait_until
 
 SEED: Final = 20_261_130

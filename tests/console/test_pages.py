@@ -22,8 +22,9 @@ from pipeline.models.incident import IncidentState
 from pipeline.models.policy import Config
 from pipeline.records.address import async_engine_of
 from pipeline.settings import Settings
-from tests.console.conftest import Client, Played, fill, somebody
+from tests.console.conftest import Client, somebody
 from tests.console.sent import Sent
+from tests.played import Played, fill
 
 CHECKOUT, VPN, PRINTER = "INC-D5KZHUYBCD7C", "INC-A6HDPL2MC77R", "INC-VH4HMR34R4GS"
 SCRIPT = "<script>alert(1)</script>"

@@ -16,10 +16,10 @@ import orjson
 import pytest
 
 from pipeline.models.command import Role
-from tests.console.conftest import Played, fill
 from tests.console.real import SECONDS_MAX, Process, console, token
 from tests.faults.cluster import cluster
 from tests.gateway.house import make_named_topics, read_records
+from tests.played import Played, fill
 from tests.support import wait_until
 
 API = "/api/v1"

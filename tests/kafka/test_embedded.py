@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -191,3 +193,23 @@ def _java_runs_on(directory: str) -> int:
         if words[0].endswith(b"java") and f"{directory}/server.properties".encode() in words:
             return int(entry.name)
     return 0
+
+
+def test_one_process_fetches_the_jars_and_the_others_wait_for_its_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each opens the lock's file anew, as processes do.
+    jar, fetched, running = tmp_path / "kafka.jar", list[Path](), Semaphore()
+    jar.touch()
+
+    def fetch() -> tuple[Path, ...]:
+        assert running.acquire(blocking=False), "two fetch at once"
+        fetched.append(jar)
+        running.release()
+        return (jar,)
+
+    monkeypatch.setattr(engine, "_fetch", fetch)
+    with ThreadPoolExecutor(4) as threads:
+        found = [each.result() for each in [threads.submit(engine.find_jars, tmp_path / "cache") for _ in range(8)]]
+    assert found == [(jar,)] * 8
+    assert len(fetched) == 1

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from pipeline.records.reading import Filters, search
 from pipeline.records.reading.searching import WINDOW
 from pipeline.records.store import RecordsStore
-from tests.console.conftest import company, played, stories  # noqa: F401  # fixtures
 from tests.records.made import DAY_MS, NOW_MS, incident
 
 ALL = None
 
 
 @pytest.fixture
-def day(stories: str) -> Iterator[RecordsStore]:  # noqa: F811  # the fixture
+def day(stories: str) -> Iterator[RecordsStore]:  # the fixture
     """The day of the three stories."""
     store = RecordsStore(stories)
     yield store

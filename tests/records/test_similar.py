@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.records.reading import Similar, similar
 from pipeline.records.store import RecordsStore
-from tests.console.conftest import Played, company, played  # noqa: F401  # fixtures
+from tests.played import Played, records_of
 from tests.records.made import DAY_MS, NOW_MS, incident
 
 CHECKOUT: dict[str, Any] = {
@@ -129,7 +129,7 @@ def test_the_same_alert_is_the_best_reason(store: RecordsStore) -> None:
     assert one.because[0] == "the same alert: pool exhausted"
 
 
-def test_each_story_is_found_again_when_it_comes_back(store: RecordsStore, played: Played) -> None:  # noqa: F811
+def test_each_story_is_found_again_when_it_comes_back(store: RecordsStore, played: Played) -> None:
     newest = {event.incident_id: event for event in _events(played)}
     stories = [each for each in newest.values() if each.incident["kind"] == "incident"]
     now = [_again(each, "NEW", 30 * DAY_MS) for each in stories]
@@ -140,9 +140,8 @@ def test_each_story_is_found_again_when_it_comes_back(store: RecordsStore, playe
         assert tells_nothing or (first is not None and first.incident.id == event.incident_id), event.incident["title"]
 
 
-def _events(played: Played) -> Any:  # noqa: F811
+def _events(played: Played) -> Any:
     from pipeline.core.outward.incident_event import read_event
-    from tests.console.conftest import records_of
 
     return [read_event(record) for record in records_of(played) if record.topic == "incidents"]
 
