@@ -9,16 +9,18 @@ allowed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from pipeline.flow import PARTITIONS_DEFAULT, STAGE_BY_NAME
 from pipeline.models.privacy import KEY_BYTES_MIN, Privacy
 
 Clock = Literal["wall", "recording"]
+KafkaSecurity = Literal["plaintext", "tls", "sasl_tls", "sasl_plaintext"]
+SaslMechanism = Literal["scram-sha-512", "scram-sha-256", "plain", "aws-iam"]
 
 # A transaction of this many records takes tens of milliseconds: its fixed cost is spread thin, and an alert
 # still waits only that long for the others of its batch.
@@ -54,6 +56,16 @@ class Settings(BaseModel):
         stop_seconds: how long a stop may take before the process ends hard, seconds; Kubernetes kills after 30.
         batch_records_max: records of one transaction at most.
         log_level: one of `LOG_LEVELS`.
+        kafka_security: how the brokers are spoken to: ``plaintext``, ``tls``, and both with a login (``sasl_tls``,
+            ``sasl_plaintext``).
+        kafka_ca_file: certificates in PEM that vouch for the brokers; None for those of the system.
+        kafka_certificate_file: our own certificate in PEM, with its chain, for brokers that ask for one (mTLS).
+        kafka_key_file: its private key in PEM, not encrypted.
+        kafka_sasl_mechanism: of a login: SCRAM, ``plain`` or ``aws-iam`` (tokens of AWS IAM for Amazon MSK).
+        kafka_username: of a login.
+        kafka_password: of a login; never shown.
+        kafka_password_file: a file that holds the password, such as a mounted Kubernetes secret; read for each client.
+        kafka_aws_region: region of the brokers, for ``aws-iam``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +88,15 @@ class Settings(BaseModel):
     stop_seconds: float = Field(default=25.0, ge=1, le=600)
     batch_records_max: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    kafka_security: KafkaSecurity = "plaintext"
+    kafka_ca_file: Path | None = None
+    kafka_certificate_file: Path | None = None
+    kafka_key_file: Path | None = None
+    kafka_sasl_mechanism: SaslMechanism = "scram-sha-512"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_password_file: Path | None = None
+    kafka_aws_region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d+$")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -89,19 +110,50 @@ class Settings(BaseModel):
             field: _PARSERS[field](text) if field in _PARSERS else text for field, text in given.items()
         }
         try:
-            return cls.model_validate(values)
+            settings = cls.model_validate(values)
         except ValidationError as invalid:
             field = str(invalid.errors()[0]["loc"][0])
             raise SettingsError(f"{VARIABLES[field]}={given[field]!r}: allowed is {_ALLOWED[field]}") from None
+        settings.check_kafka()
+        return settings
+
+    def check_kafka(self) -> None:
+        """Check that what is said of the way to the brokers goes together.
+
+        Raises:
+            SettingsError: it does not; a login or a certificate that would be left out is refused too.
+        """
+        if problem := _kafka_problem(self):
+            raise SettingsError(problem)
 
     def to_environment(self) -> dict[str, str]:
         """The environment of a child process that shall run with these settings: ours, with them in it."""
-        given = {
-            name: ",".join(value) if isinstance(value, tuple) else str(value)
-            for field, name in VARIABLES.items()
-            if (value := getattr(self, field)) is not None
-        }
-        return {**os.environ, **given}
+        ours = set(VARIABLES.values())
+        given = {name: _text(value) for field, name in VARIABLES.items() if (value := getattr(self, field)) is not None}
+        return {**{name: value for name, value in os.environ.items() if name not in ours}, **given}
+
+    def on_embedded(self, bootstrap: str) -> Self:
+        """The same on a broker that we have brought along, which knows neither TLS nor logins."""
+        plain = {field: default for field, default in Settings().model_dump().items() if field.startswith("kafka_")}
+        return self.model_copy(update={**plain, "bootstrap": bootstrap})
+
+    def password(self) -> str:
+        """The password of a login to the brokers.
+
+        Raises:
+            SettingsError: its file cannot be read, or is empty.
+        """
+        if self.kafka_password_file is None:
+            return "" if self.kafka_password is None else self.kafka_password.get_secret_value()
+        variable = VARIABLES["kafka_password_file"]
+        try:
+            password = self.kafka_password_file.read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise SettingsError(f"{variable}={str(self.kafka_password_file)!r} cannot be read: {reason}") from None
+        if not password:
+            raise SettingsError(f"{variable}={str(self.kafka_password_file)!r} is empty: put the password in it")
+        return password
 
     def wire(self, topic: str) -> str:
         """The name of a logical topic on the wire."""
@@ -154,6 +206,15 @@ VARIABLES: Final[dict[str, str]] = {
     "stop_seconds": "SPILLWAY_STOP_SECONDS",
     "batch_records_max": "SPILLWAY_BATCH_RECORDS_MAX",
     "log_level": "SPILLWAY_LOG_LEVEL",
+    "kafka_security": "SPILLWAY_KAFKA_SECURITY",
+    "kafka_ca_file": "SPILLWAY_KAFKA_CA_FILE",
+    "kafka_certificate_file": "SPILLWAY_KAFKA_CERTIFICATE_FILE",
+    "kafka_key_file": "SPILLWAY_KAFKA_KEY_FILE",
+    "kafka_sasl_mechanism": "SPILLWAY_KAFKA_SASL_MECHANISM",
+    "kafka_username": "SPILLWAY_KAFKA_USERNAME",
+    "kafka_password": "SPILLWAY_KAFKA_PASSWORD",
+    "kafka_password_file": "SPILLWAY_KAFKA_PASSWORD_FILE",
+    "kafka_aws_region": "SPILLWAY_KAFKA_AWS_REGION",
 }
 """Field -> environment variable; manifests and documentation derive from it."""
 
@@ -176,6 +237,15 @@ _ALLOWED: Final[dict[str, str]] = {
     "stop_seconds": "a number of seconds from 1 to 600",
     "batch_records_max": "a whole number from 1 to 100000",
     "log_level": ", ".join(LOG_LEVELS),
+    "kafka_security": ", ".join(get_args(KafkaSecurity)),
+    "kafka_ca_file": "a file",
+    "kafka_certificate_file": "a file",
+    "kafka_key_file": "a file",
+    "kafka_sasl_mechanism": ", ".join(get_args(SaslMechanism)),
+    "kafka_username": "a name",
+    "kafka_password": "a password",
+    "kafka_password_file": "a file",
+    "kafka_aws_region": "a region of AWS, such as eu-central-1",
 }
 
 
@@ -192,6 +262,58 @@ def _parse_stages(text: str) -> tuple[str, ...]:
 
 
 _PARSERS: Final[dict[str, Callable[[str], object]]] = {"stages": _parse_stages, "log_level": str.lower}
+
+
+def _text(value: object) -> str:
+    """A setting as its variable holds it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _kafka_problem(settings: Settings) -> str | None:
+    """What of the way to the brokers does not go together, in one line; None where all does."""
+    security, mechanism = settings.kafka_security, settings.kafka_sasl_mechanism
+    chosen = f"SPILLWAY_KAFKA_SECURITY={security}"
+    tls_only = ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file")
+    login_only = ("kafka_username", "kafka_password", "kafka_password_file", "kafka_aws_region")
+    if "tls" not in security and (unused := _first_set(settings, tls_only)):
+        return f"{unused} is set and {chosen} makes no use of it: choose tls or sasl_tls, or take it away"
+    if (settings.kafka_certificate_file is None) != (settings.kafka_key_file is None):
+        return "SPILLWAY_KAFKA_CERTIFICATE_FILE and SPILLWAY_KAFKA_KEY_FILE go together: set both, or neither"
+    if not security.startswith("sasl_"):
+        unused = _first_set(settings, login_only)
+        return f"{unused} is set and {chosen} logs nobody in: choose sasl_tls, or take it away" if unused else None
+    return _iam_problem(settings) if mechanism == "aws-iam" else _login_problem(settings)
+
+
+def _iam_problem(settings: Settings) -> str | None:
+    chosen = "SPILLWAY_KAFKA_SASL_MECHANISM=aws-iam"
+    if settings.kafka_security != "sasl_tls":
+        return f"{chosen} needs SPILLWAY_KAFKA_SECURITY=sasl_tls: its tokens must not travel in the clear"
+    if settings.kafka_aws_region is None:
+        return f"{chosen} needs SPILLWAY_KAFKA_AWS_REGION: the region of the brokers"
+    if unused := _first_set(settings, ("kafka_username", "kafka_password", "kafka_password_file")):
+        return f"{unused} is set and {chosen} takes who we are from AWS: take it away"
+    return None
+
+
+def _login_problem(settings: Settings) -> str | None:
+    chosen = f"SPILLWAY_KAFKA_SECURITY={settings.kafka_security}"
+    if settings.kafka_aws_region is not None:
+        return "SPILLWAY_KAFKA_AWS_REGION is set and only SPILLWAY_KAFKA_SASL_MECHANISM=aws-iam makes use of it"
+    if settings.kafka_sasl_mechanism == "plain" and settings.kafka_security != "sasl_tls":
+        return f"SPILLWAY_KAFKA_SASL_MECHANISM=plain with {chosen} sends the password in the clear: choose sasl_tls"
+    if settings.kafka_username is None:
+        return f"{chosen} needs SPILLWAY_KAFKA_USERNAME"
+    if (settings.kafka_password is None) == (settings.kafka_password_file is None):
+        return f"{chosen} needs SPILLWAY_KAFKA_PASSWORD or SPILLWAY_KAFKA_PASSWORD_FILE, one of the two"
+    return None
+
+
+def _first_set(settings: Settings, fields: Iterable[str]) -> str | None:
+    """The variable of the first of these that is set."""
+    return next((VARIABLES[field] for field in fields if getattr(settings, field) is not None), None)
 
 
 def java_home(environ: Mapping[str, str] = os.environ) -> Path | None:
