@@ -38,6 +38,7 @@ from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process import HostedStage, Worker, status_of
+from pipeline.runtime.process_metrics import expose_process
 from pipeline.runtime.pulse import pulse, watch_history, watch_newcomers
 from pipeline.runtime.reload import Prepared, Reloader
 from pipeline.runtime.transport import BatchTransport
@@ -119,7 +120,8 @@ def compose(
     """
     stages = tuple(names) or settings.stages or tuple(STAGE_BY_NAME)
     topics = existing_topics(settings)
-    metrics = Metrics(registry, stages, wall=settings.clock == "wall")
+    metrics = Metrics(registry, stages, wall=settings.clock == "wall", feeds=feeds_of(config))
+    expose_process(registry, "worker")
     gate = Gate()
     return [_context(settings, config, stage, topics, metrics, gate) for stage in stages]
 

@@ -16,29 +16,20 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
 from pipeline import settings as settings_module
 from pipeline.catalog.schema_words import attributes
-from pipeline.console.maturity import MaturityMetrics
-from pipeline.console.metrics import ConsoleMetrics
-from pipeline.console.security import metrics as security_metrics
 from pipeline.core.alerts.enrich import MATCHING
 from pipeline.core.practice import lifecycle
 from pipeline.feeds import DEFAULT_FEEDS
 from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
-from pipeline.gateway.metrics import GatewayMetrics
 from pipeline.models.correlation_rules import LIST_FACTS, NUMBER_FACTS, TEXT_FACTS, CorrelationRule, Window
 from pipeline.models.incident import IncidentChange
-from pipeline.runtime.metrics import Metrics
 from pipeline.settings import VARIABLES, Settings
-from pipeline.shadow.metrics import ShadowMetrics
-from pipeline.sinks.metrics import SinkMetrics
 from tools import api_parts, backtests, command_parts, explanations, hidden, picture, sink_parts, story_parts
 from tools.incident_words import PARTS, WHOLE
+from tools.observability.series import every_series
 from tools.story_parts import fenced
 
 ROOT: Final = Path(__file__).parent.parent
@@ -99,18 +90,6 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-class _Listening(CollectorRegistry):
-    """A registry that remembers what was registered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.all: list[Collector] = []
-
-    def register(self, collector: Collector) -> None:
-        self.all.append(collector)
-        super().register(collector)
-
-
 def rule_fields() -> str:
     """Every field of a correlation rule."""
     return _model_fields(CorrelationRule, ("join", "min_count", "match", "when", "group_by", "window", "with", "title"))
@@ -143,22 +122,11 @@ def matching_table() -> str:
 
 def metrics_table() -> str:
     """Every series of a worker, of the gateway, the shadow and the console with its type, labels and meaning."""
-    registry = _Listening()
-    Metrics(registry, [])
-    GatewayMetrics(registry)
-    SinkMetrics(registry)
-    ShadowMetrics(registry)
-    ConsoleMetrics(registry)
-    MaturityMetrics(registry)
-    security_metrics.expose(registry)
-    rows = []
-    for collector in registry.all:
-        labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()
-        for family in collector.collect():
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            named = ", ".join(f"`{label}`" for label in labels)
-            rows.append((f"`{name}`", family.type, named or "none", family.documentation))
-    return table(("series", "type", "labels", "meaning"), sorted(rows))
+    rows = [
+        (f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in each.labels) or "none", each.meaning)
+        for each in every_series()
+    ]
+    return table(("series", "type", "labels", "meaning"), rows)
 
 
 def stages_table() -> str:

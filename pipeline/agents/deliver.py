@@ -208,12 +208,17 @@ class DeliverHooks(StageHooks):
     async def _observe(self, sender: Sender) -> None:
         while True:
             sender.observe()
-            oldest: dict[str, int] = {}
-            for each in self._processors.values():
-                for sink, since_ms in each.waiting_since_ms().items():
-                    oldest[sink] = min(since_ms, oldest.get(sink, since_ms))
-            self._metrics.observe_oldest(oldest, int(datetime.now(UTC).timestamp() * 1_000))
+            now_ms = int(datetime.now(UTC).timestamp() * 1_000)
+            for urgent in (False, True):
+                self._metrics.observe_oldest(self._oldest_ms(urgent=urgent), now_ms, urgent=urgent)
             await asyncio.sleep(OBSERVE_SECONDS)
+
+    def _oldest_ms(self, *, urgent: bool) -> dict[str, int]:
+        oldest: dict[str, int] = {}
+        for each in self._processors.values():
+            for sink, since_ms in each.waiting_since_ms(urgent=urgent).items():
+                oldest[sink] = min(since_ms, oldest.get(sink, since_ms))
+        return oldest
 
     def _outlets(self) -> dict[str, Outlet]:
         self._buckets = Buckets()

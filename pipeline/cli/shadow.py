@@ -22,6 +22,7 @@ from pipeline.kafka.scan import ScanError
 from pipeline.runtime.guard import guarded
 from pipeline.runtime.health import HealthServer, HealthServerError
 from pipeline.runtime.process import StopRequest
+from pipeline.runtime.process_metrics import expose_process
 from pipeline.settings import Settings
 from pipeline.shadow.marker import ShadowError, begin, drop, read_beginning
 from pipeline.shadow.metrics import ShadowMetrics
@@ -178,6 +179,7 @@ def run(bootstrap: str | None) -> None:
     settings = read_settings(bootstrap)
     place = _place(settings)
     registry = CollectorRegistry()
+    expose_process(registry, "shadow")
     process = ShadowProcess(settings, place, ShadowMetrics(registry))
     asyncio.run(_serve(process, HealthServer(settings.http_port, registry, process.status), settings.stop_seconds))
 

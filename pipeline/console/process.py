@@ -37,6 +37,7 @@ from pipeline.records.address import async_engine_of, engine_of
 from pipeline.records.migrations import StoreVersionError, migrate
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.health import HealthServer
+from pipeline.runtime.process_metrics import expose_process
 from pipeline.runtime.serving import Listening, serve_until_asked
 from pipeline.settings import Settings
 
@@ -82,6 +83,7 @@ class Console:
         self._settings = settings
         self._url = settings.records_url
         self._registry = CollectorRegistry()
+        expose_process(self._registry, NAME)
         self.metrics = ConsoleMetrics(self._registry)
         expose(self._registry)
         self._maturity = MaturityMetrics(self._registry)

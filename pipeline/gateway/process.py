@@ -30,6 +30,7 @@ from pipeline.models.policy import Config, Feed
 from pipeline.models.remote import SINK_UPDATES_TOPIC
 from pipeline.models.sinks.base import TwoWay
 from pipeline.runtime.health import HealthServer
+from pipeline.runtime.process_metrics import expose_process
 from pipeline.runtime.serving import Listening, serve_until_asked
 from pipeline.settings import Settings
 from pipeline.sinks.updates import READERS, Reader
@@ -148,6 +149,7 @@ class Gateway:
         back_topic = settings.wire(SINK_UPDATES_TOPIC)
         self._topics = frozenset((*(feed.topic for feed in feeds.values()), *([back_topic] if sinks else [])))
         registry = CollectorRegistry()
+        expose_process(registry, NAME)
         self._metrics = GatewayMetrics(registry, (*feeds, *(sink.label for sink in sinks.values())))
         self._producer = RawProducer(settings.bootstrap, self._topics)
         self._metrics.kafka_up.set_function(lambda: self._producer.up)

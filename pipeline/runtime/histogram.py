@@ -12,27 +12,37 @@ from prometheus_client.registry import Collector
 
 
 class BatchHistogram(Collector):
-    """Counts of observations by bucket."""
+    """Counts of observations by bucket and by one label, whose values somebody else bounds.
 
-    def __init__(self, name: str, documentation: str, buckets: Sequence[float]) -> None:
+    Attributes:
+        labelnames: the one label's name.
+    """
+
+    def __init__(self, name: str, documentation: str, buckets: Sequence[float], label: str) -> None:
+        self.labelnames = (label,)
         self._name = name
         self._documentation = documentation
         self._bounds = tuple(buckets)
-        self._counts = [0] * (len(self._bounds) + 1)
-        self._sum = 0.0
+        self._counts: dict[str, list[int]] = {}
+        self._sums: dict[str, float] = {}
         self._lock = threading.Lock()  # scraped by another thread
 
-    def add(self, value: float, count: int) -> None:
+    def add(self, value: float, count: int, label: str) -> None:
         """Add ``count`` observations of one value."""
         with self._lock:
-            self._counts[bisect_left(self._bounds, value)] += count
-            self._sum += value * count
+            counts = self._counts.get(label)
+            if counts is None:
+                counts = self._counts[label] = [0] * (len(self._bounds) + 1)
+                self._sums[label] = 0.0
+            counts[bisect_left(self._bounds, value)] += count
+            self._sums[label] += value * count
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """The series in the client library's form."""
         with self._lock:
-            counts, total = list(self._counts), self._sum
+            found = [(label, list(counts), self._sums[label]) for label, counts in self._counts.items()]
         bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
-        family = HistogramMetricFamily(self._name, self._documentation)
-        family.add_metric([], list(zip(bounds, accumulate(counts), strict=True)), total)
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self.labelnames)
+        for label, counts, total in found:
+            family.add_metric([label], list(zip(bounds, accumulate(counts), strict=True)), total)
         yield family

@@ -13,10 +13,11 @@ from time import monotonic, time
 
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
+from pipeline.runtime.figures import HasGauges
 from pipeline.runtime.guard import RefusedError
 from pipeline.runtime.history import check_notes
 from pipeline.runtime.hooks import StageHooks
-from pipeline.runtime.metrics import HasGauges
+from pipeline.runtime.lateness import Lateness
 from pipeline.runtime.partition import PartitionTask
 from pipeline.runtime.waiting import PARTITION_BYTES_MIN, STAGE_BYTES_MAX
 
@@ -40,6 +41,7 @@ class StageHost:
         self._kept: dict[int, PartitionTask] = {}  # suspended; some of them may come back
         self._moving = asyncio.Lock()
         self._stopped = False
+        self._lateness = Lateness()
 
     @property
     def stage(self) -> str:
@@ -63,6 +65,7 @@ class StageHost:
             self.tasks, self._kept = dict(zip(wanted, opened, strict=True)), {}
             self.assigned = True
             self.openings += 1
+            self.context.metrics.rebalances.labels(self.stage).inc()
             await asyncio.gather(*(task.close() for task in kept.values()))
 
     async def _opened(self, number: int, kept: PartitionTask | None) -> PartitionTask:
@@ -199,22 +202,29 @@ class StageHost:
         for (topic, _), count in unread.items():
             lag[topic.removeprefix(prefix)] += count
         figures: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        oldest_ms, remainder = 0, 0
+        remainder = 0
         unread_numbers = {number for (_, number), count in unread.items() if count}
         for number, task in self.tasks.items():
             task.observe(has_unread=number in unread_numbers)
             remainder += task.processor.ledger.remainder()
             for topic, count in task.waiting.counts().items():
                 lag[topic.removeprefix(prefix)] += count
-            if at_ms := task.handled_timestamp_ms or task.waiting.oldest_ms():
-                oldest_ms = min(oldest_ms or at_ms, at_ms)
             if isinstance(task.processor, HasGauges):
                 for name, values in task.processor.gauges().items():
                     for label, value in values.items():
                         figures[name][label] += value
         for topic, count in lag.items():
             metrics.lag_records.labels(self.stage, topic).set(count)
-        behind = oldest_ms and sum(lag.values()) and self.context.settings.clock == "wall"
-        metrics.lag_seconds.labels(self.stage).set(max(0.0, time() - oldest_ms / 1000) if behind else 0)
+        if self.context.settings.clock == "wall":
+            now = time()
+            oldest_ms = self._lateness.oldest_ms(self.tasks, unread_numbers, int(now * 1_000))
+            metrics.lag_seconds.labels(self.stage).set(0 if oldest_ms is None else max(0.0, now - oldest_ms / 1_000))
         metrics.conservation_remainder.labels(self.stage).set(remainder)
-        metrics.observe_figures(self.stage, figures)
+        metrics.figures.observe(self.stage, figures)
+        self._observe_assignment()
+
+    def _observe_assignment(self) -> None:
+        metrics, stage, counts = self.context.metrics, self.stage, self.context.partition_counts
+        metrics.partitions.labels(stage).set(max((counts.get(topic, 0) for topic in self.context.inputs), default=0))
+        metrics.partitions_assigned.labels(stage).set(len(self.tasks))
+        metrics.partitions_serving.labels(stage).set(sum(task.serving for task in self.tasks.values()))

@@ -6,141 +6,40 @@ Counting is per batch: a series is touched once for a batch, not once for a reco
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipeline.core.step import Effects, Output
-from pipeline.flow import DEAD_LETTER_TOPIC
-from pipeline.models.decision import Disposition, Reason
-from pipeline.models.delivery import UpdateReason
-from pipeline.models.problem import ProblemState
+from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPIC_PREFIX
+from pipeline.models.decision import Decision, Disposition, Reason
 from pipeline.models.suppression import What
-from pipeline.runtime.guard import log_line
+from pipeline.runtime.figures import FigureGauges
 from pipeline.runtime.histogram import BatchHistogram
+from pipeline.runtime.metric_words import (
+    ALERTS_DECIDED,
+    COMMITTED,
+    DEAD_LETTER_REASONS,
+    FAILED,
+    NO_SINK,
+    OTHER_FEED,
+    OUTCOMES,
+    SKIPPED,
+    UNNAMED,
+    UNSAID,
+)
 
 _REASONS: Final = frozenset(Reason)
-UNSAID: Final = "unsaid"
-"""Label of a dead letter whose headers give no reason of ours."""
-
-PRIORITIES: Final = ("P1", "P2", "P3", "P4")
-SUPPRESSING: Final = (Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED)
 
 # From a batch of a few records on an idle machine (10 ms) to what a backlog after an outage takes (1 h).
 END_TO_END_SECONDS_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+# Twice as long as a batch on an idle machine, for the alert passes three stages; by feed, so with fewer steps.
+INCIDENT_SECONDS_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 TRANSACTION_SECONDS_BUCKETS: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24)
 
-NO_SINK: Final = "none"
-"""Label of what came from a sink that is not configured, and of what concerns all."""
-
-UNNAMED: Final = frozenset({UpdateReason.UNKNOWN_SINK, UpdateReason.RETRIED, UpdateReason.NOTHING_TO_RETRY})
-
-DEAD_LETTER_REASONS: Final = (
-    Reason.EMPTY,
-    Reason.TOO_LARGE,
-    Reason.BROKEN_JSON,
-    Reason.WRONG_TYPE,
-    Reason.MISSING_FIELD,
-    Reason.UNKNOWN_FEED,
-    Reason.UNKNOWN_SHAPE,
-    Reason.UNKNOWN_SCHEMA,
-    Reason.UNKNOWN_TARGET,
-    Reason.NOT_PERMITTED,
-    Reason.QUARANTINED,
-)
-
-# A rate needs the zero before the first alert, and all combinations of the enums would be hundreds of series that
-# never move. One that is missing here is still counted, from its first alert on.
-ALERTS_DECIDED: Final[Mapping[str, Mapping[Disposition, Sequence[Reason]]]] = {
-    "ingest": {Disposition.DEAD_LETTERED: DEAD_LETTER_REASONS},
-    "dedupe": {
-        Disposition.REPEATED: (
-            Reason.STILL_FIRING,
-            Reason.DUPLICATE_DELIVERY,
-            Reason.OUT_OF_ORDER,
-            Reason.RESOLVED_WITHOUT_FIRING,
-        ),
-        Disposition.SUPPRESSED: (Reason.MAINTENANCE, Reason.FLAPPING),
-        Disposition.CONTROL: (
-            Reason.HEARTBEAT,
-            Reason.MAINTENANCE_NOTICE,
-            Reason.SOURCE_CONTROL,
-            Reason.OWN_RECORD,
-            Reason.ACKNOWLEDGED_AT_SOURCE,
-        ),
-        Disposition.DEAD_LETTERED: (Reason.EMPTY, Reason.UNKNOWN_SCHEMA),
-    },
-    "correlate": {
-        Disposition.OPENED: (Reason.FIRST_SYMPTOM, Reason.RULE_NEVER, Reason.RULE_MIN_COUNT),
-        Disposition.JOINED: (
-            Reason.SAME_CONDITION,
-            Reason.SAME_ENTITY,
-            Reason.DEPENDENCY,
-            Reason.BUSINESS_TERMS,
-            Reason.SHARED_HOSTING,
-            Reason.SIMILAR_TEXT,
-            Reason.COMBINED_EVIDENCE,
-            Reason.RULE_JOIN,
-            Reason.EPISODE_UPDATED,
-            Reason.EPISODE_RESOLVED,
-            Reason.FLAPPING,
-        ),
-        Disposition.SUPPRESSED: (Reason.MAINTENANCE, Reason.FLAPPING),
-        Disposition.HELD: (Reason.TRANSIENT, Reason.RULE_MIN_COUNT),
-        Disposition.CONTROL: (Reason.INCIDENT_GONE,),
-        Disposition.DEAD_LETTERED: (Reason.UNKNOWN_SCHEMA,),
-    },
-}
-"""Stage -> disposition -> reasons that start at zero."""
-
-COMMITTED: Final = "committed"
-SKIPPED: Final = "skipped"
-FAILED: Final = "failed"
-OUTCOMES: Final = (COMMITTED, SKIPPED, FAILED)
-"""What becomes of a batch. A failed one ends the process: a scrape may miss it, the log line does not."""
-
-
-class Figure(NamedTuple):
-    """A gauge whose value processors give (see `HasGauges`).
-
-    Attributes:
-        name: the figure's name; the series has ``spillway_`` in front.
-        documentation: one sentence for people.
-        label: label name of the figure's keys, or None where it has the single key "".
-        values: label values that start at zero. Others come from the configuration, which bounds them.
-    """
-
-    name: str
-    documentation: str
-    label: str | None = None
-    values: tuple[str, ...] = ()
-
-
-FIGURES: Final = (
-    Figure("open_episodes", "Episodes not resolved."),
-    Figure("held_episodes", "Episodes in the waiting room: perhaps transients, or a rule wants more of their kind."),
-    Figure("suppressed_episodes", "Episodes that fire and that correlate suppresses.", "reason", SUPPRESSING),
-    Figure("open_incidents", "Incidents not resolved.", "priority", PRIORITIES),
-    Figure("muted_incidents", "Open incidents that nobody is called for: all that fires is silenced or expected."),
-    Figure("open_bridges", "Bridge incidents not resolved."),
-    Figure("problems", "Problems that are not forgotten, by state.", "state", tuple(ProblemState)),
-    Figure("deliveries_waiting", "Deliveries not yet accepted by their sink.", "sink"),
-    Figure("deliveries_parked", "Deliveries given up, of the incidents that are still open.", "sink"),
-    Figure("sink_records_open", "Records that are open in a sink, as far as is known.", "sink"),
-)
-"""Every figure that is exposed. What a processor gives and is not declared here is left out."""
-
-# Sinks are dozens; what is past this is a figure labelled by something it must not be.
-FIGURE_LABELS_MAX: Final = 200
-
-
-@runtime_checkable
-class HasGauges(Protocol):
-    """A processor that reports figures of its state."""
-
-    def gauges(self) -> dict[str, dict[str, float]]:
-        """Figure -> label -> value: ``open_episodes`` under the label "", ``open_incidents`` by priority."""
+FEEDS_MAX: Final = 1_000
+"""Feeds that have series of their own; what is past this is no configuration of a company."""
 
 
 class Metrics:
@@ -150,13 +49,16 @@ class Metrics:
         registry: where they are registered; one for each process (or test).
         stages: the stages hosted here, whose series start at zero.
         wall: record timestamps are the machine's time, so latencies against it mean something.
+        feeds: names of the configured feeds; what comes from others is labelled `OTHER_FEED`.
     """
 
-    def __init__(self, registry: CollectorRegistry, stages: Iterable[str], *, wall: bool = True) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, stages: Iterable[str], *, wall: bool = True, feeds: Iterable[str] = ()
+    ) -> None:
         self.registry = registry
         self._wall = wall
-        self._figures: dict[str, dict[str, dict[str, float]]] = {}
-        self._told: set[str] = set()
+        self._feeds: dict[str, str] = {}
+        self.know_feeds(feeds)
         stages = tuple(stages)
         self._define_flow(registry)
         self._define_state(registry)
@@ -215,6 +117,12 @@ class Metrics:
             registry=registry,
         )
 
+    def know_feeds(self, names: Iterable[str]) -> None:
+        """Give these feeds series of their own, beside those that have them already."""
+        for name in names:
+            if len(self._feeds) < FEEDS_MAX:
+                self._feeds[RAW_TOPIC_PREFIX + name] = name
+
     def config_in_force(self, version: str) -> None:
         """Say which configuration is loaded."""
         self.config_version.clear()
@@ -240,28 +148,30 @@ class Metrics:
             "spillway_end_to_end_seconds",
             "From the timestamp of the raw record to the committed decision.",
             END_TO_END_SECONDS_BUCKETS,
+            "feed",
+        )
+        self.incident_open_seconds = BatchHistogram(
+            "spillway_incident_open_seconds",
+            "From the timestamp of the raw record to the incident that it opened, committed. What is held back on "
+            "purpose is not in it.",
+            INCIDENT_SECONDS_BUCKETS,
+            "feed",
         )
         registry.register(self.end_to_end_seconds)
+        registry.register(self.incident_open_seconds)
 
     def _define_state(self, registry: CollectorRegistry) -> None:
         self.lag_records = Gauge(
             "spillway_lag_records", "Records not yet handled.", ["stage", "topic"], registry=registry
         )
         self.lag_seconds = Gauge(
-            "spillway_lag_seconds", "Age of the last record handled while others wait.", ["stage"], registry=registry
+            "spillway_lag_seconds",
+            "Age of the oldest record that waits or is in hand; 0 where none is.",
+            ["stage"],
+            registry=registry,
         )
-        self.figures = {
-            figure.name: Gauge(
-                f"spillway_{figure.name}",
-                figure.documentation,
-                [figure.label] if figure.label else [],
-                registry=registry,
-            )
-            for figure in FIGURES
-        }
-        for figure in FIGURES:
-            for value in figure.values:
-                self.figures[figure.name].labels(value)
+        self.figures = FigureGauges(registry)
+        self._define_assignment(registry)
         self.topics_not_read = Gauge(
             "spillway_topics_not_read",
             "Raw topics that appeared after the start and are read only after a restart.",
@@ -281,6 +191,39 @@ class Metrics:
             "spillway_restore_records", "Changelog records read to restore state.", ["stage"], registry=registry
         )
 
+        self.changelog_records = Counter(
+            "spillway_changelog_records", "State records written to the changelog.", ["stage"], registry=registry
+        )
+        self.changelog_bytes = Counter(
+            "spillway_changelog_bytes",
+            "Bytes of state records written to the changelog, before compression.",
+            ["stage"],
+            registry=registry,
+        )
+
+    def _define_assignment(self, registry: CollectorRegistry) -> None:
+        self.partitions = Gauge(
+            "spillway_partitions",
+            "Partitions that the stage's input has, whoever serves them.",
+            ["stage"],
+            registry=registry,
+        )
+        self.partitions_assigned = Gauge(
+            "spillway_partitions_assigned", "Partitions that are this process's.", ["stage"], registry=registry
+        )
+        self.partitions_serving = Gauge(
+            "spillway_partitions_serving",
+            "Partitions of this process whose state is restored and whose records are handled.",
+            ["stage"],
+            registry=registry,
+        )
+        self.rebalances = Counter(
+            "spillway_rebalances",
+            "Times that the partitions of this process were given out anew.",
+            ["stage"],
+            registry=registry,
+        )
+
     def _start_at_zero(self, stage: str) -> None:
         for by_stage in (
             self.records,
@@ -289,6 +232,12 @@ class Metrics:
             self.conservation_remainder,
             self.restore_seconds,
             self.restore_records,
+            self.changelog_records,
+            self.changelog_bytes,
+            self.partitions,
+            self.partitions_assigned,
+            self.partitions_serving,
+            self.rebalances,
             self.topics_not_read,
             self.config_partitions_behind,
         ):
@@ -332,9 +281,23 @@ class Metrics:
         for (sink, became), count in effects.came_back.items():
             # Names that no sink has are not counted one by one: nothing bounds them.
             self.sink_updates.labels(NO_SINK if became in UNNAMED else sink, became).inc(count)
-        if self._wall:
-            for received_at_ms, count in Tally(d.received_at_ms for d in decisions).items():
-                self.end_to_end_seconds.add(max(0.0, now_seconds - received_at_ms / 1000), count)
+        if self._wall and decisions:
+            self._count_latencies(decisions, now_seconds)
+
+    def _count_latencies(self, decisions: Sequence[Decision], now_seconds: float) -> None:
+        """Records of a batch share few topics and timestamps, so the histograms are touched a few times for each."""
+        feeds = self._feeds
+        for (topic, at_ms), count in Tally((d.origin[0], d.received_at_ms) for d in decisions).items():
+            self.end_to_end_seconds.add(max(0.0, now_seconds - at_ms / 1000), count, feeds.get(topic, OTHER_FEED))
+        opened = Tally((d.origin[0], d.received_at_ms) for d in decisions if d.disposition is Disposition.OPENED)
+        for (topic, at_ms), count in opened.items():
+            self.incident_open_seconds.add(max(0.0, now_seconds - at_ms / 1000), count, feeds.get(topic, OTHER_FEED))
+
+    def state_written(self, stage: str, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Count the state records of one transaction."""
+        if changes:
+            self.changelog_records.labels(stage).inc(len(changes))
+            self.changelog_bytes.labels(stage).inc(sum([len(key) + len(value or b"") for key, value in changes]))
 
     def skipped(self, stage: str) -> None:
         """Count a batch whose records had all been handled before."""
@@ -348,34 +311,6 @@ class Metrics:
         """Count one partition's restore."""
         self.restore_records.labels(stage).inc(records)
         self.restore_seconds.labels(stage).set(seconds)
-
-    def observe_figures(self, stage: str, figures: Mapping[str, Mapping[str, float]]) -> None:
-        """Take the figures of a stage's state (see `HasGauges`), summed over its partitions here.
-
-        What is not declared in `FIGURES`, or past `FIGURE_LABELS_MAX`, is left out with a log line: the pipeline does
-        not stop because of what it tells of itself.
-        """
-        before = self._figures.get(stage, {})
-        self._figures[stage] = {name: dict(values) for name, values in figures.items()}
-        for name in sorted({*before, *figures}):
-            self._set_figure(name, {*before.get(name, ()), *figures.get(name, ())})
-
-    def _set_figure(self, name: str, labels: Iterable[str]) -> None:
-        gauge = self.figures.get(name)
-        if gauge is None:
-            self._tell_once(name, "it is not declared: add it to FIGURES in pipeline/runtime/metrics.py")
-            return
-        labels = sorted(labels)
-        if len(labels) > FIGURE_LABELS_MAX:
-            self._tell_once(name, f"it has {len(labels)} labels: the first {FIGURE_LABELS_MAX} are shown")
-        for label in labels[:FIGURE_LABELS_MAX]:
-            total = sum(figures.get(name, {}).get(label, 0.0) for figures in self._figures.values())
-            (gauge.labels(label) if label else gauge).set(total)
-
-    def _tell_once(self, name: str, why: str) -> None:
-        if name not in self._told:
-            self._told.add(name)
-            log_line("figure left out", figure=name, why=why)
 
 
 def _refused_because(letter: Output) -> str:

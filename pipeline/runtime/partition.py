@@ -23,7 +23,7 @@ from pipeline.core.step import Effects, Processor, Record, named_version
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
-from pipeline.runtime.metrics import FAILED
+from pipeline.runtime.metric_words import FAILED
 from pipeline.runtime.note import Crash, OffsetNote
 from pipeline.runtime.overdue import FIRED_PER_TRANSACTION_MAX, FIRED_PER_TURN, parts
 from pipeline.runtime.quarantine import (
@@ -301,6 +301,7 @@ class PartitionTask:
         changes = processor.take_changes() if context.stateful else ()
         quarantine.acquit()
         await self._writer.commit(effects.outputs, changes, processor.clock_ms, offsets, self._offset_texts(offsets))
+        context.metrics.state_written(context.stage, changes)
         self._committed(offsets)
 
     async def _decide(self, count: int, effects: Effects) -> None:
@@ -324,13 +325,8 @@ class PartitionTask:
         await context.hooks.on_assigned(self.partition, self.processor)
         self.serving = self._restored = True
         self.progress_at = monotonic()
-        log_line(
-            "configuration in force",
-            stage=context.stage,
-            partition=self.partition,
-            version=context.config_version,
-            offsets=self.next_offsets,
-        )
+        where = {"stage": context.stage, "partition": self.partition, "offsets": self.next_offsets}
+        log_line("configuration in force", version=context.config_version, **where)
 
     def _committed(self, offsets: dict[str, int]) -> None:
         self.next_offsets.update(offsets)

@@ -19,6 +19,7 @@ from typing import Final
 
 from pipeline.catalog import ConfigError
 from pipeline.core.step import Processor
+from pipeline.feeds import feeds_of
 from pipeline.models.policy import Config
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.host import StageHost
@@ -138,6 +139,7 @@ class Reloader:
         log_line("configuration loaded", version=version, before=self._version)
         self._version = version
         self._metrics.config_in_force(version)
+        self._metrics.know_feeds(feeds_of(prepared.config))
         self._metrics.config_reload.labels(LOADED).inc()
 
     async def _read(self, stages: Sequence[str]) -> Prepared:

@@ -34,6 +34,7 @@ class Waiting:
         self.held_bytes = 0
         self._taken_bytes = 0
         self._taken: dict[str, int] = {}
+        self._taken_oldest_ms: int | None = None
         self._batches: deque[tuple[str, Sequence[Record], int]] = deque()
 
     def __bool__(self) -> bool:
@@ -71,12 +72,13 @@ class Waiting:
             bytes_left -= size
         self._taken_bytes = before - sum(size for _, _, size in self._batches)
         self._taken = {topic: len(records) for topic, records in batch.items()}
+        self._taken_oldest_ms = min((records[0].timestamp for records in batch.values()), default=None)
         return batch
 
     def done(self) -> None:
         """What was taken is committed and needs no memory any more."""
         self.held_bytes -= self._taken_bytes
-        self._taken_bytes, self._taken = 0, {}
+        self._taken_bytes, self._taken, self._taken_oldest_ms = 0, {}, None
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -91,8 +93,10 @@ class Waiting:
         return counts
 
     def oldest_ms(self) -> int | None:
-        """Timestamp of the oldest of the first records that wait, or None."""
-        return min((records[0].timestamp for _, records, _ in self._batches), default=None)
+        """Timestamp of the oldest of the first records that wait or are in hand, or None."""
+        waiting_ms = min((records[0].timestamp for _, records, _ in self._batches), default=None)
+        found = [each for each in (waiting_ms, self._taken_oldest_ms) if each is not None]
+        return min(found, default=None)
 
 
 def size_of(records: Sequence[Record]) -> int:

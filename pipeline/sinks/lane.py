@@ -206,6 +206,8 @@ class Lane:
     def _judge(self, flight: _Flight, answer: Answer) -> None:
         send, before = flight.waiting.send, self.breaker.state
         self._context.metrics.attempted(self.name, answer, self._context.monotonic() - flight.began)
+        if answer.outcome is DeliveryOutcome.DELIVERED and send.since_ms:
+            self._context.metrics.told(self.name, self._context.clock().timestamp() - send.since_ms / 1_000)
         self.breaker.ended(_verdict(flight, answer), send.incident_id, asked=flight.asks)
         after = self.breaker.state
         if before is BreakerState.CLOSED and after is BreakerState.OPEN:

@@ -19,7 +19,7 @@ from pipeline.models.policy import Config
 from pipeline.models.suppression import Ended, What
 from pipeline.recording import read_recording
 from pipeline.replay import Replay
-from pipeline.runtime.metrics import ALERTS_DECIDED
+from pipeline.runtime.metric_words import ALERTS_DECIDED
 
 CHECKOUT = story("checkout")
 

@@ -13,7 +13,9 @@ from pipeline.core.step import Effects, Processor, StreamRecord, dead_letter
 from pipeline.flow import DEAD_LETTER_TOPIC, STAGE_BY_NAME
 from pipeline.models.decision import BadRecord, Disposition, Reason
 from pipeline.runtime import guard
-from pipeline.runtime.metrics import ALERTS_DECIDED, FIGURE_LABELS_MAX, FIGURES, HasGauges, Metrics
+from pipeline.runtime.figures import FIGURE_LABELS_MAX, FIGURES, HasGauges
+from pipeline.runtime.metric_words import ALERTS_DECIDED
+from pipeline.runtime.metrics import Metrics
 
 
 def made(*stages: str) -> Metrics:
@@ -100,13 +102,13 @@ def test_every_figure_that_a_processor_gives_is_declared() -> None:
 
 def test_figures_are_shown_by_their_label_and_sink_to_zero_when_their_partition_leaves() -> None:
     metrics = made("deliver", "bridge")
-    metrics.observe_figures("deliver", {"deliveries_waiting": {"chat": 3}, "deliveries_parked": {"chat": 1}})
-    metrics.observe_figures("bridge", {"open_bridges": {"": 2}})
+    metrics.figures.observe("deliver", {"deliveries_waiting": {"chat": 3}, "deliveries_parked": {"chat": 1}})
+    metrics.figures.observe("bridge", {"open_bridges": {"": 2}})
     assert value(metrics, "spillway_deliveries_waiting", sink="chat") == 3
     assert value(metrics, "spillway_deliveries_parked", sink="chat") == 1
     assert value(metrics, "spillway_open_bridges") == 2
     assert value(metrics, "spillway_open_incidents", priority="P1") == 0
-    metrics.observe_figures("deliver", {})
+    metrics.figures.observe("deliver", {})
     assert value(metrics, "spillway_deliveries_waiting", sink="chat") == 0
 
 
@@ -116,7 +118,7 @@ def test_a_figure_that_is_not_declared_or_has_no_end_of_labels_is_left_out_and_t
     metrics = made("deliver")
     endless = {str(number): 1.0 for number in range(FIGURE_LABELS_MAX + 50)}
     for _ in range(2):
-        metrics.observe_figures("deliver", {"deliveries_waiting": endless, "surprise": {"": 1}})
+        metrics.figures.observe("deliver", {"deliveries_waiting": endless, "surprise": {"": 1}})
     told = capfd.readouterr().err.splitlines()
     assert len(told) == 2
     (family,) = (each for each in metrics.registry.collect() if each.name == "spillway_deliveries_waiting")

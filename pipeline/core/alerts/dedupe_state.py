@@ -68,8 +68,9 @@ class DedupeState(Processor):
         return (self._bodies if key[:2] == BODY else self._conditions).get(key[2:])
 
     def gauges(self) -> dict[str, dict[str, float]]:
-        """Open episodes, for metrics."""
-        return {"open_episodes": {"": float(self._open)}}
+        """Open episodes, and how much is kept, for metrics."""
+        kept = {"conditions": float(len(self._conditions)), "alerts": float(len(self._bodies))}
+        return {"open_episodes": {"": float(self._open)}, "state_entries": kept}
 
     def condition(self, alert_key: str) -> Condition | None:
         """What is remembered of a condition, for those who ask why; a copy."""

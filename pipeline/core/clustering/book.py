@@ -115,6 +115,10 @@ class Book:
         self._opened += 1
         return case
 
+    def sizes(self) -> dict[str, int]:
+        """How many incidents and members there are, for metrics."""
+        return {"incidents": len(self._cases), "members": len(self._records)}
+
     def told(self, incident_id: str) -> str | None:
         """Digest of what the bridge was told of an incident; None where it is not in the book."""
         known = self._cases.get(incident_id)

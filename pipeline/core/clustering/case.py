@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import attrgetter
 from sys import intern
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 from zlib import DEFLATED, compressobj, decompressobj
 
 import orjson
@@ -34,6 +34,28 @@ CASES_OF_A_SAMPLE: Final = 1_024
 """Cases folded against one sample: what comes in changes over the days, and a sample should be like it."""
 
 
+class Counted(NamedTuple):
+    """What an open incident counts as, for metrics.
+
+    Attributes:
+        priority: its priority.
+        at_risk: people were warned that a clock's target is being used up, and it is neither met nor missed.
+        breached: a clock has missed its target, and what it waits for has not happened.
+    """
+
+    priority: str
+    at_risk: bool
+    breached: bool
+
+    @classmethod
+    def of(cls, incident: Incident) -> Self:
+        """An open incident as it is now."""
+        ticking = [clock for clock in incident.clocks.values() if clock.met_at_ms is None]
+        breached = any(clock.breached_at_ms is not None for clock in ticking)
+        at_risk = any(clock.warned and clock.breached_at_ms is None for clock in ticking)
+        return cls(incident.priority, at_risk, breached)
+
+
 class Case:
     """One incident.
 
@@ -41,7 +63,7 @@ class Case:
         incident: the incident.
         tally: sums over its members; None: to be counted.
         told: digest of what the bridge was told last; empty before.
-        counted: the priority that it counts as among the open ones; None: it does not.
+        counted: what it counts as among the open ones; None: it does not.
         pack: the stamp of the policy pack that it keeps on the shelf; None: it keeps none.
     """
 
@@ -51,7 +73,7 @@ class Case:
         self.incident = incident
         self.told = told
         self.tally = tally
-        self.counted: str | None = None
+        self.counted: Counted | None = None
         self.pack: str | None = None
 
 

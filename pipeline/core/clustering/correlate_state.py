@@ -14,6 +14,7 @@ import orjson
 from pipeline.core.alerts.maintenance import MaintenanceIndex
 from pipeline.core.clustering.assessor import Assessor
 from pipeline.core.clustering.book import Book
+from pipeline.core.clustering.case import Counted
 from pipeline.core.clustering.changes import ChangeLog
 from pipeline.core.clustering.correlation_rules import CorrelationRules
 from pipeline.core.clustering.habits import Habits
@@ -122,7 +123,7 @@ class CorrelateState(Processor):
         self._late_due_ms: int | None = None
         self._drafts: dict[str, Draft] = {}
         self._looks: dict[str, Look] = {}
-        self._open_incidents: dict[str, int] = {}
+        self._open_incidents: dict[Counted, int] = {}
         self._received_at_ms = 0
         self._event_at_ms: int | None = None
         self._dumps: dict[str, Callable[[str], bytes | None]] = {
@@ -243,13 +244,22 @@ class CorrelateState(Processor):
             self.timers.set(CHANGE + change_id, due_ms)
 
     def gauges(self) -> dict[str, dict[str, float]]:
-        """Open incidents by priority and episodes that wait, for metrics."""
-        held = {"": float(len(self._holding))}
-        counted = {priority: float(count) for priority, count in self._open_incidents.items()}
-        suppressed = {reason: float(count) for reason, count in self._suppressed.counts().items()}
-        muted = {"": float(len(self._muted))}
-        found = {"held_episodes": held, "open_incidents": counted}
-        return found | {"suppressed_episodes": suppressed, "muted_incidents": muted}
+        """Open incidents by priority and by their clocks, episodes that wait, and how much is kept, for metrics."""
+        opened: dict[str, float] = {}
+        at_risk, breached = dict(opened), dict(opened)
+        for counted, count in self._open_incidents.items():
+            for figure, counts in ((opened, True), (at_risk, counted.at_risk), (breached, counted.breached)):
+                if counts:
+                    figure[counted.priority] = figure.get(counted.priority, 0.0) + count
+        return {
+            "held_episodes": {"": float(len(self._holding))},
+            "open_incidents": opened,
+            "incidents_sla_at_risk": at_risk,
+            "incidents_sla_breached": breached,
+            "suppressed_episodes": {reason: float(count) for reason, count in self._suppressed.counts().items()},
+            "muted_incidents": {"": float(len(self._muted))},
+            "state_entries": {name: float(count) for name, count in self._book.sizes().items()},
+        }
 
     def finish(self, effects: Effects) -> None:
         """Write the compacted twins; fold what nothing has touched for a while."""
@@ -328,9 +338,9 @@ class CorrelateState(Processor):
         dated = summary_dated(content, draft.incident.revision, draft.now_ms, draft.received_at_ms)
         effects.outputs.append(Output("incidents.summaries", draft.incident.id.encode(), dated, self.clock_ms))
 
-    def _count(self, before: str | None, incident: Incident) -> str | None:
-        """Count an incident by its priority while it is open. Answers what it counts as now."""
-        now = incident.priority if incident.state in OPEN_STATES else None
+    def _count(self, before: Counted | None, incident: Incident) -> Counted | None:
+        """Count an incident while it is open, instead of what it counted as before. Answers what it counts as now."""
+        now = Counted.of(incident) if incident.state in OPEN_STATES else None
         if now != before:
             counts = self._open_incidents
             if now is not None:

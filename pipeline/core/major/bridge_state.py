@@ -106,7 +106,8 @@ class BridgeState(Processor):
 
     def gauges(self) -> dict[str, dict[str, float]]:
         """Open bridge incidents, for metrics; a proposal is none."""
-        return {"open_bridges": {"": float(sum(map(is_open, self._bridges.values())))}}
+        opened = {"": float(sum(map(is_open, self._bridges.values())))}
+        return {"open_bridges": opened, "state_entries": {"bridges": float(len(self._bridges))}}
 
     # -- for the decisions
 

@@ -128,9 +128,14 @@ class DeliverProcessor(Processor):
         withdrawn = [_parts(key) for key in news if key not in self._ready]
         return changed, withdrawn
 
-    def waiting_since_ms(self) -> dict[str, int]:
-        """Sink -> when the oldest happened that it has not been told of and that is not given up."""
-        return oldest_ms(self._outboxes.values())
+    def waiting_since_ms(self, *, urgent: bool = False) -> dict[str, int]:
+        """Sink -> when the oldest happened that it has not been told of and that is not given up.
+
+        Args:
+            urgent: only what is told of incidents of the first priority of their scale.
+        """
+        waiting = (each for each in self._outboxes.values() if not urgent or each.sides.facts.get("rank") == 0)
+        return oldest_ms(waiting)
 
     def outboxes(self) -> list[Outbox]:
         """All outboxes, by sink and incident: what waits and what was given up, for metrics and people."""
@@ -143,7 +148,8 @@ class DeliverProcessor(Processor):
 
     def gauges(self) -> dict[str, dict[str, float]]:
         """What outboxes come to, by sink."""
-        return figures(self._outboxes.values(), self._sinks)
+        kept = {"outboxes": float(len(self._outboxes))}
+        return figures(self._outboxes.values(), self._sinks) | {"state_entries": kept}
 
     # -- events
 

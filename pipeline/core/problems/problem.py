@@ -123,7 +123,7 @@ class ProblemProcessor(Processor):
         counts: dict[str, float] = {}
         for problem in self._problems.values():
             counts[problem.state] = counts.get(problem.state, 0.0) + 1
-        return {"problems": counts}
+        return {"problems": counts, "state_entries": {"problems": float(len(self._problems))}}
 
     # -- records
 
