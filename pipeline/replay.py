@@ -19,6 +19,8 @@ import orjson
 
 from pipeline.agents.processors import build_processor
 from pipeline.agents.shared import Shared
+from pipeline.core.alerts.dedupe import DedupeProcessor
+from pipeline.core.alerts.feed_watch import SIGN_MS, FeedWatch, read_to_end
 from pipeline.core.step import TICK_KEY, Effects, Output, Processor, StreamRecord, named_version
 from pipeline.flow import RAW_TOPIC_PREFIX, SECOND_MS, STAGE_BY_NAME
 from pipeline.models.decision import Decision
@@ -115,6 +117,7 @@ class Replay:
         self._states: dict[str, dict[bytes, bytes | None]] = {stage: {} for stage in STAGES}
         self._privacy_key = privacy_key
         self.processors = _processors(config, privacy_key)
+        self._feeds = _watch_of(self.processors)
         self.outcome = Outcome()
         self.dead_letters = 0
         self._keep = keep
@@ -205,9 +208,23 @@ class Replay:
             else:
                 processor.ledger, processor.clock_ms = before.ledger, before.clock_ms
             processor.restored()
-        self.processors = fresh
+        self.processors, self._feeds = fresh, _watch_of(fresh)
 
     def _advance(self, now_ms: int) -> Iterator[Step]:
+        """Go on to a moment: what is due on the way, and, where a feed may be missed, that nothing is left unread."""
+        while (due_ms := self._feed_due_ms()) is not None and due_ms <= now_ms:
+            yield from self._tick(due_ms)
+            yield self._settle(read_to_end_record(due_ms), is_tick=True)
+            self._clock_ms = due_ms
+        yield from self._tick(now_ms)
+
+    def _feed_due_ms(self) -> int | None:
+        """The next whole minute after a feed is missed; None: none would be."""
+        if self._feeds is None or not self._clock_ms or (due_ms := self._feeds.due_ms()) is None:
+            return None
+        return -(-max(due_ms, self._clock_ms + 1) // SIGN_MS) * SIGN_MS
+
+    def _tick(self, now_ms: int) -> Iterator[Step]:
         """Tick every stage through the whole seconds up to a moment at which something is due."""
         # Hardly ever is anything due, and this is asked before every record.
         while any(processor.timers.may_be_due(now_ms) for processor in self.processors.values()):
@@ -274,6 +291,18 @@ class Replay:
 def _processors(config: Config, privacy_key: bytes | None) -> dict[str, Processor]:
     shared = Shared.of(config, privacy_key)
     return {stage: build_processor(stage, shared) for stage in STAGES}
+
+
+def _watch_of(processors: dict[str, Processor]) -> FeedWatch | None:
+    """What hears of feeds, where something is expected of one."""
+    dedupe = processors["dedupe"]
+    return dedupe.feed_watch if isinstance(dedupe, DedupeProcessor) and dedupe.feed_watch.expects else None
+
+
+def read_to_end_record(at_ms: int) -> StreamRecord:
+    """What the owner of a partition writes that has nothing unread in it."""
+    output = read_to_end(0, at_ms)
+    return StreamRecord(output.topic, 0, 0, at_ms, output.key, None, output.headers)
 
 
 def decision_line(decision: Decision) -> bytes:

@@ -8,4 +8,4 @@ from pipeline.core.alerts.dedupe import DedupeProcessor
 
 def processor(shared: Shared) -> DedupeProcessor:
     """What decides for one partition."""
-    return DedupeProcessor(shared.config, shared.feeds, shared.topology)
+    return DedupeProcessor(shared.config, shared.feeds, shared.topology, shared.enricher)

@@ -67,7 +67,7 @@ def check_all(
         findings.warning(place, f"dependencies run in a circle: {' -> '.join(circle)}", "dependency-circle")
     _check_rotations(packs, catalogue, findings)
     _check_adapters(packs, adapters or {}, findings)
-    _check_feeds(packs, adapters, findings)
+    _check_feeds(packs, adapters, catalogue, findings)
     short_names = {short(each) for each in catalogue.entities}
     check_sinks(packs, descriptors, short_names, lambda name: bool(resolve_name(name, catalogue)), findings)
     _check_maintenance(packs, catalogue, findings)
@@ -177,7 +177,9 @@ def _check_adapters(packs: Packs, adapters: Mapping[str, Adapter], findings: Fin
             findings.problem(place, f"adapter '{name}' is there already, built in or by a package; choose another name")
 
 
-def _check_feeds(packs: Packs, adapters: Mapping[str, Adapter] | None, findings: Findings) -> None:
+def _check_feeds(
+    packs: Packs, adapters: Mapping[str, Adapter] | None, catalogue: Catalogue, findings: Findings
+) -> None:
     for name, feed in packs.feeds.items():
         source = packs.sources["feed", name]
         if not _FEED_NAME.fullmatch(name):
@@ -195,6 +197,9 @@ def _check_feeds(packs: Packs, adapters: Mapping[str, Adapter] | None, findings:
                 findings.problem(where, "hold_seconds: what is critical waits for no habit; give seconds, or nothing")
             elif not isinstance(seconds, str) and seconds < 0:
                 findings.problem(where, f"hold_seconds: {seconds} is less than nothing")
+        about = feed.expect.about if feed.expect else None
+        if about is not None and resolve_name(about, catalogue) is None:
+            findings.problem(source.at("expect", "about"), f"expect: about: the catalogue knows no '{about}'")
         limits = feed.hold_learned
         if limits.least_seconds > limits.most_seconds:
             findings.problem(

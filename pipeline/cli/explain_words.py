@@ -77,6 +77,7 @@ WHY_NOT_WORDS: Final[dict[str, str]] = {
 BEGAN_WORDS: Final[dict[str, str]] = {
     Reason.REOPENED_EPISODE: "its condition had fired before",
     Reason.RELEASED: "it had been held or suppressed until then",
+    Reason.FEED_SILENT: "no message says so: its feed was expected to be heard and was not",
 }
 """How an episode began, where that needs to be said."""
 

@@ -243,6 +243,9 @@ class Processor(ABC):
     def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
         """Act on a deadline. ``due_ms`` is the time it was set for, and is 'now' for the decision."""
 
+    def on_tick(self, record: Record, effects: Effects) -> None:
+        """Take a tick that says something in its headers. It is no alert and is not counted as one."""
+
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back from the changelog."""
 
@@ -282,6 +285,8 @@ class Processor(ABC):
             else:
                 self.clock_ms = now_ms
             if record.key == TICK_KEY and record.value is None:  # with a value it is a record, whatever its key
+                if record.headers:
+                    self.on_tick(record, effects)
                 continue
             try:
                 process(record, effects)

@@ -40,6 +40,8 @@ class Reason(StrEnum):
     RESOLVED = "resolved"
     EXPIRED = "expired"
     RELEASED = "released"
+    FEED_SILENT = "feed_silent"
+    FEED_HEARD = "feed_heard"
     # correlate
     FIRST_SYMPTOM = "first_symptom"
     SAME_CONDITION = "same_condition"

@@ -18,6 +18,7 @@ from pipeline.models.communications import CommunicationRules
 from pipeline.models.console import ConsoleSettings
 from pipeline.models.correlation_rules import CorrelationRule
 from pipeline.models.escalation import EscalationLevel, EscalationPath
+from pipeline.models.expectation import Expectation
 from pipeline.models.fatigue import ChronicRule, HoldSeconds, LearnedHold
 from pipeline.models.gateway import GatewayFeed
 from pipeline.models.inhibition import InhibitRule
@@ -143,6 +144,7 @@ class Feed(Frozen):
         ttl_seconds: for sources that never resolve.
         maintenance_hours_max: how long maintenance that the source announces mutes what it is about, at most; 0: it
             mutes nothing.
+        expect: how long it may say nothing before its silence is an incident of its own; None: for ever.
         options: what the adapter lets a feed choose; each adapter's page says what.
         gateway: how it takes messages over HTTP; None: it does not.
     """
@@ -154,6 +156,7 @@ class Feed(Frozen):
     hold_learned: LearnedHold = LearnedHold()
     ttl_seconds: int | None = Field(default=None, gt=0)
     maintenance_hours_max: int = Field(default=24, ge=0, le=336)
+    expect: Expectation | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     gateway: GatewayFeed | None = None
 

@@ -41,6 +41,10 @@ FIGURES: Final = (
     Figure("problems", "Problems that are not forgotten, by state.", "state", tuple(ProblemState)),
     Figure("deliveries_waiting", "Deliveries not yet accepted by their sink.", "sink"),
     Figure("deliveries_parked", "Deliveries given up, of the incidents that are still open.", "sink"),
+    Figure(
+        "feed_last_seen_timestamp_seconds", "When a message of a feed was read last, where a feed has `expect`.", "feed"
+    ),
+    Figure("feed_silent", "1 where nothing is heard from a feed that is expected to be.", "feed"),
     Figure("sink_records_open", "Records that are open in a sink, as far as is known.", "sink"),
     Figure(
         "incidents_sla_at_risk",

@@ -11,6 +11,7 @@ from pipeline.runtime.guard import fatal, guarded
 from pipeline.runtime.history import check_still
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.newcomers import TopicWatch
+from pipeline.runtime.read_marks import ReadMarks
 from pipeline.runtime.ticks import TickWriter
 from pipeline.runtime.transport import Consumer
 
@@ -43,18 +44,22 @@ async def watch_history(app: faust.App, host: StageHost) -> None:
 
 async def pulse(app: faust.App, host: StageHost) -> None:
     """Run until the app stops. A crash inside Faust (its consumer, its rebalancing) ends the process here."""
-    ticks = TickWriter(host)
+    ticks, marks = TickWriter(host), ReadMarks(host)
     try:
         async with guarded("pulse", stage=host.stage):
             while not app.should_stop:
                 consumer = cast(Consumer, app.consumer)
                 if (failure := consumer.failure()) is not None and not app.should_stop:
                     fatal("the consumer died", failure, stage=host.stage)
-                host.observe(consumer.unread())
+                unread = consumer.unread()
+                host.observe(unread)
+                if host.context.reads_raw and host.context.settings.clock == "wall":
+                    await marks.write_due(unread)
                 if host.context.timers:
                     await ticks.write_due()
                 await asyncio.sleep(PULSE_SECONDS)
     finally:
         await ticks.stop()
+        await marks.stop()
     if app.crashed:
         fatal("Faust crashed", app.crash_reason or "no reason given", stage=host.stage)

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from pipeline.core.alerts.condition import FLAPPING, HELD, MAINTENANCE, OPEN, RESOLVED, Condition
-from pipeline.core.alerts.dedupe_state import STATE, DedupeState
+from pipeline.core.alerts.dedupe_feeds import FORGET_FEEDS, DedupeFeeds
+from pipeline.core.alerts.dedupe_state import STATE
 from pipeline.core.step import Effects, Record
 from pipeline.models.alert import ALERT_SCHEMA, SEVERITY_RANK, Alert, Kind, alert_from_wire, alert_to_wire
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
@@ -53,7 +54,7 @@ _glance: Final = itemgetter("schema", "kind", "alert_key", "severity", "origin",
 """What every alert on our own topic says, as far as a repeat needs it."""
 
 
-class DedupeProcessor(DedupeState):
+class DedupeProcessor(DedupeFeeds):
     """Episodes of one partition of ``alerts``."""
 
     stage: ClassVar[str] = "dedupe"
@@ -242,21 +243,13 @@ class DedupeProcessor(DedupeState):
         condition.hidden += 1
         self._decide(effects, alert, *_HIDDEN[condition.phase], condition)
 
-    def _tell_hidden(self, key: str, condition: Condition, effects: Effects) -> None:
-        """A run that nobody was told of is over: for the record."""
-        facts = {"hidden_by": Reason.MAINTENANCE, **condition.take_hidden(self.clock_ms)}
-        facts |= self._windows(alert_from_wire(orjson.loads(self._bodies[key])), condition)
-        self._emit(effects, key, self._bodies[key], condition, EpisodeChange.HIDDEN, Reason.MAINTENANCE, facts=facts)
-
-    def _windows(self, alert: Alert, condition: Condition) -> dict[str, Any]:
-        """Which window expected a run, by the configuration in force."""
-        names = self._maintenance.names_until(alert, condition.until_ms or self.clock_ms, self.clock_ms)
-        return {"windows": names} if names else {}
-
     # -- time
 
     def on_timer(self, key: str, due_ms: int, effects: Effects) -> None:
         """A deadline of one condition: what it means follows from the condition's phase."""
+        if key == FORGET_FEEDS:
+            self.forget_feeds(effects)
+            return
         condition = Condition.unpacked(self._conditions[key])
         if condition.phase == RESOLVED:
             del self._conditions[key]

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+
 from pipeline.core.alerts.condition import FLAPPING, MAINTENANCE, OPEN, RESOLVED, Condition
 from pipeline.core.alerts.maintenance import MaintenanceIndex
 from pipeline.core.identity import short_id
 from pipeline.core.step import Effects, Output, Processor
 from pipeline.core.topology import Topology
-from pipeline.models.alert import Alert, Kind
+from pipeline.models.alert import Alert, Kind, alert_from_wire
 from pipeline.models.decision import Decision, Disposition, Origin, Reason
 from pipeline.models.episode import EpisodeChange, episode_to_wire
 from pipeline.models.policy import Config, Feed
@@ -244,3 +246,14 @@ class DedupeState(Processor):
             facts=facts,
         )
         effects.outputs.append(Output("episodes", space.encode(), value, self.clock_ms))
+
+    def _tell_hidden(self, key: str, condition: Condition, effects: Effects) -> None:
+        """A run that nobody was told of is over: for the record."""
+        facts = {"hidden_by": Reason.MAINTENANCE, **condition.take_hidden(self.clock_ms)}
+        facts |= self._windows(alert_from_wire(orjson.loads(self._bodies[key])), condition)
+        self._emit(effects, key, self._bodies[key], condition, EpisodeChange.HIDDEN, Reason.MAINTENANCE, facts=facts)
+
+    def _windows(self, alert: Alert, condition: Condition) -> dict[str, Any]:
+        """Which window expected a run, by the configuration in force."""
+        names = self._maintenance.names_until(alert, condition.until_ms or self.clock_ms, self.clock_ms)
+        return {"windows": names} if names else {}

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.core.alerts.enrich import Enricher
+from pipeline.core.alerts.feed_watch import SIGN_MS, heard
 from pipeline.core.alerts.recall import Remembered
 from pipeline.core.printable import PRINTABLE
 from pipeline.core.privacy.redactor import FeedRedactor, Redactor
@@ -67,6 +68,9 @@ class IngestProcessor(Processor):
         enricher: of this configuration; partitions of one process share it.
         redactor: takes personal data out before anything else is done; None: nothing is taken out.
 
+    Attributes:
+        tells_of_feeds: something is expected of a feed, so whoever runs this tells what was read to its end.
+
     Raises:
         ValueError: a feed names an adapter that is not there, or options that its adapter does not have.
     """
@@ -87,6 +91,8 @@ class IngestProcessor(Processor):
         self._enricher = Enricher(config) if enricher is None else enricher
         self._recall = self._enricher.recall
         self._sources: dict[str, tuple[Feed, Adapter, Any]] = {}
+        self.tells_of_feeds = any(feed.expect for feed in feeds.values())
+        self._signs: dict[str, int] = {}  # topic -> number of the minute in which it was last told of
         for name, feed in feeds.items():
             if feed.adapter not in adapters:
                 known = ", ".join(adapters)
@@ -98,6 +104,8 @@ class IngestProcessor(Processor):
         """Turn one raw record into alerts and dead letters."""
         value = record.value or b""
         source = self._sources.get(record.topic)
+        if self.tells_of_feeds and source is not None:
+            self._tell_heard(record, source[0].name, effects)
         # No value may be a message too, of a source that says all in headers: what decodes bytes decides that.
         if not value and (source is None or source[1].decode is None):
             raise BadRecord(Reason.EMPTY, "the record has no value")
@@ -122,6 +130,13 @@ class IngestProcessor(Processor):
         if self._read(record, value, source, effects):
             unmatched = effects.unmatched.get(source[0].name, 0) - unmatched
             self._recall.put(record.topic, value, Remembered(effects.outputs[before:], unmatched))
+
+    def _tell_heard(self, record: Record, feed: str, effects: Effects) -> None:
+        """Tell that a feed talks, once a minute; also by what cannot be read. A restart tells once more."""
+        number = record.timestamp // SIGN_MS
+        if number > self._signs.get(record.topic, -1):
+            self._signs[record.topic] = number
+            effects.outputs.append(heard(feed, record.partition, record.timestamp))
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
         """Send a record to the dead letter without personal data: there it lies for longest."""

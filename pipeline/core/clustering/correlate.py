@@ -188,7 +188,8 @@ class CorrelateProcessor(CorrelateLate):
     def _admit(self, event: EpisodeEvent, episode: Member, match: Match, effects: Effects) -> Incident:
         if match.ruled is not None:
             episode.marks = match.ruled.marks
-        facts = match.told() | event.trace() | {"began": event.reason if event.counted else Reason.RELEASED}
+        by_itself = event.counted or event.reason == Reason.FEED_SILENT
+        facts = match.told() | event.trace() | {"began": event.reason if by_itself else Reason.RELEASED}
         if match.incident is None or match.verdict is None:
             incident = self._open(episode, event.space, match, facts)
             outcome = (Disposition.OPENED, match.opens_because)

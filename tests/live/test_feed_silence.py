@@ -1,0 +1,58 @@
+"""A feed that falls silent, on Kafka: its silence is an incident while another feed talks, and ends when it does."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import orjson
+import pytest
+from confluent_kafka import Producer
+
+from tests.live.conftest import MakeSite
+from tests.live.site import Site
+from tests.stories import payloads
+
+TALKING, QUIET = "alertmanager", "partner-lab"
+WITHIN_SECONDS = 120
+
+
+@pytest.fixture
+def site(make_site: MakeSite) -> Site:
+    site = make_site(partitions=2)
+    expect = f"expect: {{within_seconds: {WITHIN_SECONDS}, about: checkout}}"
+    (site.directory / "feeds.yaml").write_text(
+        f"{TALKING}:\n  {expect}\n{QUIET}:\n  adapter: alertmanager\n  {expect}\n"
+    )
+    site.make_topics()
+    return site
+
+
+def say(site: Site, feed: str, number: int, ago_seconds: float = 0) -> None:
+    """One message of a feed, as of some time ago: a test cannot wait for minutes."""
+    labels = {"alertname": f"Note{number}", "service": "checkout", "severity": "info"}
+    value = orjson.dumps(payloads.alertmanager(labels, "a note", datetime.now(UTC)))
+    producer = Producer({"bootstrap.servers": site.settings.bootstrap, "log_level": 0})
+    at_ms = int((time.time() - ago_seconds) * 1_000)
+    producer.produce(site.settings.wire(f"alerts.raw.{feed}"), value, partition=number % 2, timestamp=at_ms)
+    assert producer.flush(10) == 0
+
+
+def told(messages: list[Any]) -> list[tuple[str, str]]:
+    events = [orjson.loads(cast(bytes, each.value())) for each in messages if each.value()]
+    return [(each["change"], each["alert"]["feed"]) for each in events if each["reason"].startswith("feed_")]
+
+
+def test_a_feed_that_falls_silent_is_an_incident_until_it_is_heard(site: Site) -> None:
+    worker = site.worker(stages=("ingest", "dedupe")).wait_ready()
+    for number in range(2):
+        say(site, QUIET, number, ago_seconds=3 * WITHIN_SECONDS)
+        say(site, TALKING, number)
+    site.read("episodes", lambda found: told(found) == [("opened", QUIET)], "the silence is told")
+    assert worker.series()["spillway_feed_silent"] == {(QUIET,): 1, (TALKING,): 0}
+
+    say(site, QUIET, 2)
+    site.read("episodes", lambda found: ("resolved", "") in told(found), "its end is told")
+    assert worker.remainder() == 0
+    assert worker.terminate() == 0, worker.said()
