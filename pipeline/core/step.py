@@ -244,7 +244,7 @@ class Processor(ABC):
         """Act on a deadline. ``due_ms`` is the time it was set for, and is 'now' for the decision."""
 
     def on_tick(self, record: Record, effects: Effects) -> None:
-        """Take a tick that says something in its headers. It is no alert and is not counted as one."""
+        """Take a tick, which may say something in its headers. It is no alert and is not counted as one."""
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back from the changelog."""
@@ -285,8 +285,7 @@ class Processor(ABC):
             else:
                 self.clock_ms = now_ms
             if record.key == TICK_KEY and record.value is None:  # with a value it is a record, whatever its key
-                if record.headers:
-                    self.on_tick(record, effects)
+                self.on_tick(record, effects)
                 continue
             try:
                 process(record, effects)
@@ -369,9 +368,7 @@ class Processor(ABC):
 
     def _load_partition(self, document: dict[str, Any]) -> None:
         if document["schema"] != PARTITION_SCHEMA:
-            raise ValueError(
-                f"{self.stage}: partition record of schema {document['schema']}, expected {PARTITION_SCHEMA}"
-            )
+            raise ValueError(f"{self.stage}: partition record of schema {document['schema']}, not {PARTITION_SCHEMA}")
         self.clock_ms = document["clock_ms"]
         self.decided_by = document.get("config", "")  # older releases do not say
         self.ledger = Ledger(document["received"], document["forwarded"], document["decided"])

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     RELEASED = "released"
     FEED_SILENT = "feed_silent"
     FEED_HEARD = "feed_heard"
+    OWN_RATE = "own_rate"
     # correlate
     FIRST_SYMPTOM = "first_symptom"
     SAME_CONDITION = "same_condition"

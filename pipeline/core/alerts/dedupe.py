@@ -18,6 +18,7 @@ import orjson
 from pipeline.core.alerts.condition import FLAPPING, HELD, MAINTENANCE, OPEN, RESOLVED, Condition
 from pipeline.core.alerts.dedupe_feeds import FORGET_FEEDS, DedupeFeeds
 from pipeline.core.alerts.dedupe_state import STATE
+from pipeline.core.alerts.own_alerts import OWN_FEED, probe_of, probe_tick
 from pipeline.core.step import Effects, Record
 from pipeline.models.alert import ALERT_SCHEMA, SEVERITY_RANK, Alert, Kind, alert_from_wire, alert_to_wire
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
@@ -118,6 +119,8 @@ class DedupeProcessor(DedupeFeeds):
             self._decide(effects, alert, Disposition.CONTROL, control, None)
             if control == Reason.MAINTENANCE_NOTICE:
                 self._announce(effects, alert, body)
+            elif control == Reason.HEARTBEAT and (probe := probe_of(alert)) is not None:
+                effects.outputs.append(probe_tick("episodes", probe, self.clock_ms))
         elif alert.kind in _FIRING:
             self._firing(alert, body, effects)
         elif alert.kind in _RECOVERED:
@@ -128,7 +131,9 @@ class DedupeProcessor(DedupeFeeds):
     def _firing(self, alert: Alert, body: bytes, effects: Effects) -> None:
         """An alert of a condition that did not fire, or of other severity."""
         condition = self._known(alert.alert_key)
-        if condition is None:
+        if (condition is None or not condition.fires) and alert.feed == OWN_FEED and not self.own_may_begin():
+            self._decide(effects, alert, Disposition.SUPPRESSED, Reason.OWN_RATE, None)
+        elif condition is None:
             self._begin(alert, body, Condition(), effects)
         elif condition.fires:
             self._changed(alert, body, condition, effects)

@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import orjson
+
 from pipeline.core.alerts.condition import MAINTENANCE, OPEN, RESOLVED, Condition
-from pipeline.core.alerts.dedupe_state import DedupeState
+from pipeline.core.alerts.dedupe_state import HOUR_MS, DedupeState
 from pipeline.core.alerts.enrich import SPACE_DEFAULT, Enricher
 from pipeline.core.alerts.feed_watch import EVERY_FEED, FeedWatch, Heard, Turn, sign_of
+from pipeline.core.alerts.own_alerts import OWN_EPISODES_PER_HOUR_MAX, OWN_FEED
 from pipeline.core.identity import content_hash
 from pipeline.core.step import Effects, Record
 from pipeline.core.topology import Topology
+from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.models.alert import Alert, FeedClass, Kind, Severity, alert_to_wire
 from pipeline.models.decision import Reason
 from pipeline.models.episode import EpisodeChange, brief
 from pipeline.models.policy import Config, Feed
+from pipeline.models.wire import to_json
 
 FEED: Final = "f/"
 """State key of what is known of a feed."""
@@ -27,13 +32,13 @@ FEED: Final = "f/"
 READ: Final = "r/"
 """State key of when an ingest partition was last found read to its end."""
 
+OWN: Final = "o/"
+"""State key of when the newest episodes of own alerts began."""
+
 FORGET_FEEDS: Final = "feeds"
 """Name of the deadline at which nothing is expected any more of what is silent; alert keys are longer."""
 
-OWN_FEED: Final = "spillway"
-"""The feed that Spillway itself is."""
-
-OWN_RAW_TOPIC: Final = "alerts.raw.spillway"
+OWN_RAW_TOPIC: Final = RAW_TOPIC_PREFIX + OWN_FEED
 
 FEEDS_NAMED_MAX: Final = 8
 """Feeds that are named where all are silent; a line with more is not read."""
@@ -52,6 +57,7 @@ class DedupeFeeds(DedupeState):
         self._enricher = enricher
         self._expected = {name: feed.expect for name, feed in feeds.items() if feed.expect}
         self.feed_watch = FeedWatch(self._expected)
+        self._own_began_ms: list[int] = []
 
     # -- state
 
@@ -65,6 +71,8 @@ class DedupeFeeds(DedupeState):
             self.feed_watch.feeds[key[2:]] = Heard.unpacked(value)
         elif key[:2] == READ:
             self.feed_watch.read_ms[int(key[2:])] = int(value)
+        elif key == OWN:
+            self._own_began_ms = orjson.loads(value)
         else:
             super().load(key, value)
 
@@ -74,6 +82,8 @@ class DedupeFeeds(DedupeState):
             return self.feed_watch.feeds[key[2:]].packed()
         if key[:2] == READ:
             return str(self.feed_watch.read_ms[int(key[2:])]).encode()
+        if key == OWN:
+            return to_json(self._own_began_ms)
         return super().dump(key)
 
     def restored(self) -> None:
@@ -102,6 +112,15 @@ class DedupeFeeds(DedupeState):
     def forget_feeds(self, effects: Effects) -> None:
         """End the silence of feeds that nothing is expected of any more."""
         self._turn(self.feed_watch.no_longer_expected(), effects)
+
+    def own_may_begin(self) -> bool:
+        """Whether another episode of Spillway's own alerts may begin now; it is counted as one then."""
+        began_ms = [each for each in self._own_began_ms if each > self.clock_ms - HOUR_MS]
+        if len(began_ms) >= OWN_EPISODES_PER_HOUR_MAX:
+            return False
+        self._own_began_ms = [*began_ms, self.clock_ms]
+        self.touch(OWN)
+        return True
 
     def _turn(self, turns: list[Turn], effects: Effects) -> None:
         for turn in turns:
@@ -165,7 +184,7 @@ class DedupeFeeds(DedupeState):
             severity=expected.severity,
             labels=labels,
             space=SPACE_DEFAULT,
-            origin=(f"alerts.raw.{name}", 0, 0, 0),
+            origin=(RAW_TOPIC_PREFIX + name, 0, 0, 0),
         )
 
     def _all_silent(self, turn: Turn) -> Alert:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from pipeline.core.alerts.own_alerts import OWN_FEED, SPACE_CHARS_MAX, own_space
 from pipeline.core.alerts.recall import Recall
 from pipeline.core.alerts.rules import Rules
 from pipeline.core.names import (
@@ -42,8 +43,6 @@ MENTIONS_MAX: Final = 8
 PHRASE_WORDS_MAX: Final = 8
 # A word of one letter is no business term.
 TERM_CHARS_MIN: Final = 2
-# Spaces are partition keys and appear in ids; an environment is one short word.
-SPACE_CHARS_MAX: Final = 63
 
 # Labels that hold a whole catalogue reference.
 REFERENCE_LABELS: Final = ("spillway.dev/entity", "spillway_entity", "backstage.io/entity-ref", "entity_ref")
@@ -330,6 +329,8 @@ class Enricher:
         return tuple(found)
 
     def _space(self, alert: Alert, place: Place | None) -> str:
+        if alert.feed == OWN_FEED:
+            return own_space(alert.labels)
         if (space := self._spaces.get(alert.feed)) is not None:
             return space
         if place is not None and place.environment:

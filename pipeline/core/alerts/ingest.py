@@ -13,6 +13,7 @@ import orjson
 
 from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.alerts.feed_watch import SIGN_MS, heard
+from pipeline.core.alerts.own_alerts import OWN_FEED, as_own
 from pipeline.core.alerts.recall import Remembered
 from pipeline.core.printable import PRINTABLE
 from pipeline.core.privacy.redactor import FeedRedactor, Redactor
@@ -162,6 +163,10 @@ class IngestProcessor(Processor):
         results = adapter.parse(document, message)
         if not results:  # an adapter at fault: without this the record would be lost, and no count would tell
             raise BadRecord(Reason.UNKNOWN_SHAPE, f"$: the adapter {feed.adapter} found nothing to read in it")
+        if feed.name == OWN_FEED:
+            for alert in results:
+                if isinstance(alert, Alert):
+                    as_own(alert)
         bad_bytes = bad_first = skewed = 0
         for index, result in enumerate(results):
             if isinstance(result, BadRecord):

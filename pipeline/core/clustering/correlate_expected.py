@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Final
 
+from pipeline.core.alerts.own_alerts import OWN_FEED
 from pipeline.core.clustering.assessor import unlisted
 from pipeline.core.clustering.correlate_hidden import CorrelateHidden, pages_told
 from pipeline.core.clustering.correlate_state import SILENCE, SOURCE, SUPPRESSED
@@ -127,6 +128,8 @@ class CorrelateExpected(CorrelateHidden):
         return Cause(Reason.SILENCED, silence.id, None, told)
 
     def _inhibiting(self, event: EpisodeEvent) -> Cause | None:
+        if event.alert.feed == OWN_FEED:  # what is broken elsewhere, or by it, must not hide that Spillway is
+            return None
         by = self._inhibitor.by(event) if self._inhibitor else None
         if by is None:
             return None

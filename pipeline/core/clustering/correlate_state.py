@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from pipeline.core.alerts.maintenance import MaintenanceIndex
+from pipeline.core.alerts.own_alerts import carried_probe, probe_tick
 from pipeline.core.clustering.assessor import Assessor
 from pipeline.core.clustering.book import Book
 from pipeline.core.clustering.case import Counted
@@ -32,7 +33,7 @@ from pipeline.core.practice import deadlines
 from pipeline.core.practice.desk import Desk
 from pipeline.core.practice.lifecycle import ENDED_STATES, OPEN_STATES
 from pipeline.core.press import Press
-from pipeline.core.step import Effects, Output, Processor
+from pipeline.core.step import Effects, Output, Processor, Record
 from pipeline.core.topology import Topology
 from pipeline.models.incident import Incident, incident_from_wire
 from pipeline.models.summary import summary_dated
@@ -218,6 +219,11 @@ class CorrelateState(Processor):
             snapshot = to_json(self._book.case(name).incident)
         case = (CASE_SCHEMA, told.encode(), snapshot)  # what was told is a digest, of hexadecimal digits
         return b'{"schema":%d,"told":"%b","incident":%b}' % case
+
+    def on_tick(self, record: Record, effects: Effects) -> None:
+        """Carry a probe on: once this batch is committed, somebody waits to see it."""
+        if (probe := carried_probe(record)) is not None:
+            effects.outputs.append(probe_tick("incidents.summaries", probe, self.clock_ms))
 
     def restored(self) -> None:
         """Enter the members and set the deadlines of changes again."""

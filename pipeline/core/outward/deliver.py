@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.core.alerts.own_alerts import is_told
 from pipeline.core.identity import content_hash
 from pipeline.core.outward.asking import outputs
 from pipeline.core.outward.carried import carried
@@ -387,7 +388,8 @@ def _wants(sink: Sink, incident: dict[str, Any]) -> bool:
 
     No record is made there of what is over.
     """
-    if not sink.enabled or (isinstance(sink, TwoWay) and incident.get("state") in (*FINAL_STATES, "resolved")):
+    over = isinstance(sink, TwoWay) and incident.get("state") in (*FINAL_STATES, "resolved")
+    if over or not sink.enabled or not is_told(sink.name, incident.get("space") or ""):
         return False
     priority_fits = not sink.priorities or incident.get("priority") in sink.priorities
     domain_fits = not sink.domains or incident.get("domain") in sink.domains
