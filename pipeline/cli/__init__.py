@@ -15,6 +15,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("pipeline.cli.run", "Run all stages, or the named ones."),
     "gateway": ("pipeline.cli.gateway", "Take messages over HTTP and write them to Kafka."),
     "console": ("pipeline.cli.console", "Show incidents on web pages and by an HTTP API; take commands."),
+    "health": ("pipeline.cli.health", "Ask the process beside this one whether it is alive, or ready."),
     "replay": ("pipeline.cli.replay", "Decide a recording again, without a broker, byte for byte the same."),
     "capture": ("pipeline.cli.capture", "Record live topics to a recording."),
     "backtest": ("pipeline.cli.backtest", "Say what another configuration would have made of a recording."),
