@@ -50,6 +50,7 @@ TOPICS_SECONDS_MAX: Final = 120.0
 
 COMMON_WORDS: Final = ("slow", "release", "fail", "memory", "expired", "disk")
 DOMAINS: Final = ("retail", "workplace", "health")
+QUARTERS: Final = ("2026-Q1", "2026-Q2", "2025-Q3", "2025-Q4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,10 @@ def _asks(console: Console, known: Known) -> dict[str, Ask]:
             state=("closed", "logged"),
             category=("data", "performance"),
         ),
+        "figures of a quarter, API": lambda n: _path(
+            "/api/v1/analytics/maturity", n, quarter=QUARTERS, domain=(None, *DOMAINS), by=(None, "priority", "domain")
+        ),
+        "analytics": lambda n: _path("/analytics", n, quarter=QUARTERS, domain=(None, *DOMAINS)),
         "command": lambda n: _command(n, known.open),
     }
 

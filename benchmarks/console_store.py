@@ -20,6 +20,7 @@ from psycopg import sql
 from benchmarks.console_incidents import DAYS, END, SEED, Incidents
 from benchmarks.results import BenchmarkError, say
 from pipeline.catalog import load_config
+from pipeline.records.analytics.measures import MEASURES
 from pipeline.records.embedded import embedded_postgres
 from pipeline.records.months import Month, make
 from pipeline.records.store import RecordsStore
@@ -82,9 +83,11 @@ def fill(url: str, total: int, open_total: int) -> None:
         )
         say(f"console: {base:,} incidents made, each of which {COPIES - 1} others resemble")
         _compute_by_trigger(connection)
+        connection.execute("INSERT INTO measures SELECT * FROM measured")
         connection.execute("CREATE UNLOGGED TABLE base AS SELECT * FROM incidents")
+        connection.execute("CREATE UNLOGGED TABLE base_measures AS SELECT * FROM measures")
         _in_parallel(_multiply, [(url, copy) for copy in range(1, COPIES)])
-        connection.execute("DROP TABLE base")
+        connection.execute("DROP TABLE base, base_measures")
         for name, definition in kept:
             began = time.monotonic()
             connection.execute(definition)
@@ -120,7 +123,28 @@ def _multiply(asked: tuple[str, int]) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute(statement, {"copy": copy, "days": DAYS * copy / COPIES, "whole": DAYS, "end": END})
+        connection.execute(_measures_of_copies(), {"copy": copy})
 
+
+def _measures_of_copies() -> sql.Composed:
+    """The measures of what a copy is of, moved to the copy's time."""
+    names = [column.name for column in MEASURES.columns]
+    moved = [
+        "incidents.id"
+        if name == "incident_id"
+        else f"measured.{name} + (incidents.opened_at - base.opened_at)"
+        if name.endswith("_at")
+        else f"measured.{name}"
+        for name in names
+    ]
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    return sql.SQL(_COPY_MEASURES).format(columns=columns, values=sql.SQL(", ".join(moved)))
+
+
+_COPY_MEASURES: Final = """
+    INSERT INTO measures ({columns}) SELECT {values} FROM base_measures AS measured
+    JOIN base ON base.id = measured.incident_id
+    JOIN incidents ON incidents.id = 'INC-' || upper(substr(md5(base.id || %(copy)s::text), 1, 10))"""
 
 _COPY: Final = """
     INSERT INTO incidents ({columns}) SELECT {values} FROM base

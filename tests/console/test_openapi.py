@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
-import uvicorn
-from starlette.types import ASGIApp
 
 from pipeline.console.app import create_app
 from pipeline.console.context import Context
@@ -26,10 +21,9 @@ from pipeline.models.console import Rates
 from pipeline.models.policy import Config
 from pipeline.records.address import async_engine_of
 from pipeline.settings import Settings
-from tests.console.real import token
+from tests.console.real import serving, token
 from tests.console.sent import Sent
 from tests.played import Played, fill
-from tests.support import wait_until
 
 SEED: Final = 20_261_130
 EXAMPLES_MAX: Final = 6
@@ -52,21 +46,6 @@ def store(database: str, played: Played) -> str:
     return database
 
 
-@contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """The address of an application for the time of a block."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started, SECONDS_MAX, "it listens")
-        port: int = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def without_haste(company: Config) -> Config:
     """The company without limits on how often somebody may ask."""
     many = Rates(
@@ -77,6 +56,7 @@ def without_haste(company: Config) -> Config:
 
 def test_the_api_is_what_its_document_says(store: str, company: Config, tmp_path: Path) -> None:
     context = Context(Settings(records_url=store), without_haste(company), async_engine_of(store, 8), Sent())
+    bearer = {"Authorization": f"Bearer {token(store)}"}
     with serving(create_app(context)) as url:
         assert httpx.get(f"{url}/api/v1/openapi.json", timeout=SECONDS_MAX).status_code == HTTPStatus.OK
         done = subprocess.run(
@@ -89,7 +69,7 @@ def test_the_api_is_what_its_document_says(store: str, company: Config, tmp_path
                 ),  # one worker: CPython 3.11 miscounts its depth when two threads parse
                 *("--checks", "all", "--exclude-checks", ",".join(EXCLUDED)),
                 *("--exclude-path", "/api/v1/stream"),  # it has no end; test_stream.py asks it
-                *("--header", f"Authorization: Bearer {token(store)}"),
+                *("--header", f"Authorization: {bearer['Authorization']}"),
                 *("--request-timeout", "30", "--suppress-health-check", "all", "--no-shrink", "--continue-on-failure"),
             ],
             capture_output=True,
@@ -98,4 +78,6 @@ def test_the_api_is_what_its_document_says(store: str, company: Config, tmp_path
             check=False,
             cwd=tmp_path,  # where it keeps what it has found
         )
+        still = httpx.get(f"{url}/api/v1/me", headers=bearer, timeout=SECONDS_MAX)
     assert done.returncode == 0, f"seed {SEED}\n{done.stdout[-20_000:]}\n{done.stderr[-5_000:]}"
+    assert still.status_code == HTTPStatus.OK, "it was signed in to the end, so what it asked was answered"

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from pipeline.console.app import create_app
+from pipeline.console.context import Context
 from pipeline.console.pages.keys import KEYS
+from pipeline.models.policy import Config
+from pipeline.records.address import async_engine_of
+from pipeline.settings import Settings
 from tests.console.browser.conftest import SignIn, awake
 from tests.console.browser.place import Place
+from tests.console.real import serving, token
+from tests.console.sent import Sent
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PAGES = (
@@ -130,6 +138,48 @@ def test_axe_finds_nothing_on_any_page(place: Place, sign_in: SignIn, broken: st
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
         wrong += judged(page)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_before_the_sign_in_and_where_nothing_is(
+    browser: Browser, place: Place, sessions: dict[str, Any], sign_in: SignIn, scheme: str
+) -> None:
+    sign_in("petra.novak")
+    wrong: list[str] = []
+    for signed_in, path, status in (
+        (False, "/login", 200),
+        (True, "/no-such-page", 404),
+        (True, "/incidents/INC-AAAAAAAAAAAA", 404),
+        (True, "/search?q=x&after=nonsense", 422),
+    ):
+        context = browser.new_context(
+            base_url=place.url, color_scheme=scheme, storage_state=sessions["petra.novak"] if signed_in else None
+        )
+        page = context.new_page()
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == status, path
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        wrong += judged(page)
+        context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def test_axe_finds_nothing_on_the_pages_of_a_major_incident(browser: Browser, stories: str, company: Config) -> None:
+    context = Context(Settings(records_url=stories), company, async_engine_of(stories, 4), Sent())
+    with serving(create_app(context)) as url:
+        opened = browser.new_context(
+            base_url=url, extra_http_headers={"Authorization": f"Bearer {token(stories, name='axe')}"}
+        )
+        page = opened.new_page()
+        (bridge, *_) = opened.request.get("/api/v1/bridges").json()["items"]
+        wrong: list[str] = []
+        for path in ("", "/timeline", "/audit"):
+            page.goto(f"/incidents/{bridge['id']}{path}")
+            expect(page.get_by_role("heading", level=1)).to_have_count(1)
+            wrong += judged(page)
+        opened.close()
     assert not wrong, "\n".join(wrong)
 
 
