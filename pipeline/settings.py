@@ -21,6 +21,7 @@ from pipeline.models.privacy import KEY_BYTES_MIN, Privacy
 Clock = Literal["wall", "recording"]
 KafkaSecurity = Literal["plaintext", "tls", "sasl_tls", "sasl_plaintext"]
 SaslMechanism = Literal["scram-sha-512", "scram-sha-256", "plain", "aws-iam"]
+OnStop = Literal["leave", "wait"]
 
 # A transaction of this many records takes tens of milliseconds: its fixed cost is spread thin, and an alert
 # still waits only that long for the others of its batch.
@@ -50,7 +51,10 @@ class Settings(BaseModel):
         records_url: PostgreSQL of the records store.
         http_port: port of metrics and health; 0 for any free one.
         instance_id: name of this process that stays the same over a restart, such as its pod's; with it, partitions
-            wait for a restarted process up to the session timeout instead of moving twice.
+            wait for a process that crashed, and for one that was stopped where ``on_stop`` says so, up to the session
+            timeout.
+        on_stop: what a process with an ``instance_id`` does with its partitions when it is asked to stop: ``leave``
+            gives them to the others of its stage at once, ``wait`` keeps them for its return.
         production: refuse to start on topics that do not survive the loss of a broker.
         session_timeout_seconds: silence after which a worker's partitions go to another, seconds.
         stop_seconds: how long a stop may take before the process ends hard, seconds; Kubernetes kills after 30.
@@ -83,6 +87,7 @@ class Settings(BaseModel):
     records_url: str | None = None
     http_port: int = Field(default=9464, ge=0, le=65_535)
     instance_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    on_stop: OnStop = "leave"
     production: bool = False
     session_timeout_seconds: float = Field(default=30.0, ge=1, le=300)
     stop_seconds: float = Field(default=25.0, ge=1, le=600)
@@ -201,6 +206,7 @@ VARIABLES: Final[dict[str, str]] = {
     "records_url": "SPILLWAY_RECORDS_URL",
     "http_port": "SPILLWAY_HTTP_PORT",
     "instance_id": "SPILLWAY_INSTANCE_ID",
+    "on_stop": "SPILLWAY_ON_STOP",
     "production": "SPILLWAY_PRODUCTION",
     "session_timeout_seconds": "SPILLWAY_SESSION_TIMEOUT_SECONDS",
     "stop_seconds": "SPILLWAY_STOP_SECONDS",
@@ -232,6 +238,7 @@ _ALLOWED: Final[dict[str, str]] = {
     "records_url": "a postgresql:// address",
     "http_port": "a port from 0 (any free one) to 65535",
     "instance_id": "1 to 200 letters, digits, '.', '_' or '-'",
+    "on_stop": "leave or wait",
     "production": "true or false",
     "session_timeout_seconds": "a number of seconds from 1 to 300",
     "stop_seconds": "a number of seconds from 1 to 600",

@@ -45,6 +45,9 @@ FETCH_TIMEOUT_SECONDS: Final = 1.0
 # While a partition that holds enough is left out, its room must be noticed soon: a fraction of a transaction.
 LOOK_AGAIN_SECONDS: Final = 0.01
 HEARTBEATS_PER_SESSION: Final = 5
+# A member learns from the answer to a heartbeat that its group is dealing partitions anew, and until all have learnt
+# it nobody serves those that moved. Kafka's own three seconds would be most of a rebalance; one small request is not.
+HEARTBEAT_MS_MAX: Final = 500
 REBALANCE_TIMEOUT_MS: Final = 60_000
 # Kafka's number for timestamps that the writers gave; nobody asks for it.
 CREATE_TIME: Final = 0
@@ -97,9 +100,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_max_bytes=FETCH_ANSWER_BYTES_MAX,
             fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
             session_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
+            heartbeat_interval_ms=min(HEARTBEAT_MS_MAX, session_ms // HEARTBEATS_PER_SESSION),
             rebalance_timeout_ms=max(REBALANCE_TIMEOUT_MS, session_ms),
         )
+
+    async def on_thread_stop(self) -> None:
+        """Close the consumer. A named one leaves its group first where its partitions shall not wait for it."""
+        if self._consumer is not None and host_of(self.app).context.settings.on_stop == "leave":
+            # aiokafka says goodbye for members without a name only; the brokers take it from any.
+            self._consumer._coordinator._group_instance_id = None
+        await super().on_thread_stop()
 
     async def seek_to_committed(self) -> Seek:  # type: ignore[override]  # Faust's answer has no notes
         """Seek to the committed offsets, and to the beginning where nothing was committed yet."""

@@ -85,16 +85,11 @@ class Site:
     """
 
     def __init__(self, bootstrap: str, prefix: str, *, partitions: int = PARTITIONS, **settings: Any) -> None:
+        usual = {"session_timeout_seconds": SESSION_SECONDS, "app_id": prefix.strip("."), "config_dir": COMPANY}
         self.settings = Settings(
-            bootstrap=bootstrap,
-            topic_prefix=prefix,
-            app_id=prefix.strip("."),
-            config_dir=COMPANY,
-            partitions=partitions,
-            http_port=0,
-            **({"session_timeout_seconds": SESSION_SECONDS} | settings),
+            bootstrap=bootstrap, topic_prefix=prefix, partitions=partitions, http_port=0, **(usual | settings)
         )
-        self.config: Config = load_config(COMPANY)
+        self.config: Config = load_config(self.settings.config_dir)
         self.sent: dict[Place, list[Digest]] = defaultdict(list)
         self.poison: list[Sent] = []
         self.doubtful: set[Digest] = set()

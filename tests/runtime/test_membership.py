@@ -27,8 +27,22 @@ def calls(worker: Worker, event: str) -> list[int]:
     return [int(line["partition"]) for line in worker.events() if line["event"] == event]
 
 
-def test_a_restarted_worker_with_a_name_gets_its_partitions_back_and_the_others_go_on(bench: Bench) -> None:
-    first = bench.worker("--session-seconds=15", "--instance=a").wait_ready()
+def test_a_worker_with_a_name_gives_its_partitions_to_the_others_as_soon_as_it_stops(bench: Bench) -> None:
+    first = bench.worker("--session-seconds=60", "--instance=a").wait_ready()
+    second = bench.worker("--session-seconds=60", "--instance=b").wait_ready()
+    wait_until(lambda: served(first) and served(second), 20, "both serve")
+    mine = served(first)
+    send_to_all(bench, 5)
+    assert first.terminate() == 0
+    wait_until(lambda: len(served(second)) == PARTITIONS, 20, "the other serves all, long before the session is over")
+    send_to_all(bench, 5)
+    assert out_of_sequence(bench.read(OUTPUT, PARTITIONS * 10)) == {}
+    again = bench.worker("--session-seconds=60", "--instance=a").wait_ready()
+    wait_until(lambda: served(again) == mine, 20, "it gets back what it had")
+
+
+def test_a_restarted_worker_that_its_partitions_wait_for_gets_them_back_and_the_others_go_on(bench: Bench) -> None:
+    first = bench.worker("--session-seconds=15", "--instance=a", "--on-stop=wait").wait_ready()
     second = bench.worker("--session-seconds=15", "--instance=b").wait_ready()
     wait_until(lambda: served(first) and served(second), 20, "both serve")
     mine, theirs = served(first), served(second)

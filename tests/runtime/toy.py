@@ -189,6 +189,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
         clock=given.clock,
         batch_records_max=given.batch_records_max,
         instance_id=given.instance,
+        on_stop=given.on_stop,
         production=given.production,
     )
 
@@ -202,6 +203,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch-records-max", type=int, default=BATCH_RECORDS_MAX)
     parser.add_argument("--mended", action="store_true")
     parser.add_argument("--instance")
+    parser.add_argument("--on-stop", default="leave")
     parser.add_argument("--stop-seconds", type=float, default=STOP_SECONDS_MAX)
     parser.add_argument("--production", action="store_true")
     return parser.parse_args()

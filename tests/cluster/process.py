@@ -1,0 +1,79 @@
+"""One process of a container: started in a session of its own, ended as a kubelet ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+# The kernel ends the process with the thread that started it, so that nothing outlives a test that was killed.
+_LEASH: Final = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+os.execvpe(sys.argv[1], sys.argv[1:], os.environ)
+"""
+
+
+class Process:
+    """A running command.
+
+    Attributes:
+        killed: the grace period was over before it ended.
+        asked_at: when it was asked to end, seconds of the monotonic clock; None: it was not.
+    """
+
+    def __init__(self, argv: list[str], environment: dict[str, str], directory: Path, log: Path) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _LEASH, *argv],
+                env=environment,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.killed = False
+        self.asked_at: float | None = None
+        self._grace_seconds = 0.0
+        self._hook: Future[bool] | None = None
+        self._told = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """As of `subprocess`; None while it runs."""
+        return self._process.poll()
+
+    def ask(
+        self, now: float, grace_seconds: float, hook: Callable[[float], bool] | None, pool: ThreadPoolExecutor
+    ) -> None:
+        """Begin to end it: the ``preStop`` hook first, whose time is part of the grace period."""
+        if self.asked_at is None:
+            self.asked_at, self._grace_seconds = now, grace_seconds
+            self._hook = pool.submit(hook, grace_seconds) if hook is not None else None
+
+    def advance(self, now: float) -> None:
+        """Go on with the end: SIGTERM after the hook, SIGKILL after the grace period."""
+        if self.asked_at is None or self.exit_code is not None:
+            return
+        if now - self.asked_at >= self._grace_seconds:
+            self.killed = True
+            self.kill()
+        elif not self._told and (self._hook is None or self._hook.done()):
+            self._told = True
+            self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As the end of a machine: the process and what it started, at once."""
+        if self.exit_code is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
