@@ -33,6 +33,17 @@ OTHERS_MAX: Final = 1
 START_SECONDS_MAX: Final = 180.0
 RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 CONFIG_VARIABLE: Final = "SPILLWAY_CONFIG"
+FILES_OF_SECRETS: Final = ("ca.crt", "password", "user.crt", "user.key")
+"""As Strimzi makes them; the brokers here ask for none."""
+PLAIN_KAFKA: Final = {
+    "SPILLWAY_KAFKA_SECURITY": "plaintext",
+    "SPILLWAY_KAFKA_CA_FILE": "",
+    "SPILLWAY_KAFKA_SASL_MECHANISM": "",
+    "SPILLWAY_KAFKA_USERNAME": "",
+    "SPILLWAY_KAFKA_PASSWORD_FILE": "",
+}
+PARTITIONS: Final = 4
+"""Of topics that take the installation's count: two cores carry no dozen for each of seven stages."""
 SETTLE_SECONDS_MAX: Final = 180.0
 
 
@@ -131,34 +142,35 @@ def default_company() -> dict[str, bytes]:
 def with_company(manifests: Manifests, files: Mapping[str, bytes]) -> Manifests:
     """Manifests whose configuration is another company's."""
     documents = copy.deepcopy(manifests.documents)
-    names = {_config_map(each) for each in documents if each["kind"] in (*WORKLOADS, "Job")} - {None}
     keys = {path: path.replace("/", ".") for path in files}
+    names: set[str] = set()
+    for document in documents:
+        for source in _config_sources(document):
+            names.add(source["name"])
+            source["items"] = [{"key": key, "path": path} for path, key in keys.items()]
     for document in documents:
         if document["kind"] == "ConfigMap" and document["metadata"]["name"] in names:
             document["data"] = {keys[path]: content.decode() for path, content in files.items()}
-        for volume in _volumes(document):
-            if volume.get("configMap", {}).get("name") in names:
-                volume["configMap"]["items"] = [{"key": key, "path": path} for path, key in keys.items()]
     return Manifests(documents)
 
 
-def _volumes(document: Document) -> list[Document]:
+def _config_sources(document: Document) -> Iterator[Document]:
+    """Where a workload's volumes take a ConfigMap from, for the directory that its SPILLWAY_CONFIG names."""
     if document["kind"] not in (*WORKLOADS, "Job"):
-        return []
-    return list(document["spec"]["template"]["spec"].get("volumes", ()))
-
-
-def _config_map(document: Document) -> str | None:
-    """The ConfigMap that a workload mounts where its SPILLWAY_CONFIG points."""
+        return
     spec = document["spec"]["template"]["spec"]
-    for container in spec["containers"]:
-        place = next((each.get("value") for each in container.get("env", ()) if each["name"] == CONFIG_VARIABLE), None)
-        mounted = {each["mountPath"]: each["name"] for each in container.get("volumeMounts", ())}
-        for volume in spec.get("volumes", ()):
-            if place in mounted and volume["name"] == mounted[place]:
-                name = volume.get("configMap", {}).get("name")
-                return None if name is None else str(name)
-    return None
+    mounted = {
+        mount["name"]
+        for container in spec["containers"]
+        for place in (each.get("value") for each in container.get("env", ()) if each["name"] == CONFIG_VARIABLE)
+        for mount in container.get("volumeMounts", ())
+        if mount["mountPath"] == place
+    }
+    for volume in spec.get("volumes", ()):
+        if volume["name"] in mounted:
+            for source in (volume, *volume.get("projected", {}).get("sources", ())):
+                if "configMap" in source:
+                    yield source["configMap"]
 
 
 def secrets_of(manifests: Manifests, values: Mapping[str, str]) -> Manifests:
@@ -180,6 +192,10 @@ def secrets_of(manifests: Manifests, values: Mapping[str, str]) -> Manifests:
                 name = source.get("secretRef", {}).get("name")
                 if name is not None and name not in held:
                     made.setdefault(name, {}).update(values)
+        for volume in document["spec"]["template"]["spec"].get("volumes", ()):
+            name = volume.get("secret", {}).get("secretName")
+            if name is not None and name not in held:
+                made.setdefault(name, {}).update(dict.fromkeys(FILES_OF_SECRETS, "a-secret"))
     for name, secret in made.items():
         manifests = manifests.with_secret(name, secret)
     return manifests
@@ -203,13 +219,14 @@ def installed(plan: Plan, kafka: Cluster, records_url: str) -> Iterator[Layout]:
     for name, content in company.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_bytes(content)
-    addresses = {"SPILLWAY_BOOTSTRAP": kafka.bootstrap, "SPILLWAY_RECORDS_URL": records_url, **plan.addresses}
+    addresses = {"SPILLWAY_BOOTSTRAP": kafka.bootstrap, "SPILLWAY_RECORDS_URL": records_url, **PLAIN_KAFKA}
+    addresses |= {"SPILLWAY_PARTITIONS": str(PARTITIONS), **plan.addresses}
     manifests = secrets_of(with_company(plan.manifests, company), addresses | {"GATEWAY_ALERTMANAGER": TOKEN})
     with ExitStack() as stack:
         machine = Machine(plan.place / "pods", manifests, addresses, stack.enter_context(kubelets.pool()))
         kubelet = stack.enter_context(Kubelet(machine))
         run_hooks(kubelet, "pre-install")
-        site = stack.enter_context(closing(_site(kafka, directory, manifests)))
+        site = stack.enter_context(closing(_site(kafka, directory, manifests, plan)))
         workloads = {}
         for document in manifests.of_kind(*WORKLOADS):
             component = component_of(document)
@@ -221,17 +238,17 @@ def installed(plan: Plan, kafka: Cluster, records_url: str) -> Iterator[Layout]:
         yield Layout(kubelet, workloads, kafka, site)
 
 
-def _site(kafka: Cluster, company: Path, manifests: Manifests) -> Site:
-    """Topics as the release has made them, but that records keep their senders' time, which the checker knows."""
-    given = _settings(manifests)
+def _site(kafka: Cluster, company: Path, manifests: Manifests, plan: Plan) -> Site:
+    """The topics of the release, whose records keep their senders' time, which the checker knows."""
+    given = _settings(manifests) | dict(plan.addresses)
     return Site(
         kafka.bootstrap,
         given.get("SPILLWAY_TOPIC_PREFIX", ""),
-        partitions=int(given.get("SPILLWAY_PARTITIONS", 4)),
+        partitions=int(plan.addresses.get("SPILLWAY_PARTITIONS", PARTITIONS)),
         app_id=given.get("SPILLWAY_APP_ID", "spillway"),
         config_dir=company,
-        replication_factor=int(given.get("SPILLWAY_REPLICATION_FACTOR", 1)),
-        min_insync_replicas=int(given.get("SPILLWAY_MIN_INSYNC_REPLICAS", 1)),
+        replication_factor=int(given["SPILLWAY_REPLICATION_FACTOR"]),
+        min_insync_replicas=int(given["SPILLWAY_MIN_INSYNC_REPLICAS"]),
     )
 
 

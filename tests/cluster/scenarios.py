@@ -86,7 +86,7 @@ def perform(layout: Layout, seed: int, act: Callable[[Act], None], result: Resul
         act(doing)
         end = time.monotonic()
         doing.wait(CALM_SECONDS)
-    after = load.timed.due and max(load.timed.due.values())
+    after = max(load.timed.due.values())
     result.facts["act_seconds"] = round(end - begin, 1)
     result.facts["calm_ms"] = percentiles(load.timed.delays(begin - CALM_SECONDS / 2, begin))
     result.facts["during_ms"] = percentiles(load.timed.delays(begin, end))

@@ -50,6 +50,11 @@ class Workload(ABC):
     def running(self) -> list[Pod]:
         return [pod for pod in self.pods() if pod.running]
 
+    def available(self, pod: Pod) -> bool:
+        """Ready, and for as long as the manifest asks."""
+        least = float(self.document["spec"].get("minReadySeconds", 0))
+        return pod.ready and time.monotonic() - pod.timeline["ready"] >= least
+
     def outdated(self) -> list[Pod]:
         """Pods of an older template, still wanted."""
         return [pod for pod in self.running() if pod.template != self.document["spec"]["template"]]
@@ -82,7 +87,7 @@ class Workload(ABC):
 
     def _until_ready(self, pods: list[Pod], seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not all(pod.ready for pod in pods):
+        while not all(self.available(pod) for pod in pods):
             self.kubelet.check()
             if self._stop.is_set() or time.monotonic() > deadline:
                 names = ", ".join(f"{pod.name} ({pod.restarts} restarts)" for pod in pods if not pod.ready)
@@ -113,13 +118,11 @@ class StatefulSet(Workload):
         if strategy.get("type", "RollingUpdate") != "RollingUpdate":
             return
         first = int(strategy.get("rollingUpdate", {}).get("partition", 0))
-        pause = float(self.document["spec"].get("minReadySeconds", 0))
         for ordinal in range(self.replicas - 1, first - 1, -1):
             for pod in self.outdated():
                 if pod.name == f"{self.name}-{ordinal}":
                     self.kubelet.delete(pod)
                     self._until_ready([self._make(ordinal)], ready_seconds)
-                    self._stop.wait(pause)
 
 
 class Deployment(Workload):
@@ -155,7 +158,7 @@ class Deployment(Workload):
                 deadline = time.monotonic() + ready_seconds
                 continue
             unready = [pod for pod in outdated if not pod.ready]
-            may_go = sum(pod.ready for pod in running) - (self.replicas - unavailable)
+            may_go = sum(self.available(pod) for pod in running) - (self.replicas - unavailable)
             for pod in unready[:1] or (outdated[:1] if may_go > 0 else ()):
                 pod.delete(time.monotonic())
             if self._stop.is_set() or time.monotonic() > deadline:

@@ -85,7 +85,7 @@ class Site:
     """
 
     def __init__(self, bootstrap: str, prefix: str, *, partitions: int = PARTITIONS, **settings: Any) -> None:
-        usual = {"session_timeout_seconds": SESSION_SECONDS, "app_id": prefix.strip("."), "config_dir": COMPANY}
+        usual: dict[str, Any] = {"session_timeout_seconds": SESSION_SECONDS, "app_id": prefix.strip("."), "config_dir": COMPANY}
         self.settings = Settings(
             bootstrap=bootstrap, topic_prefix=prefix, partitions=partitions, http_port=0, **(usual | settings)
         )
