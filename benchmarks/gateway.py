@@ -178,7 +178,7 @@ async def produced(producer: WithSender, bootstrap: str, records: int) -> dict[s
 
 async def with_confluent(bootstrap: str, work: Callable[[Sender], Awaitable[None]]) -> None:
     """The gateway's own producer."""
-    producer = RawProducer(bootstrap, frozenset({TOPIC}))
+    producer = RawProducer(Settings(bootstrap=bootstrap), frozenset({TOPIC}))
     await producer.check()
     await work(lambda body: producer.send(TOPIC, None, body, []))
     await producer.close()

@@ -25,8 +25,9 @@ from pipeline.agents.shared import Shared
 from pipeline.catalog import ConfigError, load_config
 from pipeline.feeds import ADAPTERS, feeds_of
 from pipeline.flow import STAGE_BY_NAME
+from pipeline.kafka.client import for_faust
 from pipeline.models.policy import Config
-from pipeline.runtime.broker import StartError, check_topics, existing_topics, input_topics
+from pipeline.runtime.broker import StartError, check_grants, check_topics, existing_topics, input_topics
 from pipeline.runtime.carry import carry
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.garbage import spare_long_lived_objects
@@ -62,6 +63,7 @@ def create_app(context: StageContext) -> HostedStage:
     app = faust.App(
         settings.group(stage),
         broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+        broker_credentials=for_faust(settings),
         store="memory://",
         # Not for its transactions: it makes Faust call the transaction manager, which is ours, at a rebalance.
         processing_guarantee="exactly_once",
@@ -115,7 +117,7 @@ def compose(
         names: stages to host; none: those of the settings, or all.
 
     Raises:
-        StartError: no broker answers, or a topic is missing.
+        StartError: no broker answers or lets us in, a grant is missing, or a topic is.
         RefusedError: topics do not fit each other, or do not survive a broker in production.
     """
     stages = tuple(names) or settings.stages or tuple(STAGE_BY_NAME)
@@ -130,6 +132,7 @@ def _context(
     settings: Settings, config: Config, stage: str, topics: Mapping[str, int], metrics: Metrics, gate: Gate
 ) -> StageContext:
     inputs = input_topics(stage, topics, feeds_of(config))
+    check_grants(settings, stage, inputs)
     check_topics(settings, stage, inputs, topics)
     makes = topic_makes(settings, stage_topics(stage, inputs))
     check_replication(settings, makes)

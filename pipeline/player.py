@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
@@ -25,6 +25,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from pipeline.flow import RAW_TOPIC_PREFIX, STAGE_BY_NAME
+from pipeline.kafka.client import librdkafka
 from pipeline.replay import STAGES, Step
 from pipeline.settings import Settings
 
@@ -59,7 +60,7 @@ class Player:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        common: dict[str, str | int | float | bool] = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
+        common: dict[str, Any] = librdkafka(settings)
         self._producer = Producer(common | {"linger.ms": 0, "enable.idempotence": True, "message.max.bytes": 17 << 20})
         self._admin = AdminClient(common)
         self._consumer = Consumer(

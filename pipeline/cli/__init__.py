@@ -26,7 +26,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "oncall": ("pipeline.cli.oncall", "Say who is on call and what if nobody; show schedules, find gaps."),
     "policy": ("pipeline.cli.policy", "Show and compare policy packs; preview what a change does to open incidents."),
     "correlation": ("pipeline.cli.correlation", "Learn correlation rules from what people merged and split."),
-    "topics": ("pipeline.cli.topics", "Plan and apply the Kafka topics."),
+    "topics": ("pipeline.cli.topics", "Plan and apply the Kafka topics; show who needs what of them."),
     "dead-letter": ("pipeline.cli.dead_letter", "List, show and retry records that could not be processed."),
     "feed": ("pipeline.cli.feed", "Try a source's payload against its adapter."),
     "incident": ("pipeline.cli.incident", "List and show incidents; acknowledge, resolve, merge, split, link."),

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pipeline.kafka.client import librdkafka
+from pipeline.kafka.grants import CLI_GROUP
 from pipeline.settings import Settings, SettingsError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -35,6 +37,13 @@ def read_settings(bootstrap: str | None) -> Settings:
         raise click.ClickException(f"--bootstrap {bootstrap!r}: allowed is host:port, several by commas") from error
 
 
-def client_config(settings: Settings, **more: Any) -> dict[str, Any]:
-    """Configuration of a librdkafka client; errors reach people through our messages, not its log."""
-    return {"bootstrap.servers": settings.bootstrap, "log_level": 0, **more}
+def client_config(settings: Settings) -> dict[str, Any]:
+    """Configuration of a librdkafka client of a command, with the group that commands look for (and never join).
+
+    Raises:
+        click.ClickException: what the settings say of the brokers cannot be used.
+    """
+    try:
+        return {**librdkafka(settings), "group.id": settings.group(CLI_GROUP)}
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error

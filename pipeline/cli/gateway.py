@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from pipeline.catalog import ConfigError, load_config
 from pipeline.gateway.guards import GatewayError
 from pipeline.gateway.process import rules_of, serve
+from pipeline.kafka.client import librdkafka
 from pipeline.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
 from pipeline.kafka.topics import TopicsError, apply, desired_topics, plan
 from pipeline.models.policy import Config
@@ -84,7 +85,7 @@ def _say_ready(listening: Listening, settings: Settings) -> None:
 def _start_kafka(engines: ExitStack, settings: Settings, config: Config) -> Settings:
     """Start Kafka on the port of the settings, so that other commands find it, and make the topics."""
     kafka = engines.enter_context(EmbeddedKafka(port=int(settings.bootstrap.rpartition(":")[2])))
-    settings = settings.model_copy(update={"bootstrap": kafka.bootstrap})
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+    settings = settings.on_embedded(kafka.bootstrap)
+    admin = AdminClient(librdkafka(settings))
     apply(admin, plan(admin, desired_topics(settings, config)))
     return settings

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 import orjson
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from pipeline.catalog import ConfigError, load_config
+from pipeline.cli.cluster import client_config
 from pipeline.core.identity import partition_of
 from pipeline.core.privacy.redactor import FeedRedactor, Redactor
 from pipeline.core.privacy.words import without_personal_data
+from pipeline.kafka.reach import UnreachableError, list_topics
 from pipeline.models.command import Command
 from pipeline.models.problem import ProblemCommand
 from pipeline.settings import Settings, SettingsError
@@ -36,14 +39,8 @@ def send_command(settings: Settings, command: Command | ProblemCommand, *, topic
     Raises:
         click.ClickException: no broker answers, the topic is missing, or the brokers refuse.
     """
-    producer = Producer(
-        {
-            "bootstrap.servers": settings.bootstrap,
-            "enable.idempotence": True,
-            "delivery.timeout.ms": int(ANSWER_SECONDS_MAX * 1_000),
-            "log_level": 0,
-        }
-    )
+    client = client_config(settings)
+    producer = Producer({**client, "enable.idempotence": True, "delivery.timeout.ms": int(ANSWER_SECONDS_MAX * 1_000)})
     failures: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _: Message) -> None:
@@ -51,7 +48,7 @@ def send_command(settings: Settings, command: Command | ProblemCommand, *, topic
             failures.append(error)
 
     wire = settings.wire(topic)
-    partition = partition_of(key.encode(), _partitions(producer, wire, settings.bootstrap))
+    partition = partition_of(key.encode(), _partitions(client, wire))
     command = without_personal_data(command, _redactor(settings))
     value = command.model_dump_json(exclude_none=True)
     producer.produce(wire, value, key=key, partition=partition, on_delivery=delivered)
@@ -67,14 +64,13 @@ def say_accepted(command_id: str, *, as_json: bool, **more: str) -> None:
     click.echo(orjson.dumps(document).decode() if as_json else f"{next(iter(more.values()), command_id)} accepted")
 
 
-def _partitions(producer: Producer, wire: str, bootstrap: str) -> int:
+def _partitions(client: Mapping[str, Any], wire: str) -> int:
     try:
         # Asked for by name, a missing topic might be created with the broker's defaults; so ask for all.
-        found = producer.list_topics(timeout=ANSWER_SECONDS_MAX).topics
-    except KafkaException:
-        raise click.ClickException(
-            f"no Kafka broker answers at {bootstrap}: start one, or set SPILLWAY_BOOTSTRAP"
-        ) from None
+        found = list_topics(client, ANSWER_SECONDS_MAX)
+    except UnreachableError as error:
+        advice = "" if error.refused else ": start one, or set SPILLWAY_BOOTSTRAP"
+        raise click.ClickException(f"{error}{advice}") from None
     if wire not in found:
         raise click.ClickException(f"topic {wire} is missing: run `spillway topics apply`")
     return len(found[wire].partitions)

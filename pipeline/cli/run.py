@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.app import compose, create_app, health_of, reloader
 from pipeline.catalog import ConfigError, load_config
 from pipeline.flow import STAGE_BY_NAME
+from pipeline.kafka.client import librdkafka
 from pipeline.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
 from pipeline.kafka.topics import TopicsError, apply, desired_topics, plan
 from pipeline.models.policy import Config
@@ -93,8 +94,8 @@ def _start_engines(engines: ExitStack, settings: Settings, config: Config) -> Se
     """Start Kafka, on the port of the settings so that other commands find it, and PostgreSQL; make the topics."""
     kafka = engines.enter_context(EmbeddedKafka(port=int(settings.bootstrap.rpartition(":")[2])))
     records_url = settings.records_url or engines.enter_context(embedded_postgres())
-    settings = settings.model_copy(update={"bootstrap": kafka.bootstrap, "records_url": records_url})
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+    settings = settings.on_embedded(kafka.bootstrap).model_copy(update={"records_url": records_url})
+    admin = AdminClient(librdkafka(settings))
     apply(admin, plan(admin, desired_topics(settings, config)))
     return settings
 

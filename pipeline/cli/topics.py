@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from confluent_kafka.admin import AdminClient
 from pipeline.cli.cluster import bootstrap_option, client_config, json_option, read_settings
 from pipeline.cli.replay import read_config
 from pipeline.kafka import topics as kafka_topics
+from pipeline.kafka.grants import COMPONENTS, FURTHER_COMPONENTS, Grant, acl_lines, grants_of, user_of
+from pipeline.kafka.reach import UnreachableError, list_topics
 
 EXIT_REFUSED: Final = 2
 
@@ -35,7 +37,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def topics() -> None:
-    """Plan and apply the Kafka topics."""
+    """Plan and apply the Kafka topics; show who needs what of them."""
 
 
 @topics.command("plan")
@@ -66,13 +68,48 @@ def apply(bootstrap: str | None, directory: Path | None, allow_shrink: bool, as_
         click.echo(f"created {len(difference.create)} topics, changed {settings} settings")
 
 
+@topics.command("grants")
+@click.option("--component", type=click.Choice((*COMPONENTS, *FURTHER_COMPONENTS)), help="Of this one alone.")
+@click.option("--user", metavar="NAME", help="The user of the component, in --acls; its group's name unless given.")
+@click.option("--acls", is_flag=True, help="Print lines for Kafka's own kafka-acls.sh.")
+@json_option
+def grants(component: str | None, user: str | None, *, acls: bool, as_json: bool) -> None:
+    """Show what each component needs on the brokers, and no more: operations by resource, under these settings.
+
+    Asks no broker. With --acls: kafka-acls.sh --bootstrap-server HOST:PORT LINE for each line.
+    """
+    if user is not None and component is None:
+        raise click.ClickException("--user names the user of one component: give --component, too")
+    if acls and as_json:
+        raise click.ClickException("give --acls or --json, not both")
+    settings = read_settings(None)
+    found = {name: grants_of(settings, name) for name in ((component,) if component else COMPONENTS)}
+    if as_json:
+        document = {name: [grant.document() for grant in each] for name, each in found.items()}
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        return
+    for name, each in found.items():
+        for line in acl_lines(user or user_of(settings, name), each) if acls else _grant_lines(name, each):
+            click.echo(line)
+
+
+def _grant_lines(component: str, found: Iterable[Grant]) -> list[str]:
+    rows = [(each.resource, each.name + ("*" if each.prefixed else ""), ", ".join(each.operations)) for each in found]
+    resource, name = (max(len(row[place]) for row in rows) for place in (0, 1))
+    return [component, *(f"  {row[0]:{resource}}  {row[1]:{name}}  {row[2]}" for row in rows)]
+
+
 def _plan(bootstrap: str | None, directory: Path | None, allow_shrink: bool) -> tuple[AdminClient, kafka_topics.Plan]:
     settings = read_settings(bootstrap)
     config = read_config(directory or settings.config_dir)
-    admin = AdminClient(client_config(settings))
+    client = client_config(settings)
+    admin = AdminClient(client)
     try:
+        list_topics(client, kafka_topics.REQUEST_SECONDS_MAX)  # a login that is refused is told at once
         wanted = kafka_topics.desired_topics(settings, config)
         return admin, kafka_topics.plan(admin, wanted, allow_shrink=allow_shrink)
+    except UnreachableError as error:
+        raise click.ClickException(f"cannot list the topics: {error}") from error
     except kafka_topics.TopicsError as error:
         raise click.ClickException(f"{error} (bootstrap {settings.bootstrap})") from error
 

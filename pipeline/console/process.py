@@ -31,6 +31,8 @@ from pipeline.console.metrics import ConsoleMetrics
 from pipeline.console.privacy import without_personal_data_in
 from pipeline.console.security.metrics import expose
 from pipeline.console.sender import CommandSender
+from pipeline.kafka.reach import UnreachableError
+from pipeline.kafka.rights import RightsError
 from pipeline.models.policy import Config
 from pipeline.records import receipts
 from pipeline.records.address import async_engine_of, engine_of
@@ -114,12 +116,15 @@ class Console:
         """Listen.
 
         Raises:
-            ConsoleError: the port is taken.
+            ConsoleError: the port is taken, or the brokers do not let us in.
             HealthServerError: the health port is taken.
         """
         bound = _bind(host, port)
         self.health.start()
-        await asyncio.gather(self._check_store(), self._sender.writer.check())
+        try:
+            await asyncio.gather(self._check_store(), self._sender.writer.check())
+        except (UnreachableError, RightsError) as error:
+            raise ConsoleError(str(error)) from None
         self._server = _Server(_uvicorn(self.around))
         work = (self.health.beat(), self._sender.writer.watch(), self._watch_store(), self._live.run(), self._sweep())
         self._tasks = [asyncio.create_task(each) for each in (*work, keep_fresh(self.context, self._maturity))]

@@ -47,7 +47,7 @@ class CommandSender:
         """
         self._wire = settings.wire
         self._recorded_ms = recorded_ms
-        self.writer = Writer(settings.bootstrap, frozenset(map(settings.wire, TOPICS)), MANNER)
+        self.writer = Writer(settings, frozenset(map(settings.wire, TOPICS)), MANNER)
 
     async def send(self, command: Command | ProblemCommand, *, topic: str, key: str) -> None:
         """Write one and wait until the brokers have it.

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.catalog import load_config
 from pipeline.demo.receiver import Receiver, receiving
+from pipeline.kafka.client import librdkafka
 from pipeline.kafka.embedded import EmbeddedKafka
 from pipeline.kafka.ports import free_ports
 from pipeline.kafka.topics import apply, desired_topics, plan
@@ -102,7 +103,7 @@ def engines(directory: Path, say: Callable[[str], None]) -> Iterator[Engines]:
             http_port=free_ports(1)[0],
         )
         say("creating topics")
-        admin = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0})
+        admin = AdminClient(librdkafka(settings))
         apply(admin, plan(admin, desired_topics(settings, config)))
         say("starting ingest, dedupe, correlate, bridge, deliver, record")
         log = place / "stages.log"

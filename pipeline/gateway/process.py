@@ -25,6 +25,8 @@ from pipeline.gateway.metrics import GatewayMetrics
 from pipeline.gateway.pagerduty import Switchboard
 from pipeline.gateway.producer import RawProducer
 from pipeline.gateway.server import GatewayServer
+from pipeline.kafka.reach import UnreachableError
+from pipeline.kafka.rights import RightsError
 from pipeline.models.gateway import GatewayFeed, RoutingKeys
 from pipeline.models.policy import Config, Feed
 from pipeline.models.remote import SINK_UPDATES_TOPIC
@@ -151,7 +153,7 @@ class Gateway:
         registry = CollectorRegistry()
         expose_process(registry, NAME)
         self._metrics = GatewayMetrics(registry, (*feeds, *(sink.label for sink in sinks.values())))
-        self._producer = RawProducer(settings.bootstrap, self._topics)
+        self._producer = RawProducer(settings, self._topics)
         self._metrics.kafka_up.set_function(lambda: self._producer.up)
         limits = limits or Limits()
         door = Door(feeds, switchboard, SinkDoor(sinks, back_topic, self._producer, words), self._producer, limits)
@@ -170,10 +172,13 @@ class Gateway:
         """Listen. Kafka may be away: requests are told so until it is back.
 
         Raises:
-            GatewayError: a topic is missing, or the port is taken.
+            GatewayError: a topic is missing, the brokers do not let us in, or the port is taken.
             HealthServerError: the health port is taken.
         """
-        await self._producer.check()
+        try:
+            await self._producer.check()
+        except (UnreachableError, RightsError) as error:
+            raise GatewayError(str(error)) from None
         if self._producer.missing:
             missing = ", ".join(sorted(self._producer.missing))
             raise GatewayError(f"no topic {missing}: make it with `spillway topics apply`")

@@ -9,6 +9,7 @@ from pipeline.flow import RAW_RECORD_BYTES_MAX
 from pipeline.gateway.headers import KafkaHeaders
 from pipeline.gateway.refusal import RETRY_KAFKA_SECONDS, Reason, Refusal, busy, kafka_unavailable, too_large
 from pipeline.kafka.writer import Manner, NotWrittenError, Why, Writer
+from pipeline.settings import Settings
 
 DELIVERY_SECONDS_MAX: Final = 8.0
 """Sources wait 10 seconds or more for an answer (Datadog, SNS 15, Zendesk 12): ours must come before they give up."""
@@ -22,14 +23,17 @@ MANNER: Final = Manner("gateway", DELIVERY_SECONDS_MAX, LINGER_MS, RAW_RECORD_BY
 class RawProducer(Writer):
     """Writes raw records. Made inside a running event loop."""
 
-    def __init__(self, bootstrap: str, topics: frozenset[str]) -> None:
+    def __init__(self, settings: Settings, topics: frozenset[str]) -> None:
         """Connect in the background.
 
         Args:
-            bootstrap: the brokers.
+            settings: the brokers, and the way to them.
             topics: names on the wire of those that will be written.
+
+        Raises:
+            SettingsError: a file that the settings name cannot be read.
         """
-        super().__init__(bootstrap, topics, MANNER)
+        super().__init__(settings, topics, MANNER)
 
     async def send(self, topic: str, key: bytes | None, value: bytes, headers: KafkaHeaders) -> None:
         """Write a record, and return when it is acknowledged.

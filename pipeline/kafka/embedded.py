@@ -224,6 +224,8 @@ class EmbeddedKafka:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
+        from pipeline.kafka.client import Access, for_librdkafka
+
         deadline = time.monotonic() + self._start_seconds_max
         admin = None
         while self.running and time.monotonic() < deadline:
@@ -231,7 +233,7 @@ class EmbeddedKafka:
             if admin is None and not _port_answers(port):
                 time.sleep(POLL_SECONDS)
                 continue
-            admin = admin or AdminClient({"bootstrap.servers": f"{HOST}:{port}", "log_level": 0})
+            admin = admin or AdminClient(for_librdkafka(Access(bootstrap=f"{HOST}:{port}")))
             try:
                 if admin.list_topics(timeout=PROBE_SECONDS).brokers:
                     return True

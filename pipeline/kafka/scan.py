@@ -21,6 +21,7 @@ from confluent_kafka import (
 )
 
 from pipeline.core.step import StreamRecord
+from pipeline.kafka.reach import UnreachableError, list_topics
 
 REQUEST_SECONDS_MAX: Final = 30.0
 POLL_SECONDS: Final = 0.1
@@ -51,8 +52,8 @@ class ScanError(Exception):
 def _consumer(client: Mapping[str, Any], isolation: str = "read_committed") -> Consumer:
     return Consumer(
         {
-            **client,
             "group.id": "spillway-scan",  # librdkafka asks for one; nothing is ever committed under it
+            **client,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": isolation,
@@ -82,11 +83,10 @@ def all_topics(client: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     Raises:
         ScanError: the brokers do not answer.
     """
-    with closing(_consumer(client)) as consumer:
-        try:
-            listed = consumer.list_topics(timeout=REQUEST_SECONDS_MAX).topics
-        except KafkaException as error:
-            raise _failure("list the topics", error.args[0]) from error
+    try:
+        listed = list_topics(client, REQUEST_SECONDS_MAX)
+    except UnreachableError as error:
+        raise ScanError(f"cannot list the topics: {error}") from None
     return {name: tuple(sorted(topic.partitions)) for name, topic in listed.items()}
 
 

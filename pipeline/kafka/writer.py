@@ -18,7 +18,11 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from pipeline.kafka.client import librdkafka
+from pipeline.kafka.reach import Ear, UnreachableError
+from pipeline.kafka.rights import RightsError, check_rights
 from pipeline.runtime.guard import fatal, log_line
+from pipeline.settings import Settings
 
 QUEUE_RECORDS_MAX: Final = 20_000
 QUEUE_KIBIBYTES_MAX: Final = 64 * 1_024
@@ -74,10 +78,9 @@ class Manner:
     linger_ms: int
     record_bytes_max: int
 
-    def settings(self, bootstrap: str) -> dict[str, Any]:
-        """Settings of librdkafka: nothing is lost, nothing is doubled by the client, nothing grows without end."""
+    def options(self) -> dict[str, Any]:
+        """Of librdkafka: nothing is lost, nothing is doubled by the client, nothing grows without end."""
         return {
-            "bootstrap.servers": bootstrap,
             "client.id": f"spillway-{self.name}",
             "acks": "all",
             "enable.idempotence": True,
@@ -89,7 +92,6 @@ class Manner:
             "partitioner": "consistent_random",  # `core.identity.partition_of` for keys; any partition without one
             "reconnect.backoff.max.ms": 1_000,
             "allow.auto.create.topics": False,
-            "log_level": 0,
         }
 
 
@@ -104,20 +106,26 @@ class Writer:
         missing: topics that are needed and not there.
     """
 
-    def __init__(self, bootstrap: str, topics: frozenset[str], manner: Manner) -> None:
+    def __init__(self, settings: Settings, topics: frozenset[str], manner: Manner) -> None:
         """Connect in the background.
 
         Args:
-            bootstrap: the brokers.
+            settings: the brokers, and the way to them.
             topics: names on the wire of those that will be written.
             manner: how.
+
+        Raises:
+            SettingsError: a file that the settings name cannot be read.
         """
         self.up = False
         self.missing: frozenset[str] = frozenset()
         self._name = manner.name
         self._topics = topics
         self._loop = asyncio.get_running_loop()
-        self._producer = Producer({**manner.settings(bootstrap), "error_cb": self._on_error})
+        self._settings = settings
+        client = librdkafka(settings)
+        self._ear = Ear(client)
+        self._producer = Producer({**client, **manner.options(), "error_cb": self._on_error})
         self._reports: list[_Report] = []
         self._acknowledged_at = -CHECK_SECONDS
         self._running = True
@@ -153,21 +161,35 @@ class Writer:
         await report
 
     async def check(self) -> None:
-        """Ask the brokers whether they are there and have the topics."""
+        """Ask the brokers whether they are there and have the topics.
+
+        Raises:
+            UnreachableError: they do not let us in, and no connection is left.
+            RightsError: they do not let us write.
+        """
         try:
             metadata = await asyncio.to_thread(self._producer.list_topics, timeout=METADATA_SECONDS_MAX)
         except KafkaException:
             # A busy broker may be late with metadata while it acknowledges records: then it is there.
             self._set_up(monotonic() - self._acknowledged_at < CHECK_SECONDS)
+            if not self.up and (refusal := self._ear.refusal()) is not None:
+                raise refusal from None
             return
-        self.missing = frozenset(self._topics - metadata.topics.keys())
+        self._ear.forget()
+        missing = frozenset(self._topics - metadata.topics.keys())
+        if missing - self.missing or not self.up:
+            await asyncio.to_thread(check_rights, self._settings, self._name, self._topics)
+        self.missing = missing
         self._set_up(True)
 
     async def watch(self) -> None:
-        """Ask again and again, until cancelled."""
+        """Ask again and again, until cancelled. Who is not let in ends: a restart reads password and files anew."""
         while True:
             await asyncio.sleep(CHECK_SECONDS if self.up else CHECK_DOWN_SECONDS)
-            await self.check()
+            try:
+                await self.check()
+            except (UnreachableError, RightsError) as error:
+                fatal("write to Kafka", str(error))
 
     async def close(self) -> None:
         """Disconnect. Called when no request waits any more; what is left has been given up."""
@@ -182,6 +204,7 @@ class Writer:
 
     def _on_error(self, error: KafkaError) -> None:
         """Of librdkafka, on the thread of deliveries or of a check."""
+        self._ear(error)
         if error.fatal():
             fatal("write to Kafka", error.str(), code=error.name())
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

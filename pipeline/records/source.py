@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from pipeline.core.outward.record import RecordProcessor
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.flow import STAGE_BY_NAME
+from pipeline.kafka.client import librdkafka
 from pipeline.kafka.scan import ScanError, Span, bounds, committed, existing, scan_spans
 from pipeline.records.projected import Place, ends_of
 from pipeline.records.store import RecordsStore
@@ -53,7 +54,7 @@ class Source:
         """
         self._prefix = settings.topic_prefix
         self._group = settings.group("record")
-        self._client: dict[str, Any] = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
+        self._client: dict[str, Any] = {**librdkafka(settings), "group.id": self._group}
         self._topics = STAGE_BY_NAME["record"].reads
         self.topic_ids = {topic: make.id for topic, make in topic_makes(settings, self._topics).items()}
         if missing := [topic for topic in self._topics if topic not in self.topic_ids]:
@@ -93,7 +94,7 @@ class Source:
             for place in places
             if self.topic_ids.get(place.topic) == place.topic_id
         }
-        found = committed(self._client | {"group.id": self._group}, list(ours))
+        found = committed(self._client, list(ours))
         return {ours[at]: offset for at, offset in found.items()}
 
     def missed(self, known: Mapping[Place, int], partition: int) -> dict[Place, Span]:

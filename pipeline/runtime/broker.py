@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-
 from pipeline.flow import RAW_TOPIC_PREFIX, RAW_TOPICS, STAGE_BY_NAME, changelog_topic
+from pipeline.kafka.client import librdkafka
+from pipeline.kafka.reach import UnreachableError, list_topics
+from pipeline.kafka.rights import RightsError, check_rights
 from pipeline.runtime.guard import RefusedError
 from pipeline.settings import Settings
 
 ANSWER_SECONDS_MAX: Final = 15.0
+
+ADVICE: Final = "start one, set SPILLWAY_BOOTSTRAP and SPILLWAY_KAFKA_SECURITY, or use --embedded"
 
 
 class StartError(Exception):
@@ -27,15 +29,17 @@ def existing_topics(settings: Settings, seconds: float | None = None) -> dict[st
         seconds: how long to wait for an answer; by default `ANSWER_SECONDS_MAX`.
 
     Raises:
-        StartError: no broker answers.
+        StartError: no broker answers, or none lets us in.
     """
-    client = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0})
     try:
-        found = client.list_topics(timeout=ANSWER_SECONDS_MAX if seconds is None else seconds).topics
-    except KafkaException:
-        raise StartError(
-            f"no Kafka broker answers at {settings.bootstrap}: start one, set SPILLWAY_BOOTSTRAP, or use --embedded"
-        ) from None
+        found = list_topics(librdkafka(settings), ANSWER_SECONDS_MAX if seconds is None else seconds)
+    except UnreachableError as error:
+        advice = (
+            ""
+            if error.refused
+            else ": start one, set SPILLWAY_BOOTSTRAP and SPILLWAY_KAFKA_SECURITY, or use --embedded"
+        )
+        raise StartError(f"{error}{advice}") from None
     prefix = settings.topic_prefix
     return {
         name.removeprefix(prefix): len(topic.partitions) for name, topic in found.items() if name.startswith(prefix)
@@ -53,6 +57,23 @@ def input_topics(stage: str, topics: Mapping[str, int], feeds: Iterable[str]) ->
         return reads
     configured = {RAW_TOPIC_PREFIX + feed for feed in feeds}
     return tuple(sorted(configured | {name for name in topics if name.startswith(RAW_TOPIC_PREFIX)}))
+
+
+def check_grants(settings: Settings, stage: str, inputs: Iterable[str]) -> None:
+    """Check that the brokers grant a stage what it does with its topics.
+
+    Args:
+        settings: brokers, names, who we are.
+        stage: the stage's word.
+        inputs: logical names of its input topics; they stand for those that are granted by prefix.
+
+    Raises:
+        StartError: a grant is missing.
+    """
+    try:
+        check_rights(settings, stage, map(settings.wire, inputs))
+    except RightsError as error:
+        raise StartError(str(error)) from None
 
 
 def check_topics(settings: Settings, stage: str, inputs: Iterable[str], topics: Mapping[str, int]) -> None:

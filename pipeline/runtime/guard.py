@@ -27,6 +27,12 @@ from contextlib import asynccontextmanager
 from typing import Final, NoReturn
 
 import orjson
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
 EXIT_DEFECT: Final = 70
 """EX_SOFTWARE: something happened that must not; nothing of the open batch was committed."""
@@ -65,10 +71,30 @@ def fatal(what: str, error: BaseException | str, **facts: object) -> NoReturn:
     if isinstance(error, BaseException):
         frames = traceback.format_tb(error.__traceback__)[-TRACEBACK_FRAMES_MAX:]
         facts = {**facts, "error": f"{type(error).__name__}: {error}", "traceback": "".join(frames)}
+        if (lacks := _lacks(error)) is not None:
+            component = facts.get("stage", "NAME")
+            advice = f"grant it what `spillway topics grants --component {component}` lists"
+            facts |= {"why": f"the brokers do not allow this process to {lacks}", "do": advice}
     else:
         facts = {**facts, "error": error}
     log_line("fatal", what=what, **facts)
     os._exit(EXIT_DEFECT)
+
+
+def _lacks(error: BaseException) -> str | None:
+    """What the brokers have not granted, where that is what an error says."""
+    of = " ".join(str(each) for each in error.args) or "that it asked for"
+    match error:
+        case TopicAuthorizationFailedError():
+            return f"Read or Write topic {of}"
+        case GroupAuthorizationFailedError():
+            return f"Read group {of}"
+        case TransactionalIdAuthorizationFailed():
+            return f"Write transactionalId {of}"
+        case ClusterAuthorizationFailedError():
+            return "Write to any topic, and so not idempotently either"
+        case _:
+            return None
 
 
 @asynccontextmanager

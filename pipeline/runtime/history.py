@@ -15,6 +15,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from pipeline.flow import STAGE_BY_NAME, changelog_topic
+from pipeline.kafka.client import librdkafka
+from pipeline.kafka.grants import INTERNAL_TOPICS
 from pipeline.runtime.broker import ANSWER_SECONDS_MAX, StartError
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.guard import RefusedError
@@ -27,9 +29,6 @@ IN_SYNC_MIN: Final = 2
 
 # A stop waits for an answer that is under way; without a broker it is given up this soon.
 STILL_SECONDS_MAX: Final = 2.0
-
-INTERNAL_TOPICS: Final = ("__consumer_offsets", "__transaction_state")
-"""Kafka's own, which committed offsets and transactions live in."""
 
 ANEW: Final = "start anew with another SPILLWAY_APP_ID and SPILLWAY_TOPIC_PREFIX"
 
@@ -159,7 +158,7 @@ async def check_still(context: StageContext) -> None:
 
 
 def _client(settings: Settings) -> AdminClient:
-    return AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0})
+    return AdminClient(librdkafka(settings))
 
 
 def _makes(client: AdminClient, names: Iterable[str], seconds: float) -> dict[str, TopicMake]:

@@ -17,6 +17,7 @@ from aiokafka.structs import TopicPartition
 from pipeline.core.migrate import FIRST_SCHEMA, UnknownSchemaError, migrated
 from pipeline.core.step import Processor
 from pipeline.flow import MEBIBYTE, changelog_topic
+from pipeline.kafka.client import aiokafka
 from pipeline.runtime.first import seek_to_first
 from pipeline.runtime.guard import RefusedError
 from pipeline.runtime.unpack import Answer, next_answer, wait_for_answer
@@ -107,7 +108,7 @@ async def restore(
 async def _read(settings: Settings, topic: TopicPartition, stopping: Callable[[], bool]) -> ChangelogRecords:
     """Everything committed that the changelog holds."""
     consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
+        **aiokafka(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from pipeline.kafka.client import librdkafka
 from pipeline.settings import Settings
 
 # A transaction that a dead worker left open in our group ends within its own time limit of 60 s.
@@ -39,11 +40,10 @@ def wait_until_stable(settings: Settings, group: str, places: Iterable[tuple[str
         KafkaException: the brokers did not answer, or a transaction stayed open for `STABLE_SECONDS_MAX`.
     """
     client: dict[str, Any] = {
-        "bootstrap.servers": settings.bootstrap,
+        **librdkafka(settings),
         "group.id": group,
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
-        "log_level": 0,
     }
     asked = [TopicPartition(*place) for place in places]
     deadline = monotonic() + STABLE_SECONDS_MAX

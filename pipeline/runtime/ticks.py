@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipeline.core.step import TICK_KEY
+from pipeline.kafka.client import aiokafka
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.host import StageHost
 
@@ -73,7 +74,7 @@ class TickWriter:
         if self._producer is None:
             settings = self._host.context.settings
             producer = AIOKafkaProducer(
-                bootstrap_servers=settings.bootstrap,
+                **aiokafka(settings),
                 client_id=f"{settings.group(self._host.stage)}-ticks",
                 enable_idempotence=True,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,

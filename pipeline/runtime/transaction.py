@@ -21,6 +21,7 @@ from pipeline.core.identity import partition_of
 from pipeline.core.migrate import FIRST_SCHEMA, STATE_SCHEMAS
 from pipeline.core.step import Output
 from pipeline.flow import DEAD_LETTER_RECORD_BYTES_MAX, MEBIBYTE, changelog_topic
+from pipeline.kafka.client import aiokafka
 from pipeline.runtime.restore import SCHEMA_HEADER
 from pipeline.settings import Settings
 
@@ -212,7 +213,7 @@ class TransactionWriter:
 
     def _new_producer(self) -> Any:
         return AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap,
+            **aiokafka(self._settings),
             client_id=self._group,
             transactional_id=f"{self._group}-{self._partition}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,

@@ -25,6 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from pipeline.flow import MEBIBYTE
+from pipeline.kafka.client import aiokafka as aiokafka_options
 from pipeline.runtime.assignor import PartitionNumberAssignor
 from pipeline.runtime.committed import fetch_committed
 from pipeline.runtime.fetched import Fetched
@@ -88,7 +89,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return aiokafka.AIOKafkaConsumer(
             client_id=self.app.conf.id,
             group_id=self.app.conf.id,
-            bootstrap_servers=settings.bootstrap,
+            **aiokafka_options(settings),
             partition_assignment_strategy=[PartitionNumberAssignor.knowing(known)],
             isolation_level="read_committed",
             enable_auto_commit=False,

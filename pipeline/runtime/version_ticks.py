@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.core.step import CONFIG_HEADER, TICK_KEY
 from pipeline.flow import STAGE_BY_NAME
+from pipeline.kafka.client import aiokafka
 from pipeline.runtime.garbage import release_former_objects
 from pipeline.runtime.guard import guarded, log_line
 from pipeline.runtime.host import StageHost
@@ -70,7 +71,7 @@ class VersionTicks:
         context = self._host.context
         version, now_ms = context.config_version, int(time() * 1_000)
         producer: Any = AIOKafkaProducer(
-            bootstrap_servers=context.settings.bootstrap,
+            **aiokafka(context.settings),
             client_id=f"{context.settings.group(context.stage)}-versions",
             enable_idempotence=True,
             request_timeout_ms=REQUEST_TIMEOUT_MS,

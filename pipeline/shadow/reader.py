@@ -43,14 +43,14 @@ class MergedReader:
         """Connect; nothing is read yet.
 
         Args:
-            client: configuration of the librdkafka client: the bootstrap address at least.
+            client: configuration of the librdkafka client, with a ``group.id``, of which it looks for the coordinator;
+                nothing is ever committed under it.
             prefix: of topics on the wire.
         """
         self._prefix = prefix
         self._consumer = Consumer(
             {
                 **client,
-                "group.id": "spillway-shadow-reader",  # librdkafka asks for one; nothing is ever committed under it
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",

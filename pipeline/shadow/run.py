@@ -17,6 +17,7 @@ import orjson
 
 from pipeline.backtest.compare import Difference
 from pipeline.flow import RAW_TOPIC_PREFIX
+from pipeline.kafka.client import librdkafka
 from pipeline.kafka.scan import Place, all_topics, offsets_from
 from pipeline.runtime.garbage import release_former_objects
 from pipeline.runtime.guard import log_line
@@ -72,7 +73,7 @@ class ShadowProcess:
         self._place = place
         self._metrics = metrics
         self._store = ShadowStore(settings)
-        self._client: dict[str, Any] = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
+        self._client: dict[str, Any] = {**librdkafka(settings), "group.id": settings.group("shadow")}
         self._progress_at = monotonic()
         self._ready = False
         self.stopped = threading.Event()

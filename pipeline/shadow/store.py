@@ -14,6 +14,8 @@ from confluent_kafka import Message, Producer
 
 from pipeline.core.migrate import STATE_SCHEMAS
 from pipeline.flow import SHADOW_CHANGELOG, SHADOW_STATUS
+from pipeline.kafka.client import librdkafka
+from pipeline.kafka.grants import CLI_GROUP
 from pipeline.kafka.scan import Place, existing, scan, scan_spans, spans
 from pipeline.runtime.history import check_replication, topic_makes
 from pipeline.settings import Settings
@@ -41,7 +43,7 @@ class ShadowStore:
     def __init__(self, settings: Settings) -> None:
         """Describe; nothing connects yet."""
         self._settings = settings
-        self._client: dict[str, Any] = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
+        self._client: dict[str, Any] = {**librdkafka(settings), "group.id": settings.group("shadow")}
         self._changelog = settings.wire(SHADOW_CHANGELOG)
         self._status = settings.wire(SHADOW_STATUS)
         self._failed: list[str] = []
@@ -62,7 +64,7 @@ class ShadowStore:
         names = (SHADOW_CHANGELOG, SHADOW_STATUS)
         check_replication(self._settings, topic_makes(self._settings, names))
         more = {"transactional.id": self._settings.group("shadow"), "linger.ms": 5, "message.max.bytes": 16 << 20}
-        self._producer = Producer({**self._client, **more})
+        self._producer = Producer({**librdkafka(self._settings), **more})
         self._producer.init_transactions(SECONDS_MAX)
 
     def restore(self, shadow_id: str) -> tuple[dict[Place, int], list[tuple[str, bytes]]]:
@@ -140,7 +142,7 @@ def read_status(settings: Settings) -> dict[str, Any] | None:
     Raises:
         ScanError: the topic cannot be read.
     """
-    client = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
+    client = {**librdkafka(settings), "group.id": settings.group(CLI_GROUP)}
     topic = settings.wire(SHADOW_STATUS)
     whole = spans(client, existing(client, [topic]), None, None)
     tail = {at: (max(first, end - STATUS_OFFSETS), end) for at, (first, end) in whole.items()}

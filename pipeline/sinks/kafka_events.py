@@ -8,10 +8,10 @@ once; what we send again after an outcome that is unknown has the same ``ce_id``
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -26,6 +26,7 @@ from aiokafka.errors import (
 )
 
 from pipeline.core.outward.send import Send
+from pipeline.kafka.client import Access, AccessError, for_aiokafka
 from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.sinks.streams import KafkaEvents
 from pipeline.sinks.base import Answer, SinkClient, SinkError, Trouble
@@ -60,9 +61,8 @@ class KafkaSink(SinkClient):
             SinkError: the certificates cannot be read.
         """
         self._rules = rules
-        self._password = secrets[rules.secret_env] if rules.secret_env else None
         self._bucket = bucket
-        self._tls = _tls(rules)
+        self._access = _access(rules, secrets[rules.secret_env] if rules.secret_env else None)
         self._producer: Any = None
         self._starting = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
@@ -162,15 +162,10 @@ class KafkaSink(SinkClient):
     def _made(self) -> Any:
         rules = self._rules
         return AIOKafkaProducer(
-            bootstrap_servers=rules.bootstrap.split(","),
+            **self._access,
             client_id=f"spillway-sink-{rules.name}",
             enable_idempotence=True,
             request_timeout_ms=int(rules.timeout_seconds * 1_000),
-            security_protocol=rules.security.upper(),
-            ssl_context=self._tls,
-            sasl_mechanism=rules.mechanism,
-            sasl_plain_username=rules.user,
-            sasl_plain_password=self._password,
         )
 
 
@@ -197,15 +192,21 @@ def _answer(error: Exception, *, unknown: bool) -> Answer:
     return Answer(DeliveryOutcome.RETRY, detail=f"{words}: {type(error).__name__}", unknown=unknown)
 
 
-def _tls(rules: KafkaEvents) -> ssl.SSLContext | None:
-    """Verifies the brokers' certificates and names.
+def _access(rules: KafkaEvents, password: str | None) -> dict[str, Any]:
+    """The way to the sink's brokers, whose certificates and names are verified.
 
     Raises:
         SinkError: the certificates cannot be read.
     """
-    if "ssl" not in rules.security:
-        return None
+    access = Access(
+        bootstrap=rules.bootstrap,
+        protocol=rules.security.upper(),
+        ca_file=Path(rules.ca_file) if rules.ca_file else None,
+        mechanism=rules.mechanism if "sasl" in rules.security else None,
+        username=rules.user,
+        password=password,
+    )
     try:
-        return ssl.create_default_context(cafile=rules.ca_file or None)
-    except (OSError, ssl.SSLError):
+        return for_aiokafka(access)
+    except AccessError:
         raise SinkError(f"sink {rules.name}: ca_file must be a file of certificates in PEM") from None

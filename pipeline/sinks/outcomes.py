@@ -8,6 +8,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from pipeline.core.identity import partition_of
+from pipeline.kafka.client import aiokafka
 from pipeline.models.delivery import DELIVERIES_TOPIC, Delivery
 from pipeline.models.remote import SINK_UPDATES_TOPIC, SinkUpdate
 from pipeline.settings import Settings
@@ -39,7 +40,7 @@ class OutcomeTopic:
             KafkaError: no broker answers.
         """
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap,
+            **aiokafka(self._settings),
             client_id=f"{self._settings.group('deliver')}-outcomes",
             enable_idempotence=True,
             request_timeout_ms=WRITE_MS_MAX,
