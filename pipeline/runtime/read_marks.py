@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.core.alerts.feed_watch import SIGNS_PARTITION, SIGNS_TOPIC, read_to_end
 from pipeline.core.alerts.ingest import IngestProcessor
+from pipeline.kafka.client import aiokafka
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.host import StageHost
 
@@ -88,7 +89,7 @@ class ReadMarks:
         if self._producer is None:
             settings = self._host.context.settings
             self._producer = AIOKafkaProducer(
-                bootstrap_servers=settings.bootstrap,
+                **aiokafka(settings),
                 client_id=f"{settings.group(self._host.stage)}-read-marks",
                 enable_idempotence=True,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
