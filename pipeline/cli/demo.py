@@ -75,7 +75,7 @@ def demo(directory: Path | None, *, as_json: bool, stay: bool | None) -> None:
             console.print("[dim]starting the console[/dim]")
             with console_of(running.settings, running.log.with_name("console.log")) as pages:
                 console.print(
-                    f"console: {pages.address}\nsign in with the token {pages.token}, and watch them come",
+                    f"console: {pages.link}\n(token {pages.token}; it looks on while they come)",
                     soft_wrap=True,
                     highlight=False,
                 )
@@ -105,7 +105,7 @@ def _conclude(console: Console, summary: dict[str, Any], *, as_json: bool) -> No
 def _stay(console: Console, pages: DemoConsole) -> None:
     """Leave everything running until Ctrl-C."""
     console.print(
-        f"The console stays open: {pages.address}\ntoken {pages.token} may do everything now. Ctrl-C ends the demo.",
+        f"The console stays open: {pages.link}\nThe token may do everything now. Ctrl-C ends the demo.",
         soft_wrap=True,
         highlight=False,
     )

@@ -48,6 +48,11 @@ class DemoConsole:
     _records_url: str
     _process: subprocess.Popen[bytes]
 
+    @property
+    def link(self) -> str:
+        """To the sign-in, with the token behind "#": it stays in the browser, which puts it into the form."""
+        return f"{self.address}login#token={self.token}"
+
     def may_act(self) -> None:
         """The play is over, and need not go as its replay does any more: who has the token may do everything."""
         store = RecordsStore(self._records_url)

@@ -7,9 +7,11 @@ import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
 import { startOffers } from "./offers.js";
 import { startSelection } from "./selection.js";
+import { startSignIn } from "./sign-in.js";
 
 startClocks();
 startOffers();
+startSignIn();
 startSelection();
 startAsking();
 startKeys();

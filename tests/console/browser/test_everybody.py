@@ -151,7 +151,7 @@ def test_axe_finds_nothing_before_the_sign_in_and_where_nothing_is(
         (False, "/login", 200),
         (True, "/no-such-page", 404),
         (True, "/incidents/INC-AAAAAAAAAAAA", 404),
-        (True, "/search?q=x&after=nonsense", 422),
+        (True, "/search?q=x&after=nonsense", 400),
     ):
         context = browser.new_context(
             base_url=place.url, color_scheme=scheme, storage_state=sessions["petra.novak"] if signed_in else None
@@ -181,6 +181,22 @@ def test_axe_finds_nothing_on_the_pages_of_a_major_incident(browser: Browser, st
             wrong += judged(page)
         opened.close()
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_link_brings_the_token_to_the_form_and_sends_nothing_by_itself(
+    browser: Browser, place: Place, tokens: dict[str, str]
+) -> None:
+    context = browser.new_context(base_url=place.url)
+    page = context.new_page()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    page.goto(f"/login#token={tokens['vera.look']}")
+    expect(page.get_by_role("textbox", name="API token")).to_have_value(tokens["vera.look"])
+    assert page.url == f"{place.url}/login", "and it is gone from the address"
+    assert not [each for each in sent if tokens["vera.look"] in each or each.startswith("POST")]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Board", level=1)).to_be_visible()
+    context.close()
 
 
 def test_axe_finds_nothing_in_dialogs(sign_in: SignIn, broken: str) -> None:
