@@ -33,6 +33,7 @@ RANKS: Final = {
     "records": 3,
     "sinks": 3,
     "gateway": 3,
+    "watch": 3,
     "console": 4,
     "redaction": 3,
     "runtime": 3,

@@ -14,6 +14,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("pipeline.cli.demo", "Play three real-life failures through real Kafka, with one command."),
     "run": ("pipeline.cli.run", "Run all stages, or the named ones."),
     "gateway": ("pipeline.cli.gateway", "Take messages over HTTP and write them to Kafka."),
+    "watch": ("pipeline.cli.watch", "Send a probe through the pipeline; ping elsewhere while it gets through."),
     "console": ("pipeline.cli.console", "Show incidents on web pages and by an HTTP API; take commands."),
     "health": ("pipeline.cli.health", "Ask the process beside this one whether it is alive, or ready."),
     "replay": ("pipeline.cli.replay", "Decide a recording again, without a broker, byte for byte the same."),

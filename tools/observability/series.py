@@ -18,6 +18,7 @@ from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process_metrics import expose_process
 from pipeline.shadow.metrics import ShadowMetrics
 from pipeline.sinks.metrics import SinkMetrics
+from pipeline.watch.process import WatchMetrics
 
 HISTOGRAM_PARTS: Final = ("_bucket", "_sum", "_count")
 
@@ -62,6 +63,7 @@ def every_series() -> tuple[Series, ...]:
     GatewayMetrics(registry)
     SinkMetrics(registry)
     ShadowMetrics(registry)
+    WatchMetrics(registry)
     ConsoleMetrics(registry)
     MaturityMetrics(registry)
     security_metrics.expose(registry)
