@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -42,6 +43,8 @@ from pipeline.runtime.process import HostedStage, Worker, status_of
 from pipeline.runtime.process_metrics import expose_process
 from pipeline.runtime.pulse import pulse, watch_history, watch_newcomers
 from pipeline.runtime.reload import Prepared, Reloader
+from pipeline.runtime.trace_export import exporter_of
+from pipeline.runtime.tracing import Exporter, Sampler, Traced
 from pipeline.runtime.transport import BatchTransport
 from pipeline.runtime.version_ticks import watch_versions
 from pipeline.settings import Settings, SettingsError
@@ -125,7 +128,17 @@ def compose(
     metrics = Metrics(registry, stages, wall=settings.clock == "wall", feeds=feeds_of(config))
     expose_process(registry, "worker")
     gate = Gate()
-    return [_context(settings, config, stage, topics, metrics, gate) for stage in stages]
+    exporter = exporter_of(settings, "worker" if len(stages) > 1 else stages[0], registry)
+    contexts = [_context(settings, config, stage, topics, metrics, gate) for stage in stages]
+    return [context if exporter is None else with_traces(context, exporter) for context in contexts]
+
+
+def with_traces(context: StageContext, exporter: Exporter) -> StageContext:
+    """A stage whose records are traced. Ingest begins those that no producer has begun."""
+    context.hooks.exporter = exporter
+    settings, stage = context.settings, context.stage
+    sampler = Sampler(settings.trace_ratio) if context.reads_raw and settings.trace_ratio else None
+    return replace(context, traces=partial(Traced, stage, settings.group(stage), exporter, sampler))
 
 
 def _context(

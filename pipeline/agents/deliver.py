@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.agents.shared import Shared
 from pipeline.core.outward.deliver import DeliverProcessor
 from pipeline.core.outward.send import Send
-from pipeline.core.step import Effects, Processor
+from pipeline.core.step import Effects, Processor, Record
 from pipeline.models.policy import Config
 from pipeline.runtime.guard import fatal, guarded
 from pipeline.runtime.hooks import StageHooks
@@ -29,6 +29,7 @@ from pipeline.sinks.limits import RANK_POLL, Buckets, ranked
 from pipeline.sinks.metrics import SinkMetrics
 from pipeline.sinks.outcomes import OutcomeTopic
 from pipeline.sinks.sender import Sender
+from pipeline.sinks.traced import SinkTraces
 from pipeline.sinks.watch import Watched, Watcher
 from pipeline.sinks.watchers import WATCHERS
 
@@ -105,6 +106,7 @@ class DeliverHooks(StageHooks):
         self._outcomes = OutcomeTopic(settings)
         self._buckets = Buckets()
         self._sender: Sender | None = None
+        self._traces: SinkTraces | None = None
         self._starting = asyncio.Lock()
         self._processors: dict[int, DeliverProcessor] = {}
         self._settling: dict[int, _Settling] = {}
@@ -125,6 +127,13 @@ class DeliverHooks(StageHooks):
             timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settled, partition)
             left = {_key(send): send for send in processor.ready()}
             self._settling[partition] = _Settling(left, frozenset(left), timer)
+
+    async def before_commit(
+        self, partition: int, processor: Processor, records: Sequence[Record], effects: Effects
+    ) -> None:
+        """Remember whose traces the incident events belong to."""
+        if self._traces is not None:
+            self._traces.note(records)
 
     async def after_commit(self, partition: int, processor: Processor, effects: Effects) -> None:
         """Send what the committed batch made ready."""
@@ -169,6 +178,7 @@ class DeliverHooks(StageHooks):
         fresh = DeliverHooks(
             self._settings, config, self._secret, self._on_lost, metrics=self._metrics, watchers=self._watchers
         )
+        fresh.exporter = self.exporter
         try:
             outlets = fresh._outlets()
         except SinkError as error:
@@ -189,7 +199,10 @@ class DeliverHooks(StageHooks):
             if self._sender is None:
                 outlets = self._outlets()
                 await self._outcomes.start()
-                self._sender = Sender(outlets, self._outcomes.write, self._on_lost, metrics=self._metrics)
+                self._traces = None if self.exporter is None else SinkTraces(self.exporter)
+                self._sender = Sender(
+                    outlets, self._outcomes.write, self._on_lost, metrics=self._metrics, traces=self._traces
+                )
                 self._beside = [
                     asyncio.create_task(self._observe(self._sender), name="observe-sinks"),
                     *(asyncio.create_task(_watch(each, self._watched(outlets))) for each in self._watchers),

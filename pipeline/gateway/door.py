@@ -24,6 +24,7 @@ from pipeline.gateway.limits import Limits, Room, TokenBucket
 from pipeline.gateway.refusal import Reason, Refusal
 from pipeline.gateway.taken import Records, Taken
 from pipeline.gateway.tokens import QuerySecret
+from pipeline.gateway.traced import GatewayTraces
 from pipeline.models.gateway import GatewayFeed
 
 FEEDS_PATH: Final = "/v1/feeds/"
@@ -70,6 +71,7 @@ class Door:
         back: SinkDoor,
         records: Records,
         limits: Limits,
+        traces: GatewayTraces | None = None,
     ) -> None:
         self._feeds = feeds
         self._back = back
@@ -77,6 +79,7 @@ class Door:
         self._records = records
         self._room = Room(limits.bodies_bytes)
         self._body_seconds = limits.body_seconds
+        self._traces = traces or GatewayTraces()
 
     async def take(self, taken: Taken) -> Reply:
         """Take a request; its answer.
@@ -167,7 +170,8 @@ class Door:
                 value = feed.redactor.value(value)
             else:
                 value = await asyncio.to_thread(feed.redactor.value, value)
-        await self._records.send(feed.topic, feed.key.of(value, headers), value, headers)
+        with self._traces.taking(feed.name, headers) as traced:
+            await self._records.send(feed.topic, feed.key.of(value, headers), value, traced)
 
 
 def _check_method(request: web.BaseRequest, *, get: bool) -> None:

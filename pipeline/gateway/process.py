@@ -25,6 +25,7 @@ from pipeline.gateway.metrics import GatewayMetrics
 from pipeline.gateway.pagerduty import Switchboard
 from pipeline.gateway.producer import RawProducer
 from pipeline.gateway.server import GatewayServer
+from pipeline.gateway.traced import GatewayTraces
 from pipeline.kafka.reach import UnreachableError
 from pipeline.kafka.rights import RightsError
 from pipeline.models.gateway import GatewayFeed, RoutingKeys
@@ -34,6 +35,7 @@ from pipeline.models.sinks.base import TwoWay
 from pipeline.runtime.health import HealthServer
 from pipeline.runtime.process_metrics import expose_process
 from pipeline.runtime.serving import Listening, serve_until_asked
+from pipeline.runtime.trace_export import exporter_of
 from pipeline.settings import Settings
 from pipeline.sinks.updates import READERS, Reader
 
@@ -156,7 +158,11 @@ class Gateway:
         self._producer = RawProducer(settings, self._topics)
         self._metrics.kafka_up.set_function(lambda: self._producer.up)
         limits = limits or Limits()
-        door = Door(feeds, switchboard, SinkDoor(sinks, back_topic, self._producer, words), self._producer, limits)
+        self._exporter = exporter_of(settings, NAME, registry)
+        traces = GatewayTraces(self._exporter, settings.trace_ratio)
+        door = Door(
+            feeds, switchboard, SinkDoor(sinks, back_topic, self._producer, words), self._producer, limits, traces
+        )
         self.server = GatewayServer(door, self._metrics, Journal(), limits)
         self.health = HealthServer(settings.http_port, registry, self.status)
         self._stopping = False

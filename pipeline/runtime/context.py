@@ -12,6 +12,7 @@ from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.note import OffsetNote
 from pipeline.runtime.restore import RestoreFunction, restore
+from pipeline.runtime.tracing import Untraced
 from pipeline.runtime.transaction import OnStep, TransactionWriter, no_step
 from pipeline.settings import Settings
 
@@ -31,6 +32,7 @@ class StageContext:
         gate: what lets a few partitions at a time decide and commit; stages may share it.
         metrics: the process's series.
         config_version: the configuration that the factory's processors decide by.
+        traces: makes what handles one partition's records, with traces or without.
         on_step: called when a transaction of any partition has reached a step.
         writer: what writes a partition's transactions.
         restore: what gives a fresh processor its state back.
@@ -46,6 +48,7 @@ class StageContext:
     hooks: StageHooks = field(default_factory=StageHooks)
     gate: Gate = field(default_factory=Gate)
     config_version: str = ""
+    traces: Callable[[], Untraced] = Untraced
     on_step: OnStep = no_step
     writer: type[TransactionWriter] = TransactionWriter
     restore: RestoreFunction = restore

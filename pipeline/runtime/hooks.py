@@ -10,10 +10,17 @@ from collections.abc import Sequence
 
 from pipeline.core.step import Effects, Processor, Record
 from pipeline.models.policy import Config
+from pipeline.runtime.tracing import Exporter
 
 
 class StageHooks:
-    """Called around each batch and each assignment of one stage. Does nothing unless overridden."""
+    """Called around each batch and each assignment of one stage. Does nothing unless overridden.
+
+    Attributes:
+        exporter: where spans of what is done outside go; None: traces are off.
+    """
+
+    exporter: Exporter | None = None
 
     async def on_assigned(self, partition: int, processor: Processor) -> None:
         """The partition is ours and its state is restored; its first batch follows."""

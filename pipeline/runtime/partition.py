@@ -74,6 +74,7 @@ class PartitionTask:
         )
         self._rank = context.rank
         self._quarantine = Quarantine()
+        self._traces = context.traces()
         self._notes = {topic: context.note(topic) for topic in context.inputs}
         self._texts = {context.settings.wire(topic): note.to_text() for topic, note in self._notes.items()}
         self._changed = asyncio.Condition()
@@ -284,6 +285,7 @@ class PartitionTask:
         quarantine.acquit()
         context.on_step(TransactionStep.DECIDED)
         await self._write(records, offsets, effects)
+        self._traces.committed()
         self.handled_timestamp_ms = records[-1].timestamp
         context.metrics.committed(context.stage, len(records), effects, perf_counter() - started, time())
         if crash is not None:
@@ -308,7 +310,8 @@ class PartitionTask:
         for start in range(0, count, DECIDE_RECORDS_PER_TURN):
             if start:
                 await asyncio.sleep(0)
-            self.processor.handle(self._quarantine.slice(start, start + DECIDE_RECORDS_PER_TURN), effects)
+            records = self._quarantine.slice(start, start + DECIDE_RECORDS_PER_TURN)
+            self._traces.handle(self.processor, records, effects)
 
     async def _renew(self, context: StageContext) -> None:
         await self.context.hooks.on_revoked(self.partition)

@@ -21,6 +21,7 @@ from pipeline.models.delivery import DeliveryOutcome
 from pipeline.models.sinks import SinkRules
 from pipeline.sinks.base import Answer, Trouble
 from pipeline.sinks.limits import Bucket, note_answer
+from pipeline.sinks.traced import trace_headers
 
 # An answer of ours has one record, a page of records, or an error; a receiver may answer with gigabytes.
 ANSWER_BYTES_MAX: Final = 2 << 20
@@ -171,6 +172,7 @@ class Http:
             **(headers or {}),
         }
         self._bucket.secrets.learn_headers(sent)
+        sent |= trace_headers()
         data: bytes | dict[str, str] | None = orjson.dumps(json) if json is not None else body
         tries_left = RATE_LIMITED_TRIES_MAX
         while True:

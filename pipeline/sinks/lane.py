@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil, inf
 from time import monotonic
@@ -24,6 +24,7 @@ from pipeline.sinks.breaker import CREDENTIAL_REFUSED, Breaker, BreakerState, Ve
 from pipeline.sinks.limits import WAIT_SECONDS_MIN, Bucket, Reservation, ranked
 from pipeline.sinks.line import Line, Waiting
 from pipeline.sinks.metrics import SinkMetrics
+from pipeline.sinks.traced import SinkTraces
 
 SENDS_AT_ONCE_MAX: Final = 8
 """Enough for a storm's incidents to be told within seconds, few enough for a small service desk to bear."""
@@ -90,6 +91,7 @@ class LaneContext:
     on_lost: Callable[[BaseException], None]
     clock: Callable[[], datetime]
     metrics: SinkMetrics
+    traces: SinkTraces = field(default_factory=SinkTraces)
     monotonic: Callable[[], float] = monotonic
 
 
@@ -177,11 +179,14 @@ class Lane:
         task.add_done_callback(lambda done: self._sent(flight, done))
 
     async def _send(self, client: SinkClient, flight: _Flight) -> Answer:
-        with flight.reservation, ranked(flight.waiting.send.rank):
+        send = flight.waiting.send
+        with flight.reservation, ranked(send.rank), self._context.traces.attempt(send) as attempt:
             try:
-                return await client.send(flight.waiting.send, self._context.clock())
+                answer = await client.send(send, self._context.clock())
             except Trouble as trouble:
-                return trouble.answer
+                answer = trouble.answer
+            attempt.answered(answer)
+            return answer
 
     def _sent(self, flight: _Flight, task: asyncio.Task[Answer]) -> None:
         """The sink has answered: note what it said, or have it asked again where it is down."""

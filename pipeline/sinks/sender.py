@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.core.outward.send import Send
 from pipeline.sinks.lane import Lane, LaneContext, OutcomeWriter, Outlet
 from pipeline.sinks.metrics import SinkMetrics
+from pipeline.sinks.traced import SinkTraces
 
 GRACE_SECONDS: Final = 1.0
 """Attempts in flight may end so long after their partition has left: most do, and what is broken off has to be looked
@@ -38,6 +39,7 @@ class Sender:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         metrics: SinkMetrics | None = None,
+        traces: SinkTraces | None = None,
         timer: Callable[[], float] = monotonic,
     ) -> None:
         """Describe the sender; nothing connects yet.
@@ -49,11 +51,14 @@ class Sender:
                 end.
             clock: the wall clock; its moments are signed and noted.
             metrics: the process's series; None: nobody looks.
+            traces: of what is sent; None: there are none.
             timer: what waits are measured by.
         """
         metrics = metrics or SinkMetrics(CollectorRegistry())
         metrics.start(outlets)
-        context = LaneContext(write=write, on_lost=on_lost, clock=clock, metrics=metrics, monotonic=timer)
+        context = LaneContext(
+            write=write, on_lost=on_lost, clock=clock, metrics=metrics, traces=traces or SinkTraces(), monotonic=timer
+        )
         self._lanes = {name: Lane(name, outlet, context) for name, outlet in outlets.items()}
 
     def assign(self, partition: int, ready: Iterable[Send]) -> None:

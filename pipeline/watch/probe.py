@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient
 from pipeline.core.alerts.own_alerts import OWN_FEED, PROBE_HEADER, PROBE_LABEL, PROBE_PARTITION
 from pipeline.core.step import TICK_KEY
 from pipeline.flow import RAW_TOPIC_PREFIX, STAGE_BY_NAME
+from pipeline.kafka.client import librdkafka
 from pipeline.settings import Settings
 
 OWN_TOPIC: Final = RAW_TOPIC_PREFIX + OWN_FEED
@@ -80,11 +81,7 @@ class Prober:
         """
         self._settings = settings
         self._stages = stages
-        client: dict[str, Any] = {
-            "bootstrap.servers": settings.bootstrap,
-            "client.id": f"{settings.app_id}-watch",
-            "log_level": 0,
-        }
+        client: dict[str, Any] = {**librdkafka(settings), "client.id": f"{settings.app_id}-watch"}
         self._producer = Producer(client | {"acks": "all", "enable.idempotence": True, "linger.ms": 0})
         self._admin = AdminClient(client)
         self._consumer = Consumer(

@@ -45,10 +45,10 @@ def told(messages: list[Any]) -> list[tuple[str, str]]:
 
 
 def test_a_feed_that_falls_silent_is_an_incident_until_it_is_heard(site: Site) -> None:
-    worker = site.worker(stages=("ingest", "dedupe")).wait_ready()
     for number in range(2):
         say(site, QUIET, number, ago_seconds=3 * WITHIN_SECONDS)
         say(site, TALKING, number)
+    worker = site.worker(stages=("ingest", "dedupe")).wait_ready()
     site.read("episodes", lambda found: told(found) == [("opened", QUIET)], "the silence is told")
     assert worker.series()["spillway_feed_silent"] == {(QUIET,): 1, (TALKING,): 0}
 

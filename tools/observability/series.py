@@ -16,6 +16,7 @@ from pipeline.gateway.metrics import GatewayMetrics
 from pipeline.runtime.histogram import BatchHistogram
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.process_metrics import expose_process
+from pipeline.runtime.trace_export import TraceMetrics
 from pipeline.shadow.metrics import ShadowMetrics
 from pipeline.sinks.metrics import SinkMetrics
 from pipeline.watch.process import WatchMetrics
@@ -64,6 +65,7 @@ def every_series() -> tuple[Series, ...]:
     SinkMetrics(registry)
     ShadowMetrics(registry)
     WatchMetrics(registry)
+    TraceMetrics(registry)
     ConsoleMetrics(registry)
     MaturityMetrics(registry)
     security_metrics.expose(registry)
