@@ -74,7 +74,8 @@ class _Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun, so there can be no other")
         body = _BROKEN_HEAD if status == HTTPStatus.BAD_REQUEST else _DEFECT
-        answer = web.Response(status=status, body=body, content_type="application/json")
+        headers = {"Server": "spillway"}  # aiohttp would name its own and Python's version
+        answer = web.Response(status=status, body=body, content_type="application/json", headers=headers)
         answer.force_close()
         return answer
 

@@ -191,7 +191,7 @@ def _query(request: web.BaseRequest, guard: Guard) -> bytes:
     text = request.rel_url.raw_query_string
     if isinstance(guard, QuerySecret):
         text = "&".join(pair for pair in text.split("&") if _name_of(pair) != guard.parameter)
-    return text.encode()
+    return text.encode(errors="surrogateescape")  # bytes that are no text pass as they came
 
 
 def _name_of(pair: str) -> str:

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Final
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from pipeline.gateway import pagerduty
 from pipeline.gateway.connections import LimitedServer
@@ -119,6 +119,7 @@ class GatewayServer:
 
     async def _answered(self, taken: Taken) -> tuple[web.Response, Reason | None]:
         try:
+            _check_version(taken.request)
             if self.in_flight > self._requests_max:
                 raise busy("requests at once")
             reply = await self._door.take(taken)
@@ -147,3 +148,15 @@ class GatewayServer:
         if refusal.reason in {Reason.SLOW_BODY, Reason.BROKEN_OFF}:
             answer.force_close()
         return answer
+
+
+def _check_version(request: web.BaseRequest) -> None:
+    """Refuse what calls itself another HTTP than is spoken here; aiohttp would answer in whatever version was named.
+
+    Raises:
+        Refusal: 505.
+    """
+    if request._version not in {HttpVersion10, HttpVersion11}:
+        request._version = HttpVersion11  # the answer is in ours
+        sentence = "HTTP/1.1 is spoken here, and HTTP/1.0"
+        raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, Reason.BROKEN_HEAD, sentence)

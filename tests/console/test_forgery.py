@@ -133,6 +133,9 @@ def test_signing_in_again_ends_the_session_from_before(shut: Shut, browser: Test
         {"Referer": "https://evil.example/http://testserver/"},
         {"Referer": "http://testserver.evil.example/"},
         {"Referer": "http://evil.example@evil.example/"},
+        {"Referer": "http://[/"},
+        {"Referer": "http://testserver]/"},
+        {"Origin": "http://["},
     ],
 )
 def test_a_write_that_began_elsewhere_is_refused_even_with_the_value(
@@ -232,6 +235,21 @@ def test_behind_a_configured_address_requests_begin_there(shut: Shut, company: C
         form = {"note": "seen", "csrf": csrf}
         assert client.post(NOTE, data=form, headers={"Origin": HOST}).status_code == 403
         assert client.post(NOTE, data=form, headers={"Origin": "https://spillway.example"}).status_code == 303
+
+
+@pytest.mark.parametrize("public_url", [None, "https://spillway.example"])
+@pytest.mark.parametrize("host", ["[", "[::1", "a]b", "a b", "a/b", "a@b", "a\\b", "a:b", "\x00", "\xe9"])
+def test_a_host_that_is_none_is_refused_and_no_defect(
+    host: str, public_url: str | None, shut: Shut, company: Config
+) -> None:
+    console = ConsoleSettings.model_validate({"public_url": public_url})
+    shut.config = company.model_copy(update={"console": console})
+    with shut.client(shut.token()) as client:
+        headers = [(b"host", host.encode("latin-1"))]
+        for path in ("/", "/api/v1/me", "/login", "/static/console.css", "/healthz"):
+            assert client.get(path, headers=headers).status_code == 400, path
+        assert client.get("/api/v1/me", headers=[(b"host", b"a.example"), (b"host", b"b.example")]).status_code == 400
+        assert client.get("/api/v1/me", headers=[(b"host", b"[::1]:8080")]).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from pipeline.console.security.cookies import VISIT, cookie_of, set_cookie
 from pipeline.console.security.forgery import SAFE_METHODS, check_site, check_value, csrf_of
 from pipeline.console.security.headers import with_security
 from pipeline.console.security.metrics import REFUSED
-from pipeline.console.security.origin import Origin
+from pipeline.console.security.origin import Origin, check_host
 from pipeline.console.security.proof import Proof, proof_of
 from pipeline.records.access.secrets import is_secret, new_secret
 
@@ -72,6 +72,7 @@ class Door:
         scope["scheme"] = "https" if origin.https else "http"
         passage = _Passage(self._access, scope, origin, send)
         try:
+            check_host(scope)
             receive = await self._admit(scope, receive, passage)
             await self._app(scope, passage.receiver(receive), passage.send)
         except Refusal as refusal:

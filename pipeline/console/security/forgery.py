@@ -42,10 +42,18 @@ def check_site(headers: Headers, origin: Origin) -> None:
         raise forged("another site began this request")
     said = headers.get("origin")
     if said is None and (referrer := headers.get("referer")):
-        parts = urlsplit(referrer)
-        said = f"{parts.scheme}://{parts.netloc}"
+        said = _site_of(referrer)
     if said is not None and said.lower() not in origin.own:
         raise forged("this request began on a page of another address; reach the console by its `public_url`")
+
+
+def _site_of(referrer: str) -> str:
+    """Scheme, host and port of a page; of what is no address nothing that is ours."""
+    try:
+        parts = urlsplit(referrer)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def check_value(headers: Headers, body: bytes, secret: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from pipeline.console.refusal import Reason, Refusal
 from pipeline.models.console import ConsoleSettings, is_loopback
 
 UNKNOWN: Final = "unknown"
@@ -20,6 +22,9 @@ UNKNOWN: Final = "unknown"
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _HOPS_MAX: Final = 20
+
+# A name or address, and a port. What else stands there makes whoever builds an address of it raise, or build another.
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._~-]{0,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 _NEIGHBOURS_BITS: Final = 64
 """One customer has a whole /64 of IPv6: its addresses are one client to the limits."""
@@ -53,6 +58,21 @@ class Origin:
         return self.address
 
 
+def check_host(scope: Scope) -> None:
+    """Refuse a request whose ``Host`` is none, or comes twice (RFC 9112, section 3.2).
+
+    What is refused is taken out of the scope: nobody can build an address of it, also not of the refusal's page.
+
+    Raises:
+        Refusal: 400.
+    """
+    stated = Headers(scope=scope).getlist("host")
+    if len(stated) <= 1 and all(_HOST.fullmatch(each) for each in stated):
+        return
+    scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    raise Refusal(HTTPStatus.BAD_REQUEST, Reason.BAD_INPUT, "the header Host is not one name with or without a port")
+
+
 class Origins:
     """Reads where requests come from."""
 
@@ -80,7 +100,7 @@ class Origins:
         if self._public is None:
             return frozenset((asked,))
         public = self._public.lower()
-        return frozenset((public, asked) if is_loopback(urlsplit(asked).hostname or "") else (public,))
+        return frozenset((public, asked) if is_loopback(_host_of(asked)) else (public,))
 
     def _trusts(self, address: str) -> bool:
         try:
@@ -104,3 +124,11 @@ class Origins:
             if not self._trusts(nearest):
                 return nearest
         return nearest
+
+
+def _host_of(address: str) -> str:
+    """The host of an address; "" where it has none, such as of a header ``Host: [``, which anybody may send."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""

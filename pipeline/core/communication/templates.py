@@ -19,7 +19,7 @@ from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pipeline.core.communication.template_filters import FILTERS
+from pipeline.core.communication.template_filters import FILTERS, titles
 
 TEMPLATE_CHARACTERS_MAX: Final = 8_000
 """One template: several pages. Bounds what reading it costs."""
@@ -38,6 +38,10 @@ FACT_CHARACTERS_MAX: Final = 500
 
 MESSAGE_CHARACTERS_MAX: Final = 4_000
 """One message: two pages, the most that chat and mail gateways take in one piece."""
+
+RENDERED_CHARACTERS_MAX: Final = 8 * MESSAGE_CHARACTERS_MAX
+"""What is rendered of a template before it is made tidy and cut: room for blanks. A list that is printed whole again
+and again in a loop would be hundreds of megabytes."""
 
 SUBJECT_CHARACTERS_MAX: Final = 200
 """One subject line."""
@@ -87,6 +91,17 @@ class Message:
 
     subject: str
     text: str
+
+
+class _Listed(tuple[Any, ...]):
+    """A list among the facts. Written as it is, it is a phrase: all of it, again and again, would be megabytes."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return titles([each for each in self if isinstance(each, str)]) or f"{len(self)} items"
+
+    __repr__ = __str__
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -165,11 +180,24 @@ class Template:
             RenderError: a fact is missing, or is not what a filter takes.
         """
         try:
-            subject = self._subject.render(facts) if self._subject is not None else ""
-            text = self._text.render(facts)
+            facts = {name: _Listed(fact) if isinstance(fact, list | tuple) else fact for name, fact in facts.items()}
+            subject = _beginning(self._subject, facts) if self._subject is not None else ""
+            text = _beginning(self._text, facts)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, OSError) as error:
             raise RenderError(f"{type(error).__name__}: {error}") from None
         return Message(_line(subject)[:SUBJECT_CHARACTERS_MAX], tidy(text))
+
+
+def _beginning(template: Any, facts: Mapping[str, Any]) -> str:
+    """What a template makes, as far as anybody reads it: piece by piece, and no further."""
+    parts: list[str] = []
+    room = RENDERED_CHARACTERS_MAX
+    for part in template.generate(facts):
+        parts.append(part[:room])
+        room -= len(part)
+        if room <= 0:
+            break
+    return "".join(parts)
 
 
 class RenderError(Exception):
