@@ -14,7 +14,7 @@ from tests.core.test_templates import ESCAPES
 from tests.security.attacks import CONDITIONS_TRIED, TEMPLATES_TRIED
 from tests.security.cage import Said, caged, watched
 
-GROWTH_MEBIBYTES_MAX: Final = 128
+GROWTH_MEBIBYTES_MAX: Final = 256
 ATTACKS: Final = (
     "escapes", "greedy_templates", "conditions", "greedy_conditions", "paths_and_patterns", "deep_json", "bombs",
 )  # fmt: skip
@@ -49,7 +49,7 @@ def test_no_condition_reaches_out_runs_on_or_fills_the_memory(said: dict[str, Sa
 
     assert came.touched == []
     assert sum(came.found.values()) == CONDITIONS_TRIED
-    assert came.found["refused"] > 100
+    assert min(came.found.get(each, 0) for each in ("refused", "not evaluated", "evaluated")) > 50
     assert came.mebibytes < GROWTH_MEBIBYTES_MAX
     assert came.seconds < 30
 
@@ -76,13 +76,13 @@ def test_every_yaml_bomb_is_refused_in_seconds_and_megabytes(said: dict[str, Sai
     came = said["bombs"]
 
     assert max(came.found.values()) < 10, came.found
-    assert came.mebibytes < 4 * GROWTH_MEBIBYTES_MAX, came
+    assert came.mebibytes < GROWTH_MEBIBYTES_MAX, came
 
 
-def test_a_megabyte_of_nesting_is_refused_in_milliseconds_by_every_adapter(said: dict[str, Said]) -> None:
+def test_a_megabyte_of_nesting_is_refused_in_less_than_a_second_by_every_adapter(said: dict[str, Said]) -> None:
     came = said["deep_json"]
 
-    assert max(came.found.values()) < 0.25, came.found
+    assert max(came.found.values()) < 1, came.found
     assert came.mebibytes < GROWTH_MEBIBYTES_MAX, came
 
 
