@@ -16,6 +16,7 @@ from aiokafka.errors import (
     GroupLoadInProgressError,
     KafkaError,
     NotCoordinatorForGroupError,
+    OffsetOutOfRangeError,
     UnknownTopicOrPartitionError,
     for_code,
 )
@@ -76,3 +77,13 @@ def _read(answer: Any) -> Committed:
 def _raise_for(code: int) -> None:
     if code:
         raise for_code(code)
+
+
+def out_of_range(error: OffsetOutOfRangeError, stage: str, group: str) -> str:
+    """The sentence for offsets that their topic does not have."""
+    where = ", ".join(f"{topic}-{number} at {offset}" for (topic, number), offset in error.args[0].items())
+    return (
+        f"stage {stage} cannot read on: {where} is not in the log any more or not yet. Either records went unread "
+        "(retention is shorter than the backlog) or the topic was made anew. To accept that, stop the stage and set "
+        f"its offsets with kafka-consumer-groups --group {group} --reset-offsets"
+    )

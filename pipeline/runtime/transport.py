@@ -27,7 +27,7 @@ from faust.types import TP, ConsumerMessage
 from pipeline.flow import MEBIBYTE
 from pipeline.kafka.client import aiokafka as aiokafka_options
 from pipeline.runtime.assignor import PartitionNumberAssignor
-from pipeline.runtime.committed import fetch_committed
+from pipeline.runtime.committed import fetch_committed, out_of_range
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.first import seek_to_first
 from pipeline.runtime.guard import RefusedError, guarded
@@ -239,8 +239,14 @@ class Consumer(driver.Consumer):
 
     async def _drain_messages(self, fetcher: Any) -> None:
         async with guarded("fetch records", stage=host_of(self.app).stage):
-            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-                await self._drain_once()
+            try:
+                while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                    await self._drain_once()
+            except asyncio.CancelledError:
+                # The consumer's thread breaks the fetch off when it ends. In the middle of a rebalance Faust takes that
+                # for its own sign to start the fetcher again, and crashes: with 70, and without leaving the group.
+                if not self.app.should_stop:
+                    raise
 
     async def _drain_once(self) -> None:
         await asyncio.sleep(0)  # a fetch that returns at once must not keep the loop from everybody else
@@ -254,7 +260,8 @@ class Consumer(driver.Consumer):
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             return  # a rebalance overtook the fetch: a partition is ours already, and the seek is on its way
         except OffsetOutOfRangeError as error:
-            raise RefusedError(_out_of_range(error, host_of(self.app))) from None
+            host = host_of(self.app)
+            raise RefusedError(out_of_range(error, host.stage, host.context.settings.group(host.stage))) from None
         generation = self.app.consumer_generation_id
         for topic, batch in fetched.items():
             if self.should_stop:
@@ -372,17 +379,6 @@ class BatchSchema(faust.Schema[Any, Any]):
             return app.create_event(None, message.value, {}, message)
 
         return decode
-
-
-def _out_of_range(error: OffsetOutOfRangeError, host: StageHost) -> str:
-    """The sentence for offsets that their topic does not have."""
-    where = ", ".join(f"{topic}-{number} at {offset}" for (topic, number), offset in error.args[0].items())
-    group = host.context.settings.group(host.stage)
-    return (
-        f"stage {host.stage} cannot read on: {where} is not in the log any more or not yet. Either records went unread "
-        "(retention is shorter than the backlog) or the topic was made anew. To accept that, stop the stage and set "
-        f"its offsets with kafka-consumer-groups --group {group} --reset-offsets"
-    )
 
 
 def _message(topic: TP, fetched: Fetched, generation: int) -> ConsumerMessage:

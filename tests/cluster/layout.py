@@ -25,12 +25,13 @@ from tests.cluster.workloads import Workload, run_hooks, workload
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.site import COMPANY as FAULTS_COMPANY
 from tests.faults.site import Site
+from tests.faults.worker import STAGES
 
 COMPANY: Final = Path(__file__).parent / "company"
 REPLICAS: Final = {"ingest": 2, "dedupe": 2, "correlate": 2}
 """Of the stages that decide; of all others two at most."""
 OTHERS_MAX: Final = 1
-START_SECONDS_MAX: Final = 180.0
+START_SECONDS_MAX: Final = 300.0
 RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 CONFIG_VARIABLE: Final = "SPILLWAY_CONFIG"
 FILES_OF_SECRETS: Final = ("ca.crt", "password", "user.crt", "user.key")
@@ -241,7 +242,7 @@ def installed(plan: Plan, kafka: Cluster, records_url: str) -> Iterator[Layout]:
 def _site(kafka: Cluster, company: Path, manifests: Manifests, plan: Plan) -> Site:
     """The topics of the release, whose records keep their senders' time, which the checker knows."""
     given = _settings(manifests) | dict(plan.addresses)
-    return Site(
+    site = Site(
         kafka.bootstrap,
         given.get("SPILLWAY_TOPIC_PREFIX", ""),
         partitions=int(plan.addresses.get("SPILLWAY_PARTITIONS", PARTITIONS)),
@@ -250,6 +251,8 @@ def _site(kafka: Cluster, company: Path, manifests: Manifests, plan: Plan) -> Si
         replication_factor=int(given["SPILLWAY_REPLICATION_FACTOR"]),
         min_insync_replicas=int(given["SPILLWAY_MIN_INSYNC_REPLICAS"]),
     )
+    site.stages = (*STAGES, *({"problem"} - plan.leave_out))  # it writes commands, too
+    return site
 
 
 def _settings(manifests: Manifests) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -65,8 +66,8 @@ class Container:
     def __init__(self, machine: Machine, pod: Pod, said: Document) -> None:
         self.name: str = said["name"]
         self._machine, self._pod, self._said = machine, pod, said
-        self._root = pod.place / self.name
-        self.log = pod.place / f"{self.name}.log"
+        self._root: Path = pod.place / self.name
+        self.log: Path = pod.place / f"{self.name}.log"
         self.ports = _ports(said)
         self._paths = volumes.mount(pod.spec, said, self._root, machine.manifests)
         self._given = environment(said, pod.facts, machine.manifests)
@@ -118,8 +119,7 @@ class Container:
         if said is None:
             return None
         if "sleep" in said:
-            seconds = float(said["sleep"]["seconds"])
-            return lambda limit: time.sleep(min(seconds, limit)) is None
+            return partial(_sleep, float(said["sleep"]["seconds"]))
         return handler(said, self.ports, self.argv, self.environment)
 
     def start(self, now: float) -> None:
@@ -286,6 +286,11 @@ class Pod:
 
     def said(self) -> str:
         return "\n".join(each.said() for each in self.containers)
+
+
+def _sleep(seconds: float, limit: float) -> bool:
+    time.sleep(min(seconds, limit))
+    return True
 
 
 def _ports(said: Document) -> dict[str | int, int]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tests.cluster.layout import Layout, Plan, annotated, running
 from tests.cluster.load import Load, adopt
 from tests.cluster.pod import Pod
-from tests.cluster.workloads import RolloutStuckError
+from tests.cluster.workloads import READY_SECONDS_MAX, RolloutStuckError
 from tests.faults.checker import check
 
 CALM_SECONDS: Final = 6.0
@@ -187,7 +187,7 @@ def node_loss(act: Act) -> None:
         pod.lose(now)
     act.wait(RESCHEDULED_SECONDS)
     fresh = [each.replace(pod) for each, pod in lost]
-    act.layout.kubelet.wait_ready(fresh, 120.0)
+    act.layout.kubelet.wait_ready(fresh, READY_SECONDS_MAX)
     act.result.facts["lost_pods"] = len(lost)
     act.result.facts["all_ready_seconds"] = round(time.monotonic() - now, 1)
 

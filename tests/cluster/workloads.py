@@ -13,8 +13,8 @@ from tests.cluster.manifests import Document
 from tests.cluster.pod import Pod
 
 LOOK_SECONDS: Final = 0.05
-READY_SECONDS_MAX: Final = 120.0
-JOB_SECONDS_MAX: Final = 120.0
+READY_SECONDS_MAX: Final = 300.0
+JOB_SECONDS_MAX: Final = 300.0
 JOB_TRIES: Final = 6
 """`backoffLimit` where the manifest says nothing."""
 HOOK: Final = "helm.sh/hook"

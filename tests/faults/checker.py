@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
-from typing import Final
 
 import orjson
 
@@ -16,9 +15,12 @@ from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPIC_PREFIX, STAGE_BY_NAME, ch
 from pipeline.models.decision import Reason
 from tests.faults.reference import COMPACTED, LOAD, Expectation, Source, expect, standing
 from tests.faults.site import Digest, Place, Site, digest, is_tick
-from tests.faults.worker import STAGES, Bug
+from tests.faults.worker import Bug
 
-OUTPUTS: Final = tuple(dict.fromkeys(topic for stage in STAGES for topic in STAGE_BY_NAME[stage].writes))
+
+def outputs(stages: Iterable[str]) -> tuple[str, ...]:
+    """Topics that stages write, changelogs aside."""
+    return tuple(dict.fromkeys(topic for stage in stages for topic in STAGE_BY_NAME[stage].writes))
 
 
 class Check(StrEnum):
@@ -69,7 +71,8 @@ class Verdict:
 def check(site: Site, bug: Bug | None = None) -> Verdict:
     """Check everything that a site's topics hold. Its load has ended, all is settled, its workers have stopped."""
     verdict = Verdict()
-    records = site.read(dict.fromkeys([*(topic for stage in STAGES for topic in site.inputs(stage)), *OUTPUTS]))
+    inputs = (topic for stage in site.stages for topic in site.inputs(stage))
+    records = site.read(dict.fromkeys([*inputs, *outputs(site.stages)]))
     found = {place: [digest_of(record) for record in there if not is_tick(record)] for place, there in records.items()}
     counted: dict[str, Counter[Digest]] = defaultdict(Counter)
     for (topic, _), digests in found.items():
@@ -159,7 +162,7 @@ def check_revisions(records: Iterable[StreamRecord], verdict: Verdict) -> None:
 
 def check_states(site: Site, expectation: Expectation, verdict: Verdict) -> None:
     """The changelogs hold the reference's state."""
-    stateful = [changelog_topic(stage) for stage in STAGES if STAGE_BY_NAME[stage].stateful]
+    stateful = [changelog_topic(stage) for stage in site.stages if STAGE_BY_NAME[stage].stateful]
     changelogs = site.read(stateful)
     for (stage, partition), state in expectation.states.items():
         if not STAGE_BY_NAME[stage].stateful:

@@ -27,7 +27,7 @@ from pipeline.models.decision import BadRecord, Reason
 from pipeline.runtime.quarantine import CRASHES_MAX
 from tests.faults.journal import Taken, transactions
 from tests.faults.site import Digest, Place, Site, digest, is_tick
-from tests.faults.worker import STAGES, Bug
+from tests.faults.worker import Bug
 
 COMPACTED: Final = ("incidents.state",)
 """Output topics of which brokers keep the newest record of each key, and may drop the others."""
@@ -106,8 +106,8 @@ def expect(site: Site, records: Records, found: Found, bug: Bug | None = None) -
     expectation = Expectation()
     for place, digests in site.sent.items():
         expectation.outputs[place][LOAD] = digests
-    journal = transactions(site.read_offsets(), [site.settings.group(stage) for stage in STAGES])
-    for stage in STAGES:
+    journal = transactions(site.read_offsets(), [site.settings.group(stage) for stage in site.stages])
+    for stage in site.stages:
         factory = processor_factory(stage, site.config)
         for partition in range(max(site.counts[topic] for topic in site.inputs(stage))):
             taken = journal.get((site.settings.group(stage), partition), [])

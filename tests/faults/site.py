@@ -82,10 +82,14 @@ class Site:
         events: records handed over.
         counts: logical name of each topic -> partitions.
         settled: wire name and partition -> end when all was handled; a late tick's outputs may follow it.
+        stages: that run here and are checked.
     """
 
+    stages: tuple[str, ...] = STAGES
+
     def __init__(self, bootstrap: str, prefix: str, *, partitions: int = PARTITIONS, **settings: Any) -> None:
-        usual: dict[str, Any] = {"session_timeout_seconds": SESSION_SECONDS, "app_id": prefix.strip("."), "config_dir": COMPANY}
+        usual: dict[str, Any] = {"session_timeout_seconds": SESSION_SECONDS, "config_dir": COMPANY}
+        usual["app_id"] = prefix.strip(".")
         self.settings = Settings(
             bootstrap=bootstrap, topic_prefix=prefix, partitions=partitions, http_port=0, **(usual | settings)
         )
@@ -250,7 +254,7 @@ class Site:
 
     def lag(self) -> dict[str, int]:
         """Committed records behind each stage's offsets, up to `LAG_COUNTED_MAX`; ticks do not count."""
-        return {stage: self._behind(self.committed(stage)) for stage in STAGES}
+        return {stage: self._behind(self.committed(stage)) for stage in self.stages}
 
     def committed(self, stage: str, seconds: float = REQUEST_SECONDS_MAX) -> dict[Place, int]:
         """The stage's offset at each partition of its inputs, by logical name; 0 where it has none yet."""

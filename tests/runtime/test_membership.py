@@ -41,6 +41,17 @@ def test_a_worker_with_a_name_gives_its_partitions_to_the_others_as_soon_as_it_s
     wait_until(lambda: served(again) == mine, 20, "it gets back what it had")
 
 
+def test_a_worker_that_is_asked_to_stop_in_the_middle_of_a_rebalance_ends_well(bench: Bench) -> None:
+    first = bench.worker("--session-seconds=8").wait_ready()
+    sleeper = bench.worker("--session-seconds=8").wait_ready()
+    wait_until(lambda: served(first) and served(sleeper), 20, "both serve")
+    sleeper.freeze()
+    bench.worker("--session-seconds=8")  # who joins; and the group waits for the one that sleeps
+    wait_until(lambda: first.ask("/readyz", {200, 503})[0] == 503, 20, "the rebalance has begun")
+    assert first.terminate() == 0
+    sleeper.kill()
+
+
 def test_a_restarted_worker_that_its_partitions_wait_for_gets_them_back_and_the_others_go_on(bench: Bench) -> None:
     first = bench.worker("--session-seconds=15", "--instance=a", "--on-stop=wait").wait_ready()
     second = bench.worker("--session-seconds=15", "--instance=b").wait_ready()
