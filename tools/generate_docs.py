@@ -24,6 +24,7 @@ from pipeline.core.alerts.enrich import MATCHING
 from pipeline.core.practice import lifecycle
 from pipeline.feeds import DEFAULT_FEEDS
 from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
+from pipeline.kafka.grants import COMPONENTS, FURTHER_COMPONENTS, grants_of
 from pipeline.models.correlation_rules import LIST_FACTS, NUMBER_FACTS, TEXT_FACTS, CorrelationRule, Window
 from pipeline.models.incident import IncidentChange
 from pipeline.settings import VARIABLES, Settings
@@ -88,6 +89,18 @@ def _attributes(documented: type) -> dict[str, str]:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def grants_table() -> str:
+    """What each component may do on the brokers, resources with the same operations together."""
+    rows: list[tuple[str, ...]] = []
+    for component in (*COMPONENTS, *FURTHER_COMPONENTS):
+        together: dict[tuple[str, str], list[str]] = {}
+        for grant in grants_of(Settings(), component):
+            name = f"`{grant.name}{'*' if grant.prefixed else ''}`"
+            together.setdefault((grant.resource, ", ".join(grant.operations)), []).append(name)
+        rows += [(f"`{component}`", kind, words, ", ".join(names)) for (kind, words), names in together.items()]
+    return table(("component", "resource", "operations", "names"), rows)
 
 
 def rule_fields() -> str:
@@ -248,6 +261,7 @@ def change_words() -> str:
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings_table,
+    "grants": grants_table,
     "matching": matching_table,
     "rule-fields": rule_fields,
     "window-fields": window_fields,

@@ -187,10 +187,12 @@ class RenewingContext(ssl.SSLContext):
         """
         self._files = (ca_file, certificate_file, key_file)
         self._seen = self._prints()
-        if ca_file is not None:
-            self.load_verify_locations(cafile=ca_file)
-        if certificate_file is not None:
-            self.load_cert_chain(certificate_file, key_file, password=_no_password)
+        # One that is refused would leave a context without any, so another context tries first.
+        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self):
+            if ca_file is not None:
+                context.load_verify_locations(cafile=ca_file)
+            if certificate_file is not None:
+                context.load_cert_chain(certificate_file, key_file, password=_no_password)
 
     def wrap_bio(self, *arguments: Any, **more: Any) -> ssl.SSLObject:
         """Begin a connection: asyncio and uvloop call it for each."""
