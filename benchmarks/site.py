@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +36,22 @@ class Site:
 
 
 @contextmanager
-def installed(broker: Broker, services: int, partitions: int, instance: str | None = None) -> Iterator[Site]:
-    """A fresh installation for the time of the block. The broker is ours alone, so topics have no prefix."""
+def installed(
+    broker: Broker,
+    services: int,
+    partitions: int,
+    instance: str | None = None,
+    prepare: Callable[[Path], None] | None = None,
+) -> Iterator[Site]:
+    """A fresh installation for the time of the block. The broker is ours alone, so topics have no prefix.
+
+    ``prepare``: adds to the configuration directory before it is read.
+    """
     with tempfile.TemporaryDirectory(prefix="spillway-bench-") as place:
         directory = Path(place) / "config"
         write_company(services, directory)
+        if prepare is not None:
+            prepare(directory)
         settings = settings_for(broker.bootstrap, fresh_name("app"), directory, partitions)
         settings = settings.model_copy(update={"instance_id": instance})
         admin = broker.admin

@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.agents.processors import build_processor, processor_factory
 from pipeline.agents.shared import Shared
 from pipeline.catalog import ConfigError, load_config
-from pipeline.feeds import ADAPTERS, feeds_of
+from pipeline.feeds import ADAPTERS, feeds_of, quotas_of
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.kafka.client import for_faust
 from pipeline.models.policy import Config
@@ -160,6 +160,7 @@ def _context(
         config_version=config.version,
         metrics=metrics,
         hooks=hooks or StageHooks(),
+        quotas=quotas_of(config),
         # Who waits for the world outside must not keep others from deciding, nor its other partitions from it.
         gate=gate if hooks is None else Gate(ALL_AT_ONCE),
     )
@@ -187,7 +188,7 @@ def reloader(settings: Settings, config: Config, metrics: Metrics) -> Reloader:
         factories = {stage: partial(build_processor, stage, shared) for stage in stages}
         for make in factories.values():
             make()  # what a stage refuses, it refuses now
-        return Prepared(shared.config, factories)
+        return Prepared(shared.config, factories, quotas_of(config))
 
     return Reloader(settings.config_dir, config.version, prepare, metrics)
 

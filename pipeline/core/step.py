@@ -106,6 +106,7 @@ class Effects:
         hidden: alerts that were hidden, by what hid them and how that ended (`pipeline.models.suppression`).
         pages_saved: people who were not called for what was hidden, by what hid it.
         came_back: what downstreams sent, by sink and what became of it (`pipeline.models.delivery.UpdateReason`).
+        folded: alerts that go on inside the record of an equal one, by feed.
     """
 
     outputs: list[Output] = field(default_factory=list)
@@ -115,6 +116,7 @@ class Effects:
     hidden: dict[tuple[str, str], int] = field(default_factory=dict)
     pages_saved: dict[str, int] = field(default_factory=dict)
     came_back: dict[tuple[str, str], int] = field(default_factory=dict)
+    folded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -217,6 +219,7 @@ class Processor(ABC):
         timers: deadlines; `on_timer` is called with each that is due, before the record that made it due.
         config_version: the configuration that decides; "" where nobody says.
         decided_by: the configuration that decided last, as the state says; None without state.
+        pressed: more waits than one transaction takes: what can be said in fewer words should be.
     """
 
     stage: ClassVar[str]
@@ -227,6 +230,7 @@ class Processor(ABC):
         self.timers = Timers()
         self.config_version = ""
         self.decided_by: str | None = None
+        self.pressed = False
         self._dirty: dict[str, bytes | None] = {}
         self._touched = False
 

@@ -13,10 +13,20 @@ from pkgutil import iter_modules
 from typing import Final
 
 from pipeline.feeds.packages import Packaged, adapter_of, installed, packaged
+from pipeline.flow import RAW_TOPIC_PREFIX
 from pipeline.models.feed import Adapter, RawMessage
-from pipeline.models.policy import Config, Feed
+from pipeline.models.policy import Config, Feed, FeedQuota
 
-__all__ = ["ADAPTERS", "DEFAULT_FEEDS", "Adapter", "RawMessage", "adapters_of", "feeds_of", "packaged_adapters"]
+__all__ = [
+    "ADAPTERS",
+    "DEFAULT_FEEDS",
+    "Adapter",
+    "RawMessage",
+    "adapters_of",
+    "feeds_of",
+    "packaged_adapters",
+    "quotas_of",
+]
 
 
 def _built_in() -> dict[str, Adapter]:
@@ -65,3 +75,8 @@ def feeds_of(config: Config) -> dict[str, Feed]:
     """The feeds in force: those of the configuration over one for each adapter."""
     names = (*packaged_adapters().adapters, *config.adapters)
     return {**DEFAULT_FEEDS, **{name: Feed(name=name, adapter=name) for name in names}, **config.feeds}
+
+
+def quotas_of(config: Config) -> dict[str, FeedQuota]:
+    """Logical raw topic -> quota, of the feeds that have one."""
+    return {RAW_TOPIC_PREFIX + name: feed.quota for name, feed in config.feeds.items() if feed.quota is not None}

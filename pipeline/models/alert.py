@@ -226,6 +226,40 @@ def received_again(wire: bytes, received_at_ms: int, origin: tuple[bytes, int, i
     return b"%b%b%b" % (wire[:begin], place, wire[end:])
 
 
+FOLDED_SCHEMA: Final = 2
+"""Of a record that stands for several alerts: readers that do not know it refuse it, and nothing is miscounted."""
+
+_SINGLE_BEGIN: Final = b'{"schema":%d,' % ALERT_SCHEMA
+_FOLDED_BEGIN: Final = b'{"schema":%d,' % FOLDED_SCHEMA
+_MORE: Final = b',"more":'
+
+
+def folded(wire: bytes, more: list[tuple[int, int]]) -> bytes:
+    """The JSON of an alert that stands for others of the same content, too.
+
+    Args:
+        wire: of the first, as `alert_to_wire` wrote it.
+        more: offset of the raw record and ``received_at_ms`` of each of the others, in order; at least one.
+    """
+    return b"%b%b%b%b}" % (_FOLDED_BEGIN, wire[len(_SINGLE_BEGIN) : -1], _MORE, to_json(more))
+
+
+def unfolded(body: bytes, document: dict[str, Any]) -> tuple[bytes, list[tuple[int, int]]]:
+    """The first alert of a folded record, and what is different in the others.
+
+    Args:
+        body: as `folded` made it.
+        document: its JSON; becomes that of the first alert.
+
+    Raises:
+        KeyError, ValueError: it is not folded.
+    """
+    more: list[tuple[int, int]] = document.pop("more")
+    document["schema"] = ALERT_SCHEMA
+    end = body.rindex(_MORE)
+    return b"%b%b}" % (_SINGLE_BEGIN, body[len(_FOLDED_BEGIN) : end]), more
+
+
 def alert_from_wire(document: dict[str, Any]) -> Alert:
     """Build an alert from our own topic's JSON. Trusted: only the schema version and the names are checked.
 

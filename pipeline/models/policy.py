@@ -131,6 +131,18 @@ class DomainPolicy(Frozen):
         return min((each for row in self.matrix.values() for each in row.values()), key=self.rank)
 
 
+class FeedQuota(Frozen):
+    """How much of one feed is handed on; what is above it waits in Kafka until there is room.
+
+    Attributes:
+        messages_per_second: sustained rate, over all partitions of its topic, each of which has an equal part.
+        burst: messages that may go at once after a quiet time.
+    """
+
+    messages_per_second: float = Field(gt=0, le=1_000_000)
+    burst: int = Field(default=1_000, ge=1, le=1_000_000)
+
+
 class Feed(Frozen):
     """One source.
 
@@ -147,6 +159,7 @@ class Feed(Frozen):
         expect: how long it may say nothing before its silence is an incident of its own; None: for ever.
         options: what the adapter lets a feed choose; each adapter's page says what.
         gateway: how it takes messages over HTTP; None: it does not.
+        quota: how much of it is handed on; None: a fair share of what there is room for.
     """
 
     name: str
@@ -159,6 +172,7 @@ class Feed(Frozen):
     expect: Expectation | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     gateway: GatewayFeed | None = None
+    quota: FeedQuota | None = None
 
 
 class CorrelationSettings(Frozen):

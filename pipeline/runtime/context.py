@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.core.step import Processor
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPICS, STAGE_BY_NAME, STAGES, changelog_topic
+from pipeline.models.policy import FeedQuota
 from pipeline.runtime.gate import Gate
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
@@ -35,6 +36,7 @@ class StageContext:
         traces: makes what handles one partition's records, with traces or without.
         on_step: called when a transaction of any partition has reached a step.
         writer: what writes a partition's transactions.
+        quotas: raw topic -> what its feed may send.
         restore: what gives a fresh processor its state back.
     """
 
@@ -52,6 +54,7 @@ class StageContext:
     on_step: OnStep = no_step
     writer: type[TransactionWriter] = TransactionWriter
     restore: RestoreFunction = restore
+    quotas: Mapping[str, FeedQuota] = field(default_factory=dict)
 
     @property
     def stateful(self) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from time import monotonic, time
+from typing import Final, TypeVar
 
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
@@ -20,6 +21,14 @@ from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.lateness import Lateness
 from pipeline.runtime.partition import PartitionTask
 from pipeline.runtime.waiting import PARTITION_BYTES_MIN, STAGE_BYTES_MAX
+
+OVERFLOW: Final = 2
+"""Times what a stage may hold: feeds of which nothing waits are read up to this, while others fill it."""
+
+Place = tuple[str, int]
+"""Wire topic and partition."""
+
+P = TypeVar("P", bound=Place)
 
 
 class StageHost:
@@ -113,6 +122,8 @@ class StageHost:
         if context.hooks is not self.context.hooks and self.context.hooks not in self._former:
             self._former.append(self.context.hooks)
         self.context = context
+        for task in (*self._kept.values(), *self.tasks.values()):
+            task.waiting.renew(context)  # at once: it decides nothing
         self.behind()
 
     def behind(self) -> list[int]:
@@ -163,13 +174,22 @@ class StageHost:
             positions = {topic: offset for (topic, at), offset in begins.items() if at == number}
             task.positioned(by_number.get(number, {}), positions)
 
-    def full(self) -> set[int]:
-        """Partitions that hold enough, and must not be read until they have handled some of it."""
-        held = {number: task.waiting.held_bytes for number, task in self.tasks.items()}
-        if sum(held.values()) >= STAGE_BYTES_MAX:
-            return set(held)
-        share = max(PARTITION_BYTES_MIN, STAGE_BYTES_MAX // max(1, len(held)))
-        return {number for number, size in held.items() if size >= share}
+    def with_room(self, places: Collection[P]) -> set[P]:
+        """Of some topic-partitions those that may be read; the others hold enough, and must handle some of it first.
+
+        Where the stage as a whole holds enough, only lanes of which nothing waits may go over, up to twice as much.
+        """
+        held = sum(task.waiting.held_bytes for task in self.tasks.values())
+        share = max(PARTITION_BYTES_MIN, STAGE_BYTES_MAX // max(1, len(self.tasks)))
+        return {place for place in places if self._has_room(place[0], place[1], held, share)}
+
+    def _has_room(self, topic: str, partition: int, held: int, share: int) -> bool:
+        task = self.tasks.get(partition)
+        if task is None:
+            return True
+        if held >= STAGE_BYTES_MAX:
+            return held < OVERFLOW * STAGE_BYTES_MAX and task.waiting.may_overflow(topic)
+        return task.waiting.has_room(topic, share)
 
     def ready(self) -> bool:
         """Every partition that is ours is being served."""

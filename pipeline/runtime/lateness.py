@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Protocol
 
-from pipeline.runtime.waiting import Waiting
+
+class Waits(Protocol):
+    """What was fetched and is not handled."""
+
+    def oldest_ms(self) -> int | None:
+        """Timestamp of its oldest record, or None."""
 
 
 class Handling(Protocol):
     """A partition that is worked on."""
 
     @property
-    def waiting(self) -> Waiting:
+    def waiting(self) -> Waits:
         """What was fetched and is not handled."""
 
     @property

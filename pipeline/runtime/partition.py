@@ -23,6 +23,7 @@ from pipeline.core.step import Effects, Processor, Record, named_version
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
+from pipeline.runtime.lanes import until_due, waiting_of
 from pipeline.runtime.metric_words import FAILED
 from pipeline.runtime.note import Crash, OffsetNote
 from pipeline.runtime.overdue import FIRED_PER_TRANSACTION_MAX, FIRED_PER_TURN, parts
@@ -37,7 +38,7 @@ from pipeline.runtime.quarantine import (
 from pipeline.runtime.renewal import offsets_are_gone, take_over, until_named
 from pipeline.runtime.restore import RestoreStoppedError
 from pipeline.runtime.transaction import TransactionStep
-from pipeline.runtime.waiting import Waiting, in_order
+from pipeline.runtime.waiting import in_order
 
 # Everybody else on the event loop waits this long: the transactions of other partitions, which time out, and the
 # sign of life. A record costs from 20 us (dedupe) to milliseconds (correlate in a storm).
@@ -66,7 +67,7 @@ class PartitionTask:
         self.next_offsets: dict[str, int] = {}
         self.handled_timestamp_ms = 0
         self.progress_at = monotonic()
-        self.waiting = Waiting()
+        self.waiting = waiting_of(context)
         self.context = context
         self.next_context: StageContext | None = None
         self._writer = context.writer(
@@ -226,7 +227,7 @@ class PartitionTask:
     async def _something_waits(self) -> bool:
         """Return when records wait, or False when closing."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._closing or bool(self.waiting))
+            await until_due(self._changed, self.waiting, lambda: self._closing)
         return not self._closing
 
     # -- one batch
@@ -234,6 +235,7 @@ class PartitionTask:
     async def _handle_waiting(self) -> None:
         """Everything that waits now, up to one transaction's worth."""
         batch = self.waiting.take(self.context.settings.batch_records_max)
+        self.processor.pressed = bool(self.waiting)
         async with self._guarded_batch(batch):
             await self._handle(batch)
         self.waiting.done()
@@ -360,8 +362,6 @@ class PartitionTask:
         if records[0].offset >= following:
             return records
         return [record for record in records if record.offset >= following]
-
-    # -- trouble
 
     async def _note_crash(self, error: Exception) -> Mapping[str, object]:
         """Before a defect ends the process: count it, and leave a note where a record is to blame."""

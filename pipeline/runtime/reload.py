@@ -12,7 +12,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -20,7 +20,7 @@ from typing import Final
 from pipeline.catalog import ConfigError
 from pipeline.core.step import Processor
 from pipeline.feeds import feeds_of
-from pipeline.models.policy import Config
+from pipeline.models.policy import Config, FeedQuota
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
@@ -56,10 +56,12 @@ class Prepared:
 
     Attributes:
         factories: stage -> what makes the processor of one partition.
+        quotas: raw topic -> what its feed may send.
     """
 
     config: Config
     factories: Mapping[str, Callable[[], Processor]]
+    quotas: Mapping[str, FeedQuota] = field(default_factory=dict)
 
 
 class Reloader:
@@ -135,7 +137,8 @@ class Reloader:
             return
         for host, hooks in zip(concerned, renewing.result(), strict=True):
             factory = prepared.factories[host.stage]
-            host.renew(replace(host.context, factory=factory, hooks=hooks, config_version=version))
+            context = replace(host.context, factory=factory, hooks=hooks, config_version=version)
+            host.renew(replace(context, quotas=prepared.quotas))
         log_line("configuration loaded", version=version, before=self._version)
         self._version = version
         self._metrics.config_in_force(version)

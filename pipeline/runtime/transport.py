@@ -282,12 +282,11 @@ class Consumer(driver.Consumer):
         if not active:
             await self.sleep(FETCH_TIMEOUT_SECONDS)
             return {}
-        full = host_of(self.app).full()
-        readable = {topic for topic in active if topic.partition not in full} if full else active
+        readable = host_of(self.app).with_room(active)
         if not readable:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             return {}
-        seconds = LOOK_AGAIN_SECONDS if full else FETCH_TIMEOUT_SECONDS
+        seconds = LOOK_AGAIN_SECONDS if len(readable) < len(active) else FETCH_TIMEOUT_SECONDS
         return await cast(ConsumerThread, self._thread).fetch(readable, seconds)
 
     def seek_again(self) -> None:

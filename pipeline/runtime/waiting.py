@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from heapq import merge
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.core.step import Record
 from pipeline.flow import MEBIBYTE
+
+if TYPE_CHECKING:
+    from pipeline.runtime.context import StageContext
 
 STAGE_BYTES_MAX: Final = 64 * MEBIBYTE
 """What may wait and be in hand in all partitions of a stage here; reading stops at it. One fetch may go over."""
@@ -28,11 +31,14 @@ class Waiting:
 
     Attributes:
         held_bytes: what waits and what was taken and is not done yet.
+        taken_bytes: of it, what was taken.
+        records: that wait.
     """
 
     def __init__(self) -> None:
         self.held_bytes = 0
-        self._taken_bytes = 0
+        self.taken_bytes = 0
+        self.records = 0
         self._taken: dict[str, int] = {}
         self._taken_oldest_ms: int | None = None
         self._batches: deque[tuple[str, Sequence[Record], int]] = deque()
@@ -51,11 +57,12 @@ class Waiting:
         size = size_of(records) if wire_bytes is None else RECORD_OVERHEAD_BYTES * len(records) + wire_bytes
         self._batches.append((topic, records, size))
         self.held_bytes += size
+        self.records += len(records)
 
-    def take(self, records_max: int) -> dict[str, list[Record]]:
+    def take(self, records_max: int, bytes_max: int = TRANSACTION_BYTES_MAX) -> dict[str, list[Record]]:
         """What waits, up to one transaction's worth, by topic; at least one record. `done` ends it."""
         batch: dict[str, list[Record]] = {}
-        records_left, bytes_left = records_max, TRANSACTION_BYTES_MAX
+        records_left, bytes_left = records_max, bytes_max
         before = self.held_bytes
         while self._batches and records_left > 0:
             topic, records, size = self._batches.popleft()
@@ -70,20 +77,39 @@ class Waiting:
                 batch.setdefault(topic, []).extend(records[:count] if rest else records)
             records_left -= count
             bytes_left -= size
-        self._taken_bytes = before - sum(size for _, _, size in self._batches)
+        self.taken_bytes = before - sum(size for _, _, size in self._batches)
         self._taken = {topic: len(records) for topic, records in batch.items()}
         self._taken_oldest_ms = min((records[0].timestamp for records in batch.values()), default=None)
+        self.records -= sum(self._taken.values())
         return batch
 
     def done(self) -> None:
         """What was taken is committed and needs no memory any more."""
-        self.held_bytes -= self._taken_bytes
-        self._taken_bytes, self._taken, self._taken_oldest_ms = 0, {}, None
+        self.held_bytes -= self.taken_bytes
+        self.taken_bytes, self._taken, self._taken_oldest_ms = 0, {}, None
 
     def clear(self) -> None:
         """Drop what waits."""
         self._batches.clear()
-        self.held_bytes = self._taken_bytes
+        self.records = 0
+        self.held_bytes = self.taken_bytes
+
+    def seconds_until_due(self) -> float | None:
+        """How long until something that waits may be taken: not at all; None: nothing waits."""
+        return 0.0 if self._batches else None
+
+    def has_room(self, topic: str, bytes_max: int) -> bool:
+        """Whether more of a topic may be read where the partition may hold so many bytes."""
+        del topic
+        return self.held_bytes < bytes_max
+
+    def may_overflow(self, topic: str) -> bool:
+        """Whether a topic may be read although the stage holds enough."""
+        del topic
+        return False
+
+    def renew(self, context: StageContext) -> None:
+        """Another configuration decides; nothing here depends on it."""
 
     def counts(self) -> dict[str, int]:
         """Records by topic that wait or are in hand."""

@@ -20,7 +20,17 @@ from pipeline.core.alerts.dedupe_feeds import FORGET_FEEDS, DedupeFeeds
 from pipeline.core.alerts.dedupe_state import STATE
 from pipeline.core.alerts.own_alerts import OWN_FEED, probe_of, probe_tick
 from pipeline.core.step import Effects, Record
-from pipeline.models.alert import ALERT_SCHEMA, SEVERITY_RANK, Alert, Kind, alert_from_wire, alert_to_wire
+from pipeline.models.alert import (
+    ALERT_SCHEMA,
+    FOLDED_SCHEMA,
+    SEVERITY_RANK,
+    Alert,
+    Kind,
+    alert_from_wire,
+    alert_to_wire,
+    received_again,
+    unfolded,
+)
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.models.episode import EpisodeChange, brief
 
@@ -67,8 +77,11 @@ class DedupeProcessor(DedupeFeeds):
         body = record.value
         if not body:
             raise BadRecord(Reason.EMPTY, "an alert without a value")
+        more: list[tuple[int, int]] = []
         try:
             document = orjson.loads(body)
+            if document["schema"] == FOLDED_SCHEMA:
+                body, more = unfolded(body, document)
             glance = _glance(document)
             schema, kind, alert_key = glance[:3]
             packed = self._conditions.get(alert_key) if kind in _FIRING and schema == ALERT_SCHEMA else None
@@ -76,6 +89,20 @@ class DedupeProcessor(DedupeFeeds):
             raise BadRecord(Reason.UNKNOWN_SCHEMA, f"not an alert that this release reads ({error})") from error
         if packed is None or not self._repeated(document, glance, Condition.unpacked(packed), effects):
             self._news(document, body, effects)
+        if more:
+            self._others(document, body, more, effects)
+
+    def _others(self, document: dict[str, Any], body: bytes, more: list[tuple[int, int]], effects: Effects) -> None:
+        """Decide alerts that were folded into the record of an equal one, each for itself, at the record's time."""
+        alert_key, first_ms = document["alert_key"], document["received_at_ms"]
+        topic, partition, _, index = document["origin"]
+        may_repeat = document["kind"] in _FIRING
+        for offset, received_at_ms in more:
+            document["origin"], document["received_at_ms"] = (topic, partition, offset, index), received_at_ms
+            packed = self._conditions.get(alert_key) if may_repeat else None
+            if packed is None or not self._repeated(document, _glance(document), Condition.unpacked(packed), effects):
+                origin = (topic.encode(), partition, offset, index)
+                self._news(document, received_again(body, first_ms, origin, received_at_ms), effects)
 
     def _repeated(
         self, document: dict[str, Any], glance: tuple[Any, ...], condition: Condition, effects: Effects

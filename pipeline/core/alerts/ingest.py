@@ -13,6 +13,7 @@ import orjson
 
 from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.alerts.feed_watch import SIGN_MS, heard
+from pipeline.core.alerts.folding import Folding
 from pipeline.core.alerts.own_alerts import OWN_FEED, as_own
 from pipeline.core.alerts.recall import Remembered
 from pipeline.core.printable import PRINTABLE
@@ -91,6 +92,7 @@ class IngestProcessor(Processor):
         self._redactors: dict[str, FeedRedactor | None] = {}
         self._enricher = Enricher(config) if enricher is None else enricher
         self._recall = self._enricher.recall
+        self._folding = Folding()
         self._sources: dict[str, tuple[Feed, Adapter, Any]] = {}
         self.tells_of_feeds = any(feed.expect for feed in feeds.values())
         self._signs: dict[str, int] = {}  # topic -> number of the minute in which it was last told of
@@ -123,7 +125,7 @@ class IngestProcessor(Processor):
         known = self._recall.get(record.topic, value)
         # With time gone back, what was no future may be one.
         if known is not None and known[0].timestamp_ms <= record.timestamp:
-            self._forward_again(record, known, effects)
+            self._forward_again(record, known, source[0].name, effects)
             if known.unmatched:
                 _count_unmatched(effects, source[0].name, known.unmatched)
             return
@@ -138,6 +140,10 @@ class IngestProcessor(Processor):
         if number > self._signs.get(record.topic, -1):
             self._signs[record.topic] = number
             effects.outputs.append(heard(feed, record.partition, record.timestamp))
+
+    def finish(self, effects: Effects) -> None:
+        """Write what was folded."""
+        self._folding.finish(effects)
 
     def refuse(self, record: Record, bad: BadRecord, effects: Effects) -> None:
         """Send a record to the dead letter without personal data: there it lies for longest."""
@@ -190,16 +196,24 @@ class IngestProcessor(Processor):
         if alert.entity is None and alert.kind in _ABOUT_SOMETHING:
             _count_unmatched(effects, feed.name, 1)
         bound(alert)
-        effects.outputs.append(Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp))
+        output = Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp)
+        effects.outputs.append(output)
+        if self.pressed:
+            self._folding.wrote(output, effects)
         self.ledger.forwarded += 1
 
-    def _forward_again(self, record: Record, known: list[Output], effects: Effects) -> None:
+    def _forward_again(self, record: Record, known: list[Output], feed: str, effects: Effects) -> None:
         """Forward the alerts of a message that was read before, as of where and when it came now."""
         topic, now_ms = record.topic.encode(), record.timestamp
         for index, output in enumerate(known):
+            if self.pressed and self._folding.adds(output, record.offset, now_ms, effects):
+                effects.folded[feed] = effects.folded.get(feed, 0) + 1
+                continue
             origin = (topic, record.partition, record.offset, index)
             value = received_again(output.value or b"", output.timestamp_ms, origin, now_ms)
             effects.outputs.append(Output(ALERTS_TOPIC, output.key, value, now_ms))
+            if self.pressed:
+                self._folding.wrote(output, effects)
         self.ledger.received += len(known)
         self.ledger.forwarded += len(known)
 
