@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.cluster import regions
 from tests.cluster.layout import Plan
 from tests.cluster.manifests import Manifests
 from tests.cluster.scenarios import SCENARIOS, Result, run
@@ -22,7 +23,7 @@ RENDERED: Final = Path(__file__).parents[2] / "deploy" / "k8s" / "rendered" / "m
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", action="append", choices=list(SCENARIOS), help="repeatable")
+    parser.add_argument("--only", action="append", choices=[*SCENARIOS, "regions"], help="repeatable")
     parser.add_argument("--seed", type=int, default=1, help="of the load")
     parser.add_argument("--manifests", type=Path, default=RENDERED, help="rendered manifests (default: medium)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all pods")
@@ -34,13 +35,16 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     arguments = parse()
     results = []
-    for name in arguments.only or SCENARIOS:
+    for name in arguments.only or [*SCENARIOS, "regions"]:
         with tempfile.TemporaryDirectory(prefix="spillway-cluster-") as temporary:
             place = (arguments.keep or Path(temporary)) / name
             place.mkdir(parents=True, exist_ok=True)
-            addresses = dict(each.split("=", 1) for each in arguments.set)
-            plan = Plan(Manifests.read(arguments.manifests), place, addresses=addresses)
-            result = run(name, plan, arguments.seed, SCENARIOS[name])
+            manifests = Manifests.read(arguments.manifests)
+            if name == "regions":
+                result = regions.run(manifests, place, arguments.seed)
+            else:
+                addresses = dict(each.split("=", 1) for each in arguments.set)
+                result = run(name, Plan(manifests, place, addresses=addresses), arguments.seed, SCENARIOS[name])
         results.append(result)
         sys.stdout.write((as_json(result) if arguments.json else as_text(result)) + "\n")
         sys.stdout.flush()

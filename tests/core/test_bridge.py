@@ -96,6 +96,19 @@ def test_the_bridge_resolves_with_its_last_member_and_reopens_when_one_comes_bac
     assert (hall.one()["state"], hall.one()["reopened"]) == ("reopened", 1)
 
 
+def test_summaries_that_a_mirror_tells_again_change_nothing() -> None:
+    hall = Hall()
+    hall.tell("INC-1", SHOP, revision=3)
+    hall.tell("INC-2", PAY, users=10, revision=1)
+    hall.tell("INC-1", SHOP, state="resolved", revision=4)
+    hall.tell("INC-2", PAY, users=10, state="resolved", revision=2)
+    before, told = hall.one(), len(hall.told())
+    for revision, state in ((3, "logged"), (4, "resolved")):
+        hall.tell("INC-1", SHOP, state=state, revision=revision)
+    assert hall.one() == before
+    assert len(hall.told()) == told
+
+
 def test_a_bridge_is_not_reopened_over_members_that_are_all_over() -> None:
     hall = Hall()
     hall.tell("INC-1", SHOP)

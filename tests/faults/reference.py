@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import permutations
@@ -175,19 +176,21 @@ class _Play:
         if len(by_topic) < 2 or not _ties(by_topic):
             return self._decide(_in_order(by_topic))
         # Which topic goes first where timestamps are equal is chance; what was written tells.
-        known = dict(self._state)
+        known, before = dict(self._state), self._processor
         outputs: list[Output] = []
         for ordered in permutations(by_topic):
-            self._processor, self._state = self._again(known), dict(known)
+            self._processor, self._state = self._again(known, before), dict(known)
             outputs = self._decide(_in_order(list(ordered)))
             asked = [output for output in outputs if output.topic not in COMPACTED]  # of those some may be gone
             if stand_so([(self._place(output), _digest(output)) for output in asked], self._found):
                 break
         return outputs
 
-    def _again(self, state: Mapping[bytes, bytes | None]) -> Processor:
-        """A processor with that state, as a worker that takes over has it."""
+    def _again(self, state: Mapping[bytes, bytes | None], before: Processor) -> Processor:
+        """A processor with that state, as a worker that takes over has it; without any, with the counts so far."""
         processor = self._factory()
+        if not STAGE_BY_NAME[self._stage].stateful:
+            processor.ledger, processor.clock_ms = deepcopy(before.ledger), before.clock_ms
         for key, value in state.items():
             processor.restore(key, value)
         processor.restored()

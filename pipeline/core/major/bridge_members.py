@@ -273,6 +273,8 @@ class BridgeMembers(BridgeDeclaring):
     def _weigh(self, summary: Summary, effects: Effects) -> None:
         """Take news of an incident in."""
         known = self._summaries.get(summary.incident_id)
+        if known is not None and summary.revision < known.revision:
+            return  # carried here from another region and told again: it would take the incident back to what it was
         bridge_id = self._bridge_of.get(summary.incident_id)
         self._inherit_floor(summary)
         if summary.state in ENDED_STATES and bridge_id is None:
