@@ -30,6 +30,7 @@ from pipeline.models.incident import IncidentChange
 from pipeline.settings import VARIABLES, Settings
 from tools import api_parts, backtests, command_parts, explanations, hidden, picture, sink_parts, story_parts
 from tools.incident_words import PARTS, WHOLE
+from tools.observability.objectives import OBJECTIVES
 from tools.observability.series import every_series
 from tools.story_parts import fenced
 
@@ -140,6 +141,12 @@ def metrics_table() -> str:
         for each in every_series()
     ]
     return table(("series", "type", "labels", "meaning"), rows)
+
+
+def objectives_table() -> str:
+    """The service level objectives with the alert that guards each."""
+    rows = [(each.words, f"[`{each.alert}`](runbooks/{each.alert}.md)") for each in OBJECTIVES]
+    return table(("objective", "alert"), rows)
 
 
 def stages_table() -> str:
@@ -267,6 +274,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "window-fields": window_fields,
     "rule-facts": rule_facts,
     "metrics": metrics_table,
+    "objectives": objectives_table,
     "stages": stages_table,
     "flow": flow_diagram,
     "topics": topics_table,

@@ -88,6 +88,15 @@ USERS: Final = Group(
             description="A clock ran out and what it waits for has not happened. For the incident manager.",
         ),
         Alert(
+            name="SpillwayFeedSilent",
+            severity="warning",
+            hold="5m",
+            expression="max by (namespace, feed) (spillway_feed_silent) == 1",
+            summary="Nothing is heard from feed {{ $labels.feed }}",
+            description="A source that should speak does not. What fails there is not noticed. Spillway has opened an "
+            "incident about it too; this alert is for the case that it tells nobody.",
+        ),
+        Alert(
             name="SpillwayWatchdog",
             severity="none",
             expression="vector(1)",

@@ -171,5 +171,21 @@ CASES: Final[tuple[Case, ...]] = (
         },
         "5m",
     ),
+    fires(
+        "SpillwayFeedSilent",
+        "one feed is",
+        {
+            'spillway_feed_silent{namespace="a",feed="zabbix",pod="dedupe-0"}': "0 1x10",
+            'spillway_feed_silent{namespace="a",feed="datadog",pod="dedupe-0"}': "0x11",
+        },
+        "8m",
+        'feed="zabbix"',
+    ),
+    quiet(
+        "SpillwayFeedSilent",
+        "it speaks again",
+        {'spillway_feed_silent{namespace="a",feed="zabbix",pod="dedupe-0"}': "0 1 1 0x10"},
+        "8m",
+    ),
     fires("SpillwayWatchdog", "always", {}, "1m"),
 )
