@@ -14,8 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pipeline.core.alerts.own_alerts import OWN_FEED
 from pipeline.flow import (
     DEAD_LETTER_TOPIC,
+    RAW_TOPIC_PREFIX,
     RAW_TOPICS,
     SHADOW_CHANGELOG,
     SHADOW_STATUS,
@@ -32,8 +34,8 @@ Resource = Literal["topic", "group", "transactionalId", "cluster"]
 COMPONENTS: Final = (*STAGE_BY_NAME, "gateway", "console", "topics")
 """What an installation consists of: the stages, the two doors, and the job that applies the topics."""
 
-FURTHER_COMPONENTS: Final = ("shadow", "operator")
-"""What some installations have beside: the process of `spillway shadow`, and people who call commands."""
+FURTHER_COMPONENTS: Final = ("shadow", "watch", "operator")
+"""What some installations have beside: `spillway shadow`, `spillway watch`, and people who call commands."""
 
 INTERNAL_TOPICS: Final = ("__consumer_offsets", "__transaction_state")
 """Kafka's own, which committed offsets and transactions live in; in production their copies are checked."""
@@ -48,6 +50,9 @@ _ORDER: Final = ("Read", "Write", "Create", "Describe", "AlterConfigs", "Describ
 
 _WRITTEN_BESIDE: Final = {"deliver": (UPDATES_TOPIC,)}
 """Topics that a stage writes outside of its transactions: what deliver's pollers find goes to itself."""
+
+_ASKED_BY_WATCH: Final = ("ingest", "bridge", "problem", "deliver", "record")
+"""Stages whose commits say whether the probe got through; of the others it is seen."""
 
 _UNRELOADED: Final = ("record",)
 """Stages that no configuration changes, so that nothing has to be told them (`pipeline.runtime.reload`)."""
@@ -188,6 +193,14 @@ def _shadow(gathered: _Gathered, settings: Settings) -> None:
     gathered.add("transactionalId", settings.group("shadow"), "Write")
 
 
+def _watch(gathered: _Gathered, settings: Settings) -> None:
+    """Sends a probe by two ways, sees it come by, and asks how far the stages have committed."""
+    gathered.topics((RAW_TOPIC_PREFIX + OWN_FEED, "deliveries"), "Write")
+    gathered.topics(("incidents.summaries",), "Read")
+    for name in ("watch", *_ASKED_BY_WATCH):
+        gathered.add("group", settings.group(name), "Describe")
+
+
 def _operator(gathered: _Gathered, settings: Settings) -> None:
     """Commands that people call: reads what flows, gives commands, sends dead letters back to where they came from."""
     inputs = dict.fromkeys(name for stage in STAGE_BY_NAME.values() for name in stage.reads)
@@ -205,5 +218,6 @@ _BY_COMPONENT: Final = {
     "console": _console,
     "topics": _topics,
     "shadow": _shadow,
+    "watch": _watch,
     "operator": _operator,
 }

@@ -52,6 +52,10 @@ class Worker:
     def ended(self) -> bool:
         return self._process.poll() is not None
 
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.returncode
+
     def check(self) -> None:
         """Fail, with its last words, where it has ended."""
         assert not self.ended(), f"exit code {self._process.returncode}: {self.said()[-2000:]}"
