@@ -31,7 +31,7 @@
       key: {{ $values.records.urlKey }}
 {{- end }}
 {{- if .static }}
-# A name that survives a restart: the pod gets its partitions back, and the others do not pause.
+# A name that survives a crash: the partitions wait for the pod. One that is asked to stop gives them away at once.
 - name: SPILLWAY_INSTANCE_ID
   valueFrom:
     fieldRef:
