@@ -15,7 +15,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test faults faults-selfcheck fuzz lint format bench quality demo lock clean
+.PHONY: help setup test faults faults-selfcheck fuzz lint format bench quality demo docs lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -54,6 +54,9 @@ quality: $(STAMP) ## Measure the correlation on test worlds and real faults, and
 
 demo: $(STAMP) ## Play three real-life failures through a real Kafka
 	@$(BIN)/spillway demo
+
+docs: $(STAMP) ## Build the documentation as a site, in .spillway/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
 
 lock: $(STAMP) ## Resolve requirements.lock anew
 	test -n "$(UV)" || $(BIN)/python -m pip install --quiet uv

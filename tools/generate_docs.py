@@ -28,7 +28,17 @@ from pipeline.kafka.grants import COMPONENTS, FURTHER_COMPONENTS, grants_of
 from pipeline.models.correlation_rules import LIST_FACTS, NUMBER_FACTS, TEXT_FACTS, CorrelationRule, Window
 from pipeline.models.incident import IncidentChange
 from pipeline.settings import VARIABLES, Settings
-from tools import api_parts, backtests, command_parts, explanations, hidden, picture, sink_parts, story_parts
+from tools import (
+    api_parts,
+    backtests,
+    command_parts,
+    explanations,
+    hidden,
+    picture,
+    sink_parts,
+    sizing_parts,
+    story_parts,
+)
 from tools.incident_words import PARTS, WHOLE
 from tools.observability.objectives import OBJECTIVES
 from tools.observability.series import every_series
@@ -297,6 +307,8 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "commands": command_parts.overview,
     "redacted-fields": backtests.redacted_fields,
     "sink-facts": sink_parts.facts_table,
+    "sizing": lambda: table(*sizing_parts.plans()),
+    "sizing-costs": lambda: table(("cost", "value", "", "from"), sizing_parts.cost_rows()),
     "api-operations": lambda: table(("operation", "what"), api_parts.operations()),
     "explain-flapping": lambda: fenced("", explanations.a_flapping_condition()),
 }
