@@ -59,7 +59,8 @@ class Settings(BaseModel):
         session_timeout_seconds: silence after which a worker's partitions go to another, seconds.
         stop_seconds: how long a stop may take before the process ends hard, seconds; Kubernetes kills after 30.
         batch_records_max: records of one transaction at most.
-        log_level: one of `LOG_LEVELS`.
+        log_level: one of `LOG_LEVELS`: of what libraries say. Our own lines are few, and all of them are written.
+        log_format: lines of the log as JSON, or as text for people.
         trace_url: where traces go, by OTLP over HTTP; None: there are none.
         trace_ratio: share of messages of which a trace begins here, from 0 to 1; others go on with those of producers.
         kafka_security: how the brokers are spoken to: ``plaintext``, ``tls``, and both with a login (``sasl_tls``,
@@ -95,6 +96,7 @@ class Settings(BaseModel):
     stop_seconds: float = Field(default=25.0, ge=1, le=600)
     batch_records_max: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_format: Literal["json", "text"] = "json"
     trace_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+\S*$")
     trace_ratio: float = Field(default=0.01, ge=0, le=1)
     kafka_security: KafkaSecurity = "plaintext"
@@ -216,6 +218,7 @@ VARIABLES: Final[dict[str, str]] = {
     "stop_seconds": "SPILLWAY_STOP_SECONDS",
     "batch_records_max": "SPILLWAY_BATCH_RECORDS_MAX",
     "log_level": "SPILLWAY_LOG_LEVEL",
+    "log_format": "SPILLWAY_LOG_FORMAT",
     "trace_url": "SPILLWAY_TRACE_URL",
     "trace_ratio": "SPILLWAY_TRACE_RATIO",
     "kafka_security": "SPILLWAY_KAFKA_SECURITY",
@@ -250,6 +253,7 @@ _ALLOWED: Final[dict[str, str]] = {
     "stop_seconds": "a number of seconds from 1 to 600",
     "batch_records_max": "a whole number from 1 to 100000",
     "log_level": ", ".join(LOG_LEVELS),
+    "log_format": "json or text",
     "trace_url": "the http:// or https:// address of a collector's /v1/traces",
     "trace_ratio": "a number from 0 to 1",
     "kafka_security": ", ".join(get_args(KafkaSecurity)),

@@ -27,6 +27,7 @@ from pipeline.flow import DAY_MS, MEBIBYTE, STAGES, Topic, topics
 from pipeline.kafka.grants import COMPONENTS, FURTHER_COMPONENTS, grants_of
 from pipeline.models.correlation_rules import LIST_FACTS, NUMBER_FACTS, TEXT_FACTS, CorrelationRule, Window
 from pipeline.models.incident import IncidentChange
+from pipeline.runtime.log_events import EVENTS
 from pipeline.settings import VARIABLES, Settings
 from tools import (
     api_parts,
@@ -273,6 +274,12 @@ def change_words() -> str:
     return ", ".join(f"`{change}`" for change in IncidentChange) + ".\n"
 
 
+def log_events_table() -> str:
+    """Every event that is logged, with its level and meaning."""
+    rows = [(f"`{name}`", event.level, event.meaning.replace("``", "`")) for name, event in EVENTS.items()]
+    return table(("event", "level", "means"), rows)
+
+
 # -- from a replay of the stories
 
 
@@ -285,6 +292,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "rule-facts": rule_facts,
     "metrics": metrics_table,
     "objectives": objectives_table,
+    "log-events": log_events_table,
     "stages": stages_table,
     "flow": flow_diagram,
     "topics": topics_table,

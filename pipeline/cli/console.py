@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from pipeline.cli.gateway import address_of
 from pipeline.console.process import ConsoleError, serve
 from pipeline.records.address import RecordsUrlError
 from pipeline.runtime.health import HealthServerError
+from pipeline.runtime.logs import log_libraries
 from pipeline.runtime.serving import Listening
 from pipeline.settings import Settings, SettingsError
 
@@ -47,7 +47,7 @@ def console(listen: str, *, directory: Path | None) -> None:
         settings = Settings.from_environment()
         settings = settings.model_copy(update={"config_dir": directory or settings.config_dir})
         config = load_config(settings.config_dir)
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        log_libraries(settings.log_format, settings.log_level)
         uvloop.run(serve(settings, config, host, port, _say_ready))
     except _TOLD as error:
         raise click.ClickException(" ".join(str(error).split("\n"))) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from pipeline.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
 from pipeline.kafka.topics import TopicsError, apply, desired_topics, plan
 from pipeline.models.policy import Config
 from pipeline.runtime.health import HealthServerError
+from pipeline.runtime.logs import log_libraries
 from pipeline.runtime.serving import Listening
 from pipeline.settings import Settings, SettingsError
 
@@ -53,7 +53,7 @@ def gateway(listen: str, *, embedded: bool, directory: Path | None) -> None:
         settings = settings.model_copy(update={"config_dir": directory or settings.config_dir})
         config = load_config(settings.config_dir)
         rules_of(config)
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        log_libraries(settings.log_format, settings.log_level)
         with ExitStack() as engines:
             if embedded:
                 settings = _start_kafka(engines, settings, config)

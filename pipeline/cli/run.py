@@ -22,6 +22,7 @@ from pipeline.records.embedded import EmbeddedPostgresError, embedded_postgres
 from pipeline.runtime.broker import StartError
 from pipeline.runtime.guard import EXIT_REFUSED, RefusedError
 from pipeline.runtime.health import HealthServer, HealthServerError
+from pipeline.runtime.logs import log_libraries
 from pipeline.runtime.process import run as run_loop
 from pipeline.runtime.process import serve
 from pipeline.settings import Settings, SettingsError
@@ -101,7 +102,7 @@ def _start_engines(engines: ExitStack, settings: Settings, config: Config) -> Se
 
 
 def _log_to_standard_error(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_libraries(settings.log_format, settings.log_level)
     # The libraries report each rebalance and each reconnect as a warning; ours are in metrics and health.
     for library in ("aiokafka", "faust", "mode"):
         logging.getLogger(library).setLevel(max(logging.getLogger().level, logging.ERROR))

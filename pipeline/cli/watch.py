@@ -10,6 +10,7 @@ import click
 
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.runtime.health import HealthServerError
+from pipeline.runtime.logs import log_libraries
 from pipeline.runtime.serving import Listening, serve_until_asked
 from pipeline.settings import Settings, SettingsError
 from pipeline.watch.probe import TRAVELLED, WatchError, all_stages
@@ -57,6 +58,7 @@ def watch(every_seconds: float, within_seconds: float, ping_env: str | None, wit
         settings = Settings.from_environment()
         ping_url = None if ping_env is None else address_of(ping_env, settings.secret(ping_env))
         stages = all_stages() - set(without)
+        log_libraries(settings.log_format, settings.log_level)
         asyncio.run(
             serve_until_asked(
                 lambda: Watch(settings, stages, every_seconds, within_seconds, ping_url),

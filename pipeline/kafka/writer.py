@@ -199,7 +199,7 @@ class Writer:
 
     def _set_up(self, up: bool) -> None:
         if up != self.up:
-            log_line(f"{self._name} kafka", up=up)
+            log_line("kafka reachable", process=self._name, up=up)
         self.up = up
 
     def _on_error(self, error: KafkaError) -> None:

@@ -33,9 +33,9 @@ class TopicWatch:
         for name in sorted(unread - self._told):
             topic = context.settings.wire(name)
             log_line(
-                f"topic {topic} is not read: restart {context.stage}",
+                "topic not read",
                 stage=context.stage,
                 topic=topic,
-                records="kept by the broker until then",
+                do=f"restart {context.stage}; the brokers keep the records until then",
             )
         self._told = unread

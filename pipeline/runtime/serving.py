@@ -72,7 +72,7 @@ async def serve_until_asked(
         on_ready(await server.start(host, port))
         await asked.wait()
         deadline = exit_after(seconds)
-        log_line(f"{name} stops", in_flight=server.in_flight)
+        log_line("process stops", process=name, in_flight=server.in_flight)
         await server.drain()
         deadline.cancel()
     finally:

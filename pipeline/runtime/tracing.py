@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from time import time_ns
@@ -19,6 +20,9 @@ from pipeline.core.step import TICK_KEY, Effects, Headers, Output, Processor, Re
 from pipeline.flow import DEAD_LETTER_TOPIC
 
 TRACEPARENT: Final = "traceparent"
+
+CURRENT: Final[ContextVar[Context | None]] = ContextVar("trace", default=None)
+"""The span that is worked in, where that is one: requests carry it, and log lines name it."""
 
 # Version 00 of https://www.w3.org/TR/trace-context/; later versions begin the same way.
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from time import time_ns
@@ -15,16 +14,13 @@ import orjson
 from pipeline.core.outward.send import Send
 from pipeline.core.step import Record
 from pipeline.models.delivery import DeliveryOutcome
-from pipeline.runtime.tracing import TRACEPARENT, Context, Exporter, Span, child_id, context_of
+from pipeline.runtime.tracing import CURRENT, TRACEPARENT, Context, Exporter, Span, child_id, context_of
 from pipeline.sinks.base import Answer
-
-_CURRENT: Final[ContextVar[Context | None]] = ContextVar("trace", default=None)
-"""The span of the attempt that is being made: its requests carry it."""
 
 
 def trace_headers() -> dict[str, str]:
     """Headers of a request, by the attempt that it belongs to."""
-    context = _CURRENT.get()
+    context = CURRENT.get()
     return {} if context is None else {TRACEPARENT: context.header}
 
 
@@ -139,11 +135,11 @@ class SinkTraces:
             },
             links=tuple(others),
         )
-        token = _CURRENT.set(span.context)
+        token = CURRENT.set(span.context)
         try:
             yield Attempt(span, partial(self._told.delivered, send))
         finally:
-            _CURRENT.reset(token)
+            CURRENT.reset(token)
             span.end_ns = time_ns()
             self._exporter.take(span)
 

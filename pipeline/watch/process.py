@@ -156,8 +156,12 @@ class Watch:
         before, self._last = self._last, found
         self._metrics.take(found)
         if before is None or before.through != found.through or before.waiting != found.waiting:
-            event = "probe through" if found.through else "probe not through"
-            log_line(event, seconds=round(found.seconds, 3), waiting_for=found.waiting, error=found.error or None)
+            log_line(
+                "probe through" if found.through else "probe not through",
+                seconds=round(found.seconds, 3),
+                waiting_for=found.waiting,
+                error=found.error or None,
+            )
 
     async def _ping(self, session: aiohttp.ClientSession, found: Round) -> None:
         if self._ping_url is None:

@@ -40,7 +40,9 @@ def test_a_raw_topic_that_is_not_read_is_told_once_and_shown(
     for _ in range(2):
         asyncio.run(watch.look())
     (line,) = capfd.readouterr().err.splitlines()
-    assert orjson.loads(line)["event"] == f"topic {prefix}alerts.raw.stranger is not read: restart ingest"
+    said = orjson.loads(line)
+    assert (said["event"], said["topic"]) == ("topic not read", f"{prefix}alerts.raw.stranger")
+    assert said["do"].startswith("restart ingest")
     assert hosted.metrics.registry.get_sample_value("spillway_topics_not_read", {"stage": "ingest"}) == 1
 
 
