@@ -15,7 +15,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test faults faults-selfcheck fuzz lint format bench quality demo docs lock clean
+.PHONY: help setup test faults faults-selfcheck fuzz lint format bench quality demo audit secrets sbom docs lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -54,6 +54,16 @@ quality: $(STAMP) ## Measure the correlation on test worlds and real faults, and
 
 demo: $(STAMP) ## Play three real-life failures through a real Kafka
 	@$(BIN)/spillway demo
+
+audit: $(STAMP) ## Ask the advisory service about every locked package
+	@$(BIN)/python -m tools.audit
+
+secrets: $(STAMP) ## Look for credentials in the repository
+	@$(BIN)/python -m tools.credentials $(ARGS)
+
+sbom: $(STAMP) ## Write the bill of parts of the lock, CycloneDX, to .spillway/sbom.json
+	@mkdir -p .spillway
+	$(BIN)/python -m cyclonedx_py requirements $(LOCK) --of JSON -o .spillway/sbom.json
 
 docs: $(STAMP) ## Build the documentation as a site, in .spillway/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
