@@ -27,6 +27,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the load")
     parser.add_argument("--manifests", type=Path, default=RENDERED, help="rendered manifests (default: medium)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all pods")
+    parser.add_argument("--mirror-maker", action="store_true", help="regions: MirrorMaker 2 instead of a small mirror")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each run and nothing else")
     parser.add_argument("--keep", type=Path, help="a directory for logs of pods and brokers, to keep them")
     return parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> int:
             place.mkdir(parents=True, exist_ok=True)
             manifests = Manifests.read(arguments.manifests)
             if name == "regions":
-                result = regions.run(manifests, place, arguments.seed)
+                result = regions.run(manifests, place, arguments.seed, mirror_maker=arguments.mirror_maker)
             else:
                 addresses = dict(each.split("=", 1) for each in arguments.set)
                 result = run(name, Plan(manifests, place, addresses=addresses), arguments.seed, SCENARIOS[name])

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
@@ -97,7 +97,7 @@ class Mirror:
                 each.key(),
                 int(each.partition() or 0),
                 timestamp=each.timestamp()[1],
-                headers=list(each.headers() or []),
+                headers=cast(list[tuple[str, str | bytes | None]], each.headers() or []),
                 on_delivery=lambda error, _: refused.append(error) if error is not None else None,
             )
         deadline = time.monotonic() + REQUEST_SECONDS

@@ -18,10 +18,12 @@ from typing import Any, Final
 import orjson
 
 from pipeline.core.identity import partition_of
+from pipeline.core.step import StreamRecord
 from pipeline.flow import STAGE_BY_NAME
 from tests.cluster.layout import Layout, Plan, company_files, installed
 from tests.cluster.manifests import Manifests
 from tests.cluster.mirror import Mirror
+from tests.cluster.mirror_maker import MirrorMaker
 from tests.cluster.scenarios import Result
 from tests.faults.cluster import cluster
 from tests.faults.corpus import Sent
@@ -52,11 +54,11 @@ class World:
 
     Attributes:
         sites: region, or ``global`` -> its layout.
-        mirrors: region -> the mirror up, and the mirror down.
+        mirrors: what carries between them.
     """
 
     sites: dict[str, Layout] = field(default_factory=dict)
-    mirrors: dict[str, tuple[Mirror, Mirror]] = field(default_factory=dict)
+    mirrors: list[Mirror | MirrorMaker] = field(default_factory=list)
 
     def send(self, region: str, topic: str, key: str | None, document: dict[str, Any]) -> None:
         """Hand one record to a region."""
@@ -115,7 +117,7 @@ def revisions(site: Site) -> Counter[tuple[str, int]]:
 
 
 @contextmanager
-def world(manifests: Manifests, place: Path) -> Iterator[World]:
+def world(manifests: Manifests, place: Path, *, mirror_maker: bool) -> Iterator[World]:
     """All three sites, mirrored, for the time of a block."""
     made = World()
     with ExitStack() as stack:
@@ -131,10 +133,13 @@ def world(manifests: Manifests, place: Path) -> Iterator[World]:
                 company=company_files(COMPANY),
             )
             made.sites[name] = stack.enter_context(installed(plan, kafka, "postgresql://nobody@127.0.0.1/none"))
-        for region in REGIONS:
-            up = Mirror(kafkas[region].bootstrap, kafkas["global"].bootstrap, UPWARDS)
-            down = Mirror(kafkas["global"].bootstrap, kafkas[region].bootstrap, DOWNWARDS)
-            made.mirrors[region] = stack.enter_context(up), stack.enter_context(down)
+        flows = {(region, "global"): UPWARDS for region in REGIONS} | {("global", each): DOWNWARDS for each in REGIONS}
+        sites = {name: kafka.bootstrap for name, kafka in kafkas.items()}
+        if mirror_maker:
+            made.mirrors.append(stack.enter_context(MirrorMaker(sites, flows, place)))
+        else:
+            for (source, target), topics in flows.items():
+                made.mirrors.append(stack.enter_context(Mirror(sites[source], sites[target], topics)))
         yield made
 
 
@@ -145,11 +150,11 @@ def until(condition: Callable[[], object], what: str) -> float:
     return round(time.monotonic() - begin, 1)
 
 
-def run(manifests: Manifests, place: Path, seed: int) -> Result:
+def run(manifests: Manifests, place: Path, seed: int, *, mirror_maker: bool = False) -> Result:
     """The story: one cause in both regions, a region dies, comes back, and all of it ends."""
     result = Result("regions", seed)
     begin = time.monotonic()
-    with world(manifests, place) as made:
+    with world(manifests, place, mirror_maker=mirror_maker) as made:
         result.facts["start_seconds"] = round(time.monotonic() - begin, 1)
         _one_bridge(made, result)
         _a_region_dies(made, result)
@@ -173,9 +178,8 @@ def _one_bridge(made: World, result: Result) -> None:
     )
     result.facts["linked_back_seconds"] = linked
     result.facts["bridge"] = f"{bridge['id']}: {bridge['users_affected']} people, members {bridge['members']}"
-    for region in REGIONS:
-        made.mirrors[region][0].again()
-        made.mirrors[region][1].again()
+    for mirror in made.mirrors:
+        mirror.again()
 
 
 def _linked(made: World, region: str) -> list[str | None]:
@@ -239,4 +243,14 @@ def _nothing_is_doubled(made: World, result: Result) -> None:
         len(each) for name in made.sites for each in made.sites[name].site.read(["dead.letter"]).values()
     ):
         result.faults.append(f"{letters} dead letters")
-    result.facts["carried"] = sum(each.carried for both in made.mirrors.values() for each in both)
+    for mirror in made.mirrors:
+        if isinstance(mirror, MirrorMaker):
+            mirror.check()
+    summaries = [orjson.loads(each.value or b"{}") for each in _summaries(made)]
+    told = Counter((each["incident_id"], each["revision"]) for each in summaries)
+    result.facts["summaries_carried"] = told.total()
+    result.facts["of_them_again"] = told.total() - len(told)
+
+
+def _summaries(made: World) -> list[StreamRecord]:
+    return [each for place in made.sites["global"].site.read(UPWARDS[:1]).values() for each in place if each.value]
