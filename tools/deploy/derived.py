@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from pipeline.core.migrate import STATE_SCHEMAS
 from pipeline.flow import RAW_TOPIC_PREFIX, SHADOW_TOPICS, STAGES, Stage
 from pipeline.kafka.grants import COMPONENTS, FURTHER_COMPONENTS, Grant, grants_of
 from pipeline.kafka.topics import desired_topics
@@ -41,7 +42,13 @@ def workload(stage: Stage) -> str:
 def flow() -> str:
     """Stages in order, and every topic as the cluster should have it."""
     stages = [
-        {"name": stage.name, "workload": workload(stage), "stateful": stage.stateful, "purpose": stage.purpose}
+        {
+            "name": stage.name,
+            "workload": workload(stage),
+            "stateful": stage.stateful,
+            "state_schema": STATE_SCHEMAS.get(stage.name) if stage.stateful else None,
+            "purpose": stage.purpose,
+        }
         for stage in STAGES
     ]
     return HEAD + _yaml({"stages": stages, "topics": _topics()})

@@ -71,3 +71,15 @@ console: {kind: Deployment, args: [console, "--listen=0.0.0.0:8090"], records: t
 {{- include "spillway.configKey" $path | quote }}: {{ $text | toJson }}
 {{ end }}
 {{- end -}}
+
+{{/* Stage=number of the stages with state that a component hosts, or nothing. Takes (dict "root" $ "name" COMPONENT). */}}
+{{- define "spillway.stateSchemas" -}}
+{{- $name := .name -}}
+{{- $found := list -}}
+{{- range $stage := (.root.Files.Get "files/flow.yaml" | fromYaml).stages -}}
+{{- if and $stage.state_schema (has $name (list $stage.name "pipeline")) -}}
+{{- $found = append $found (printf "%s=%d" $stage.name (int $stage.state_schema)) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $found -}}
+{{- end -}}
