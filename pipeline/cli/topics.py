@@ -15,6 +15,7 @@ from pipeline.cli.replay import read_config
 from pipeline.kafka import topics as kafka_topics
 from pipeline.kafka.grants import COMPONENTS, FURTHER_COMPONENTS, Grant, acl_lines, grants_of, user_of
 from pipeline.kafka.reach import UnreachableError, list_topics
+from pipeline.kafka.rights import hidden
 
 EXIT_REFUSED: Final = 2
 
@@ -105,8 +106,10 @@ def _plan(bootstrap: str | None, directory: Path | None, allow_shrink: bool) -> 
     client = client_config(settings)
     admin = AdminClient(client)
     try:
-        list_topics(client, kafka_topics.REQUEST_SECONDS_MAX)  # a login that is refused is told at once
+        listed = list_topics(client, kafka_topics.REQUEST_SECONDS_MAX)
         wanted = kafka_topics.desired_topics(settings, config)
+        if lacks := hidden(client, "topics", [topic.name for topic in wanted if topic.name not in listed]):
+            raise click.ClickException(lacks)
         return admin, kafka_topics.plan(admin, wanted, allow_shrink=allow_shrink)
     except UnreachableError as error:
         raise click.ClickException(f"cannot list the topics: {error}") from error

@@ -6,7 +6,8 @@ missing to whoever lists, and is told from one that is really missing by its nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -68,16 +69,37 @@ def lacking(settings: Settings, component: str, topics: Iterable[str]) -> str | 
     )
     lacks: list[str] = []
     for name, future in asked.items():
-        try:
-            allowed = future.result().authorized_operations
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        if future.exception() is not None:
+            if _is_refused(future):
                 lacks.append(f"{' or '.join(needed[name])} topic {name}")
             continue  # a topic that is missing is told by others
+        allowed = future.result().authorized_operations
         # Brokers that do not say give nothing.
         if allowed and (absent := [each for each in needed[name] if _OPERATIONS[each] not in allowed]):
             lacks.append(f"{' or '.join(absent)} topic {name}")
     return _sentence(client, component, lacks) if lacks else None
+
+
+def hidden(client: Mapping[str, Any], component: str, topics: Sequence[str]) -> str | None:
+    """What of topics that are not listed is there, or may be, and is kept from us, in one sentence; else None.
+
+    Args:
+        client: configuration of the librdkafka client.
+        component: whose grants would help.
+        topics: names on the wire.
+    """
+    if not topics:
+        return None
+    asked = AdminClient(dict(client)).describe_topics(
+        TopicCollection(sorted(topics)), request_timeout=ANSWER_SECONDS_MAX
+    )
+    kept = [f"Describe topic {name}" for name, future in asked.items() if _is_refused(future)]
+    return _sentence(client, component, kept) if kept else None
+
+
+def _is_refused(future: Future[Any]) -> bool:
+    error = future.exception()
+    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
 def _needed(settings: Settings, component: str, topics: Iterable[str]) -> dict[str, tuple[str, ...]]:

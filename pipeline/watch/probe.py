@@ -135,7 +135,7 @@ class Prober:
         outward_at = self._write(OUTWARD_TOPIC, TICK_KEY, None, deadline, ((PROBE_HEADER, probe.encode()),))
         seen_at = self._seen(probe, deadline)
         if seen_at is None:
-            has_read = self._past({"ingest": (OWN_TOPIC, raw_at)}, monotonic)
+            has_read = self._past({"ingest": (OWN_TOPIC, raw_at)}, lambda: 0.0)
             return ("dedupe or correlate",) if has_read == () else TRAVELLED[:1]
         places = {SEEN_TOPIC: seen_at, OUTWARD_TOPIC: outward_at}
         wanted = {
