@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks import sizing
 from benchmarks.results import newest, read
-from benchmarks.sizing_costs import ASSUMED, COMPUTED, MEASURED, PUBLISHED, costs_of
+from benchmarks.sizing_costs import ASSUMED, COMPUTED, MEASURED, NEWS_SHARES, PUBLISHED, costs_of
 from benchmarks.sizing_model import (
     BROKER_BYTES_PER_SECOND_MAX,
     BROKER_REPLICAS_MAX,
@@ -69,6 +69,15 @@ def test_a_worker_costs_what_the_pipeline_was_measured_to_cost() -> None:
         stages = busy_cores(Load(1e6, 500, news_share=news), COSTS)
         us = sum(stages[each] for each in ("ingest", "dedupe", "correlate", "bridge"))
         assert us == pytest.approx(1e6 / rows[name]["per_cpu_second"]["median"], rel=0.25)
+
+
+def test_the_line_through_the_outer_shares_predicts_the_one_between() -> None:
+    rows = {row["name"]: row for row in newest(read(PUBLISHED)) if row["bench"] == "pipeline"}
+    few, half, all_ = (1e6 / rows[name]["per_cpu_second"]["median"] for name in NEWS_SHARES)
+    at_few, at_half, at_all = NEWS_SHARES.values()
+    predicted = few + (all_ - few) * (at_half - at_few) / (at_all - at_few)
+
+    assert predicted == pytest.approx(half, rel=0.25)
 
 
 def test_one_bridge_and_one_core_for_a_space_are_where_a_load_is_split() -> None:

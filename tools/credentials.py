@@ -123,7 +123,8 @@ def tracked(root: Path = ROOT) -> list[Path]:
 
 def looked(files: Iterable[Path], root: Path = ROOT) -> tuple[int, list[Finding]]:
     """How many files were read, and what was found in them; what is no text is passed over."""
-    count, found = 0, []
+    count = 0
+    found: list[Finding] = []
     for file in files:
         if not file.is_file() or file.is_symlink() or file.stat().st_size > FILE_BYTES_MAX:
             continue

@@ -21,7 +21,7 @@ STAGES: Final = ("ingest", "dedupe", "correlate", "bridge", "record", "gateway")
 def plans() -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows: what each of `LOADS` needs."""
     costs = costs_of()
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for load in LOADS:
         found = plan(load, costs)
         pods = {each.name: each.pods for each in found.parts}
