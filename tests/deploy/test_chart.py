@@ -155,6 +155,11 @@ async-timeout==5.0.1 \\
 jgo==3.2.0 \\
     --hash=sha256:44
     # via spillway (pyproject.toml)
+signer==1.0 \\
+    --hash=sha256:66
+    # via
+    #   spillway (pyproject.toml:dev)
+    #   spillway (pyproject.toml)
 pytest==9.0 \\
     --hash=sha256:55
     # via spillway (pyproject.toml:dev)
@@ -162,12 +167,21 @@ pytest==9.0 \\
 
 
 def test_the_image_has_what_the_product_needs_and_no_test_tools() -> None:
-    project = '[project]\ndependencies = ["faust-streaming>=0.15", "aiokafka[lz4]>=0.14"]\n'
+    project = """
+[project]
+dependencies = ["faust-streaming>=0.15", "aiokafka[lz4]>=0.14"]
+[project.optional-dependencies]
+embedded = ["jgo>=3"]
+aws = ["signer>=1"]
+"""
     lines = runtime_lock(LOCK, project).splitlines()[1:]
-    assert [line.split("==")[0] for line in lines if "==" in line] == ["aiokafka", "faust-streaming", "async-timeout"]
+    assert [line.split("==")[0] for line in lines if "==" in line] == [
+        *("aiokafka", "faust-streaming", "async-timeout", "signer")
+    ]
     assert [line.strip() for line in lines if "--hash" in line] == [
         "--hash=sha256:11",
         "--hash=sha256:22 \\",
         "--hash=sha256:23",
         "--hash=sha256:33",
+        "--hash=sha256:66",
     ]

@@ -113,18 +113,21 @@ _NEEDED_BY: Final = re.compile(r"^    #(?: via)? +(\S.*)$")
 _NAME: Final = re.compile(r"^[A-Za-z0-9._-]+")
 
 
+EXTRAS: Final = ("aws", "tracing")
+"""What else the image has: logins to Amazon MSK, traces to a collector. Engines are services of their own there."""
+
+
 def runtime_lock(lock: str, project: str) -> str:
-    """The part of the lock that the product needs: no test tools, no embedded engines.
+    """The part of the lock that the image needs: no test tools, no embedded engines.
 
     Args:
         lock: text of requirements.lock; uv writes below each pin by whom it is needed.
         project: text of pyproject.toml, which says what the product needs itself.
     """
-    wanted = {
-        found[0].lower()
-        for each in tomllib.loads(project)["project"]["dependencies"]
-        if (found := _NAME.match(each)) is not None
-    }
+    said = tomllib.loads(project)["project"]
+    extras = said.get("optional-dependencies", {})
+    asked = [*said["dependencies"], *(each for extra in EXTRAS for each in extras.get(extra, ()))]
+    wanted = {found[0].lower() for each in asked if (found := _NAME.match(each)) is not None}
     blocks: dict[str, list[str]] = {}
     needed_by: dict[str, set[str]] = {}
     name = ""
