@@ -29,6 +29,7 @@ from pipeline.runtime.metric_words import (
     UNNAMED,
     UNSAID,
 )
+from pipeline.runtime.skew import SkewGauge
 
 _REASONS: Final = frozenset(Reason)
 
@@ -88,6 +89,7 @@ class Metrics:
             registry=registry,
         )
 
+        self.clock_skew = SkewGauge(registry)
         self.correlation_rules = Counter(
             "spillway_correlation_rules",
             "Episodes by correlation rule and what it did of them: matched, joined, kept_apart, held, opened; "
@@ -270,6 +272,9 @@ class Metrics:
         letters = Tally(_refused_because(output) for output in effects.outputs if output.topic == DEAD_LETTER_TOPIC)
         for refused_because, count in letters.items():
             self.dead_letters.labels(stage, refused_because).inc(count)
+        if self._wall:
+            for feed, ahead_ms in effects.ahead_ms.items():
+                self.clock_skew.observe(feed, ahead_ms / 1_000, now_seconds)
         for feed, count in effects.unmatched.items():
             self.alerts_unmatched.labels(feed).inc(count)
         for (rule, outcome), count in effects.rules.items():

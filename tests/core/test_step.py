@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.step import TICK_KEY, Effects, StreamRecord, Timers
+from pipeline.core.step import TICK_KEY, Effects, StreamRecord
+from pipeline.core.timers import Timers
 from pipeline.models.alert import Kind, Severity
 from pipeline.models.maintenance import MaintenanceWindow
 from tests.core.builders import (

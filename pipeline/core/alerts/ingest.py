@@ -195,6 +195,7 @@ class IngestProcessor(Processor):
         self._enricher.enrich(alert)
         if alert.entity is None and alert.kind in _ABOUT_SOMETHING:
             _count_unmatched(effects, feed.name, 1)
+        note_ahead(alert, feed.name, effects)
         bound(alert)
         output = Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp)
         effects.outputs.append(output)
@@ -229,6 +230,17 @@ class IngestProcessor(Processor):
         effects.outputs.append(letter._replace(headers=headers))
         origin = Origin(record.topic, record.partition, record.offset, index)
         self.decide(effects, Decision(origin, Disposition.DEAD_LETTERED, bad.reason, record.timestamp))
+
+
+def note_ahead(alert: Alert, feed: str, effects: Effects) -> None:
+    """Note how far ahead of the brokers' clock the newest time that an alert tells is; below 0: behind."""
+    told_ms = alert.event_at_ms if alert.ended_at_ms is None else alert.ended_at_ms
+    if told_ms is None or alert.kind in _AHEAD_OF_TIME:
+        return
+    ahead_ms = (alert.clock_skew_ms or 0) + told_ms - alert.received_at_ms  # a time that was put back was told later
+    most_ms = effects.ahead_ms.get(feed)
+    if most_ms is None or ahead_ms > most_ms:
+        effects.ahead_ms[feed] = ahead_ms
 
 
 def _count_unmatched(effects: Effects, feed: str, alerts: int) -> None:
