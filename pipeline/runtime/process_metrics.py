@@ -14,7 +14,8 @@ def expose_process(registry: CollectorRegistry, component: str) -> None:
         registry: of the process.
         component: what it is: ``worker``, ``gateway``, ``console``, ``shadow``.
     """
-    disable_created_metrics()  # a second series for each counter, which says what `process_start_time_seconds` says
+    # A second series for each counter, which says what `process_start_time_seconds` says.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
     ProcessCollector(registry=registry)
     build = Gauge(
         "spillway_build_info",

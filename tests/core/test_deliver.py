@@ -201,6 +201,7 @@ def test_what_waits_and_what_was_given_up_is_counted_by_sink() -> None:
         "deliveries_waiting": {"desk": 1, "page": 2},
         "deliveries_parked": {"desk": 1, "page": 0},
         "sink_records_open": {"desk": 0, "page": 0},
+        "state_entries": {"outboxes": 2},
     }
 
 

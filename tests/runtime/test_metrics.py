@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.metadata import version
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,11 +12,12 @@ from pipeline.agents.processors import processor_factory
 from pipeline.catalog import load_config
 from pipeline.core.step import Effects, Processor, StreamRecord, dead_letter
 from pipeline.flow import DEAD_LETTER_TOPIC, STAGE_BY_NAME
-from pipeline.models.decision import BadRecord, Disposition, Reason
+from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
 from pipeline.runtime import guard
 from pipeline.runtime.figures import FIGURE_LABELS_MAX, FIGURES, HasGauges
 from pipeline.runtime.metric_words import ALERTS_DECIDED
 from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.process_metrics import expose_process
 
 
 def made(*stages: str) -> Metrics:
@@ -127,3 +129,38 @@ def test_a_figure_that_is_not_declared_or_has_no_end_of_labels_is_left_out_and_t
 
 def test_the_dead_letter_topic_is_the_one_that_is_counted() -> None:
     assert refused(Reason.EMPTY).outputs[0].topic == DEAD_LETTER_TOPIC
+
+
+def test_latency_is_counted_by_feed_and_for_what_opens_an_incident_apart() -> None:
+    metrics = Metrics(CollectorRegistry(), ["correlate"], feeds=["zabbix"])
+    origins = [Origin(f"alerts.raw.{feed}", 0, 0, 0) for feed in ("zabbix", "zabbix", "unheard-of")]
+    dispositions = (Disposition.OPENED, Disposition.JOINED, Disposition.JOINED)
+    decisions = [
+        Decision(origin, disposition, Reason.FIRST_SYMPTOM, 1_000)
+        for origin, disposition in zip(origins, dispositions, strict=True)
+    ]
+    metrics.committed("correlate", 3, Effects(decisions=decisions), 0.1, 3.0)
+    assert value(metrics, "spillway_end_to_end_seconds_sum", feed="zabbix") == 4.0
+    assert value(metrics, "spillway_end_to_end_seconds_count", feed="other") == 1
+    assert value(metrics, "spillway_incident_open_seconds_count", feed="zabbix") == 1
+    assert value(metrics, "spillway_incident_open_seconds_bucket", feed="zabbix", le="1.0") == 0
+    metrics.know_feeds(["unheard-of"])  # as after a reload
+    metrics.committed("correlate", 1, Effects(decisions=decisions[2:]), 0.1, 3.0)
+    assert value(metrics, "spillway_end_to_end_seconds_count", feed="unheard-of") == 1
+
+
+def test_what_is_written_of_state_is_counted_in_bytes_removals_too() -> None:
+    metrics = made("dedupe")
+    metrics.state_written("dedupe", [(b"key", b"value"), (b"gone", None)])
+    assert value(metrics, "spillway_changelog_records_total", stage="dedupe") == 2
+    assert value(metrics, "spillway_changelog_bytes_total", stage="dedupe") == 12
+
+
+def test_a_process_says_its_release_its_memory_and_when_it_started() -> None:
+    registry = CollectorRegistry()
+    expose_process(registry, "worker")
+    labels = {"version": version("spillway"), "component": "worker"}
+    assert registry.get_sample_value("spillway_build_info", labels) == 1
+    assert (registry.get_sample_value("process_resident_memory_bytes") or 0) > 1_000_000
+    assert (registry.get_sample_value("process_start_time_seconds") or 0) > 1_000_000_000
+    assert (registry.get_sample_value("process_open_fds") or 0) > 0
