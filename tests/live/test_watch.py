@@ -70,7 +70,10 @@ def test_pings_stop_with_a_stage_and_return_with_it(site: Site, outside: Outside
     wait_until(lambda: len(outside.paths) >= 2, HANDLED_SECONDS_MAX, "pings arrive")
 
     assert one.terminate() == 0, one.said()
-    withheld = lambda: watch.series()["spillway_pings_total"].get(("withheld",), 0)  # noqa: E731 read again and again
+
+    def withheld() -> int:
+        return watch.series()["spillway_pings_total"].get(("withheld",), 0)
+
     wait_until(lambda: withheld() >= 1, HANDLED_SECONDS_MAX, "a ping is withheld")
     before = len(outside.paths)
     wait_until(lambda: withheld() >= 2, HANDLED_SECONDS_MAX, "and another one")

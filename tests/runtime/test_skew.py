@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -23,7 +25,7 @@ from tests.core.builders import HOUR, MINUTE, SECOND, T0, alert
         ({"event_at_ms": T0 + HOUR, "kind": Kind.MAINTENANCE_START}, None),
     ],
 )
-def test_the_newest_time_that_an_alert_tells_is_compared(fields: dict[str, object], ahead_ms: int | None) -> None:
+def test_the_newest_time_that_an_alert_tells_is_compared(fields: dict[str, Any], ahead_ms: int | None) -> None:
     given, effects = alert(**fields), Effects()
     put_back(given, T0)  # as ingest does first: what was told counts, not what became of it
     note_ahead(given, "monitor", effects)
