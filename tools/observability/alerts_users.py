@@ -12,6 +12,12 @@ URGENT_SECONDS_MAX: Final = 60
 """A P1 that no sink has taken for a minute is a P1 that nobody knows of."""
 SINK_SECONDS_MAX: Final = 600
 TOLD_SECONDS_MAX: Final = 120
+AHEAD_SECONDS_MAX: Final = 60
+"""Correlation weighs times in minutes, and nothing comes from the future."""
+BEHIND_SECONDS_MAX: Final = 300
+"""Less may be the way of the messages: sources that evaluate or send by the minute."""
+
+_SKEW: Final = "max by (namespace, feed) (spillway_feed_clock_skew_seconds)"
 
 USERS: Final = Group(
     name="spillway-users",
@@ -95,6 +101,15 @@ USERS: Final = Group(
             summary="Nothing is heard from feed {{ $labels.feed }}",
             description="A source that should speak does not. What fails there is not noticed. Spillway has opened an "
             "incident about it too; this alert is for the case that it tells nobody.",
+        ),
+        Alert(
+            name="SpillwayFeedClockWrong",
+            severity="warning",
+            hold="15m",
+            expression=f"{_SKEW} > {AHEAD_SECONDS_MAX} or {_SKEW} < -{BEHIND_SECONDS_MAX}",
+            summary="The clock of feed {{ $labels.feed }} is off by {{ $value | humanizeDuration }}",
+            description="Times that this source tells are wrong, so its alerts are put beside the wrong others, and "
+            "timelines and durations are off.",
         ),
         Alert(
             name="SpillwayWatchdog",

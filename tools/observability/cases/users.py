@@ -187,5 +187,18 @@ CASES: Final[tuple[Case, ...]] = (
         {'spillway_feed_silent{namespace="a",feed="zabbix",pod="dedupe-0"}': "0 1 1 0x10"},
         "8m",
     ),
+    fires(
+        "SpillwayFeedClockWrong",
+        "seven minutes behind",
+        {'spillway_feed_clock_skew_seconds{namespace="a",feed="zabbix",pod="dedupe-0"}': "-420x30"},
+        "20m",
+        'feed="zabbix"',
+    ),
+    quiet(
+        "SpillwayFeedClockWrong",
+        "two minutes under way",
+        {'spillway_feed_clock_skew_seconds{namespace="a",feed="zabbix",pod="dedupe-0"}': "-120x30"},
+        "20m",
+    ),
     fires("SpillwayWatchdog", "always", {}, "1m"),
 )

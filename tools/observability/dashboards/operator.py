@@ -155,6 +155,29 @@ FEEDS: Final = Row(
             ],
         ),
         Panel(
+            title="Seconds since a feed spoke",
+            description="Of feeds with `expect`. One that should speak and does not is an incident of its own.",
+            unit="s",
+            width=12,
+            runbook="SpillwayFeedSilent",
+            queries=[
+                Query(
+                    f"topk(10, time() - max by (feed) (spillway_feed_last_seen_timestamp_seconds{{{NS}}}))",
+                    "{{feed}}",
+                )
+            ],
+        ),
+        Panel(
+            title="Clock of each feed",
+            description="How far the times that a source tells are from the brokers' clock, ahead or behind; the ten worst.",
+            unit="s",
+            width=12,
+            warns=10,
+            alarms=60,
+            runbook="SpillwayFeedClockWrong",
+            queries=[Query(f"topk(10, max by (feed) (abs(spillway_feed_clock_skew_seconds{{{NS}}})))", "{{feed}}")],
+        ),
+        Panel(
             title="Gateway: requests",
             description="By status. 4xx: a source is refused; 5xx: we fail.",
             unit="reqps",
