@@ -9,7 +9,10 @@ from typing import Any, Final
 
 import yaml
 from jsonschema import Draft202012Validator
-from kubernetes_validate.utils import all_versions, schema_contents
+from kubernetes_validate.utils import (  # type: ignore[import-untyped]  # it carries no types
+    all_versions,
+    schema_contents,
+)
 from referencing import Registry, Resource
 
 from tests.deploy.manifests import Manifest

@@ -37,7 +37,7 @@ def test_nothing_else_lies_among_the_rendered() -> None:
 
 @pytest.mark.parametrize("values", [*examples(), EVERYTHING], ids=lambda path: path.stem)
 def test_helm_finds_nothing_to_say_of_it(helm: Path, values: Path) -> None:
-    command = [helm, "lint", "--strict", "--quiet", str(CHART), "--values", str(values)]
+    command = [str(helm), "lint", "--strict", "--quiet", str(CHART), "--values", str(values)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "")
 

@@ -66,13 +66,19 @@ def _component(name: str, package: Distribution) -> dict[str, Any]:
 
 
 def _license(package: Distribution) -> dict[str, Any] | None:
-    if expression := package.metadata.get("License-Expression"):
+    if expression := _said(package, "License-Expression"):
         return {"expression": expression}
     named = [each for each in package.metadata.get_all("Classifier") or () if each.startswith("License :: ")]
     if named:
         return {"license": {"name": named[0].rpartition(" :: ")[2]}}
-    written = (package.metadata.get("License") or "").strip()
+    written = _said(package, "License")
     return {"license": {"name": written}} if 0 < len(written) <= LICENSE_CHARACTERS_MAX else None
+
+
+def _said(package: Distribution, field: str) -> str:
+    """What a package says in a field of its metadata; nothing where it says none."""
+    found: list[str] = package.metadata.get_all(field) or []
+    return found[0].strip() if found else ""
 
 
 def _needs(name: str, by_name: dict[str, Distribution]) -> dict[str, Any]:
