@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from aiohttp import web
 
-START_SECONDS_MAX: Final = 30.0
+START_SECONDS_MAX: Final = 120.0
 AHEAD_SECONDS: Final = 0.5
 AHEAD_REQUESTS_MIN: Final = 2.0
 

@@ -39,6 +39,7 @@ from pipeline.runtime.history import check_replication, stage_topics, topic_make
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.host import StageHost
 from pipeline.runtime.metrics import Metrics
+from pipeline.runtime.pressure import Pressure, watch_pressure
 from pipeline.runtime.process import HostedStage, Worker, status_of
 from pipeline.runtime.process_metrics import expose_process
 from pipeline.runtime.pulse import pulse, watch_history, watch_newcomers
@@ -100,11 +101,17 @@ def create_app(context: StageContext) -> HostedStage:
     async def versions_of_stage() -> None:
         await watch_versions(app, host)
 
+    async def pressure_of_stage() -> None:
+        if context.pressure is not None:
+            await watch_pressure(context.pressure, settings)
+
     app.task(pulse_of_stage)
     app.task(versions_of_stage)
     app.task(history_of_stage)
     if context.reads_raw:
         app.task(newcomers_of_stage)
+    if context.pressure is not None:
+        app.task(pressure_of_stage)
     return HostedStage(app, host)
 
 
@@ -161,6 +168,7 @@ def _context(
         metrics=metrics,
         hooks=hooks or StageHooks(),
         quotas=quotas_of(config),
+        pressure=Pressure() if stage == "ingest" and settings.clock == "wall" else None,
         # Who waits for the world outside must not keep others from deciding, nor its other partitions from it.
         gate=gate if hooks is None else Gate(ALL_AT_ONCE),
     )

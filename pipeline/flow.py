@@ -229,6 +229,10 @@ SHADOW_TOPICS: Final[tuple[Topic, ...]] = (
 """Topics of the shadow, where there is one: one partition each, because it decides everything in one place."""
 
 
+PRESSING_STAGES: Final = ("dedupe", "correlate")
+"""Ingest hands on no more than these get through. Behind correlate there is one record an incident."""
+
+
 def changelog_topic(stage: str) -> str:
     """Name of the compacted topic that holds the state of a stage, co-partitioned with its input."""
     return f"spillway.{stage}.changelog"

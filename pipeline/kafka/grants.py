@@ -17,6 +17,7 @@ from typing import Final, Literal
 from pipeline.core.alerts.own_alerts import OWN_FEED
 from pipeline.flow import (
     DEAD_LETTER_TOPIC,
+    PRESSING_STAGES,
     RAW_TOPIC_PREFIX,
     RAW_TOPICS,
     SHADOW_CHANGELOG,
@@ -155,6 +156,10 @@ def _stage(gathered: _Gathered, settings: Settings, stage: Stage) -> None:
         gathered.topics((*stage.reads, *stage.writes, *state), "DescribeConfigs")
         _internal(gathered)
     gathered.add("group", settings.group(stage.name), "Read")
+    if RAW_TOPICS in stage.reads:  # it goes no faster than those after it (`pipeline.runtime.pressure`)
+        for after in PRESSING_STAGES:
+            gathered.add("group", settings.group(after), "Describe")
+            gathered.topics(STAGE_BY_NAME[after].reads, "Describe")
     gathered.add("transactionalId", f"{settings.group(stage.name)}-", "Write", prefixed=True)
 
 

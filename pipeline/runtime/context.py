@@ -12,6 +12,7 @@ from pipeline.runtime.gate import Gate
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.note import OffsetNote
+from pipeline.runtime.pressure import Pressure
 from pipeline.runtime.restore import RestoreFunction, restore
 from pipeline.runtime.tracing import Untraced
 from pipeline.runtime.transaction import OnStep, TransactionWriter, no_step
@@ -37,6 +38,7 @@ class StageContext:
         on_step: called when a transaction of any partition has reached a step.
         writer: what writes a partition's transactions.
         quotas: raw topic -> what its feed may send.
+        pressure: holds feeds with a backlog back while the stages after it are too far behind; None: nothing does.
         restore: what gives a fresh processor its state back.
     """
 
@@ -55,6 +57,7 @@ class StageContext:
     writer: type[TransactionWriter] = TransactionWriter
     restore: RestoreFunction = restore
     quotas: Mapping[str, FeedQuota] = field(default_factory=dict)
+    pressure: Pressure | None = None
 
     @property
     def stateful(self) -> bool:

@@ -50,6 +50,7 @@ class StageHost:
         self._kept: dict[int, PartitionTask] = {}  # suspended; some of them may come back
         self._moving = asyncio.Lock()
         self._stopped = False
+        self._deferred: set[str] = set()
         self._lateness = Lateness()
 
     @property
@@ -233,6 +234,7 @@ class StageHost:
                 for name, values in task.processor.gauges().items():
                     for label, value in values.items():
                         figures[name][label] += value
+        self._observe_deferred(lag)
         for topic, count in lag.items():
             metrics.lag_records.labels(self.stage, topic).set(count)
         if self.context.settings.clock == "wall":
@@ -248,3 +250,12 @@ class StageHost:
         metrics.partitions.labels(stage).set(max((counts.get(topic, 0) for topic in self.context.inputs), default=0))
         metrics.partitions_assigned.labels(stage).set(len(self.tasks))
         metrics.partitions_serving.labels(stage).set(sum(task.serving for task in self.tasks.values()))
+
+    def _observe_deferred(self, lag: Mapping[str, int]) -> None:
+        """Tell what is held back, of feeds that were once."""
+        prefix = self.context.settings.topic_prefix
+        held = {topic.removeprefix(prefix) for task in self.tasks.values() for topic in task.waiting.deferred()}
+        for topic in held | self._deferred:
+            feed = self.context.metrics.feed_of(topic)
+            self.context.metrics.feed_deferred.labels(feed).set(lag.get(topic, 0) if topic in held else 0)
+        self._deferred |= held

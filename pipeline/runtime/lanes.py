@@ -22,6 +22,12 @@ from pipeline.runtime.waiting import TRANSACTION_BYTES_MAX, Waiting
 LANE_BYTES_MIN: Final = MEBIBYTE
 """What one lane may hold in any case: about one transaction of usual records, so that fetching goes on meanwhile."""
 
+SHORT_RECORDS_MAX: Final = 200
+"""Records of a lane without a backlog, which no pressure holds back: a tenth of a transaction."""
+
+LOOK_AGAIN_SECONDS: Final = 0.05
+"""While lanes are held back because of pressure: how soon its end is noticed."""
+
 LANES_AT_WORK: Final = 2
 """A lane may hold the partition's room divided by this: a storm comes from one feed, seldom from two at a time."""
 
@@ -36,6 +42,7 @@ class Lanes:
         """Without lanes at first; ``context`` has the quotas."""
         self._lanes: dict[str, Waiting] = {}
         self._quotas: dict[str, Quota] = {}
+        self._pressure = context.pressure
         self.renew(context)
 
     @property
@@ -82,12 +89,14 @@ class Lanes:
                 break
             sharing = len(lanes) - place
             share = min(max(1, records_left // sharing), self._allowed(topic))
+            if share <= 0:  # the lanes before it have used up what was left
+                continue
             taken = lane.take(share, max(1, bytes_left // sharing))
             batch |= taken
             count = len(taken.get(topic, ()))
             records_left -= count
             bytes_left -= lane.taken_bytes
-            self._spend(topic, count)
+            self._spend(topic, count, bulk=count + lane.records > SHORT_RECORDS_MAX)
         return batch
 
     def done(self) -> None:
@@ -121,21 +130,29 @@ class Lanes:
             self._quotas[wire] = Quota(quota.messages_per_second / parts, quota.burst / parts)
 
     def deferred(self) -> Iterable[str]:
-        """Topics of which something waits that their quota does not let through at the moment."""
+        """Topics of which something waits that their quota, or pressure, does not let through at the moment."""
         return [topic for topic, lane in self._lanes.items() if lane and not self._allowed(topic)]
 
     def _allowed(self, topic: str) -> int:
-        quota = self._quotas.get(topic)
-        return MANY if quota is None else quota.allowed()
+        quota, pressure = self._quotas.get(topic), self._pressure
+        allowed = MANY if quota is None else quota.allowed()
+        if pressure is None or self._lanes[topic].records <= SHORT_RECORDS_MAX:
+            return allowed
+        bulk = pressure.allowed()
+        return allowed if bulk is None else min(allowed, bulk)
 
     def _wait(self, topic: str) -> float:
         quota = self._quotas.get(topic)
-        return 0.0 if quota is None else quota.seconds_until_allowed()
+        if quota is not None and (seconds := quota.seconds_until_allowed()):
+            return seconds
+        return 0.0 if self._allowed(topic) else LOOK_AGAIN_SECONDS
 
-    def _spend(self, topic: str, records: int) -> None:
+    def _spend(self, topic: str, records: int, *, bulk: bool) -> None:
         quota = self._quotas.get(topic)
         if quota is not None:
             quota.spend(records)
+        if bulk and self._pressure is not None:
+            self._pressure.spend(records)
 
 
 def waiting_of(context: StageContext) -> Waiting | Lanes:

@@ -82,6 +82,18 @@ class Metrics:
             ["stage"],
             registry=registry,
         )
+        self.alerts_folded = Counter(
+            "spillway_alerts_folded",
+            "Alerts that went on inside the record of an equal one, because more waited than one transaction takes.",
+            ["feed"],
+            registry=registry,
+        )
+        self.feed_deferred = Gauge(
+            "spillway_feed_deferred_records",
+            "Records of a feed that wait although there is room: its quota, or the stages after ingest, hold it back.",
+            ["feed"],
+            registry=registry,
+        )
         self.alerts_unmatched = Counter(
             "spillway_alerts_unmatched",
             "Firing alerts and tickets that no entity of the catalogue was found for.",
@@ -124,6 +136,10 @@ class Metrics:
         for name in names:
             if len(self._feeds) < FEEDS_MAX:
                 self._feeds[RAW_TOPIC_PREFIX + name] = name
+
+    def feed_of(self, topic: str) -> str:
+        """The label of a raw topic's feed."""
+        return self._feeds.get(topic, OTHER_FEED)
 
     def config_in_force(self, version: str) -> None:
         """Say which configuration is loaded."""
@@ -277,6 +293,8 @@ class Metrics:
                 self.clock_skew.observe(feed, ahead_ms / 1_000, now_seconds)
         for feed, count in effects.unmatched.items():
             self.alerts_unmatched.labels(feed).inc(count)
+        for feed, count in effects.folded.items():
+            self.alerts_folded.labels(feed).inc(count)
         for (rule, outcome), count in effects.rules.items():
             self.correlation_rules.labels(rule, outcome).inc(count)
         for (what, ended), count in effects.hidden.items():

@@ -108,6 +108,10 @@ class Waiting:
         del topic
         return False
 
+    def deferred(self) -> Sequence[str]:
+        """Topics that are held back: none."""
+        return ()
+
     def renew(self, context: StageContext) -> None:
         """Another configuration decides; nothing here depends on it."""
 
