@@ -89,6 +89,12 @@ BARS: Final[tuple[Bar[Figures], ...]] = (
         lambda f: float(f.row("state", "10 episodes an incident")["restore_keys_per_second"]["median"]),
     ),
     Bar("restore, keys a second, Kafka to ready", 100_000, lambda f: float(_restore(f)["keys_per_second"]["median"])),
+    Bar(
+        "P1 incident of another feed during a storm, max s",
+        5,
+        lambda f: float(f.row("storm", "10 times capacity")["alertmanager_p1_max_seconds"]),
+        least=False,
+    ),
     Bar("gateway, requests a second", 2_000, lambda f: _gateway(f, "as fast as it goes", "per_second")),
     Bar("gateway at 2,000 requests a second, p99 ms", 50, lambda f: _gateway(f, STEADY, "p99_ms"), least=False),
     Bar(

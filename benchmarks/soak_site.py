@@ -27,10 +27,9 @@ from benchmarks.broker import Broker, fresh_name, running_broker
 from benchmarks.console_process import Console, running_console
 from benchmarks.receiver import receiving
 from benchmarks.results import BenchmarkError
+from benchmarks.site import make_topics
 from benchmarks.worker import Worker, settings_for
-from pipeline.catalog import load_config
 from pipeline.flow import STAGES
-from pipeline.kafka.topics import apply, desired_topics, plan
 from pipeline.records.embedded import embedded_postgres
 from pipeline.records.store import RecordsStore
 from pipeline.settings import Settings
@@ -110,8 +109,7 @@ def running_site() -> Iterator[Site]:
         store.close()
         settings = settings_for(broker.bootstrap, fresh_name("soak"), config, PARTITIONS)
         settings = settings.model_copy(update={"records_url": url})
-        admin = broker.admin
-        apply(admin, plan(admin, desired_topics(settings, load_config(config))))
+        make_topics(settings, config, broker)
         worker = stack.enter_context(Worker(settings, [stage.name for stage in STAGES], SECRETS))
         gateway, port = stack.enter_context(_gateway(settings, place / "gateway.log"))
         console = stack.enter_context(running_console(url, broker.bootstrap, place / "console"))

@@ -235,10 +235,11 @@ def announced(watch: Watch, senders: Sequence[Sender], sent: Sequence[dict[int, 
         if missing:
             raise IncompleteError(f"{sender.load.feed}: {len(missing)} of {len(times)} P1 incidents did not come")
         took = sorted(watch.opened[number] - at for number, at in times.items())
-        figures[f"{sender.load.feed}_p1"] = {
-            "incidents": len(took),
-            "p50_seconds": round(percentile(took, 0.5), 2),
-            "p99_seconds": round(percentile(took, 0.99), 2),
-            "max_seconds": round(took[-1], 2),
+        name = f"{sender.load.feed}_p1"
+        figures |= {
+            f"{name}_incidents": len(took),
+            f"{name}_p50_seconds": round(percentile(took, 0.5), 2),
+            f"{name}_p99_seconds": round(percentile(took, 0.99), 2),
+            f"{name}_max_seconds": round(took[-1], 2),
         }
     return figures

@@ -123,6 +123,23 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
             "cores busy, workers and broker": spread("cores"),
         },
     ),
+    "storm": (
+        "A storm of ten times capacity from one feed",
+        {
+            "capacity, alerts/s": plain("capacity"),
+            "offered": plain("offered_per_second"),
+            "seconds": plain("seconds"),
+            "alerts": plain("offered"),
+            "behind at its end": plain("behind"),
+            "recovered in s": plain("recovery_seconds"),
+            "memory before, MiB": plain("memory_before_mib"),
+            "peak": plain("memory_peak_mib"),
+            "P1 of the other feed, s: p50": plain("alertmanager_p1_p50_seconds"),
+            "max": plain("alertmanager_p1_max_seconds"),
+            "P1 inside the storm: p50": plain("runaway_p1_p50_seconds"),
+            "its max": plain("runaway_p1_max_seconds"),
+        },
+    ),
     "gateway": (
         "Gateway: HTTP request to acknowledged record; the producers alone",
         {

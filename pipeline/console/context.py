@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipeline.console.live import Live
 from pipeline.console.metrics import ConsoleMetrics
+from pipeline.console.overload import Overload
 from pipeline.models.command import Command
 from pipeline.models.policy import Config
 from pipeline.models.problem import ProblemCommand
@@ -43,6 +44,7 @@ class Context:
         config: the company's configuration: catalogue, rotations, packs, and the console's own part.
         live: changes as they happen; None: nobody may listen.
         metrics: counts; None: nothing is counted.
+        overload: how far the stages are behind; None: nobody looks.
         now_ms: the clock, epoch milliseconds; tests and the demo have their own.
     """
 
@@ -52,6 +54,7 @@ class Context:
     commands: CommandsOut
     live: Live | None = None
     metrics: ConsoleMetrics | None = None
+    overload: Overload | None = None
     now_ms: Callable[[], int] = lambda: int(time() * 1_000)
 
     def now(self) -> datetime:

@@ -28,6 +28,7 @@ from pipeline.console.context import Context
 from pipeline.console.live import Live
 from pipeline.console.maturity import MaturityMetrics, keep_fresh
 from pipeline.console.metrics import ConsoleMetrics
+from pipeline.console.overload import Overload
 from pipeline.console.privacy import without_personal_data_in
 from pipeline.console.security.metrics import expose
 from pipeline.console.sender import CommandSender
@@ -94,8 +95,16 @@ class Console:
         self._engine = async_engine_of(self._url, STORE_CONNECTIONS_MAX)
         self._live = Live(self._url, self.metrics)
         commands = without_personal_data_in(self._sender, settings, config)
+        self._overload = Overload()
         self.context = Context(
-            settings, config, self._engine, commands, self._live, self.metrics, self._clock or wall_ms
+            settings,
+            config,
+            self._engine,
+            commands,
+            self._live,
+            self.metrics,
+            self._overload,
+            self._clock or wall_ms,
         )
         self.around = Around(create_app(self.context), self.metrics)
         self.health = HealthServer(settings.http_port, self._registry, self.status)
@@ -128,7 +137,9 @@ class Console:
         self._server = _Server(_uvicorn(self.around))
         work = (self.health.beat(), self._sender.writer.watch(), self._watch_store(), self._live.run(), self._sweep())
         self._tasks = [asyncio.create_task(each) for each in (*work, keep_fresh(self.context, self._maturity))]
-        if self._clock is not None:
+        if self._clock is None:
+            self._tasks.append(asyncio.create_task(self._overload.watch(self._settings)))
+        else:
             self._tasks.append(asyncio.create_task(self._clock.follow(self.context.ask)))
         self._serving = asyncio.create_task(self._server.serve([bound]))
         while not self._server.started:

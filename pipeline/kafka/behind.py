@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
@@ -12,6 +13,9 @@ from pipeline.settings import Settings
 
 ANSWER_SECONDS_MAX: Final = 5.0
 
+Place = tuple[str, int]
+"""Wire topic and partition."""
+
 
 class Behind(NamedTuple):
     """How a stage stands.
@@ -19,10 +23,12 @@ class Behind(NamedTuple):
     Attributes:
         records: not handled yet. Marks of transactions count, so a few too many are told.
         handled: sum of its committed offsets: what it grows by was handled in between.
+        topics: logical name of each topic of which records are not handled yet -> how many.
     """
 
     records: int
     handled: int
+    topics: Mapping[str, int] = MappingProxyType({})
 
 
 def behind(
@@ -46,18 +52,23 @@ def behind(
         return {}
     listed = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=seconds_max)
     ends = {(place.topic, place.partition): answer.result().offset for place, answer in listed.items()}
-    return {
-        stage: Behind(sum(max(0, ends[place] - at) for place, at in places.items()), sum(places.values()))
-        for stage, places in committed.items()
-        if places
-    }
+    return {stage: _stands(settings, places, ends) for stage, places in committed.items() if places}
 
 
-def _committed(admin: AdminClient, group: str, seconds_max: float) -> dict[tuple[str, int], int]:
+def _stands(settings: Settings, places: Mapping[Place, int], ends: Mapping[Place, int]) -> Behind:
+    topics: dict[str, int] = {}
+    for place, at in places.items():
+        if (left := ends[place] - at) > 0:
+            topic = place[0].removeprefix(settings.topic_prefix)
+            topics[topic] = topics.get(topic, 0) + left
+    return Behind(sum(topics.values()), sum(places.values()), topics)
+
+
+def _committed(admin: AdminClient, group: str, seconds_max: float) -> dict[Place, int]:
     (answer,) = admin.list_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(group)], request_timeout=seconds_max
     ).values()
-    found: dict[tuple[str, int], int] = {}
+    found: dict[Place, int] = {}
     for place in answer.result().topic_partitions:
         if place.error is not None:
             raise KafkaException(place.error)

@@ -176,8 +176,10 @@ def _gateway(gathered: _Gathered, settings: Settings) -> None:
 
 def _console(gathered: _Gathered, settings: Settings) -> None:
     """Commands; what the console shows comes from the records store."""
-    del settings
     gathered.topics(COMMAND_TOPICS, "Write")
+    for stage in ("ingest", *PRESSING_STAGES):  # for the board: how far they are behind
+        gathered.add("group", settings.group(stage), "Describe")
+        gathered.topics(STAGE_BY_NAME[stage].reads, "Describe")
 
 
 def _topics(gathered: _Gathered, settings: Settings) -> None:

@@ -70,6 +70,7 @@ async def board_page(request: Request, here: Here, who: Known) -> Response:
         "board.html",
         found=found,
         filters=filters,
+        overload="" if here.overload is None else here.overload.words,
         tiles=tiles(found.counts, filters, who),
         chips=chips(filters, here),
         next_href=address("/", filters, after=found.next) if found.next else "",
