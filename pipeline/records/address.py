@@ -1,14 +1,18 @@
-"""The address of the records store, checked and made an engine's."""
+"""The address of the records store, checked and made an engine's.
+
+Every process imports this for its error, and few have a store: SQLAlchemy is a sixth of what a start costs, and comes
+when an engine is made.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from sqlalchemy import URL, Engine, create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # A database that does not answer a connection attempt by then counts as away, and the attempt is repeated.
 CONNECT_SECONDS_MAX: Final = 5
@@ -28,6 +32,8 @@ def engine_of(url: str, schema: str | None = None) -> Engine:
     Raises:
         RecordsUrlError: not the address of a PostgreSQL database.
     """
+    from sqlalchemy import create_engine
+
     options = dict(_OPTIONS)
     if schema is not None:
         options["connect_args"] = {**options["connect_args"], "options": f"-csearch_path={schema}"}
@@ -41,6 +47,8 @@ def async_engine_of(url: str, connections_max: int) -> AsyncEngine:
         url: as of `engine_of`.
         connections_max: connections at once; who comes later waits.
     """
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     return create_async_engine(_address(url), pool_size=connections_max, max_overflow=0, **_OPTIONS)
 
 
@@ -59,6 +67,9 @@ _OPTIONS: Final[dict[str, Any]] = {
 
 
 def _address(url: str) -> URL:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         address = make_url(url)
     except ArgumentError:

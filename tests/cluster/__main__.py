@@ -20,6 +20,9 @@ from tests.cluster.scenarios import SCENARIOS, Result, run
 
 RENDERED: Final = Path(__file__).parents[2] / "deploy" / "k8s" / "rendered" / "medium.yaml"
 
+LEFT_OUT: Final = frozenset({"problem", "deliver", "record", "console"})
+"""They stand behind what is timed and counted here."""
+
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=(__doc__ or "").splitlines()[0])
@@ -27,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the load")
     parser.add_argument("--manifests", type=Path, default=RENDERED, help="rendered manifests (default: medium)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all pods")
+    parser.add_argument("--deciding", action="store_true", help="without the processes behind what is timed")
     parser.add_argument("--mirror-maker", action="store_true", help="regions: MirrorMaker 2 instead of a small mirror")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each run and nothing else")
     parser.add_argument("--keep", type=Path, help="a directory for logs of pods and brokers, to keep them")
@@ -45,7 +49,9 @@ def main() -> int:
                 result = regions.run(manifests, place, arguments.seed, mirror_maker=arguments.mirror_maker)
             else:
                 addresses = dict(each.split("=", 1) for each in arguments.set)
-                result = run(name, Plan(manifests, place, addresses=addresses), arguments.seed, SCENARIOS[name])
+                left_out = LEFT_OUT if arguments.deciding else frozenset()
+                plan = Plan(manifests, place, addresses=addresses, leave_out=left_out)
+                result = run(name, plan, arguments.seed, SCENARIOS[name])
         results.append(result)
         sys.stdout.write((as_json(result) if arguments.json else as_text(result)) + "\n")
         sys.stdout.flush()

@@ -44,7 +44,7 @@ ONE_COPY: Final = {
     "SPILLWAY_MIN_INSYNC_REPLICAS": "1",
     "SPILLWAY_PRODUCTION": "false",
 }
-SECONDS_MAX: Final = 120.0
+SECONDS_MAX: Final = 300.0
 COMPONENTS: Final = frozenset({*STAGE_BY_NAME, "gateway", "console"})
 
 

@@ -6,14 +6,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.__main__ import RENDERED, as_text
+from tests.cluster.__main__ import LEFT_OUT, RENDERED, as_text
 from tests.cluster.layout import Plan
 from tests.cluster.manifests import Manifests
 from tests.cluster.scenarios import Act, node_loss, run
 
 SEED: Final = 20261201
-LEFT_OUT: Final = frozenset({"problem", "deliver", "record", "console"})
-"""They stand behind what is timed and counted here; the long runs have them."""
 
 
 def roll_and_lose_a_node(act: Act) -> None:
