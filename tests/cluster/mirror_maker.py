@@ -26,7 +26,6 @@ SHARED: Final = {
     "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
     "sync.topic.configs.enabled": "false",
     "sync.topic.acls.enabled": "false",
-    "emit.checkpoints.enabled": "false",
     "emit.heartbeats.enabled": "false",
     "refresh.topics.interval.seconds": "5",
     # Its plugins say what they are; looking through all jars for others takes longer than all the rest of a start.
@@ -34,6 +33,8 @@ SHARED: Final = {
     # One broker a site holds one copy.
     "replication.factor": "1",
     "offset-syncs.topic.replication.factor": "1",
+    "heartbeats.topic.replication.factor": "1",
+    "checkpoints.topic.replication.factor": "1",
     "offset.storage.replication.factor": "1",
     "config.storage.replication.factor": "1",
     "status.storage.replication.factor": "1",
