@@ -13,6 +13,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
 
+from pipeline.flow import STAGE_BY_NAME
 from pipeline.kafka.client import librdkafka
 from pipeline.kafka.grants import grants_of
 from pipeline.kafka.reach import who_of
@@ -22,6 +23,8 @@ ANSWER_SECONDS_MAX: Final = 15.0
 
 LACKS_TOLD_MAX: Final = 6
 """A user without any grant lacks all of them: some say enough."""
+
+_REFUSED: Final = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 _OPERATIONS: Final = {
     "Read": AclOperation.READ,
@@ -55,7 +58,7 @@ def check_rights(settings: Settings, component: str, topics: Iterable[str]) -> N
 def lacking(settings: Settings, component: str, topics: Iterable[str]) -> str | None:
     """What a component may not do that it needs, in one sentence; None where nothing is known to lack.
 
-    Groups and transactional ids are not asked for: the first use of them says so.
+    Transactional ids are not asked for: the first use of them says so.
 
     Args:
         settings: of the process.
@@ -64,20 +67,28 @@ def lacking(settings: Settings, component: str, topics: Iterable[str]) -> str | 
     """
     needed = _needed(settings, component, topics)
     client = librdkafka(settings)
-    asked = AdminClient(client).describe_topics(
+    admin = AdminClient(client)  # its answers go with it
+    asked = admin.describe_topics(
         TopicCollection(sorted(needed)), include_authorized_operations=True, request_timeout=ANSWER_SECONDS_MAX
     )
-    lacks: list[str] = []
-    for name, future in asked.items():
-        if future.exception() is not None:
-            if _is_refused(future):
-                lacks.append(f"{' or '.join(needed[name])} topic {name}")
-            continue  # a topic that is missing is told by others
-        allowed = future.result().authorized_operations
-        # Brokers that do not say give nothing.
-        if allowed and (absent := [each for each in needed[name] if _OPERATIONS[each] not in allowed]):
-            lacks.append(f"{' or '.join(absent)} topic {name}")
+    lacks = [said for name, future in asked.items() if (said := _lack(future, f"topic {name}", needed[name]))]
+    groups = [each.name for each in grants_of(settings, component) if each.resource == "group"]
+    if component in STAGE_BY_NAME:
+        described = admin.describe_consumer_groups(
+            groups, include_authorized_operations=True, request_timeout=ANSWER_SECONDS_MAX
+        )
+        lacks += [said for name, future in described.items() if (said := _lack(future, f"group {name}", ("Read",)))]
     return _sentence(client, component, lacks) if lacks else None
+
+
+def _lack(future: Future[Any], what: str, needed: Sequence[str]) -> str | None:
+    """What of an answer is not ours; what is missing or does not answer is told by others."""
+    if future.exception() is not None:
+        return f"{' or '.join(needed)} {what}" if _is_refused(future) else None
+    allowed = future.result().authorized_operations
+    # Brokers that do not say give nothing.
+    absent = [each for each in needed if _OPERATIONS[each] not in allowed] if allowed else []
+    return f"{' or '.join(absent)} {what}" if absent else None
 
 
 def hidden(client: Mapping[str, Any], component: str, topics: Sequence[str]) -> str | None:
@@ -90,16 +101,15 @@ def hidden(client: Mapping[str, Any], component: str, topics: Sequence[str]) -> 
     """
     if not topics:
         return None
-    asked = AdminClient(dict(client)).describe_topics(
-        TopicCollection(sorted(topics)), request_timeout=ANSWER_SECONDS_MAX
-    )
+    admin = AdminClient(dict(client))  # its answers go with it
+    asked = admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=ANSWER_SECONDS_MAX)
     kept = [f"Describe topic {name}" for name, future in asked.items() if _is_refused(future)]
     return _sentence(client, component, kept) if kept else None
 
 
 def _is_refused(future: Future[Any]) -> bool:
     error = future.exception()
-    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    return isinstance(error, KafkaException) and error.args[0].code() in _REFUSED
 
 
 def _needed(settings: Settings, component: str, topics: Iterable[str]) -> dict[str, tuple[str, ...]]:
