@@ -20,6 +20,8 @@ from tests.faults.proxy import Proxy
 from tests.support import wait_until
 
 KILLED_SECONDS_MAX: Final = 20.0
+# Three of them and a whole layout share two cores, and one that died reads its logs again.
+NODE_START_SECONDS_MAX: Final = 300.0
 
 THREE_NODES: Final[dict[str, str | int]] = {
     "offsets.topic.replication.factor": 3,
@@ -55,7 +57,7 @@ class Node(EmbeddedKafka):
     def __init__(
         self, number: int, directory: Path, addresses: dict[int, Address], advertised_proxy_port: int | None
     ) -> None:
-        super().__init__(directory, addresses[number].port)
+        super().__init__(directory, addresses[number].port, start_seconds_max=NODE_START_SECONDS_MAX)
         self.number = number
         self._addresses = addresses
         self._advertised_proxy_port = advertised_proxy_port
