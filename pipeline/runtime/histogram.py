@@ -27,15 +27,17 @@ class BatchHistogram(Collector):
         self._sums: dict[str, float] = {}
         self._lock = threading.Lock()  # scraped by another thread
 
-    def add(self, value: float, count: int, label: str) -> None:
-        """Add ``count`` observations of one value."""
+    def add(self, observations: Iterable[tuple[float, int, str]]) -> None:
+        """Add observations: each a value, how many there are of it, and the label's value."""
+        bounds, by_label = self._bounds, self._counts
         with self._lock:
-            counts = self._counts.get(label)
-            if counts is None:
-                counts = self._counts[label] = [0] * (len(self._bounds) + 1)
-                self._sums[label] = 0.0
-            counts[bisect_left(self._bounds, value)] += count
-            self._sums[label] += value * count
+            for value, count, label in observations:
+                counts = by_label.get(label)
+                if counts is None:
+                    counts = by_label[label] = [0] * (len(bounds) + 1)
+                    self._sums[label] = 0.0
+                counts[bisect_left(bounds, value)] += count
+                self._sums[label] += value * count
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """The series in the client library's form."""

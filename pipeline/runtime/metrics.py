@@ -6,6 +6,7 @@ Counting is per batch: a series is touched once for a batch, not once for a reco
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -282,8 +283,10 @@ class Metrics:
         self.records.labels(stage).inc(records)
         self.transactions.labels(stage, COMMITTED).inc()
         self.transaction_seconds.labels(stage).observe(seconds)
-        for (disposition, reason), count in Tally((d.disposition, d.reason) for d in decisions).items():
+        opened = 0
+        for (disposition, reason), count in Tally([(d.disposition, d.reason) for d in decisions]).items():
             self.alerts.labels(stage, disposition, reason).inc(count)
+            opened += count if disposition is Disposition.OPENED else 0
         # By what was written: some stages refuse a record that is no alert, and then there is no decision.
         letters = Tally(_refused_because(output) for output in effects.outputs if output.topic == DEAD_LETTER_TOPIC)
         for refused_because, count in letters.items():
@@ -305,16 +308,25 @@ class Metrics:
             # Names that no sink has are not counted one by one: nothing bounds them.
             self.sink_updates.labels(NO_SINK if became in UNNAMED else sink, became).inc(count)
         if self._wall and decisions:
-            self._count_latencies(decisions, now_seconds)
+            self._count_latencies(decisions, now_seconds, opened=bool(opened))
 
-    def _count_latencies(self, decisions: Sequence[Decision], now_seconds: float) -> None:
-        """Records of a batch share few topics and timestamps, so the histograms are touched a few times for each."""
-        feeds = self._feeds
-        for (topic, at_ms), count in Tally((d.origin[0], d.received_at_ms) for d in decisions).items():
-            self.end_to_end_seconds.add(max(0.0, now_seconds - at_ms / 1000), count, feeds.get(topic, OTHER_FEED))
-        opened = Tally((d.origin[0], d.received_at_ms) for d in decisions if d.disposition is Disposition.OPENED)
-        for (topic, at_ms), count in opened.items():
-            self.incident_open_seconds.add(max(0.0, now_seconds - at_ms / 1000), count, feeds.get(topic, OTHER_FEED))
+    def _count_latencies(self, decisions: Sequence[Decision], now_seconds: float, *, opened: bool) -> None:
+        """Records of a batch share topics and timestamps. ``opened``: some of the decisions opened an incident."""
+        self.end_to_end_seconds.add(self._ages(decisions, now_seconds))
+        if opened:
+            news = [each for each in decisions if each.disposition is Disposition.OPENED]
+            self.incident_open_seconds.add(self._ages(news, now_seconds))
+
+    def _ages(self, decisions: Sequence[Decision], now_seconds: float) -> list[tuple[float, int, str]]:
+        """Age in seconds, how many decisions are of it, and their feed."""
+        by_topic: defaultdict[str, list[int]] = defaultdict(list)
+        for decision in decisions:  # by place, not by name: this runs for each alert
+            by_topic[decision[0][0]].append(decision[3])
+        return [
+            (max(0.0, now_seconds - at_ms / 1_000), count, self._feeds.get(topic, OTHER_FEED))
+            for topic, moments in by_topic.items()
+            for at_ms, count in Tally(moments).items()
+        ]
 
     def state_written(self, stage: str, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Count the state records of one transaction."""

@@ -169,7 +169,7 @@ FEEDS: Final = Row(
         ),
         Panel(
             title="Clock of each feed",
-            description="How far the times that a source tells are from the brokers' clock, ahead or behind; the ten worst.",
+            description="By how much the times that a source tells are off the brokers' clock; the ten worst.",
             unit="s",
             width=12,
             warns=10,
