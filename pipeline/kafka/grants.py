@@ -159,7 +159,7 @@ def _stage(gathered: _Gathered, settings: Settings, stage: Stage) -> None:
     if RAW_TOPICS in stage.reads:  # it goes no faster than those after it (`pipeline.runtime.pressure`)
         for after in PRESSING_STAGES:
             gathered.add("group", settings.group(after), "Describe")
-            gathered.topics(STAGE_BY_NAME[after].reads, "Describe")
+            gathered.topics([topic for topic in STAGE_BY_NAME[after].reads if topic not in stage.writes], "Describe")
     gathered.add("transactionalId", f"{settings.group(stage.name)}-", "Write", prefixed=True)
 
 
@@ -179,7 +179,7 @@ def _console(gathered: _Gathered, settings: Settings) -> None:
     gathered.topics(COMMAND_TOPICS, "Write")
     for stage in ("ingest", *PRESSING_STAGES):  # for the board: how far they are behind
         gathered.add("group", settings.group(stage), "Describe")
-        gathered.topics(STAGE_BY_NAME[stage].reads, "Describe")
+        gathered.topics([topic for topic in STAGE_BY_NAME[stage].reads if topic not in COMMAND_TOPICS], "Describe")
 
 
 def _topics(gathered: _Gathered, settings: Settings) -> None:
