@@ -31,7 +31,7 @@ TIMED_SECONDS: Final = 0.1
 """Between two timed alerts to Kafka: 10 a second."""
 POSTED_SECONDS: Final = 0.5
 """Between two timed alerts to the gateway: 2 a second."""
-POST_SECONDS_MAX: Final = 30.0
+POST_SECONDS_MAX: Final = 120.0
 """How long a sender tries, as Alertmanager does with its notifications."""
 POST_PAUSE_SECONDS: Final = 0.2
 ANSWER_SECONDS_MAX: Final = 10.0
