@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -143,7 +143,7 @@ def test_axe_finds_nothing_on_any_page(place: Place, sign_in: SignIn, broken: st
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_before_the_sign_in_and_where_nothing_is(
-    browser: Browser, place: Place, sessions: dict[str, Any], sign_in: SignIn, scheme: str
+    browser: Browser, place: Place, sessions: dict[str, Any], sign_in: SignIn, scheme: Literal["light", "dark"]
 ) -> None:
     sign_in("petra.novak")
     wrong: list[str] = []
