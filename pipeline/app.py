@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.agents.processors import build_processor, processor_factory
 from pipeline.agents.shared import Shared
 from pipeline.catalog import ConfigError, load_config
-from pipeline.feeds import ADAPTERS, feeds_of, quotas_of
+from pipeline.feeds import ADAPTERS, feeds_of, quotas_of, required_feeds
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.kafka.client import for_faust
 from pipeline.models.policy import Config
@@ -151,7 +151,7 @@ def with_traces(context: StageContext, exporter: Exporter) -> StageContext:
 def _context(
     settings: Settings, config: Config, stage: str, topics: Mapping[str, int], metrics: Metrics, gate: Gate
 ) -> StageContext:
-    inputs = input_topics(stage, topics, feeds_of(config))
+    inputs = input_topics(stage, topics, required_feeds(config))
     check_grants(settings, stage, inputs)
     check_topics(settings, stage, inputs, topics)
     makes = topic_makes(settings, stage_topics(stage, inputs))

@@ -26,6 +26,7 @@ __all__ = [
     "feeds_of",
     "packaged_adapters",
     "quotas_of",
+    "required_feeds",
 ]
 
 
@@ -75,6 +76,15 @@ def feeds_of(config: Config) -> dict[str, Feed]:
     """The feeds in force: those of the configuration over one for each adapter."""
     names = (*packaged_adapters().adapters, *config.adapters)
     return {**DEFAULT_FEEDS, **{name: Feed(name=name, adapter=name) for name in names}, **config.feeds}
+
+
+def required_feeds(config: Config) -> tuple[str, ...]:
+    """Names of the feeds that a company asked for: those of its configuration, and all where it names none.
+
+    Their topics must be there before ingest starts, whoever makes topics. The other feeds of `feeds_of` are read where
+    somebody has made their topic.
+    """
+    return tuple(config.feeds or feeds_of(config))
 
 
 def quotas_of(config: Config) -> dict[str, FeedQuota]:

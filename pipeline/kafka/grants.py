@@ -192,7 +192,7 @@ def _shadow(gathered: _Gathered, settings: Settings) -> None:
     """Decides beside the stages, and writes to its own two topics alone."""
     gathered.topics(READ_BY_SHADOW, "Read")
     gathered.topics((SHADOW_CHANGELOG,), "Read", "Write")
-    gathered.topics((SHADOW_STATUS,), "Write")
+    gathered.topics((SHADOW_STATUS,), "Read", "Write")  # `spillway shadow status` asks as who runs it
     if settings.production:
         gathered.topics((SHADOW_CHANGELOG, SHADOW_STATUS), "DescribeConfigs")
         _internal(gathered)
@@ -213,7 +213,10 @@ def _operator(gathered: _Gathered, settings: Settings) -> None:
     inputs = dict.fromkeys(name for stage in STAGE_BY_NAME.values() for name in stage.reads)
     outputs = dict.fromkeys(name for stage in STAGE_BY_NAME.values() for name in stage.writes)
     gathered.topics(inputs, "Read", "Write")
-    gathered.topics((*outputs, *((SHADOW_STATUS,) if settings.shadow_config is not None else ())), "Read")
+    gathered.topics(outputs, "Read")
+    if settings.shadow_config is not None:
+        gathered.topics((SHADOW_STATUS,), "Read")
+        gathered.add("group", settings.group("shadow"), "Describe")
     gathered.topics((DEAD_LETTER_TOPIC,), "Write")
     gathered.add("group", settings.group(CLI_GROUP), "Describe")
     gathered.add("group", settings.group("record"), "Describe")

@@ -26,7 +26,7 @@ from confluent_kafka.admin import (
 )
 from confluent_kafka.cimpl import NewTopic
 
-from pipeline.feeds import feeds_of
+from pipeline.feeds import feeds_of, required_feeds
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, SHADOW_TOPICS, Topic, topics
 from pipeline.kafka.served import unserved
 from pipeline.models.policy import Config
@@ -152,11 +152,11 @@ class _Draft:
 def desired_topics(settings: Settings, config: Config) -> tuple[DesiredTopic, ...]:
     """Every topic that the pipeline needs under these settings and feeds, in flow order.
 
-    Feeds of the configuration get the usual number of partitions. So do those of all adapters where it has none;
-    else they get one partition each, so that forty unused topics do not cost as much as the used ones.
+    Feeds that are asked for (`required_feeds`) get the usual number of partitions. The other adapters' get one
+    partition each, so that forty unused topics do not cost as much as the used ones; nothing needs these to be there.
     """
-    names, listed = tuple(feeds_of(config)), tuple(config.feeds)
-    wanted = topics(listed, tuple(name for name in names if name not in listed)) if listed else topics(names)
+    asked = required_feeds(config)
+    wanted = topics(asked, tuple(name for name in feeds_of(config) if name not in asked))
     if settings.shadow_config is not None:
         wanted += SHADOW_TOPICS
     return tuple(_desired(topic, settings) for topic in wanted)

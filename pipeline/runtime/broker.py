@@ -49,8 +49,9 @@ def existing_topics(settings: Settings, seconds: float | None = None) -> dict[st
 def input_topics(stage: str, topics: Mapping[str, int], feeds: Iterable[str]) -> tuple[str, ...]:
     """Logical input topics of a stage, the one that gets ticks first.
 
-    Ingest reads the configured feeds' topics and every other raw topic there is, so that a record of a feed
-    that nobody configured reaches the dead letter instead of being ignored.
+    Ingest reads the topics of the feeds that are asked for (`pipeline.feeds.required_feeds`), which must be there, and
+    every other raw topic there is, so that a record of a feed that nobody configured reaches the dead letter instead
+    of being ignored.
     """
     reads = STAGE_BY_NAME[stage].reads
     if reads != (RAW_TOPICS,):

@@ -15,7 +15,6 @@ from confluent_kafka import Message, Producer
 from pipeline.core.migrate import STATE_SCHEMAS
 from pipeline.flow import SHADOW_CHANGELOG, SHADOW_STATUS
 from pipeline.kafka.client import librdkafka
-from pipeline.kafka.grants import CLI_GROUP
 from pipeline.kafka.scan import Place, existing, scan, scan_spans, spans
 from pipeline.runtime.history import check_replication, topic_makes
 from pipeline.settings import Settings
@@ -142,7 +141,7 @@ def read_status(settings: Settings) -> dict[str, Any] | None:
     Raises:
         ScanError: the topic cannot be read.
     """
-    client = {**librdkafka(settings), "group.id": settings.group(CLI_GROUP)}
+    client = {**librdkafka(settings), "group.id": settings.group("shadow")}
     topic = settings.wire(SHADOW_STATUS)
     whole = spans(client, existing(client, [topic]), None, None)
     tail = {at: (max(first, end - STATUS_OFFSETS), end) for at, (first, end) in whole.items()}

@@ -12,10 +12,12 @@ import yaml
 
 from pipeline.catalog import load_config
 from pipeline.cli import main
+from pipeline.feeds import feeds_of, required_feeds
 from pipeline.flow import STAGES
 from pipeline.kafka.grants import Grant, grants_of
 from pipeline.kafka.topics import desired_topics
 from pipeline.models.policy import Config, Feed
+from pipeline.runtime.broker import check_topics, input_topics
 from pipeline.runtime.health import STALLED_SECONDS_MAX
 from pipeline.settings import VARIABLES, Settings
 from tests.deploy.manifests import Manifest, Pod, of_kind, pods
@@ -230,17 +232,26 @@ def _feeds(*names: str) -> Config:
 def test_strimzis_topics_are_those_of_the_flow(
     manifests: dict[str, Documents], name: str, feeds: tuple[str, ...]
 ) -> None:
+    config, settings = _feeds(*feeds), _settings(manifests[name])
     made = {each["spec"]["topicName"]: each["spec"] for each in of_kind(manifests[name], "KafkaTopic")}
-    wanted = {
-        topic.name: topic
-        for topic in desired_topics(_settings(manifests[name]), _feeds(*feeds))
-        if not topic.name.startswith("alerts.raw.") or topic.name.removeprefix("alerts.raw.") in feeds
-    }
-    assert set(made) == set(wanted)
+    wanted = {topic.name: topic for topic in desired_topics(settings, config)}
+    spare = {f"alerts.raw.{each}" for each in feeds_of(config)} - {f"alerts.raw.{each}" for each in feeds}
+    assert set(wanted) - set(made) == spare
     for topic, spec in made.items():
         assert spec["partitions"] == wanted[topic].partitions, topic
         assert spec["replicas"] == wanted[topic].replication_factor, topic
         assert spec["config"] == dict(wanted[topic].config), topic
+
+
+@pytest.mark.parametrize(("name", "feeds"), [("medium", ("alertmanager",)), ("air-gapped", ("alertmanager", "zabbix"))])
+def test_every_stage_starts_on_the_topics_that_strimzi_makes(
+    manifests: dict[str, Documents], name: str, feeds: tuple[str, ...]
+) -> None:
+    config, settings = _feeds(*feeds), _settings(manifests[name])
+    made = {each["spec"]["topicName"]: each["spec"]["partitions"] for each in of_kind(manifests[name], "KafkaTopic")}
+    for stage in STAGES:
+        inputs = input_topics(stage.name, made, required_feeds(config))
+        check_topics(settings, stage.name, inputs, made)
 
 
 @pytest.mark.parametrize("name", ["medium", "air-gapped"])

@@ -111,6 +111,7 @@ REFUSED = [
     ("records.existingSecret=", "records.existingSecret: console needs the address of a PostgreSQL"),
     ("shadow.enabled=true", "give the configuration to be tried"),
     ("strimzi.topics.enabled=true", "strimzi.cluster: name the Kafka object"),
+    ("strimzi.topics.enabled=true,strimzi.cluster=main", "strimzi.topics.feeds: name the feeds of feeds.yaml"),
     ("console.ingress.enabled=true", "console.ingress.hosts: name at least one"),
 ]
 

@@ -136,3 +136,11 @@ def test_the_command_prints_them_for_people_machines_and_kafkas_own_tool(monkeyp
         1,
         "Error: --user names the user of one component: give --component, too\n",
     )
+
+
+def test_who_runs_the_shadow_may_ask_for_its_status_as_may_an_operator() -> None:
+    shadowed = SETTINGS.model_copy(update={"shadow_config": Path("shadow")})
+    for component in ("shadow", "operator"):
+        found = grants_of(shadowed, component)
+        assert "tenant.spillway.shadow.status" in named(found, "Read"), component
+        assert Grant("group", "one-shadow", False, ("Describe",)) in found, component

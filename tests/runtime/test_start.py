@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
+from prometheus_client import CollectorRegistry
 
+from pipeline import app
 from pipeline.cli.run import run
+from pipeline.feeds import ADAPTERS, required_feeds
 from pipeline.flow import STAGE_BY_NAME
-from pipeline.runtime.broker import check_topics, input_topics
+from pipeline.models.policy import Config, Feed
+from pipeline.runtime.broker import StartError, check_topics, input_topics
 from pipeline.runtime.guard import RefusedError
 from pipeline.settings import Settings, SettingsError
 from tests.runtime.toy import INPUT, STAGE
@@ -69,6 +73,22 @@ def test_ingest_reads_configured_feeds_and_every_other_raw_topic() -> None:
     read = input_topics("ingest", topics, ["zabbix", "jira"])
     assert read == ("alerts.raw.jira", "alerts.raw.stranger", "alerts.raw.zabbix")
     assert input_topics("correlate", topics, []) == STAGE_BY_NAME["correlate"].reads
+
+
+def test_ingest_starts_where_only_the_topics_of_configured_feeds_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(feeds={"factory": Feed(name="factory", adapter="zabbix")})
+    made = {"alerts.raw.factory": 4, "alerts.raw.stranger": 1, "alerts": 4, "dead.letter": 4}
+    for name, answer in (("existing_topics", made), ("topic_makes", {}), ("check_grants", None)):
+        monkeypatch.setattr(app, name, lambda *_, answer=answer: answer)  # what brokers say
+    (context,) = app.compose(Settings(), config, CollectorRegistry(), ["ingest"])
+    assert context.inputs == ("alerts.raw.factory", "alerts.raw.stranger")
+    del made["alerts.raw.factory"]
+    with pytest.raises(StartError, match=r"alerts\.raw\.factory is missing"):
+        app.compose(Settings(), config, CollectorRegistry(), ["ingest"])
+
+
+def test_where_no_feed_is_configured_each_adapter_has_to_have_its_topic() -> None:
+    assert required_feeds(Config()) == tuple(ADAPTERS)
 
 
 def test_state_and_input_of_different_partition_counts_are_refused() -> None:

@@ -34,7 +34,7 @@ from pipeline.runtime.version_ticks import VersionTicks
 from pipeline.settings import Settings
 from pipeline.shadow.reader import MergedReader
 from pipeline.shadow.run import READ_BESIDE_RAW
-from pipeline.shadow.store import ShadowStore
+from pipeline.shadow.store import ShadowStore, read_status
 from pipeline.sinks.outcomes import OutcomeTopic
 from pipeline.watch.probe import FOLLOWERS, Prober, all_stages
 from tests.secured.installation import GATEWAY_FEED, Installation
@@ -165,6 +165,7 @@ def _shadow(settings: Settings) -> None:
     store.commit("a-shadow", [("key", b"{}")], {(settings.wire("changes"), 0): 0}, b"{}")
     assert store.restore("a-shadow")[1]
     store.stop()
+    assert read_status(settings) == {}  # as `spillway shadow status` in the shadow's own pod
     reader = MergedReader({**librdkafka(settings), "group.id": settings.group("shadow")}, settings.topic_prefix)
     reader.assign({(settings.wire(name), 0): 0 for name in (*READ_BESIDE_RAW, RAW)})
     while not reader.idle():
