@@ -21,7 +21,8 @@ class Behind(NamedTuple):
     """How a stage stands.
 
     Attributes:
-        records: not handled yet. Marks of transactions count, so a few too many are told.
+        records: not handled yet. Marks of transactions and aborted records count: with nothing after them they are
+            told until the next record is handled.
         handled: sum of its committed offsets: what it grows by was handled in between.
         topics: logical name of each topic of which records are not handled yet -> how many.
     """

@@ -9,7 +9,7 @@ Only for stages in which the order between topics means nothing. Within a topic 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -50,6 +50,11 @@ class Lanes:
         """What waits and what was taken and is not done yet."""
         return sum(lane.held_bytes for lane in self._lanes.values())
 
+    @property
+    def in_hand(self) -> bool:
+        """Something was taken and is not done yet."""
+        return any(lane.in_hand for lane in self._lanes.values())
+
     def __bool__(self) -> bool:
         return any(self._allowed(topic) for topic, lane in self._lanes.items() if lane)
 
@@ -59,9 +64,20 @@ class Lanes:
         return min(waits, default=None)
 
     def has_room(self, topic: str, bytes_max: int) -> bool:
-        """Whether more of a topic may be read where the partition may hold so many bytes."""
+        """Whether more of a topic may be read where the partition may hold so many bytes.
+
+        A lane that is held back is read no further than what it may hand on soon: it would fill the stage's memory,
+        and nobody would be read.
+        """
         lane = self._lanes.get(topic)
-        return lane is None or lane.held_bytes < max(LANE_BYTES_MIN, bytes_max // LANES_AT_WORK)
+        if lane is None:
+            return True
+        quota, pressure = self._quotas.get(topic), self._pressure
+        if quota is not None and lane.records >= quota.soon_max:
+            return False
+        if pressure is not None and pressure.held and lane.records > SHORT_RECORDS_MAX:
+            return False
+        return lane.held_bytes < max(LANE_BYTES_MIN, bytes_max // LANES_AT_WORK)
 
     def may_overflow(self, topic: str) -> bool:
         """Whether a topic may be read although the stage holds enough: the lanes of others fill it, not its own."""
@@ -129,7 +145,7 @@ class Lanes:
             wire = context.settings.wire(topic)
             self._quotas[wire] = Quota(quota.messages_per_second / parts, quota.burst / parts)
 
-    def deferred(self) -> Iterable[str]:
+    def deferred(self) -> Sequence[str]:
         """Topics of which something waits that their quota, or pressure, does not let through at the moment."""
         return [topic for topic, lane in self._lanes.items() if lane and not self._allowed(topic)]
 

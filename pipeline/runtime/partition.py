@@ -55,7 +55,7 @@ class PartitionTask:
         serving: the state is restored and batches are being handled.
         next_offsets: wire name of input topic -> offset after the last one handled.
         handled_timestamp_ms: timestamp of the last record handled, or stream time as restored; 0 before both.
-        progress_at: monotonic time when a batch was handled or there was none, seconds.
+        progress_at: monotonic time when a batch was handled or there was none to handle yet, seconds.
         waiting: what was fetched and is not handled yet.
         next_context: of another configuration; it is gone on under from the record on that names its version.
     """
@@ -220,8 +220,10 @@ class PartitionTask:
             return True
 
     def observe(self, *, has_unread: bool) -> None:
-        """Once a second: where there is nothing to handle, nothing is late."""
-        if not (has_unread or self.waiting.held_bytes):
+        """Once a second: where there is nothing to handle, or all of it is held back on purpose, nothing is late."""
+        waiting = self.waiting
+        held_back = not (waiting or waiting.in_hand) and bool(waiting.deferred())
+        if held_back or not (has_unread or waiting.held_bytes):
             self.progress_at = monotonic()
 
     async def _something_waits(self) -> bool:

@@ -2,14 +2,14 @@
 
 There every feed has a lane of its own, and what is urgent in one passes another's backlog. In `alerts` and `episodes`
 it would wait behind everything. So ingest looks twice a second how far dedupe and correlate are behind, whatever
-process they are in. Where it is more than a second's worth, lanes with a backlog wait, and then go on at half of what
-they had; what they may rises again as long as nothing is behind. Lanes without a backlog always go on.
+process they are in. Where it is more than a second's worth, lanes with a backlog wait but for a trickle, and then go on
+at half of what they had; what they may rises again as long as nothing is behind. Lanes without a backlog always go on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final
 
@@ -38,57 +38,82 @@ RISE: Final = 1.25
 RATE_MIN: Final = 200.0
 """Records a second that are let through in any case when nothing is pressed: else none would measure what goes."""
 
+TRICKLE: Final = 10.0
+"""Records a second that are let through while held. What is behind may be nothing but aborted records at the end of a
+partition: a stage commits past them only with a record that comes after, and without one they would hold for ever."""
+
 
 class Pressure:
     """How much lanes with a backlog may hand on, in one process; shared by its partitions.
 
     Attributes:
-        held: a stage after ingest is too far behind: lanes with a backlog wait.
-        rate: records a second that they may hand on together; None: as many as they can.
+        held: a stage after ingest is too far behind: lanes with a backlog wait, but for a trickle.
+        rate: records a second that they may hand on together when not held; None: as many as they can.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        """Nothing is held. ``clock``: monotonic time, seconds."""
         self.held = False
         self.rate: float | None = None
+        self._clock = clock
         self._before: Mapping[str, Behind] = {}
-        self._at = 0.0
+        self._looked_at = self._refilled_at = clock()
         self._spent = 0
         self._tokens = 0.0
+        self._least = 0.0  # tokens there were at any time since the last look
 
     def allowed(self) -> int | None:
         """Records that lanes with a backlog may hand on now; None: as many as they like."""
-        if self.held:
-            return 0
-        return None if self.rate is None else max(0, int(self._tokens))
+        if not self.held and self.rate is None:
+            return None
+        self._refill()
+        return max(0, int(self._tokens))
 
     def spend(self, records: int) -> None:
         """So many of such a lane were taken."""
         self._spent += records
         self._tokens -= records
+        self._least = min(self._least, self._tokens)
 
-    def observe(self, stages: Mapping[str, Behind], now: float) -> bool:
+    def observe(self, stages: Mapping[str, Behind]) -> bool:
         """Take how the stages after ingest stand. Whether lanes began or ceased to be held.
 
         Args:
-            stages: by name; those of which nothing is known are not.
-            now: monotonic time, seconds.
+            stages: by name; those of which nothing is known are not. The first look at one decides nothing: how much
+                it gets done shows between two.
         """
-        elapsed = max(0.001, now - self._at)
-        pressed = any(self._is_pressed(name, each, elapsed) for name, each in stages.items())
-        if pressed and not self.held:
-            self.rate = max(RATE_MIN, EASED * self._spent / elapsed)
-        elif not pressed and self.rate is not None:
-            used = self._spent / elapsed
-            # Nobody needs the limit: what came was less than half of it, and nothing was behind.
-            self.rate = None if not self.held and used < self.rate / 2 else self.rate * RISE
-        changed = pressed != self.held
-        self.held, self._before, self._at, self._spent = pressed, stages, now, 0
-        self._tokens = 0.0 if self.rate is None else self.rate * LOOK_SECONDS
+        now, known = self._clock(), [name for name in stages if name in self._before]
+        elapsed = max(0.001, now - self._looked_at)
+        changed = False
+        if known or not stages:
+            pressed = any(self._is_pressed(stages[name], self._before[name], elapsed) for name in known)
+            changed = self._decide(pressed, elapsed)
+        self._refill()
+        self._before, self._looked_at, self._spent, self._least = stages, now, 0, self._tokens
         return changed
 
-    def _is_pressed(self, name: str, stage: Behind, elapsed: float) -> bool:
-        before = self._before.get(name)
-        handled = max(0, stage.handled - before.handled) / elapsed if before is not None else 0.0
+    def _decide(self, pressed: bool, elapsed: float) -> bool:
+        changed = pressed != self.held
+        if pressed and changed:
+            self.rate = max(RATE_MIN, EASED * self._spent / elapsed)
+        elif not pressed and self.rate is not None:
+            # Nobody needs the limit: half of what may be saved up was left all the time, and nothing was behind.
+            unused = not changed and self._least >= self.rate * LOOK_SECONDS / 2
+            self.rate = None if unused else self.rate * RISE
+        if changed:
+            self.held, self._tokens, self._refilled_at = pressed, 0.0, self._clock()
+        return changed
+
+    def _refill(self) -> None:
+        """Tokens come with time, however long a look takes, and half a second's worth is saved up at most."""
+        now, rate = self._clock(), TRICKLE if self.held else self.rate
+        if rate is not None:
+            self._tokens = min(rate * LOOK_SECONDS, self._tokens + rate * (now - self._refilled_at))
+        self._refilled_at = now
+
+    @staticmethod
+    def _is_pressed(stage: Behind, before: Behind, elapsed: float) -> bool:
+        handled = max(0, stage.handled - before.handled) / elapsed
         return stage.records > max(RECORDS_BEHIND_MIN, handled * SECONDS_BEHIND_MAX)
 
 
@@ -98,10 +123,10 @@ async def watch_pressure(pressure: Pressure, settings: Settings) -> None:
     told = ""
     while True:
         try:
-            pressure.observe(await asyncio.to_thread(behind, admin, settings, PRESSING_STAGES), monotonic())
+            pressure.observe(await asyncio.to_thread(behind, admin, settings, PRESSING_STAGES))
             told = ""
         except KafkaException as error:
-            pressure.observe({}, monotonic())
+            pressure.observe({})
             if told != (told := str(error)):
                 log_line(
                     "pressure unknown", stages=PRESSING_STAGES, because=told, so="feeds are not held back for them"

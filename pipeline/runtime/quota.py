@@ -27,6 +27,11 @@ class Quota:
         self._tokens = self._burst
         self._at = clock()
 
+    @property
+    def soon_max(self) -> float:
+        """Messages that it lets through within the next second at most."""
+        return self._burst + self._per_second
+
     def allowed(self) -> int:
         """Messages that may go now."""
         now = self._clock()

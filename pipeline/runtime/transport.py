@@ -107,9 +107,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_thread_stop(self) -> None:
         """Close the consumer. A named one leaves its group first where its partitions shall not wait for it."""
-        if self._consumer is not None and host_of(self.app).context.settings.on_stop == "leave":
+        coordinator = getattr(self._consumer, "_coordinator", None)  # before its start a consumer has none
+        if coordinator is not None and host_of(self.app).context.settings.on_stop == "leave":
             # aiokafka says goodbye for members without a name only; the brokers take it from any.
-            self._consumer._coordinator._group_instance_id = None
+            coordinator._group_instance_id = None
         await super().on_thread_stop()
 
     async def seek_to_committed(self) -> Seek:  # type: ignore[override]  # Faust's answer has no notes

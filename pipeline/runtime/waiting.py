@@ -46,6 +46,11 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self._batches)
 
+    @property
+    def in_hand(self) -> bool:
+        """Something was taken and is not done yet."""
+        return self.taken_bytes > 0
+
     def put(self, topic: str, records: Sequence[Record], wire_bytes: int | None = None) -> None:
         """Add one topic's fetched records.
 

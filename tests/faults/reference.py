@@ -173,13 +173,18 @@ class _Play:
         return records[begin:end]
 
     def _handle(self, by_topic: Sequence[Sequence[StreamRecord]]) -> list[Output]:
-        if len(by_topic) < 2 or not _ties(by_topic):
+        tied, folds = len(by_topic) > 1 and _ties(by_topic), self._stage == "ingest"
+        if not (tied or folds):
             return self._decide(_in_order(by_topic))
-        # Which topic goes first where timestamps are equal is chance; what was written tells.
+        # Which topic goes first where timestamps are equal is chance; so is whether more waited, in which case ingest
+        # folds repeats. What was written tells.
+        orders = permutations(by_topic) if tied else iter([by_topic])
+        tries = ((ordered, pressed) for ordered in orders for pressed in ((False, True) if folds else (False,)))
         known, before = dict(self._state), self._processor
         outputs: list[Output] = []
-        for ordered in permutations(by_topic):
+        for ordered, pressed in tries:
             self._processor, self._state = self._again(known, before), dict(known)
+            self._processor.pressed = pressed
             outputs = self._decide(_in_order(list(ordered)))
             asked = [output for output in outputs if output.topic not in COMPACTED]  # of those some may be gone
             if stand_so([(self._place(output), _digest(output)) for output in asked], self._found):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
 
-from pipeline.core.step import StreamRecord
+from pipeline.core.alerts.ingest import IngestProcessor
+from pipeline.core.step import Effects, StreamRecord
+from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
+from pipeline.models.policy import Config
+from pipeline.settings import Settings
 from tests.faults.checker import Check, Verdict, check_revisions, compare
 from tests.faults.corpus import Corpus
-from tests.faults.journal import OFFSETS_TOPIC, Commit, decode, transactions
-from tests.faults.reference import LOAD, stand_so, standing
+from tests.faults.journal import OFFSETS_TOPIC, Commit, Taken, decode, transactions
+from tests.faults.reference import LOAD, Expectation, _Play, stand_so, standing
 from tests.faults.site import digest
 
 PLACE = ("episodes", 0)
@@ -118,3 +124,38 @@ def test_the_same_seed_sends_the_same_bytes_and_another_seed_others() -> None:
     assert first == again != other
     assert {record.topic for record in first} >= {"alerts.raw.alertmanager", "alerts.raw.jira", "commands"}
     assert any(record.poison for record in first)
+
+
+RAW = "alerts.raw.alertmanager"
+
+
+def ingest() -> IngestProcessor:
+    return IngestProcessor(Config(), ADAPTERS, DEFAULT_FEEDS)
+
+
+@pytest.mark.parametrize("under_pressure", [(False, False), (False, True), (True, True)])
+def test_ingest_is_played_again_as_it_was_with_repeats_folded_where_more_waited(
+    under_pressure: tuple[bool, bool],
+) -> None:
+    said = orjson.dumps(
+        {"alerts": [{"status": "firing", "labels": {"alertname": "Rule"}, "startsAt": "2026-03-04T02:00:00Z"}]}
+    )
+    records = [StreamRecord(RAW, 0, at, 1_772_590_000_000 + at, None, said) for at in range(20)]
+    there: list[bytes] = []
+    live = ingest()
+    for number, pressed in enumerate(under_pressure):
+        live.pressed, effects = pressed, Effects()
+        live.handle(records[10 * number : 10 * number + 10], effects)
+        live.finish(effects)
+        there += [digest(each.key, each.value, each.timestamp_ms, each.headers) for each in effects.outputs]
+    assert len(there) == sum(1 if pressed else 10 for pressed in under_pressure)
+
+    site: Any = SimpleNamespace(
+        settings=Settings(), inputs=lambda stage: [RAW], counts={RAW: 1, "alerts": 1, "dead.letter": 1}, settled={}
+    )
+    expectation = Expectation()
+    found = standing({("alerts", 0): there})
+    play = _Play(site, ("ingest", 0), ingest, {(RAW, 0): records}, found, expectation, None)
+    play.run([Taken({site.settings.wire(RAW): 10}), Taken({site.settings.wire(RAW): 20})])
+    assert expectation.outputs["alerts", 0]["ingest", 0] == there
+    assert (expectation.faults, expectation.ledgers["ingest", 0]) == ([], live.ledger)

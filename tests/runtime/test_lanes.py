@@ -122,6 +122,17 @@ def test_a_quota_holds_a_feed_back_and_no_other_and_gives_it_all_in_the_end() ->
     assert now[0] == pytest.approx(2.5)
 
 
+def test_a_lane_is_read_no_further_than_its_quota_lets_through_soon() -> None:
+    lanes = Lanes(context(runaway=FeedQuota(messages_per_second=20, burst=10)))
+    lanes.put(RUNAWAY, records(RUNAWAY, 14))
+    lanes.put(OTHER, records(OTHER, 14))
+    assert lanes.has_room(RUNAWAY, 8 * MEBIBYTE)
+    lanes.put(RUNAWAY, records(RUNAWAY, 1, 14))  # one of two partitions: a burst of 5 and 10 a second
+    lanes.put(OTHER, records(OTHER, 1, 14))
+    assert not lanes.has_room(RUNAWAY, 8 * MEBIBYTE)
+    assert lanes.has_room(OTHER, 8 * MEBIBYTE)
+
+
 def test_a_quota_is_the_feeds_and_each_partition_has_its_part() -> None:
     lanes = Lanes(context(runaway=FeedQuota(messages_per_second=20, burst=10)))
     lanes.put(RUNAWAY, records(RUNAWAY, 30))

@@ -6,11 +6,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from pipeline.core.step import StreamRecord
+from pipeline.flow import MEBIBYTE
 from pipeline.kafka.behind import Behind
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.lanes import SHORT_RECORDS_MAX, Lanes
 from pipeline.runtime.metrics import Metrics
-from pipeline.runtime.pressure import LOOK_SECONDS, RATE_MIN, RECORDS_BEHIND_MIN, Pressure
+from pipeline.runtime.pressure import LOOK_SECONDS, RATE_MIN, RECORDS_BEHIND_MIN, RISE, TRICKLE, Pressure
 from pipeline.settings import Settings
 from tests.runtime.toy import Count
 
@@ -21,13 +22,37 @@ def stages(records: int, handled: int) -> dict[str, Behind]:
     return {"dedupe": Behind(0, handled * 10), "correlate": Behind(records, handled)}
 
 
-def pressed() -> Pressure:
+class Clock:
+    """Time stands still until the test says otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def look(pressure: Pressure, clock: Clock, seconds: float, behind: dict[str, Behind]) -> bool:
+    """Look so much later."""
+    clock.now += seconds
+    return pressure.observe(behind)
+
+
+def pressed() -> tuple[Pressure, Clock]:
     """Pressure that has just begun: 4,000 a second were handed on, correlate gets 1,000 a second done."""
-    pressure = Pressure()
-    pressure.observe(stages(0, 0), 0.0)
+    clock = Clock()
+    pressure = Pressure(clock)
+    pressure.observe(stages(0, 0))
     pressure.spend(4_000)
-    assert pressure.observe(stages(3_000, 1_000), 1.0)
-    return pressure
+    assert look(pressure, clock, 1.0, stages(3_000, 1_000))
+    return pressure, clock
+
+
+def released() -> tuple[Pressure, Clock]:
+    """Pressure that is over: what lanes with a backlog may hand on rises from half of what they had."""
+    pressure, clock = pressed()
+    assert look(pressure, clock, 1.0, stages(500, 2_000))
+    return pressure, clock
 
 
 def lanes_under(pressure: Pressure) -> Lanes:
@@ -49,7 +74,7 @@ def records(topic: str, count: int) -> list[StreamRecord]:
 
 
 def test_a_stage_that_is_a_second_behind_holds_lanes_with_a_backlog_and_no_others() -> None:
-    lanes = lanes_under(pressed())
+    lanes = lanes_under(pressed()[0])
     lanes.put(RUNAWAY, records(RUNAWAY, 50_000))
     assert not lanes
     assert lanes.deferred() == [RUNAWAY]
@@ -58,49 +83,103 @@ def test_a_stage_that_is_a_second_behind_holds_lanes_with_a_backlog_and_no_other
     assert {topic: len(batch) for topic, batch in lanes.take(2_000).items()} == {OTHER: SHORT_RECORDS_MAX}
 
 
+def test_a_lane_that_is_held_is_not_read_further_and_an_empty_one_is() -> None:
+    pressure, clock = pressed()
+    lanes = lanes_under(pressure)
+    lanes.put(RUNAWAY, records(RUNAWAY, SHORT_RECORDS_MAX + 1))
+    lanes.put(OTHER, records(OTHER, SHORT_RECORDS_MAX))
+    assert [lanes.has_room(topic, 8 * MEBIBYTE) for topic in (RUNAWAY, OTHER)] == [False, True]
+    look(pressure, clock, 1.0, stages(0, 4_000))
+    assert lanes.has_room(RUNAWAY, 8 * MEBIBYTE)
+
+
 def test_afterwards_they_go_on_at_half_of_what_they_had_and_then_faster() -> None:
-    pressure = pressed()
-    assert pressure.allowed() == 0
-    assert pressure.observe(stages(500, 2_000), 2.0)
+    pressure, clock = released()
     assert pressure.rate is not None
     assert 2_000 <= pressure.rate <= 2_600
+    assert pressure.allowed() == 0
+    clock.now += LOOK_SECONDS
     assert pressure.allowed() == int(pressure.rate * LOOK_SECONDS)
     pressure.spend(pressure.allowed() or 0)
     assert pressure.allowed() == 0
     before = pressure.rate
-    pressure.spend(2_000)
-    assert not pressure.observe(stages(500, 3_000), 3.0)
+    assert not look(pressure, clock, LOOK_SECONDS, stages(500, 3_000))
     assert pressure.rate > before
 
 
 def test_a_stage_that_stands_still_holds_them_until_it_goes_on() -> None:
-    pressure = pressed()
-    for second in range(2, 10):
-        pressure.observe(stages(3_000, 1_000), second)
+    pressure, clock = pressed()
+    for _ in range(8):
+        look(pressure, clock, 1.0, stages(3_000, 1_000))
     assert pressure.held
     assert pressure.rate == pytest.approx(2_000)
-    pressure.observe(stages(RECORDS_BEHIND_MIN, 4_000), 11.0)
+    look(pressure, clock, 1.0, stages(RECORDS_BEHIND_MIN, 4_000))
+    assert not pressure.held
+
+
+def test_aborted_records_at_the_end_of_a_partition_do_not_hold_for_ever() -> None:
+    pressure, clock = pressed()
+    lanes = lanes_under(pressure)
+    lanes.put(RUNAWAY, records(RUNAWAY, 50_000))
+    went = 0
+    for _ in range(20):  # dedupe and correlate have done all they see: their offsets stand still
+        look(pressure, clock, LOOK_SECONDS, stages(3_000, 1_000))
+        went += sum(len(batch) for batch in lanes.take(2_000).values())
+        lanes.done()
+    assert pressure.held
+    assert went == pytest.approx(20 * LOOK_SECONDS * TRICKLE, rel=0.1)
+    look(pressure, clock, LOOK_SECONDS, stages(0, 4_000 + went))  # what went came behind them and was committed
     assert not pressure.held
 
 
 def test_when_nobody_needs_a_limit_any_more_there_is_none() -> None:
-    pressure = pressed()
-    for second in range(2, 5):
-        pressure.observe(stages(0, 1_000), second)
+    pressure, clock = pressed()
+    for _ in range(3):
+        look(pressure, clock, 1.0, stages(0, 1_000))
     assert pressure.allowed() is None
 
 
+@pytest.mark.parametrize("seconds", [0.5, 5.0], ids=["quick", "slow"])
+def test_a_limit_that_is_used_up_stays_however_long_a_look_takes(seconds: float) -> None:
+    pressure, clock = released()
+    for number in range(1, 4):
+        rate, until, went = pressure.rate or 0.0, clock.now + seconds, 0
+        while clock.now < until:  # a transaction takes all there is
+            clock.now += 0.1
+            went += pressure.allowed() or 0
+            pressure.spend(pressure.allowed() or 0)
+        assert went == pytest.approx(rate * seconds, rel=0.1)
+        pressure.observe(stages(500, 2_000 + number))
+        assert pressure.rate == pytest.approx(rate * RISE)
+
+
+def test_the_first_look_at_a_stage_decides_nothing() -> None:
+    clock = Clock()
+    pressure = Pressure(clock)
+    pressure.spend(40_000)
+    assert not look(pressure, clock, 0.5, stages(30_000, 1_000_000))
+    assert not look(pressure, clock, 1.0, stages(30_000, 1_040_000))
+    look(pressure, clock, 1.0, stages(50_000, 1_080_000))
+    assert pressure.held
+    look(pressure, clock, 1.0, {})  # no answer
+    rate = pressure.rate
+    assert not look(pressure, clock, 1.0, stages(50_000, 1_090_000))
+    assert (pressure.held, pressure.rate) == (False, rate)
+
+
 def test_a_fast_stage_may_have_more_waiting_than_a_slow_one() -> None:
-    pressure = Pressure()
-    pressure.observe(stages(0, 0), 0.0)
-    pressure.observe(stages(30_000, 40_000), 1.0)
+    clock = Clock()
+    pressure = Pressure(clock)
+    pressure.observe(stages(0, 0))
+    look(pressure, clock, 1.0, stages(30_000, 40_000))
     assert not pressure.held
 
 
 def test_without_an_answer_nothing_is_held_and_something_always_goes() -> None:
-    pressure = Pressure()
-    pressure.observe(stages(0, 0), 0.0)
-    pressure.observe(stages(3_000, 0), 1.0)
+    clock = Clock()
+    pressure = Pressure(clock)
+    pressure.observe(stages(0, 0))
+    look(pressure, clock, 1.0, stages(3_000, 0))
     assert pressure.rate == RATE_MIN
-    pressure.observe({}, 2.0)
+    look(pressure, clock, 1.0, {})
     assert not pressure.held
