@@ -72,12 +72,13 @@ def lacking(settings: Settings, component: str, topics: Iterable[str]) -> str | 
         TopicCollection(sorted(needed)), include_authorized_operations=True, request_timeout=ANSWER_SECONDS_MAX
     )
     lacks = [said for name, future in asked.items() if (said := _lack(future, f"topic {name}", needed[name]))]
-    groups = [each.name for each in grants_of(settings, component) if each.resource == "group"]
+    # Of the groups of others ingest needs no more than to see how far they are.
+    groups = {each.name: each.operations for each in grants_of(settings, component) if each.resource == "group"}
     if component in STAGE_BY_NAME:
         described = admin.describe_consumer_groups(
-            groups, include_authorized_operations=True, request_timeout=ANSWER_SECONDS_MAX
+            list(groups), include_authorized_operations=True, request_timeout=ANSWER_SECONDS_MAX
         )
-        lacks += [said for name, future in described.items() if (said := _lack(future, f"group {name}", ("Read",)))]
+        lacks += [said for name, future in described.items() if (said := _lack(future, f"group {name}", groups[name]))]
     return _sentence(client, component, lacks) if lacks else None
 
 

@@ -89,7 +89,9 @@ FLOW: Final = Group(
         Alert(
             name="SpillwayRestoreSlow",
             severity="warning",
-            expression=f"max by (namespace, stage) (spillway_restore_seconds) > {RESTORE_SECONDS_MAX}",
+            # The series keeps the last restore until the next: an hour of it is enough.
+            expression=f"max by (namespace, stage) (spillway_restore_seconds > {RESTORE_SECONDS_MAX}"
+            " and changes(spillway_restore_seconds[1h]) > 0)",
             summary="A restore of stage {{ $labels.stage }} took {{ $value | humanizeDuration }}",
             description="A restart or a node lost means that long without decisions in a partition: more than the "
             "objectives allow.",

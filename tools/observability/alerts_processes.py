@@ -8,13 +8,16 @@ from tools.observability.model import Alert, Group
 
 RESTARTS_MAX: Final = 2
 FILES_SHARE_MAX: Final = 0.8
-MEMORY_FACTOR: Final = 2
-MEMORY_BYTES_MIN: Final = 1_000_000_000
+MEMORY_FACTOR: Final = 1.5
+"""Twice would be past the limit of a pod that used more than half of it."""
+MEMORY_BYTES_MIN: Final = 350_000_000
+"""More than what any process has that has just begun, and two thirds of the smallest limit of the chart."""
 GATEWAY_SECONDS_MAX: Final = 1
 CONSOLE_SECONDS_MAX: Final = 1
 REFUSED_SHARE_MAX: Final = 0.1
 
 _OURS: Final = "and on (job, instance) spillway_build_info"
+_WORKER: Final = 'spillway_build_info{component="worker"}'
 _MEMORY: Final = "namespace_job_instance:process_resident_memory_bytes:max"
 
 PROCESSES: Final = Group(
@@ -39,10 +42,21 @@ PROCESSES: Final = Group(
             name="SpillwayAbsent",
             severity="critical",
             hold="5m",
-            expression='absent(spillway_build_info{component="worker"})',
-            summary="Prometheus sees no worker of Spillway at all",
+            # Who was seen within a day is missed by name; who never was cannot be.
+            expression=f"(group by (namespace) (last_over_time({_WORKER}[1d])) unless group by (namespace) ({_WORKER}))"
+            f" or on () absent({_WORKER})",
+            summary="Prometheus sees no worker of Spillway{{ with $labels.namespace }} in {{ . }}{{ end }}",
             description="Either nothing runs and no alert becomes an incident, or nothing is scraped and all other "
             "alerts here are blind.",
+        ),
+        Alert(
+            name="SpillwayProbeFailing",
+            severity="critical",
+            hold="3m",
+            expression="max by (namespace) (spillway_probe_success) == 0",
+            summary="No probe gets through Spillway, says the watch in {{ $labels.namespace }}",
+            description="A synthetic alert does not reach every stage in time: what sources send may not become an "
+            "incident, or nobody may be told.",
         ),
         Alert(
             name="SpillwayFileHandlesRunningOut",
@@ -57,7 +71,7 @@ PROCESSES: Final = Group(
             severity="warning",
             hold="1h",
             expression=f"{_MEMORY} > {MEMORY_BYTES_MIN} and {_MEMORY} > {MEMORY_FACTOR} * ({_MEMORY} offset 1d)",
-            summary="{{ $labels.instance }} has doubled its memory in a day: {{ $value | humanize1024 }}B",
+            summary="{{ $labels.instance }} has half as much memory again as a day ago: {{ $value | humanize1024 }}B",
             description="It will be killed at its limit, and restores its state then. Without more state it is a leak.",
         ),
         Alert(

@@ -94,8 +94,14 @@ CASES: Final[tuple[Case, ...]] = (
     quiet("SpillwayDeadLettersRising", "a single one", _refused("0x120 1x30"), "130m"),
     fires("SpillwayRecordQuarantined", "one", _refused("0x20 1x20", "quarantined"), "25m", 'stage="ingest"'),
     quiet("SpillwayRecordQuarantined", "one two hours ago", _refused("0x20 1x180", "quarantined"), "160m"),
-    fires("SpillwayRestoreSlow", "five minutes", {f"spillway_restore_seconds{_at('dedupe')}": "300x5"}, "2m"),
-    quiet("SpillwayRestoreSlow", "five seconds", {f"spillway_restore_seconds{_at('dedupe')}": "5x5"}, "2m"),
+    fires("SpillwayRestoreSlow", "five minutes", {f"spillway_restore_seconds{_at('dedupe')}": "0x5 300x5"}, "8m"),
+    quiet("SpillwayRestoreSlow", "five seconds", {f"spillway_restore_seconds{_at('dedupe')}": "0x5 5x5"}, "8m"),
+    quiet(
+        "SpillwayRestoreSlow",
+        "five minutes, two hours ago",
+        {f"spillway_restore_seconds{_at('dedupe')}": "0x5 300x120"},
+        "124m",
+    ),
     fires(
         "SpillwayStateGrowing",
         "three times as much as yesterday",

@@ -11,6 +11,14 @@ OTHERS: Final = 'namespace="a",job="a/postgres",instance="10.0.0.9:9187"'
 BUILD: Final = {f'spillway_build_info{{{POD},version="1.0.0",component="worker"}}': "1x120"}
 
 
+WATCH: Final = 'namespace="spillway-watch",job="spillway-watch",instance="10.1.0.3:9464"'
+
+
+def _worker(namespace: str) -> str:
+    labels = f'namespace="{namespace}",job="{namespace}/spillway",instance="10.0.0.8:9464"'
+    return f'spillway_build_info{{{labels},version="1.0.0",component="worker"}}'
+
+
 def _answered(code: str, others: str) -> dict[str, str]:
     return {
         f'spillway_gateway_requests_total{{{POD},feed="zabbix",code="{code}"}}': "0+30x60",
@@ -65,6 +73,30 @@ CASES: Final[tuple[Case, ...]] = (
     fires("SpillwayAbsent", "nothing is scraped", {}, "10m"),
     quiet("SpillwayAbsent", "a worker is there", BUILD, "10m"),
     fires(
+        "SpillwayAbsent",
+        "one tenant's are gone and another's are there",
+        BUILD | {_worker("b"): "1x5 stale"},
+        "15m",
+        'namespace="b"',
+    ),
+    quiet(
+        "SpillwayAbsent",
+        "of the tenant whose workers are there",
+        BUILD | {_worker("b"): "1x5 stale"},
+        "15m",
+        'namespace="a"',
+    ),
+    fires("SpillwayAbsent", "the only ones are gone: once, and by name", {_worker("b"): "1x5 stale"}, "15m"),
+    quiet("SpillwayAbsent", "a pod was replaced", {_worker("a"): "1x5 stale"} | BUILD, "15m"),
+    fires(
+        "SpillwayProbeFailing",
+        "for four minutes",
+        {f"spillway_probe_success{{{WATCH}}}": "1 0x10"},
+        "5m",
+        'namespace="spillway-watch"',
+    ),
+    quiet("SpillwayProbeFailing", "one was late", {f"spillway_probe_success{{{WATCH}}}": "1 0 1x10"}, "5m"),
+    fires(
         "SpillwayFileHandlesRunningOut",
         "nine of ten are open",
         BUILD
@@ -86,10 +118,10 @@ CASES: Final[tuple[Case, ...]] = (
     ),
     fires(
         "SpillwayMemoryGrowing",
-        "three times as much as yesterday",
+        "a pod of 512 MiB, half as much again as yesterday",
         {
             f'spillway_build_info{{{POD},version="1.0.0",component="worker"}}': "1x40",
-            f"process_resident_memory_bytes{{{POD}}}": "600000000x20 1800000000x20",
+            f"process_resident_memory_bytes{{{POD}}}": "250000000x20 400000000x20",
         },
         "38h",
         interval="1h",
