@@ -66,7 +66,7 @@ def is_probed(documents: Sequence[Manifest]) -> Iterator[str]:
     """Startup, liveness and readiness, on a port that the container names; jobs end by themselves."""
     paths = {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
     for pod in pods(documents):
-        for each in () if pod.is_job else pod.spec["containers"]:
+        for each in () if pod.is_job or pod.is_toolbox else pod.spec["containers"]:
             ports = {port["name"] for port in each.get("ports", ())}
             for probe, path in paths.items():
                 asked = each.get(probe, {}).get("httpGet", {})
@@ -75,7 +75,7 @@ def is_probed(documents: Sequence[Manifest]) -> Iterator[str]:
 
 
 def survives_a_drain(documents: Sequence[Manifest]) -> Iterator[str]:
-    """One budget for each workload that serves, one pod at a time, and unhealthy ones hold nothing up."""
+    """One budget for each workload that serves, one pod at a time; unhealthy ones without state hold nothing up."""
     budgets = of_kind(documents, "PodDisruptionBudget")
     for pod in pods(documents):
         mine = [each for each in budgets if selects(each["spec"]["selector"], pod.labels)]
@@ -85,8 +85,10 @@ def survives_a_drain(documents: Sequence[Manifest]) -> Iterator[str]:
         for each in mine:
             if each["spec"].get("maxUnavailable") != 1:
                 yield f"{pod.name} may lose several pods at once"
-            if each["spec"].get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
-                yield f"{pod.name} holds up a drain while it is unhealthy"
+            restores = pod.owner["kind"] == "StatefulSet"
+            wanted = "IfHealthyBudget" if restores else "AlwaysAllow"
+            if each["spec"].get("unhealthyPodEvictionPolicy") != wanted:
+                yield f"{pod.name} {'is evicted while it restores' if restores else 'holds up a drain while unhealthy'}"
 
 
 def is_spread(documents: Sequence[Manifest]) -> Iterator[str]:

@@ -47,6 +47,11 @@ class Pod:
         """It ends by itself."""
         return bool(self.owner["kind"] == "Job")
 
+    @property
+    def is_toolbox(self) -> bool:
+        """It serves nothing: people call commands in it."""
+        return self.labels["app.kubernetes.io/component"] == "toolbox"
+
     def containers(self) -> Iterator[Manifest]:
         """All of them, those that run first included."""
         yield from self.spec.get("initContainers", ())

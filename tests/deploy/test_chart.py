@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from pipeline.settings import VARIABLES
 from tests.deploy.conftest import EVERYTHING, Refusal
-from tests.deploy.manifests import Manifest, parse
+from tests.deploy.manifests import Manifest, of_kind, parse, pods
 from tools.deploy import values_schema
 from tools.deploy.derived import runtime_lock
 from tools.generate_deploy import CHART, FILES, ROOT, examples, render, rendered
+
+POD, KAFKA = (CHART / "templates" / name for name in ("_pod.tpl", "_kafka.tpl"))
 
 STALE = "is stale; run: python -m tools.generate_deploy"
 
@@ -131,8 +135,68 @@ def test_what_does_not_go_together_is_refused(refusal: Refusal) -> None:
     assert "before its user would be there" in refusal(
         "kafka.security=tls", "strimzi.users.enabled=true", "strimzi.cluster=main"
     )
-    assert "the rest would stand by" in refusal("layout=stages", "keda.enabled=true")
+    assert "the rest would stand by" in refusal("layout=stages", "keda.enabled=true", "kafka.partitions=3")
+    assert "the rest would stand by" in refusal(
+        "layout=stages", "autoscaling.ingest.enabled=true", "autoscaling.ingest.maxReplicas=5"
+    )
     assert "needs ClusterIP" in refusal("console.service.type=NodePort", "monitoring.monitors.enabled=true")
+
+
+def test_what_the_chart_sets_is_not_set_again_and_no_secret_is_in_plain_text(refusal: Refusal) -> None:
+    (declared,) = re.findall(r'"spillway.ownVariables" -}}\n(.*?){{-', POD.read_text(), re.DOTALL)
+    own = set(yaml.safe_load(declared))
+    assert set(re.findall(r"^- name: (SPILLWAY_\w+)", POD.read_text() + KAFKA.read_text(), re.MULTILINE)) <= own | {
+        "SPILLWAY_RECORDS_URL"
+    }
+    assert own <= set(VARIABLES.values())
+    for name in ("SPILLWAY_BOOTSTRAP", "SPILLWAY_INSTANCE_ID", "SPILLWAY_LOG_LEVEL", "SPILLWAY_TRACE_URL"):
+        assert "set it there" in refusal(f"settings.{name}=x"), name
+    for name in ("SPILLWAY_KAFKA_PASSWORD", "SPILLWAY_RECORDS_URL"):
+        assert "would stand in the manifest" in refusal(f"settings.{name}=hunter2"), name
+
+
+def test_links_to_runbooks_lead_to_where_they_are_published(helm: Path) -> None:
+    (medium,) = [each for each in examples() if each.stem == "medium"]
+    words = ("runbookBase=https://wiki.example/spillway/", "runbookSuffix=.html")
+    text = render(medium, helm, *(word for each in words for word in ("--set", f"monitoring.rules.{each}")))
+    assert "https://spillway.dev/runbooks/" not in text
+    assert "runbook_url: https://wiki.example/spillway/SpillwayAbsent.html" in text
+    assert '"url": "https://wiki.example/spillway/SpillwayStageLagging.html"' in text
+
+
+def test_the_toolbox_signs_in_as_the_operator_and_has_what_sinks_need(helm: Path) -> None:
+    (medium,) = [each for each in examples() if each.stem == "medium"]
+    documents = parse(render(medium, helm, "--set", "toolbox.enabled=true"))
+    (box,) = [each for each in pods(documents) if each.is_toolbox]
+    assert "spillway-operator" in {each.get("secret", {}).get("secretName") for each in box.spec["volumes"]}
+    names = {each["metadata"]["name"] for each in of_kind(documents, "KafkaUser")}
+    assert "spillway-operator" in names
+    container = box.spec["containers"][0]
+    assert {"secretRef": {"name": "spillway-sinks"}} in container["envFrom"]
+    assert "SPILLWAY_RECORDS_URL" in {each["name"] for each in container["env"]}
+
+
+def test_the_job_of_the_topics_has_an_account_of_its_own(helm: Path) -> None:
+    (large,) = [each for each in examples() if each.stem == "large"]
+    documents = parse(render(large, helm))
+    accounts = {each["metadata"]["name"]: each["metadata"] for each in of_kind(documents, "ServiceAccount")}
+    role = "eks.amazonaws.com/role-arn"
+    assert accounts["spillway-topics"]["annotations"][role] != accounts["spillway"]["annotations"][role]
+    documents = parse(render(large, helm, "--set", "topicsJob.serviceAccount.name=ours"))
+    (job,) = of_kind(documents, "Job")
+    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "ours"
+    assert job["spec"]["ttlSecondsAfterFinished"] == 600
+    assert "spillway-topics" not in {each["metadata"]["name"] for each in of_kind(documents, "ServiceAccount")}
+
+
+def test_pods_of_a_deployment_have_no_name_where_a_stopped_one_would_keep_its_partitions(helm: Path) -> None:
+    (medium,) = [each for each in examples() if each.stem == "medium"]
+    documents = parse(render(medium, helm, "--set", "settings.SPILLWAY_ON_STOP=wait"))
+    for each in pods(documents):
+        container = each.spec["containers"][0]
+        if container["args"][0] == "run":
+            named = "SPILLWAY_INSTANCE_ID" in {variable["name"] for variable in container["env"]}
+            assert named == (each.owner["kind"] == "StatefulSet"), each.name
 
 
 def test_the_small_example_by_itself_is_taken(refusal: Refusal) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final, get_args
 
-from pipeline.flow import STAGES
+from pipeline.flow import RAW_TOPICS, STAGES
+from pipeline.kafka.grants import FURTHER_COMPONENTS
 from pipeline.settings import LOG_LEVELS, KafkaSecurity, SaslMechanism
 from tools.deploy.derived import TOGETHER
 
@@ -161,7 +162,12 @@ def _network() -> Schema:
 def _monitoring() -> Schema:
     return record(
         monitors=record(enabled=FLAG, labels=LABELS, interval=matching(DURATION), scrapeTimeout=matching(DURATION)),
-        rules=record(enabled=FLAG, labels=LABELS),
+        rules=record(
+            enabled=FLAG,
+            labels=LABELS,
+            runbookBase=matching(r"^https?://[^\s$]+$"),
+            runbookSuffix=matching(r"^[^\s$]*$"),
+        ),
         dashboards=record(enabled=FLAG, labels=LABELS, annotations=LABELS),
     )
 
@@ -174,7 +180,7 @@ def _keda() -> Schema:
         maxReplicas=whole(1, 1_000),
         lagThreshold=whole(1, 1_000_000_000),
     )
-    stateless = {each.name: stage for each in STAGES if not each.stateful}
+    stateless = {each.name: stage for each in STAGES if not each.stateful and RAW_TOPICS not in each.reads}
     return record(
         enabled=FLAG,
         pollingInterval=whole(1, 3_600),
@@ -189,6 +195,7 @@ def schema() -> Schema:
     scaled = record(
         enabled=FLAG, minReplicas=whole(1, 1_000), maxReplicas=whole(1, 1_000), targetCpuPercent=whole(1, 100)
     )
+    evicted = choice("IfHealthyBudget", "AlwaysAllow")
     whenever = choice("ScheduleAnyway", "DoNotSchedule")
     fields: dict[str, Schema] = {
         "nameOverride": TEXT,
@@ -200,7 +207,7 @@ def schema() -> Schema:
             cluster=TEXT,
             namespace=TEXT,
             topics=record(enabled=FLAG, feeds=NAMES),
-            users=record(enabled=FLAG),
+            users=record(enabled=FLAG, further={"type": "array", "items": choice(*FURTHER_COMPONENTS)}),
         ),
         "records": record(existingSecret=TEXT, urlKey=TEXT, tlsExistingSecret=TEXT),
         "config": record(files=_files(), existingConfigMaps=_config_maps(), volume=OPEN, subdirectory=TEXT),
@@ -210,6 +217,10 @@ def schema() -> Schema:
             "additionalProperties": {"type": ["string", "number", "boolean"]},
         },
         "logLevel": choice(*LOG_LEVELS),
+        "logFormat": choice("json", "text"),
+        "tracing": record(
+            url=matching(r"^(https?://[^\s/]+/\S*)?$"), ratio={"type": "number", "minimum": 0, "maximum": 1}
+        ),
         "stopSeconds": seconds(1, 600),
         "sessionTimeoutSeconds": seconds(1, 300),
         "envFrom": OPEN_LIST,
@@ -225,7 +236,11 @@ def schema() -> Schema:
         "podLabels": LABELS,
         "minReadySeconds": whole(0, 3_600),
         "probes": record(startup=PROBE, liveness=PROBE, readiness=PROBE),
-        "podDisruptionBudget": record(enabled=FLAG, maxUnavailable={"type": ["integer", "string"]}),
+        "podDisruptionBudget": record(
+            enabled=FLAG,
+            maxUnavailable={"type": ["integer", "string"]},
+            unhealthyPodEvictionPolicy=record(StatefulSet=evicted, Deployment=evicted),
+        ),
         "layout": choice("stages", "together"),
         "components": record(**{name: component() for name in names}),
         "topicsJob": record(
@@ -233,8 +248,10 @@ def schema() -> Schema:
             backoffLimit=whole(0, 100),
             activeDeadlineSeconds=whole(1, 86_400),
             kafkaUser=record(existingSecret=TEXT, username=TEXT),
+            serviceAccount=record(name=TEXT, annotations=LABELS),
             resources=RESOURCES,
         ),
+        "toolbox": record(enabled=FLAG, kafkaUser=record(existingSecret=TEXT, username=TEXT), resources=RESOURCES),
         "shadow": record(
             enabled=FLAG,
             warmUp=matching(r"^[0-9]{1,6}[smhd]$"),
@@ -247,7 +264,7 @@ def schema() -> Schema:
         "networkPolicy": _network(),
         "monitoring": _monitoring(),
         "keda": _keda(),
-        "autoscaling": record(gateway=scaled),
+        "autoscaling": record(ingest=scaled, gateway=scaled),
         "global": OPEN,  # helm's own, where the chart is a part of another
     }
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of Spillway", **record(**fields)}

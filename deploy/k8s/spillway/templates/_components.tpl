@@ -5,6 +5,7 @@ Which stage is which kind of workload derives from flow.py (files/flow.yaml, dec
 {{- define "spillway.components" -}}
 {{- $flow := .Files.Get "files/flow.yaml" | fromYaml -}}
 {{- $values := .Values.components -}}
+{{- $root := . -}}
 {{- if eq .Values.layout "together" }}
 {{- if $values.pipeline.enabled }}
 pipeline: {kind: StatefulSet, args: [run], records: true, static: true, order: 0}
@@ -12,7 +13,7 @@ pipeline: {kind: StatefulSet, args: [run], records: true, static: true, order: 0
 {{- else }}
 {{- range $index, $stage := $flow.stages }}
 {{- if (index $values $stage.name).enabled }}
-{{ $stage.name }}: {kind: {{ $stage.workload }}, args: [run, {{ $stage.name }}], records: {{ eq $stage.name "record" }}, static: {{ eq $stage.workload "StatefulSet" }}, order: {{ $index }}}
+{{ $stage.name }}: {kind: {{ $stage.workload }}, args: [run, {{ $stage.name }}], records: {{ eq $stage.name "record" }}, static: {{ or (eq $stage.workload "StatefulSet") (ne (toString $root.Values.settings.SPILLWAY_ON_STOP) "wait") }}, order: {{ $index }}}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -7,10 +7,11 @@ Takes (dict "root" $ "name" COMPONENT); gives YAML {secret, username}.
 {{- $values := .root.Values -}}
 {{- $own := (index $values.components .name | default dict).kafkaUser | default dict -}}
 {{- if eq .name "topics" }}{{- $own = $values.topicsJob.kafkaUser -}}{{- end -}}
+{{- if eq .name "toolbox" }}{{- $own = $values.toolbox.kafkaUser -}}{{- end -}}
 {{- if $own.existingSecret -}}
 {secret: {{ $own.existingSecret | quote }}, username: {{ default "" $own.username | quote }}}
 {{- else if $values.strimzi.users.enabled -}}
-{{- $user := include "spillway.group" . -}}
+{{- $user := include "spillway.group" (dict "root" .root "name" (ternary "operator" .name (eq .name "toolbox"))) -}}
 {secret: {{ $user | quote }}, username: {{ $user | quote }}}
 {{- else -}}
 {{- $sasl := hasPrefix "sasl" $values.kafka.security -}}

@@ -31,7 +31,8 @@
       key: {{ $values.records.urlKey }}
 {{- end }}
 {{- if .static }}
-# A name that survives a crash: the partitions wait for the pod. One that is asked to stop gives them away at once.
+# A name that survives a crash of the container, so that its partitions are its own at once when it is back. One that is
+# asked to stop gives them away.
 - name: SPILLWAY_INSTANCE_ID
   valueFrom:
     fieldRef:
@@ -45,19 +46,64 @@
   value: {{ $values.stopSeconds | quote }}
 - name: SPILLWAY_LOG_LEVEL
   value: {{ $values.logLevel }}
+- name: SPILLWAY_LOG_FORMAT
+  value: {{ $values.logFormat }}
+{{- with $values.tracing.url }}
+- name: SPILLWAY_TRACE_URL
+  value: {{ . | quote }}
+- name: SPILLWAY_TRACE_RATIO
+  value: {{ $values.tracing.ratio | toJson | quote }}
+{{- end }}
 {{- if .root.Values.shadow.enabled }}
 {{- if has .name (list "topics" "shadow") }}
 - name: SPILLWAY_SHADOW_CONFIG
   value: /var/lib/spillway/shadow
 {{- end }}
 {{- end }}
+{{- $own := include "spillway.ownVariables" .root | fromYaml }}
 {{- range $variable, $value := $values.settings }}
 {{- if not (hasKey $known $variable) }}
 {{- fail (printf "settings: this release knows no variable %s; see docs/operations.md" $variable) }}
 {{- end }}
+{{- if has $variable (list "SPILLWAY_KAFKA_PASSWORD" "SPILLWAY_RECORDS_URL") }}
+{{- fail (printf "settings: %s is a secret, and would stand in the manifest for everybody to read; name an existing Secret in kafka.sasl or records" $variable) }}
+{{- end }}
+{{- if hasKey $own $variable }}
+{{- fail (printf "settings: %s is what %s says; set it there" $variable (get $own $variable)) }}
+{{- end }}
 - name: {{ $variable }}
   value: {{ kindIs "float64" $value | ternary ($value | toJson) ($value | toString) | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* Variables that the chart sets, and the values that they come from: settings may not set them again. */}}
+{{- define "spillway.ownVariables" -}}
+SPILLWAY_BOOTSTRAP: kafka.bootstrap
+SPILLWAY_APP_ID: kafka.appId
+SPILLWAY_TOPIC_PREFIX: kafka.topicPrefix
+SPILLWAY_PARTITIONS: kafka.partitions
+SPILLWAY_REPLICATION_FACTOR: kafka.replicationFactor
+SPILLWAY_MIN_INSYNC_REPLICAS: kafka.minInsyncReplicas
+SPILLWAY_PRODUCTION: kafka.production
+SPILLWAY_KAFKA_SECURITY: kafka.security
+SPILLWAY_KAFKA_CA_FILE: kafka.ca
+SPILLWAY_KAFKA_CERTIFICATE_FILE: kafka.clientCertificate
+SPILLWAY_KAFKA_KEY_FILE: kafka.clientCertificate
+SPILLWAY_KAFKA_SASL_MECHANISM: kafka.sasl.mechanism
+SPILLWAY_KAFKA_AWS_REGION: kafka.sasl.awsRegion
+SPILLWAY_KAFKA_USERNAME: kafka.sasl.username
+SPILLWAY_KAFKA_PASSWORD_FILE: kafka.sasl.existingSecret
+SPILLWAY_CONFIG: config
+SPILLWAY_INSTANCE_ID: the pod's name
+SPILLWAY_HTTP_PORT: the chart
+SPILLWAY_STAGES: layout
+SPILLWAY_SHADOW_CONFIG: shadow
+SPILLWAY_SESSION_TIMEOUT_SECONDS: sessionTimeoutSeconds
+SPILLWAY_STOP_SECONDS: stopSeconds
+SPILLWAY_LOG_LEVEL: logLevel
+SPILLWAY_LOG_FORMAT: logFormat
+SPILLWAY_TRACE_URL: tracing.url
+SPILLWAY_TRACE_RATIO: tracing.ratio
 {{- end -}}
 
 {{- define "spillway.probe" -}}
