@@ -154,6 +154,19 @@ def test_planned_maintenance_hides_a_silence_and_its_end_tells_it() -> None:
     assert [each["reason"] for each in values(bench.effects.outputs, "episodes")] == ["released"]
 
 
+def test_a_silence_that_maintenance_hid_does_not_expire_by_the_patience_for_the_feeds_own_alerts() -> None:
+    window = MaintenanceWindow(name="move", targets=(DB,), start=moment(T0), end=moment(T0 + 2 * HOUR))
+    expect = Expectation(within_seconds=WITHIN // SECOND, about="pay-db")
+    watch = Watch()
+    watch.bench = Bench("dedupe", config(feeds={"a": feed("a", expect=expect, ttl_seconds=60)}, maintenance=(window,)))
+    watch.hear("a", T0)
+    watch.read(T0 + WITHIN)
+    for later in (2 * HOUR, 3 * HOUR):
+        watch.bench.tick(T0 + later + SECOND)
+    assert [each["change"] for each in values(watch.bench.effects.outputs, "episodes")] == ["opened"]
+    assert watch.hear("a", T0 + 4 * HOUR) == BACK
+
+
 def test_a_restart_remembers_who_is_silent() -> None:
     watch = Watch(**expecting("a"))
     watch.hear("a", T0, partition=2)

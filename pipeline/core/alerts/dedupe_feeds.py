@@ -57,6 +57,7 @@ class DedupeFeeds(DedupeState):
         self._enricher = enricher
         self._expected = {name: feed.expect for name, feed in feeds.items() if feed.expect}
         self.feed_watch = FeedWatch(self._expected)
+        self._silence_keys = frozenset(map(_key, (*self._expected, EVERY_FEED)))
         self._own_began_ms: list[int] = []
 
     # -- state
@@ -143,9 +144,14 @@ class DedupeFeeds(DedupeState):
             condition.hidden_runs = 1
         else:
             self._open_up(alert, condition)
-            condition.ttl_seconds = 0  # it ends when the feed is heard
             self._emit(effects, alert.alert_key, body, condition, EpisodeChange.OPENED, Reason.FEED_SILENT)
         self._keep(alert.alert_key, condition, body)
+
+    def _open_up(self, alert: Alert, condition: Condition) -> None:
+        """A silence does not expire, whatever first hid it: nobody repeats it, and it ends when the feed is heard."""
+        super()._open_up(alert, condition)
+        if alert.alert_key in self._silence_keys:
+            condition.ttl_seconds = 0
 
     def _speaks(self, turn: Turn, effects: Effects) -> None:
         key = _key(turn.feed)
