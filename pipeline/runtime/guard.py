@@ -73,8 +73,10 @@ def fatal(what: str, error: BaseException | str, **facts: object) -> NoReturn:
             facts |= {"why": f"the brokers do not allow this process to {lacks}", "do": advice}
     else:
         facts = {**facts, "error": error}
-    log_line("fatal", what=what, **facts)
-    os._exit(EXIT_DEFECT)
+    try:
+        log_line("fatal", what=what, **facts)
+    finally:  # also where there is no standard error any more
+        os._exit(EXIT_DEFECT)
 
 
 def _lacks(error: BaseException) -> str | None:
@@ -116,8 +118,10 @@ async def guarded(what: str, last_words: LastWords | None = None, **facts: objec
 
 def refuse(refused: RefusedError, **facts: object) -> NoReturn:
     """End the process now, with `EXIT_REFUSED`: nothing was changed, and a restart alone changes nothing."""
-    log_line("refused", why=str(refused), **facts)
-    os._exit(EXIT_REFUSED)
+    try:
+        log_line("refused", why=str(refused), **facts)
+    finally:
+        os._exit(EXIT_REFUSED)
 
 
 async def _said_in_time(last_words: LastWords, error: Exception) -> Mapping[str, object]:
@@ -135,8 +139,10 @@ def exit_after(seconds: float = STOP_SECONDS_MAX) -> threading.Timer:
     """
 
     def leave() -> None:
-        log_line("stop took too long", seconds=seconds)
-        os._exit(EXIT_STOP_TOO_SLOW)
+        try:
+            log_line("stop took too long", seconds=seconds)
+        finally:
+            os._exit(EXIT_STOP_TOO_SLOW)
 
     timer = threading.Timer(seconds, leave)
     timer.daemon = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final, Literal, TextIO
@@ -29,6 +30,9 @@ LINES_BURST: Final = 50
 
 VALUE_CHARACTERS_MAX: Final = 8_192
 """Of one fact: a traceback fits. What libraries say may hold more."""
+
+_NO_LINE: Final = (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+"""What formatting and writing a line can raise: arguments that do not fit, no standard error to write to."""
 
 ENDLESS: Final = frozenset({"fatal", "refused", "stop took too long", "console request"})
 """Events that are never left out: ends of a process come once, and requests are the access log."""
@@ -67,7 +71,8 @@ class Log:
         self.form: Format = "json"
         self._stream = stream
         self._buckets: dict[str, _Bucket] = {}
-        self._lock = threading.Lock()
+        # Between two steps of a write Python may collect garbage, and what is collected may log (asyncio does).
+        self._lock = threading.RLock()
 
     def write(self, event: str, level: str | None = None, limit_by: str = "", **facts: object) -> None:
         """Write one line, or leave it out.
@@ -106,18 +111,27 @@ class LibraryHandler(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a library's line; its traceback as one fact."""
-        facts: dict[str, object] = {"logger": record.name, "message": record.getMessage()[:VALUE_CHARACTERS_MAX]}
-        if record.exc_info and record.exc_info[0] is not None:
-            text = logging.Formatter().formatException(record.exc_info)
-            facts["traceback"] = text[-VALUE_CHARACTERS_MAX:]
-        self._log.write("library", record.levelname.lower(), f"/{record.name}", **facts)
+        """Write a library's line; its traceback as one fact. Raises nothing inside of the library."""
+        facts: dict[str, object] = {"logger": record.name, "message": _message(record)[:VALUE_CHARACTERS_MAX]}
+        # Without standard error there is nobody to tell, and the library must go on.
+        with suppress(*_NO_LINE):
+            if record.exc_info and record.exc_info[0] is not None:
+                text = logging.Formatter().formatException(record.exc_info)
+                facts["traceback"] = text[-VALUE_CHARACTERS_MAX:]
+            self._log.write("library", record.levelname.lower(), f"/{record.name}", **facts)
 
 
 def log_libraries(form: Format, level: str) -> None:
     """Write in this form from now on, and what libraries log from this level on."""
     LOG.form = form
     logging.basicConfig(level=level.upper(), handlers=[LibraryHandler()], force=True)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except _NO_LINE as error:
+        return f"{record.msg} (its arguments do not fit: {type(error).__name__})"
 
 
 def _as_json(line: dict[str, object]) -> str:

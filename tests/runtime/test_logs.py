@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import io
 import logging
+import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import orjson
 import pytest
 
 import pipeline
+from pipeline.runtime.guard import EXIT_DEFECT, EXIT_REFUSED, RefusedError, fatal, refuse
 from pipeline.runtime.log_events import EVENTS
-from pipeline.runtime.logs import LINES_BURST, Format, LibraryHandler, Log
+from pipeline.runtime.logs import LINES_BURST, LOG, Format, LibraryHandler, Log
 from pipeline.runtime.tracing import CURRENT, Context
 
 ROOT = Path(pipeline.__file__).parent
@@ -135,3 +138,60 @@ def test_a_librarys_line_has_the_same_shape_with_its_traceback_in_it() -> None:
     assert (line["event"], line["level"], line["logger"]) == ("library", "error", "aiokafka.something")
     assert line["message"] == "cannot connect"
     assert "ValueError: invalid literal" in line["traceback"]
+
+
+def test_a_librarys_line_whose_arguments_do_not_fit_is_told_and_raises_nothing() -> None:
+    written, stream = log()
+    logger = logging.Logger("aiokafka.something")
+    logger.addHandler(LibraryHandler(written))
+    logger.error("%d of %d", *("two",))
+    (line,) = lines(stream)
+    assert line["message"] == "%d of %d (its arguments do not fit: TypeError)"
+
+
+def test_a_library_goes_on_where_nothing_can_be_written() -> None:
+    written, stream = log()
+    stream.close()
+    logger = logging.Logger("aiokafka.something")
+    logger.addHandler(LibraryHandler(written))
+    logger.error("anything")
+    with pytest.raises(ValueError, match="closed"):
+        written.write("sink back")
+
+
+def test_what_logs_while_a_line_is_written_does_not_wait_for_itself() -> None:
+    """As what is collected as garbage may, in the thread that writes."""
+    written, stream = log()
+
+    class Talks:
+        def __str__(self) -> str:
+            written.write("sink back")
+            return "said"
+
+    thread = threading.Thread(target=written.write, args=("sink down",), kwargs={"detail": Talks()}, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [line["event"] for line in lines(stream)] == ["sink back", "sink down"]
+
+
+class Ended(BaseException):
+    """The process would have."""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(lambda: fatal("x", "y"), EXIT_DEFECT), (lambda: refuse(RefusedError("z")), EXIT_REFUSED)]
+)
+def test_a_process_that_must_end_ends_without_a_standard_error(
+    end: Callable[[], None], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(with_code: int) -> None:
+        raise Ended(with_code)
+
+    broken = io.StringIO()
+    broken.close()
+    monkeypatch.setattr(LOG, "_stream", broken)
+    monkeypatch.setattr("pipeline.runtime.guard.os._exit", leave)
+    with pytest.raises(Ended) as ended:
+        end()
+    assert ended.value.args == (code,)
