@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
+from threading import Event, Lock
 from time import monotonic
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ class Round:
 
 
 class Prober:
-    """Sends probes, one after another. Used by one thread."""
+    """Sends probes, one after another: one thread sends, and another may close."""
 
     def __init__(self, settings: Settings, stages: frozenset[str]) -> None:
         """Connect in the background.
@@ -81,6 +82,7 @@ class Prober:
         """
         self._settings = settings
         self._stages = stages
+        self._closing, self._sending = Event(), Lock()
         client: dict[str, Any] = {**librdkafka(settings), "client.id": f"{settings.app_id}-watch"}
         self._producer = Producer(client | {"acks": "all", "enable.idempotence": True, "linger.ms": 0})
         self._admin = AdminClient(client)
@@ -117,22 +119,33 @@ class Prober:
             within_seconds: how long at most.
         """
         began = monotonic()
-        try:
-            waiting = self._follow(token_hex(8), began + within_seconds)
-        except KafkaException as error:
-            return Round(monotonic() - began, TRAVELLED[:1], error.args[0].str())
+        with self._sending:
+            if self._closing.is_set():
+                return Round(0.0, TRAVELLED[:1], "closed")
+            try:
+                waiting = self._follow(token_hex(8), began + within_seconds)
+            except KafkaException as error:
+                return Round(monotonic() - began, TRAVELLED[:1], error.args[0].str())
         return Round(monotonic() - began, waiting)
 
     def close(self) -> None:
-        """Disconnect."""
-        self._consumer.close()
+        """Give up a probe that is under way, wait until nothing is asked for it any more, and disconnect."""
+        self._closing.set()
+        with self._sending:
+            self._consumer.close()
+
+    def _may_wait(self, until: float) -> bool:
+        return monotonic() < until and not self._closing.is_set()
 
     def _follow(self, probe: str, deadline: float) -> tuple[str, ...]:
         seen = TopicPartition(self._settings.wire(SEEN_TOPIC), PROBE_PARTITION)
         _, seen.offset = self._consumer.get_watermark_offsets(seen, timeout=REQUEST_SECONDS_MAX)
         self._consumer.assign([seen])
-        raw_at = self._write(OWN_TOPIC, None, payload(probe), deadline)
-        outward_at = self._write(OUTWARD_TOPIC, TICK_KEY, None, deadline, ((PROBE_HEADER, probe.encode()),))
+        raw_at, taken_ms = self._write(OWN_TOPIC, None, payload(probe), deadline)
+        # Its time moves the time of deliver and record, so it is the broker's and not this machine's.
+        outward_at, _ = self._write(
+            OUTWARD_TOPIC, TICK_KEY, None, deadline, ((PROBE_HEADER, probe.encode()),), timestamp_ms=taken_ms
+        )
         seen_at = self._seen(probe, deadline)
         if seen_at is None:
             has_read = self._past({"ingest": (OWN_TOPIC, raw_at)}, lambda: 0.0)
@@ -153,26 +166,31 @@ class Prober:
         value: bytes | None,
         deadline: float,
         headers: tuple[tuple[str, bytes], ...] = (),
-    ) -> int:
-        """Write a record; its offset."""
-        told: list[Any] = []
+        timestamp_ms: int = 0,
+    ) -> tuple[int, int]:
+        """Write a record, of a time or else of this machine's: its offset and its time, as the broker has them."""
+        told: list[KafkaError | tuple[int, int]] = []
         self._producer.produce(
             self._settings.wire(topic),
             value,
             key,
             partition=PROBE_PARTITION,
+            timestamp=timestamp_ms,
             headers=list(headers),
-            on_delivery=lambda error, message: told.append(error or message.offset()),
+            on_delivery=lambda error, message: told.append(error or (message.offset() or 0, message.timestamp()[1])),
         )
-        self._producer.flush(max(0.0, deadline - monotonic()))
-        if not told or not isinstance(told[0], int):
-            raise KafkaException(told[0]) if told else _no_answer()
+        while not told and self._may_wait(deadline):
+            self._producer.poll(POLL_SECONDS)
+        if not told:
+            raise _no_answer()
+        if isinstance(told[0], KafkaError):
+            raise KafkaException(told[0])
         return told[0]
 
     def _seen(self, probe: str, deadline: float) -> int | None:
         """Offset at which correlate tells of a probe; None where it does not in time."""
         wanted = (PROBE_HEADER, probe.encode())
-        while monotonic() < deadline:
+        while self._may_wait(deadline):
             message = self._consumer.poll(POLL_SECONDS)
             if message is None:
                 continue
@@ -186,7 +204,7 @@ class Prober:
         """Which stages have not committed past an offset by a moment; asked once at least."""
         while True:
             waiting = tuple(stage for stage, place in wanted.items() if self._committed(stage, place[0]) <= place[1])
-            if not waiting or monotonic() >= until():
+            if not waiting or not self._may_wait(until()):
                 return waiting
             self._consumer.poll(POLL_SECONDS)  # which also keeps the connection alive
 

@@ -138,7 +138,7 @@ class Watch:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._prober.close()
+        await asyncio.to_thread(self._prober.close)  # the probe's thread outlives its task: wait for it elsewhere
         self._health.stop()
 
     async def _run(self) -> None:

@@ -87,3 +87,12 @@ def test_pings_stop_with_a_stage_and_return_with_it(site: Site, outside: Outside
     assert worker.dispositions()["opened"] == 0, "a probe opens nothing"
     assert worker.dispositions()["dead_lettered"] == 0
     assert watch.terminate() == 0, watch.said()
+
+
+def test_a_stop_in_the_midst_of_a_probe_waits_for_no_stage(site: Site) -> None:
+    """No worker runs, so this probe would wait for its whole time."""
+    watch = site.worker((sys.executable, "-m", "pipeline", "watch", "--every", "1", "--within", "300"))
+    (outward,) = site.read("deliveries", len, "the probe is under way")
+    (raw,) = site.read("alerts.raw.spillway", len, "its message is there")
+    assert outward.timestamp()[1] == raw.timestamp()[1], "its tick has the brokers' time, and not this machine's"
+    assert watch.terminate() == 0, watch.said()
