@@ -2,10 +2,14 @@
 
 Only whoever reads a partition knows that. `pipeline.core.alerts.feed_watch` takes no feed's silence for a fact
 without it: a backlog, or ingest being down, looks the same from behind.
+
+A mark is compared with times of raw records, which are the brokers'. So it is never later than both clocks allow: this
+machine's, and the brokers' as the newest raw record that was read here shows it, counted on from there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from time import monotonic, time
 from typing import Any, Final
@@ -14,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipeline.core.alerts.feed_watch import SIGNS_PARTITION, SIGNS_TOPIC, read_to_end
-from pipeline.core.alerts.ingest import IngestProcessor
+from pipeline.core.alerts.ingest import CLOCK_SKEW_MS_MAX, IngestProcessor
 from pipeline.kafka.client import aiokafka
 from pipeline.runtime.guard import log_line
 from pipeline.runtime.host import StageHost
@@ -33,6 +37,7 @@ class ReadMarks:
         self._host = host
         self._written: dict[int, float] = {}  # partition -> monotonic time of its last mark, seconds
         self._looked_at = 0.0
+        self._brokers_ms: float | None = None  # their time when the monotonic clock was 0, at least
         self._idle: set[int] = set()  # at the last look
         self._producer: Any = None
 
@@ -44,6 +49,7 @@ class ReadMarks:
         """
         now, slept = monotonic(), monotonic() - self._looked_at > LOOK_SECONDS_MAX
         self._looked_at = now
+        self._learn_time(now)
         idle = {number for number in self._host.tasks if self._is_idle(number, unread)}
         # Between the fetch and here records are on their way: who is idle twice has handled them.
         lasting, self._idle = idle & self._idle, idle
@@ -52,16 +58,19 @@ class ReadMarks:
         due = [number for number in sorted(lasting) if now - self._written.get(number, 0.0) >= MARK_SECONDS]
         if not due:
             return
-        at_ms = int(time() * 1_000)
+        at_ms = self._now_ms(now)
         topic = self._host.context.settings.wire(SIGNS_TOPIC)
         try:
             producer = await self._started()
-            for number in due:
-                mark = read_to_end(number, at_ms)
-                await producer.send(
-                    topic, key=mark.key, headers=list(mark.headers), partition=SIGNS_PARTITION, timestamp_ms=at_ms
+            marks = (read_to_end(number, at_ms) for number in due)
+            await asyncio.gather(
+                *(
+                    producer.send_and_wait(
+                        topic, key=mark.key, headers=list(mark.headers), partition=SIGNS_PARTITION, timestamp_ms=at_ms
+                    )
+                    for mark in marks
                 )
-            await producer.flush()
+            )
         except KafkaError as error:
             log_line("read mark not written", stage=self._host.stage, error=str(error))
             await self.stop()
@@ -73,6 +82,19 @@ class ReadMarks:
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
+
+    def _learn_time(self, now: float) -> None:
+        """A record that is handled now was taken by a broker before now."""
+        newest_ms = max((task.handled_timestamp_ms for task in self._host.tasks.values()), default=0)
+        if newest_ms:
+            at_zero_ms = newest_ms - now * 1_000
+            self._brokers_ms = at_zero_ms if self._brokers_ms is None else max(self._brokers_ms, at_zero_ms)
+
+    def _now_ms(self, now: float) -> int:
+        ours_ms = time() * 1_000
+        if self._brokers_ms is None:  # nothing was read here yet: this machine's clock is trusted to a minute
+            return int(ours_ms) - CLOCK_SKEW_MS_MAX
+        return int(min(ours_ms, self._brokers_ms + now * 1_000))
 
     def _is_idle(self, number: int, unread: Mapping[tuple[str, int], int]) -> bool:
         """Nothing of a partition is unread, in any of its topics; one that was not looked into yet may hold all."""
