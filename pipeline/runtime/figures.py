@@ -52,7 +52,12 @@ FIGURES: Final = (
         "priority",
         PRIORITIES,
     ),
-    Figure("incidents_sla_breached", "Open incidents of which a clock has missed its target.", "priority", PRIORITIES),
+    Figure(
+        "incidents_sla_breached",
+        "Open incidents of which a clock has missed its target, and what it waits for has not happened.",
+        "priority",
+        PRIORITIES,
+    ),
     Figure("state_entries", "Entries of the state in memory, by kind.", "kind"),
 )
 """Every figure that is exposed. What a processor gives and is not declared here is left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.builders import T0, alert
+from tests.core.builders import HOUR, SECOND, T0, alert
 from tests.core.outboxes import Desk
 from tests.core.rooms import Room
 
@@ -30,6 +30,18 @@ def test_an_incident_counts_as_at_risk_from_its_warning_on_and_then_as_missed() 
     room.tick(due_ms)
     assert figure(room, "incidents_sla_breached") == {priority: 1}
     assert figure(room, "open_incidents") == {priority: 1}
+
+
+def test_a_missed_clock_counts_until_it_is_met_and_an_alert_that_recovers_meets_none() -> None:
+    room = Room()
+    room.open(alert("a"), T0)
+    priority, due_ms = room.one()["priority"], clock(room)["due_at_ms"]
+    room.tick(due_ms)
+    room.news("a", "resolved", due_ms + SECOND)
+    assert figure(room, "incidents_sla_breached") == {priority: 1}, "nobody has answered"
+    room.tick(due_ms + HOUR)
+    assert room.one()["state"] == "resolved"
+    assert figure(room, "incidents_sla_breached") == {}
 
 
 def test_an_incident_whose_alert_is_answered_in_time_is_at_risk_no_more() -> None:
