@@ -221,9 +221,8 @@ class PartitionTask:
 
     def observe(self, *, has_unread: bool) -> None:
         """Once a second: where there is nothing to handle, or all of it is held back on purpose, nothing is late."""
-        waiting = self.waiting
-        held_back = not (waiting or waiting.in_hand) and bool(waiting.deferred())
-        if held_back or not (has_unread or waiting.held_bytes):
+        held_back = not (self.waiting or self.waiting.in_hand) and self.waiting.deferred()
+        if held_back or not (has_unread or self.waiting.held_bytes):
             self.progress_at = monotonic()
 
     async def _something_waits(self) -> bool:

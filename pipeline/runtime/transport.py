@@ -109,8 +109,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Close the consumer. A named one leaves its group first where its partitions shall not wait for it."""
         coordinator = getattr(self._consumer, "_coordinator", None)  # before its start a consumer has none
         if coordinator is not None and host_of(self.app).context.settings.on_stop == "leave":
-            # aiokafka says goodbye for members without a name only; the brokers take it from any.
-            coordinator._group_instance_id = None
+            coordinator._group_instance_id = None  # aiokafka says goodbye without a name only; brokers take it from any
         await super().on_thread_stop()
 
     async def seek_to_committed(self) -> Seek:  # type: ignore[override]  # Faust's answer has no notes
