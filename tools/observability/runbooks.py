@@ -72,5 +72,11 @@ def page() -> str:
         "service. How alerts get to people is in [monitoring](../monitoring.md).\n\n"
         f"{index()}\n"
         "Commands are `spillway`'s and `kubectl`'s; `-n spillway` stands for your namespace. In plain processes, "
-        "replace `kubectl logs` by where standard error goes.\n"
+        "replace `kubectl logs` by where standard error goes.\n\n"
+        "Call `spillway ...` in the toolbox: `kubectl -n spillway exec deployment/spillway-toolbox -- spillway ...` "
+        "([off by default](../kubernetes.md#a-place-for-commands)). Where each component has a user of its own, the "
+        "others' pods lack the rights for it; there only `spillway health` is of use. `POD` is a pod of the component "
+        "that the page is about.\n\n"
+        "With `layout: together` all stages are in `statefulset/spillway-pipeline`: take its name wherever a page says "
+        "`spillway-dedupe`, `deployment/spillway-deliver` and so on. A restart is one of all stages then.\n"
     )
