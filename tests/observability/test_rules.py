@@ -18,8 +18,8 @@ from tools.observability.series import every_series
 PROMETHEUS_OWN: Final = {"up", "ALERTS"}
 NAMES: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 PROMQL_WORDS: Final = frozenset(
-    "group sum by max min count avg rate increase changes histogram_quantile avg_over_time last_over_time absent vector topk "
-    "and or on offset abs bool unless without le time".split()
+    "sum by max min count avg rate increase changes histogram_quantile avg_over_time last_over_time absent vector topk "
+    "group and or on offset abs bool unless without le time".split()
 )
 
 
