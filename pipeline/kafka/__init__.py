@@ -1,1 +1,1 @@
-"""Kafka as such: the topics as they should be, and a broker for machines that have none."""
+"""Kafka as such: clients and their security, the topics as they should be, a broker for machines that have none."""
