@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.alerts.dedupe import DedupeProcessor
+from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.alerts.folding import FOLD_ALERTS_MAX, FOLD_SPAN_MS
 from pipeline.core.alerts.ingest import IngestProcessor
 from pipeline.core.step import Effects, StreamRecord
@@ -137,3 +138,17 @@ def test_each_batch_has_its_own_records() -> None:
         subject.finish(effects)
         assert len(effects.outputs) == 1
         assert [offset for offset, _ in orjson.loads(effects.outputs[0].value or b"")["more"]] == [first + 1, first + 2]
+
+
+def test_what_another_partition_reads_meanwhile_changes_nothing() -> None:
+    config = Config()
+    enricher = Enricher(config)
+    subject, other = (IngestProcessor(config, ADAPTERS, DEFAULT_FEEDS, enricher) for _ in range(2))
+    subject.pressed, effects = True, Effects()
+    records = raw([(1, "firing", 1), (1, "firing", 1)])
+    subject.handle(records[:1], effects)
+    earlier = records[0]._replace(partition=4, timestamp=records[0].timestamp - 1)
+    other.handle([earlier], Effects())  # earlier than what memory holds, so it is read anew
+    subject.handle(records[1:], effects)
+    subject.finish(effects)
+    assert len(effects.outputs) == 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipeline.core.step import Effects, Output
+from pipeline.core.step import Effects
 from pipeline.models.alert import folded
 
 FOLD_ALERTS_MAX: Final = 50
@@ -23,6 +23,10 @@ FOLD_SPAN_MS: Final = 1_000
 backlog of hours at a slow rate must not lose the signs of life that keep its episodes from expiring."""
 
 
+Source = tuple[str, bytes | None, int]
+"""Raw topic, bytes and place of an alert in its message. Not what memory holds of it: other partitions change that."""
+
+
 @dataclass(slots=True)
 class Fold:
     """One record of the batch and what is added to it.
@@ -30,13 +34,13 @@ class Fold:
     Attributes:
         place: of the record among the outputs.
         begin_ms: its time.
-        source: what a message came to when it was first read; the same object each time it is known again.
+        source: which alert of which message it is.
         more: offset and time of each alert that is added.
     """
 
     place: int
     begin_ms: int
-    source: Output
+    source: Source
     more: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -50,19 +54,20 @@ class Folding:
         self._newest: dict[bytes, Fold] = {}
         self._used: list[Fold] = []
 
-    def wrote(self, source: Output, effects: Effects) -> None:
+    def wrote(self, source: Source, effects: Effects) -> None:
         """The newest record of a condition is written: repeats may be added to it, and to none before it."""
         if self._effects is not effects:
             self._effects, self._newest, self._used = effects, {}, []
         place = len(effects.outputs) - 1
-        self._newest[source.key or b""] = Fold(place, effects.outputs[place].timestamp_ms, source)
+        output = effects.outputs[place]
+        self._newest[output.key or b""] = Fold(place, output.timestamp_ms, source)
 
-    def adds(self, source: Output, offset: int, now_ms: int, effects: Effects) -> bool:
+    def adds(self, key: bytes | None, source: Source, offset: int, now_ms: int, effects: Effects) -> bool:
         """Add an alert to the newest record of its condition; False where that is of another message, or has enough."""
         if self._effects is not effects:
             return False
-        fold = self._newest.get(source.key or b"")
-        if fold is None or fold.source is not source or len(fold.more) >= FOLD_ALERTS_MAX - 1:
+        fold = self._newest.get(key or b"")
+        if fold is None or fold.source != source or len(fold.more) >= FOLD_ALERTS_MAX - 1:
             return False
         if now_ms - fold.begin_ms > FOLD_SPAN_MS:
             return False

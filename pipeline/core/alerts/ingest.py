@@ -200,21 +200,22 @@ class IngestProcessor(Processor):
         output = Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp)
         effects.outputs.append(output)
         if self.pressed:
-            self._folding.wrote(output, effects)
+            self._folding.wrote((record.topic, record.value, index), effects)
         self.ledger.forwarded += 1
 
     def _forward_again(self, record: Record, known: list[Output], feed: str, effects: Effects) -> None:
         """Forward the alerts of a message that was read before, as of where and when it came now."""
         topic, now_ms = record.topic.encode(), record.timestamp
         for index, output in enumerate(known):
-            if self.pressed and self._folding.adds(output, record.offset, now_ms, effects):
+            source = (record.topic, record.value, index)
+            if self.pressed and self._folding.adds(output.key, source, record.offset, now_ms, effects):
                 effects.folded[feed] = effects.folded.get(feed, 0) + 1
                 continue
             origin = (topic, record.partition, record.offset, index)
             value = received_again(output.value or b"", output.timestamp_ms, origin, now_ms)
             effects.outputs.append(Output(ALERTS_TOPIC, output.key, value, now_ms))
             if self.pressed:
-                self._folding.wrote(output, effects)
+                self._folding.wrote(source, effects)
         self.ledger.received += len(known)
         self.ledger.forwarded += len(known)
 
