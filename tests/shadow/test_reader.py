@@ -28,13 +28,13 @@ class Topics:
     """Topics of two partitions with times of our own."""
 
     def __init__(self, kafka: str, prefix: str) -> None:
-        self.client: dict[str, Any] = {"bootstrap.servers": kafka}
+        self.client: dict[str, Any] = {"bootstrap.servers": kafka, "group.id": f"{prefix}reader"}
         self.prefix = prefix
-        admin = AdminClient(self.client)
+        admin = AdminClient({"bootstrap.servers": kafka})
         made = admin.create_topics([NewTopic(prefix + name, 2, 1) for name in NAMES])
         for each in made.values():
             each.result()
-        self._producer = Producer(self.client)
+        self._producer = Producer({"bootstrap.servers": kafka})
 
     def write(self, name: str, partition: int, at_ms: int) -> None:
         self._producer.produce(self.prefix + name, b"{}", partition=partition, timestamp=at_ms)
