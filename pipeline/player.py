@@ -15,22 +15,24 @@ from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from pipeline.flow import RAW_TOPIC_PREFIX, STAGE_BY_NAME
 from pipeline.kafka.client import librdkafka
+from pipeline.kafka.offsets import CommittedOffsets
 from pipeline.replay import STAGES, Step
 from pipeline.settings import Settings
 
 SETTLE_SECONDS_MAX: Final = 60.0
 """How long one record may take to settle: a rebalance in between is over by then."""
+
+ANSWER_SECONDS_MAX: Final = 30.0
+"""How long the brokers may take to say what a stage has committed."""
 
 POLL_SECONDS: Final = 0.005
 """Wait for visible records in one look; the next look follows at once."""
@@ -62,7 +64,7 @@ class Player:
         self._settings = settings
         common: dict[str, Any] = librdkafka(settings)
         self._producer = Producer(common | {"linger.ms": 0, "enable.idempotence": True, "message.max.bytes": 17 << 20})
-        self._admin = AdminClient(common)
+        self._offsets = CommittedOffsets(common)
         self._consumer = Consumer(
             common
             | {
@@ -93,6 +95,7 @@ class Player:
 
     def close(self) -> None:
         """Disconnect."""
+        self._offsets.close()
         self._consumer.close()
 
     def wait_for(self, stage: str, topic: str) -> None:
@@ -175,16 +178,11 @@ class Player:
         return inputs
 
     def _committed(self, wanted: dict[str, dict[str, int]]) -> bool:
-        answers = []
         for stage, topics in wanted.items():
-            partitions = [TopicPartition(self._settings.wire(topic), 0) for topic in topics]
-            request = ConsumerGroupTopicPartitions(self._settings.group(stage), partitions)
-            answers.append((topics, next(iter(self._admin.list_consumer_group_offsets([request]).values()))))
-        for topics, answer in answers:
-            for partition in answer.result().topic_partitions or []:
-                topic = partition.topic.removeprefix(self._settings.topic_prefix)
-                if partition.offset < topics[topic]:
-                    return False
+            places = {(self._settings.wire(topic), 0): offset for topic, offset in topics.items()}
+            found = self._offsets.of(self._settings.group(stage), places, ANSWER_SECONDS_MAX)
+            if any(found.get(place, -1) < offset for place, offset in places.items()):
+                return False
         return True
 
 

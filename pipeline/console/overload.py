@@ -9,12 +9,10 @@ from time import monotonic
 from typing import Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from pipeline.console.pages.words import span
 from pipeline.flow import PRESSING_STAGES, RAW_TOPIC_PREFIX
-from pipeline.kafka.behind import Behind, behind
-from pipeline.kafka.client import librdkafka
+from pipeline.kafka.behind import Behind, Onlooker
 from pipeline.runtime.guard import log_line
 from pipeline.settings import Settings
 
@@ -53,10 +51,10 @@ class Overload:
 
     async def watch(self, settings: Settings) -> None:
         """Look again and again, until cancelled. Without an answer nothing is told: that is another trouble's."""
-        admin, told = AdminClient(librdkafka(settings)), ""
+        onlooker, told = Onlooker(settings), ""
         while True:
             try:
-                self.observe(await asyncio.to_thread(behind, admin, settings, STAGES), monotonic())
+                self.observe(await asyncio.to_thread(onlooker.behind, STAGES), monotonic())
                 told = ""
             except KafkaException as error:
                 self.observe({}, monotonic())

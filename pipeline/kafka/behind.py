@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from pipeline.flow import RAW_TOPIC_PREFIX, RAW_TOPICS, STAGE_BY_NAME
+from pipeline.kafka.client import librdkafka
+from pipeline.kafka.offsets import CommittedOffsets, Place
 from pipeline.settings import Settings
 
 ANSWER_SECONDS_MAX: Final = 5.0
-
-Place = tuple[str, int]
-"""Wire topic and partition."""
 
 
 class Behind(NamedTuple):
@@ -32,28 +32,52 @@ class Behind(NamedTuple):
     topics: Mapping[str, int] = MappingProxyType({})
 
 
-def behind(
-    admin: AdminClient, settings: Settings, stages: Iterable[str], seconds_max: float = ANSWER_SECONDS_MAX
-) -> dict[str, Behind]:
-    """How stages stand; one that has committed nothing yet is left out.
+class Onlooker:
+    """Looks at how stages stand, from outside of their groups."""
 
-    Args:
-        admin: connected to the brokers.
-        settings: they name the groups.
-        stages: which.
-        seconds_max: how long a broker may take.
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is asked yet.
 
-    Raises:
-        KafkaException: the brokers do not answer, or refuse to say.
-    """
-    committed = {stage: _committed(admin, settings.group(stage), seconds_max) for stage in stages}
-    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    wanted = {TopicPartition(*place): latest for places in committed.values() for place in places}
-    if not wanted:
-        return {}
-    listed = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=seconds_max)
-    ends = {(place.topic, place.partition): answer.result().offset for place, answer in listed.items()}
-    return {stage: _stands(settings, places, ends) for stage, places in committed.items() if places}
+        Args:
+            settings: brokers, and the names of groups and topics.
+        """
+        client = {**librdkafka(settings), "log_level": 0}
+        self._settings = settings
+        self._admin = AdminClient(client)
+        self._committed = CommittedOffsets(client)
+
+    def behind(self, stages: Iterable[str], seconds_max: float = ANSWER_SECONDS_MAX) -> dict[str, Behind]:
+        """How stages stand; one that has committed nothing yet is left out. Blocks: call it in a thread.
+
+        Args:
+            stages: which.
+            seconds_max: how long a broker may take.
+
+        Raises:
+            KafkaException: the brokers do not answer, or refuse to say.
+        """
+        topics = self._admin.list_topics(timeout=seconds_max).topics
+        counts = {name: len(topic.partitions) for name, topic in topics.items()}
+        group = self._settings.group
+        committed = {
+            stage: self._committed.of(group(stage), self._places(stage, counts), seconds_max) for stage in stages
+        }
+        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        wanted = {TopicPartition(*place): latest for places in committed.values() for place in places}
+        if not wanted:
+            return {}
+        listed = self._admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=seconds_max
+        )
+        ends = {(place.topic, place.partition): answer.result().offset for place, answer in listed.items()}
+        return {stage: _stands(self._settings, places, ends) for stage, places in committed.items() if places}
+
+    def _places(self, stage: str, counts: Mapping[str, int]) -> list[Place]:
+        """Everywhere that a stage reads, of the topics that are there."""
+        wire, reads = self._settings.wire, STAGE_BY_NAME[stage].reads
+        raw = [name for name in counts if RAW_TOPICS in reads and name.startswith(wire(RAW_TOPIC_PREFIX))]
+        names = [name for name in (*raw, *map(wire, reads)) if name in counts]
+        return [(name, number) for name in names for number in range(counts[name])]
 
 
 def _stands(settings: Settings, places: Mapping[Place, int], ends: Mapping[Place, int]) -> Behind:
@@ -63,16 +87,3 @@ def _stands(settings: Settings, places: Mapping[Place, int], ends: Mapping[Place
             topic = place[0].removeprefix(settings.topic_prefix)
             topics[topic] = topics.get(topic, 0) + left
     return Behind(sum(topics.values()), sum(places.values()), topics)
-
-
-def _committed(admin: AdminClient, group: str, seconds_max: float) -> dict[Place, int]:
-    (answer,) = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=seconds_max
-    ).values()
-    found: dict[Place, int] = {}
-    for place in answer.result().topic_partitions:
-        if place.error is not None:
-            raise KafkaException(place.error)
-        if place.offset >= 0:
-            found[place.topic, place.partition] = place.offset
-    return found

@@ -14,11 +14,9 @@ from time import monotonic
 from typing import Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from pipeline.flow import PRESSING_STAGES
-from pipeline.kafka.behind import Behind, behind
-from pipeline.kafka.client import librdkafka
+from pipeline.kafka.behind import Behind, Onlooker
 from pipeline.runtime.guard import log_line
 from pipeline.settings import Settings
 
@@ -119,11 +117,11 @@ class Pressure:
 
 async def watch_pressure(pressure: Pressure, settings: Settings) -> None:
     """Look how the stages after ingest stand, until cancelled. Without an answer nothing is held."""
-    admin = AdminClient({**librdkafka(settings), "log_level": 0})
+    onlooker = Onlooker(settings)
     told = ""
     while True:
         try:
-            pressure.observe(await asyncio.to_thread(behind, admin, settings, PRESSING_STAGES))
+            pressure.observe(await asyncio.to_thread(onlooker.behind, PRESSING_STAGES))
             told = ""
         except KafkaException as error:
             pressure.observe({})

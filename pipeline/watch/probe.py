@@ -17,13 +17,14 @@ from time import monotonic
 from typing import Any, Final
 
 import orjson
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline.core.alerts.own_alerts import OWN_FEED, PROBE_HEADER, PROBE_LABEL, PROBE_PARTITION
 from pipeline.core.step import TICK_KEY
 from pipeline.flow import RAW_TOPIC_PREFIX, STAGE_BY_NAME
 from pipeline.kafka.client import librdkafka
+from pipeline.kafka.offsets import CommittedOffsets
 from pipeline.settings import Settings
 
 OWN_TOPIC: Final = RAW_TOPIC_PREFIX + OWN_FEED
@@ -86,6 +87,7 @@ class Prober:
         client: dict[str, Any] = {**librdkafka(settings), "client.id": f"{settings.app_id}-watch"}
         self._producer = Producer(client | {"acks": "all", "enable.idempotence": True, "linger.ms": 0})
         self._admin = AdminClient(client)
+        self._offsets = CommittedOffsets(client)
         self._consumer = Consumer(
             client
             | {
@@ -132,6 +134,7 @@ class Prober:
         """Give up a probe that is under way, wait until nothing is asked for it any more, and disconnect."""
         self._closing.set()
         with self._sending:
+            self._offsets.close()
             self._consumer.close()
 
     def _may_wait(self, until: float) -> bool:
@@ -209,11 +212,8 @@ class Prober:
             self._consumer.poll(POLL_SECONDS)  # which also keeps the connection alive
 
     def _committed(self, stage: str, topic: str) -> int:
-        place = TopicPartition(self._settings.wire(topic), PROBE_PARTITION)
-        request = ConsumerGroupTopicPartitions(self._settings.group(stage), [place])
-        asked = self._admin.list_consumer_group_offsets([request], request_timeout=REQUEST_SECONDS_MAX)
-        (answer,) = (each.result() for each in asked.values())
-        return max((each.offset for each in answer.topic_partitions or []), default=-1)
+        place = (self._settings.wire(topic), PROBE_PARTITION)
+        return self._offsets.of(self._settings.group(stage), [place], REQUEST_SECONDS_MAX).get(place, -1)
 
 
 def _no_answer() -> KafkaException:

@@ -38,7 +38,6 @@ PROMISED_SERIES = {
     "spillway_alerts_total": 3,
     "spillway_lag_records": 2,
     "spillway_lag_seconds": 1,
-    "spillway_end_to_end_seconds_bucket": 2,
     "spillway_open_episodes": 0,
     "spillway_open_incidents": 1,
     "spillway_held_episodes": 0,

@@ -64,7 +64,7 @@ def test_a_hook_that_breaks_after_the_commit_ends_the_process_and_the_batch_coun
     bench.send("a", b"hook after_commit")
     bench.flush()
     assert bench.worker().exit_code() == EXIT_DEFECT
-    assert bench.committed() == 1
+    wait_until(lambda: bench.committed() == 1, BROKER_SECONDS_MAX, "the marks of the transaction are there")
     bench.worker().wait_ready()
     bench.send("a", b"x")
     bench.flush()
