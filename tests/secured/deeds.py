@@ -19,7 +19,7 @@ from pipeline.console.sender import CommandSender
 from pipeline.core.step import Output
 from pipeline.flow import MEBIBYTE, PRESSING_STAGES, SHADOW_TOPICS, STAGE_BY_NAME
 from pipeline.gateway.producer import RawProducer
-from pipeline.kafka.behind import behind
+from pipeline.kafka.behind import Onlooker
 from pipeline.kafka.client import librdkafka
 from pipeline.kafka.topics import apply, desired_topics, plan
 from pipeline.models.command import Command
@@ -145,7 +145,7 @@ async def _console(settings: Settings) -> None:
     for topic in CONSOLE_TOPICS:
         await sender.send(command, topic=topic, key="key")
     await sender.writer.close()
-    await asyncio.to_thread(behind, AdminClient(librdkafka(settings)), settings, ("ingest", *PRESSING_STAGES))
+    await asyncio.to_thread(Onlooker(settings).behind, ("ingest", *PRESSING_STAGES))
 
 
 def _watch(settings: Settings) -> None:
