@@ -189,15 +189,9 @@ def _keda() -> Schema:
     )
 
 
-def schema() -> Schema:
-    """The whole schema."""
-    names = (TOGETHER, *(stage.name for stage in STAGES), "gateway", "console")
-    scaled = record(
-        enabled=FLAG, minReplicas=whole(1, 1_000), maxReplicas=whole(1, 1_000), targetCpuPercent=whole(1, 100)
-    )
-    evicted = choice("IfHealthyBudget", "AlwaysAllow")
-    whenever = choice("ScheduleAnyway", "DoNotSchedule")
-    fields: dict[str, Schema] = {
+def _world() -> dict[str, Schema]:
+    """What an installation is called, what it runs on and how it decides."""
+    return {
         "nameOverride": TEXT,
         "fullnameOverride": TEXT,
         "commonLabels": LABELS,
@@ -225,6 +219,14 @@ def schema() -> Schema:
         "sessionTimeoutSeconds": seconds(1, 300),
         "envFrom": OPEN_LIST,
         "serviceAccount": record(create=FLAG, name=TEXT, annotations=LABELS),
+    }
+
+
+def _pods() -> dict[str, Schema]:
+    """What all pods have in common."""
+    evicted = choice("IfHealthyBudget", "AlwaysAllow")
+    whenever = choice("ScheduleAnyway", "DoNotSchedule")
+    return {
         "podSecurityContext": OPEN,
         "containerSecurityContext": OPEN,
         "tmpSizeLimit": matching(QUANTITY),
@@ -241,6 +243,16 @@ def schema() -> Schema:
             maxUnavailable={"type": ["integer", "string"]},
             unhealthyPodEvictionPolicy=record(StatefulSet=evicted, Deployment=evicted),
         ),
+    }
+
+
+def _parts() -> dict[str, Schema]:
+    """What runs, and what stands around it."""
+    names = (TOGETHER, *(stage.name for stage in STAGES), "gateway", "console")
+    scaled = record(
+        enabled=FLAG, minReplicas=whole(1, 1_000), maxReplicas=whole(1, 1_000), targetCpuPercent=whole(1, 100)
+    )
+    return {
         "layout": choice("stages", "together"),
         "components": record(**{name: component() for name in names}),
         "topicsJob": record(
@@ -267,6 +279,11 @@ def schema() -> Schema:
         "autoscaling": record(ingest=scaled, gateway=scaled),
         "global": OPEN,  # helm's own, where the chart is a part of another
     }
+
+
+def schema() -> Schema:
+    """The whole schema."""
+    fields = _world() | _pods() | _parts()
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of Spillway", **record(**fields)}
 
 
