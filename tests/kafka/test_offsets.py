@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from pipeline.kafka.embedded import EmbeddedKafka
 from pipeline.kafka.offsets import CommittedOffsets
+from tests.support import wait_until
 
 SECONDS_MAX = 60.0
 ASKERS = 3
@@ -20,6 +23,7 @@ ASKS_AT_ONCE = """
 import sys, time
 from confluent_kafka import KafkaException
 from pipeline.kafka.offsets import CommittedOffsets
+from tests.support import wait_until
 offsets, until = CommittedOffsets({"bootstrap.servers": sys.argv[1], "log_level": 0}), time.monotonic() + 8
 while time.monotonic() < until:
     try:
@@ -44,6 +48,25 @@ def test_what_a_group_has_committed_is_told_and_what_it_has_not_is_left_out(kafk
     consumer.close()
     assert offsets.of(group, places, SECONDS_MAX) == {(topic, 0): 1}
     assert offsets.of(group, [], SECONDS_MAX) == {}
+    offsets.close()
+
+
+def test_a_login_that_expires_is_renewed_although_nothing_is_ever_read() -> None:
+    given: list[float] = []
+
+    def token(_: str) -> tuple[str, float]:
+        given.append(time.time())
+        return "header.claims.signature", time.time() + 1
+
+    login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "OAUTHBEARER", "oauth_cb": token}
+    offsets = CommittedOffsets({"bootstrap.servers": "127.0.0.1:1", "log_level": 0, **login})
+
+    def is_renewed() -> bool:
+        with suppress(KafkaException):
+            offsets.of("group", [("topic", 0)], 0.1)
+        return len(given) >= 3
+
+    wait_until(is_renewed, SECONDS_MAX, "two more tokens were asked for")
     offsets.close()
 
 
