@@ -64,6 +64,12 @@ def test_pages_of_a_list_hold_each_incident_once(asking: TestClient) -> None:
         ("/incidents/a%00b", "incident_id"),
         ("/suppression?since=2020-01-01T00:00:00Z", "92 days"),
         ("/board?state=asleep", "state"),
+        # A bare number is seconds, or milliseconds, or a mistake.
+        ("/incidents?opened_from=0.5", "opened_from"),
+        ("/oncall?at=1767225600", "at"),
+        ("/suppression?until=1767225600000", "until"),
+        ("/access-log?until=0.5", "until"),
+        ("/audit/export?from=1767225600", "from"),
         ("/search?q=" + "x" * 1_001, "q"),
     ],
 )

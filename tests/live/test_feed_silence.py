@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -53,12 +55,26 @@ def told(messages: list[Any]) -> list[tuple[str, str]]:
     return [(each["change"], each["alert"]["feed"]) for each in events if each["reason"].startswith("feed_")]
 
 
+def while_another_talks(site: Site) -> Callable[[list[Any]], bool]:
+    """Whether the silence is told; the other feed goes on talking, however long a busy machine takes to tell it."""
+    numbers = itertools.count(10)
+    said_at = [time.monotonic()]
+
+    def is_told(messages: list[Any]) -> bool:
+        if time.monotonic() - said_at[-1] > WITHIN_SECONDS / 10:
+            say(site, TALKING, next(numbers))
+            said_at.append(time.monotonic())
+        return told(messages) == [("opened", QUIET)]
+
+    return is_told
+
+
 def test_a_feed_that_falls_silent_is_an_incident_until_it_is_heard(site: Site) -> None:
     for number in range(2):
         say(site, QUIET, number, ago_seconds=3 * WITHIN_SECONDS)
         say(site, TALKING, number)
     worker = site.worker(stages=("ingest", "dedupe")).wait_ready()
-    site.read("episodes", lambda found: told(found) == [("opened", QUIET)], "the silence is told")
+    site.read("episodes", while_another_talks(site), "the silence is told")
     gauge = {(QUIET,): 1, (TALKING,): 0}
     wait_until(lambda: worker.series()["spillway_feed_silent"] == gauge, HANDLED_SECONDS_MAX, "the gauge tells it, too")
 

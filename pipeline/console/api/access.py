@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.console.api.shapes import WrittenInZone
 from pipeline.console.context import Here
 from pipeline.console.security.door import TARGET
 from pipeline.console.security.tokens import DAYS_DEFAULT, end_token, make_token
@@ -96,8 +97,8 @@ class Filters(BaseModel):
     target: Annotated[str | None, Field(max_length=300)] = None
     action: Annotated[str | None, Field(max_length=300)] = None
     refused: bool | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: WrittenInZone | None = None
+    until: WrittenInZone | None = None
     after: Annotated[int | None, Field(ge=1, le=ID_MAX)] = None
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 100
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -12,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
-from pipeline.console.api.shapes import moment_ms
+from pipeline.console.api.shapes import Written, moment_ms
 from pipeline.console.context import Context, Here
 from pipeline.console.refusal import Reason, Refusal
 from pipeline.console.security.who import Administrator
@@ -34,8 +33,8 @@ DAY_MS: Final = 86_400_000
 async def export(
     who: Administrator,
     context: Here,
-    from_: Annotated[datetime | None, Query(alias="from", description="Opened from then on.")] = None,
-    to: Annotated[datetime | None, Query(description="And before then; default: now.")] = None,
+    from_: Annotated[Written | None, Query(alias="from", description="Opened from then on.")] = None,
+    to: Annotated[Written | None, Query(description="And before then; default: now.")] = None,
     domain: Annotated[list[str] | None, Query(description="Of these service domains alone.", max_length=100)] = None,
 ) -> StreamingResponse:
     """Everything that was done to the incidents of a time: `spillway audit verify FILE` verifies what comes.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pipeline.console.context import Here
 from pipeline.console.refusal import Reason, Refusal
@@ -41,7 +42,28 @@ After = Annotated[
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description="Rows at most.")]
-Moment = Annotated[datetime | None, Query(description="RFC 3339 with a zone.", examples=["2026-11-30T02:00:00Z"])]
+
+
+def _written(value: object) -> object:
+    """A moment as people write it: a bare number would be read as seconds, or as milliseconds, by how large it is.
+
+    Raises:
+        ValueError: it is a number.
+    """
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and not _DATE.match(value)):
+        raise ValueError("a moment is written as in RFC 3339, with a zone: 2026-11-30T02:00:00Z")
+    return value
+
+
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+Written = Annotated[datetime, BeforeValidator(_written)]
+"""A moment in words; one without a zone is in UTC."""
+
+WrittenInZone = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A moment in words, with its zone."""
+
+Moment = Annotated[Written | None, Query(description="RFC 3339 with a zone.", examples=["2026-11-30T02:00:00Z"])]
 
 _Name = Annotated[str | None, Field(min_length=1, max_length=VALUE_CHARACTERS_MAX, pattern=NAME)]
 
@@ -68,8 +90,8 @@ class Narrowed(BaseModel):
     at_risk: bool | None = Field(None, description="A clock is due within half an hour, or has missed its target.")
     member: bool | None = Field(None, description="In a bridge incident, or not.")
     muted: bool | None = Field(None, description="Notifications of it are muted, or not.")
-    opened_from: datetime | None = Field(None, description="Opened at or after; RFC 3339 with a zone.")
-    opened_to: datetime | None = Field(None, description="Opened before.")
+    opened_from: Written | None = Field(None, description="Opened at or after; RFC 3339 with a zone.")
+    opened_to: Written | None = Field(None, description="Opened before.")
     space: _Name = Field(None, description="Correlation space.")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.console.api.commands import Accepted, Key, accepted
-from pipeline.console.api.shapes import NAME
+from pipeline.console.api.shapes import NAME, WrittenInZone
 from pipeline.console.commands import bad_fields
 from pipeline.console.context import Here
 from pipeline.console.security.who import Known, Responder
@@ -60,7 +60,7 @@ class SilenceAsked(BaseModel):
     )
     match: dict[str, _Value | list[_Value]] = Field({}, description="Fact or label -> value, or one of several.")
     conditions: list[_Text] = Field([], max_length=CONDITIONS_MAX, description="Alert keys.")
-    until: AwareDatetime = Field(description="When it ends by itself.", examples=["2026-11-30T06:00:00Z"])
+    until: WrittenInZone = Field(description="When it ends by itself.", examples=["2026-11-30T06:00:00Z"])
     owner: _Text | None = Field(None, description="Person or group that answers for it; you, by default.")
     reason: str = Field(min_length=1, max_length=1_000, description="Why.")
 
@@ -71,7 +71,7 @@ class SilenceCommand(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["unsilence", "extend_silence"]
-    until: AwareDatetime | None = Field(None, description="When it ends instead.")
+    until: WrittenInZone | None = Field(None, description="When it ends instead.")
 
 
 @router.get("/silences", summary="What is muted")

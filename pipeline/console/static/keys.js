@@ -34,7 +34,9 @@ function table() {
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   const target = event.target instanceof HTMLElement ? event.target : document.body;
-  const typing = target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio])");
+  // A dialog that has just closed keeps the focus until the page is drawn again: nobody types in it any more.
+  const field = target.closest("dialog:not([open])") ? document.body : target;
+  const typing = field.isContentEditable || field.matches("textarea, select, input:not([type=checkbox], [type=radio])");
   if (event.key === "Escape") {
     if (typing && !target.closest("dialog")) target.blur();
     return;
