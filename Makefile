@@ -11,8 +11,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 # More for pytest: make test ARGS="-k dedupe"
 ARGS ?=
-# Test processes: the suite waits a third of its time, and each has a broker of its own. Three fill two cores.
-PROCESSES ?= 3
+# Test processes: the suite waits for half of its time, and each has a broker of its own. Four fill two cores.
+PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test faults faults-selfcheck fuzz lint format bench quality demo audit secrets sbom docs lock clean
