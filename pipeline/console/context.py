@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import time
 from typing import Annotated, Any, Protocol, TypeVar
@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pipeline.console.counting import Counting
 from pipeline.console.live import Live
 from pipeline.console.metrics import ConsoleMetrics
 from pipeline.console.overload import Overload
@@ -46,6 +47,7 @@ class Context:
         metrics: counts; None: nothing is counted.
         overload: how far the stages are behind; None: nobody looks.
         now_ms: the clock, epoch milliseconds; tests and the demo have their own.
+        counting: whose turn it is to ask for figures, and those that are known.
     """
 
     settings: Settings
@@ -56,6 +58,7 @@ class Context:
     metrics: ConsoleMetrics | None = None
     overload: Overload | None = None
     now_ms: Callable[[], int] = lambda: int(time() * 1_000)
+    counting: Counting = field(default_factory=Counting)
 
     def now(self) -> datetime:
         """The time by that clock."""
@@ -65,6 +68,11 @@ class Context:
         """Put a question to the records store: a plain function of a connection, as the command line asks it."""
         async with self.engine.connect() as connection:
             return await connection.run_sync(question)
+
+    async def count(self, question: Callable[[Connection], Answer]) -> Answer:
+        """Put a question that reads very many rows, when it is its turn: pages and commands do not wait for those."""
+        async with self.counting.turn:
+            return await self.ask(question)
 
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
         """The same in a transaction."""

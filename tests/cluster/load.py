@@ -59,6 +59,15 @@ class Timed:
             self.seen.get(machine, float("inf")) - at for machine, at in self.due.items() if begin <= at <= end
         )
 
+    def all_within(self, seconds: float, since: float) -> bool:
+        """Whether each that was due since a moment, until so many seconds ago, came within these."""
+        until = time.monotonic() - seconds
+        return all(
+            self.seen.get(machine, float("inf")) - at <= seconds
+            for machine, at in list(self.due.items())
+            if since <= at <= until
+        )
+
     def arrived(self) -> bool:
         return self.due.keys() <= self.seen.keys()
 

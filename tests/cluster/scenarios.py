@@ -17,6 +17,11 @@ from tests.faults.checker import check
 
 CALM_SECONDS: Final = 6.0
 """Before and after: what is measured then is the layout at rest."""
+AT_REST_SECONDS: Final = 1.0
+"""As long as an alert takes at most once the layout is at rest; brokers that have just started compile themselves for
+half a minute, and all that time everything waits for them."""
+REST_SECONDS_MAX: Final = 120.0
+"""As long as a layout may take to come to rest; a machine that is too small for it never does, and that is told."""
 RESCHEDULED_SECONDS: Final = 5.0
 """From the loss of a node to its pods elsewhere, in a run. In a cluster it is minutes; the others serve meanwhile."""
 STUCK_SECONDS: Final = 20.0
@@ -65,6 +70,16 @@ class Act:
             self.layout.kubelet.check()
             time.sleep(0.1)
 
+    def rest(self) -> None:
+        """Wait until alerts come through as on any day."""
+        began = time.monotonic()
+        while not self.load.timed.all_within(AT_REST_SECONDS, time.monotonic() - CALM_SECONDS):
+            if time.monotonic() - began > REST_SECONDS_MAX:
+                self.result.facts["never_at_rest"] = True
+                return
+            self.wait(1.0)
+        self.result.facts["at_rest_after_seconds"] = round(time.monotonic() - began, 1)
+
 
 def run(name: str, plan: Plan, seed: int, act: Callable[[Act], None], brokers: int = 3) -> Result:
     """One run: start, calm, the act, calm, and then everything is counted."""
@@ -82,6 +97,7 @@ def perform(layout: Layout, seed: int, act: Callable[[Act], None], result: Resul
     with Load(layout.site, seed, layout.doors) as load:
         doing = Act(layout, load, result)
         doing.wait(CALM_SECONDS)
+        doing.rest()
         begin = time.monotonic()
         act(doing)
         end = time.monotonic()
@@ -172,6 +188,7 @@ def rolling_by_stage(act: Act) -> None:
     act.result.facts["pods_seconds"] = ages(act.layout.kubelet.pods[before:]) | {
         "stop": ages(act.layout.kubelet.pods[:before]).get("stop", 0.0)
     }
+    bar(act)
 
 
 def bar(act: Act) -> None:

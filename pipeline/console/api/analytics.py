@@ -55,7 +55,7 @@ class Asked:
             Refusal: the period is none for this question.
         """
         try:
-            return await self.context.ask(question)
+            return await self.context.count(question)
         except (PeriodError, ValueError) as error:
             raise bad(str(error)) from error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from sqlalchemy import Connection
 from starlette.responses import HTMLResponse
 
 from pipeline.console.context import Here
+from pipeline.console.counting import Counting
 from pipeline.console.identity import Scope
 from pipeline.console.knowledge import Knowledge, knowledge
 from pipeline.console.narrow import narrowed
@@ -25,7 +27,7 @@ from pipeline.console.refusal import Reason, Refusal
 from pipeline.console.security.who import Known
 from pipeline.records.analytics.compare import compare
 from pipeline.records.analytics.figures import By, Comparison, Figures, Maturity, Noise, Point, Repeat, TimeInState
-from pipeline.records.analytics.maturity import maturity, quarters
+from pipeline.records.analytics.maturity import maturity
 from pipeline.records.analytics.periods import Period, PeriodError, asked_for, quarters_until
 from pipeline.records.analytics.sides import noise, repeats, states
 from pipeline.records.analytics.trend import Every, Measure, trend
@@ -90,7 +92,7 @@ async def analytics_page(
     scope = narrowed(who.scope, domain)
     try:
         period = asked_for(since or None, until or None, quarter or None, now, "UTC")
-        told = await context.ask(lambda connection: _told(connection, scope, period, by, now))
+        told = await context.count(lambda connection: _told(connection, scope, period, by, now, context.counting))
     except PeriodError as error:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, str(error)) from error
     wanted = {"since": since or "", "until": until or "", "quarter": quarter or "", "domain": domain}
@@ -121,12 +123,16 @@ async def analytics_page(
     )
 
 
-def _told(connection: Connection, scope: Scope, period: Period, by: By, now: datetime) -> Told:
+def _told(connection: Connection, scope: Scope, period: Period, by: By, now: datetime, counting: Counting) -> Told:
     bounded = period if period.start is not None else quarters_until(now, 1)[0]
+    now_ms = int(now.timestamp() * 1_000)
     return Told(
         compare(connection, scope, period=bounded),
         maturity(connection, scope, period=period, by=by),
-        quarters(connection, scope, count=QUARTERS_SHOWN, now=bounded.start or now),
+        [
+            counting.quarter(scope, each, now_ms, partial(maturity, connection, scope, period=each))
+            for each in quarters_until(bounded.start or now, QUARTERS_SHOWN)
+        ],
         trend(connection, scope, measure=Measure.INCIDENTS, period=bounded, every=Every.WEEK),
         states(connection, scope, period=period),
         noise(connection, scope, period=period),
