@@ -166,6 +166,8 @@ class Container:
                 if kind == "startupProbe" and probe.passing:
                     continue
                 probe.advance(now, pool)
+        if self.started:
+            self.process.take_share()
         if any(self._fails(kind) for kind in ("startupProbe", "livenessProbe")):
             self.ask_to_end(now)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,10 @@ import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)
 os.execvpe(sys.argv[1], sys.argv[1:], os.environ)
 """
+
+STARTING_NICE: Final = 10
+"""Of a process that starts. In a cluster each pod has the CPU that it requests, so the start of one takes nothing from
+those that serve; here all share two cores, and a tenth of a share is what comes nearest."""
 
 
 class Process:
@@ -38,6 +43,9 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._stands_back = os.geteuid() == 0  # nobody else may take a share again
+        if self._stands_back:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, STARTING_NICE)
         self.killed = False
         self.asked_at: float | None = None
         self._grace_seconds = 0.0
@@ -52,6 +60,16 @@ class Process:
     def exit_code(self) -> int | None:
         """As of `subprocess`; None while it runs."""
         return self._process.poll()
+
+    def take_share(self) -> None:
+        """It has started: each of its threads has as much of the machine as others'."""
+        if not self._stands_back:
+            return
+        self._stands_back = False
+        for _ in range(2):  # a thread that was begun amid the first pass
+            for thread in Path(f"/proc/{self._process.pid}/task").glob("*"):
+                with suppress(ProcessLookupError):
+                    os.setpriority(os.PRIO_PROCESS, int(thread.name), 0)
 
     def ask(
         self, now: float, grace_seconds: float, hook: Callable[[float], bool] | None, pool: ThreadPoolExecutor

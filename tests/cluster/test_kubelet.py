@@ -196,6 +196,17 @@ def test_a_release_that_never_becomes_ready_stops_at_its_first_pod(kubelet: Kube
     assert [pod.name for pod in web.running() if pod.ready] == ["web-0"]
 
 
+def test_an_old_pod_that_is_unwell_for_a_moment_does_not_go_for_a_new_one_that_never_serves(kubelet: Kubelet) -> None:
+    strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    web = Deployment(kubelet, document("Deployment", 1, {"READY_FOR": "1"}, strategy=strategy))
+    ready(kubelet, *web.start())
+    (old,) = web.running()
+    wait_until(lambda: not old.ready, SECONDS_MAX, "it is unwell")
+    with pytest.raises(RolloutStuckError):
+        web.roll(document("Deployment", 1, {"READY_AFTER": "60"}, strategy=strategy), ready_seconds=1.0)
+    assert old in web.running()
+
+
 def test_a_budget_keeps_pods_from_being_evicted_together(kubelet: Kubelet) -> None:
     budget = {
         "kind": "PodDisruptionBudget",

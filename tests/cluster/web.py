@@ -1,7 +1,8 @@
 """A small server that behaves as its environment says, to try the kubelet on: python -m tests.cluster.web.
 
-PORT where it listens; READY_AFTER and ALIVE_FOR seconds for the probes; STOP_AFTER seconds from SIGTERM to its end;
-EXIT to end at once with that code. It answers `/ready`, `/alive` and `/env/NAME`, and adds lines to the file LIFE.
+PORT where it listens; READY_AFTER, READY_FOR and ALIVE_FOR seconds for the probes; STOP_AFTER seconds from SIGTERM to
+its end; EXIT to end at once with that code. It answers `/ready`, `/alive` and `/env/NAME`, and adds lines to the
+file LIFE.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def life(line: str) -> None:
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         age = time.monotonic() - BEGAN
-        good = {"/ready": age >= number("READY_AFTER", 0), "/alive": age < number("ALIVE_FOR", 1e9)}
+        good = {
+            "/ready": 0 <= age - number("READY_AFTER", 0) < number("READY_FOR", 1e9),
+            "/alive": age < number("ALIVE_FOR", 1e9),
+        }
         body = os.environ.get(self.path.rpartition("/")[2], "").encode()
         self.send_response(200 if good.get(self.path, True) else 503)
         self.send_header("Content-Length", str(len(body)))

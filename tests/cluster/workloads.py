@@ -53,7 +53,8 @@ class Workload(ABC):
     def available(self, pod: Pod) -> bool:
         """Ready, and for as long as the manifest asks."""
         least = float(self.document["spec"].get("minReadySeconds", 0))
-        return pod.ready and time.monotonic() - pod.timeline["ready"] >= least
+        ready_at = pod.timeline.get("ready", float("inf"))  # the probe says so a moment before it is written down
+        return pod.ready and time.monotonic() - ready_at >= least
 
     def outdated(self) -> list[Pod]:
         """Pods of an older template, still wanted."""
@@ -157,14 +158,25 @@ class Deployment(Workload):
                 self._make()
                 deadline = time.monotonic() + ready_seconds
                 continue
-            unready = [pod for pod in outdated if not pod.ready]
-            may_go = sum(self.available(pod) for pod in running) - (self.replicas - unavailable)
-            for pod in unready[:1] or (outdated[:1] if may_go > 0 else ()):
+            for pod in self._may_go(outdated, running, self.replicas - unavailable):
                 pod.delete(time.monotonic())
             if self._stop.is_set() or time.monotonic() > deadline:
                 raise RolloutStuckError(f"{self.owner}: not ready: {[pod.name for pod in fresh if not pod.ready]}")
             time.sleep(LOOK_SECONDS)
         self._until_ready(self.running(), ready_seconds)
+
+    def _may_go(self, outdated: list[Pod], running: list[Pod], least: int) -> list[Pod]:
+        """The next old pod that goes, if one may: so many are available without it.
+
+        One that is not ready goes first, but not while a new one that is not either is all that would be in its
+        place: Kubernetes' `cleanupUnhealthyReplicas` counts those as missing, too.
+        """
+        available = sum(self.available(pod) for pod in running)
+        missing = sum(not self.available(pod) for pod in running if pod not in outdated)
+        unready = [pod for pod in outdated if not pod.ready]
+        if unready and len(running) - missing > least:
+            return unready[:1]
+        return [pod for pod in outdated if pod.ready][:1] if available > least else []
 
 
 def workload(kubelet: Kubelet, document: Document, replicas: int | None = None) -> Workload:
