@@ -34,7 +34,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--mirror-maker", action="store_true", help="regions: MirrorMaker 2 instead of a small mirror")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each run and nothing else")
     parser.add_argument("--keep", type=Path, help="a directory for logs of pods and brokers, to keep them")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    for name in arguments.only or [*SCENARIOS, "regions"]:
+        if arguments.keep and (arguments.keep / name).exists():
+            parser.error(f"{arguments.keep / name} holds an earlier run, whose topics would be counted too: remove it")
+    return arguments
 
 
 def main() -> int:
@@ -43,7 +47,7 @@ def main() -> int:
     for name in arguments.only or [*SCENARIOS, "regions"]:
         with tempfile.TemporaryDirectory(prefix="spillway-cluster-") as temporary:
             place = (arguments.keep or Path(temporary)) / name
-            place.mkdir(parents=True, exist_ok=True)
+            place.mkdir(parents=True)
             manifests = Manifests.read(arguments.manifests)
             if name == "regions":
                 result = regions.run(manifests, place, arguments.seed, mirror_maker=arguments.mirror_maker)
