@@ -225,7 +225,8 @@ def bad_release(act: Act) -> None:
         good, pods = each.document, len(each.running())
         bad = annotated(good, "bad")
         container = bad["spec"]["template"]["spec"]["containers"][0]
-        container["readinessProbe"] = {**container["readinessProbe"], "httpGet": {"path": "/never", "port": "health"}}
+        probe = container["readinessProbe"]
+        container["readinessProbe"] = {**probe, "httpGet": {**probe["httpGet"], "path": "/never"}}
         container.pop("startupProbe", None)
         try:
             each.roll(bad, STUCK_SECONDS)
