@@ -2,8 +2,10 @@
 
 There every feed has a lane of its own, and what is urgent in one passes another's backlog. In `alerts` and `episodes`
 it would wait behind everything. So ingest looks twice a second how far dedupe and correlate are behind, whatever
-process they are in. Where it is more than a second's worth, lanes with a backlog wait but for a trickle, and then go on
-at half of what they had; what they may rises again as long as nothing is behind. Lanes without a backlog always go on.
+process they are in. A backlog begins at a pace that any machine bears and goes twice as fast each look, as TCP begins:
+in half a second more would go than correlate opens in five. Where more than a second's worth is behind, lanes with a
+backlog wait but for a trickle, and then go on at half of what they had; what they may rises again as long as nothing is
+behind. Lanes without a backlog always go on.
 """
 
 from __future__ import annotations
@@ -33,6 +35,16 @@ EASED: Final = 0.5
 RISE: Final = 1.25
 """What lanes with a backlog may have: after pressure this share of what they had; without it so much more each look."""
 
+BEGIN_RATE: Final = 2_000.0
+"""Records a second that a backlog begins with: about as many new conditions as one core of correlate opens."""
+
+BEGIN_RISE: Final = 2.0
+"""So much more each look, until something is behind for the first time: 32,000 a second after two seconds."""
+
+IDLE_SECONDS: Final = 5.0
+"""So long after the last backlog the next one begins anew, and so long without an answer there is no limit: a shorter
+pause may be ingest's own, or the brokers'."""
+
 RATE_MIN: Final = 200.0
 """Records a second that are let through in any case when nothing is pressed: else none would measure what goes."""
 
@@ -46,18 +58,21 @@ class Pressure:
 
     Attributes:
         held: a stage after ingest is too far behind: lanes with a backlog wait, but for a trickle.
-        rate: records a second that they may hand on together when not held; None: as many as they can.
+        rate: records a second that they may hand on together when not held; None: as many as they can, as nobody can
+            tell how the stages after ingest stand.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """Nothing is held. ``clock``: monotonic time, seconds."""
         self.held = False
-        self.rate: float | None = None
+        self.rate: float | None = BEGIN_RATE
+        self._rise = BEGIN_RISE
         self._clock = clock
         self._before: Mapping[str, Behind] = {}
         self._looked_at = self._refilled_at = clock()
         self._spent = 0
-        self._tokens = 0.0
+        self._idle_seconds = self._unknown_seconds = 0.0
+        self._tokens = BEGIN_RATE * LOOK_SECONDS
         self._least = 0.0  # tokens there were at any time since the last look
 
     def allowed(self) -> int | None:
@@ -83,7 +98,11 @@ class Pressure:
         now, known = self._clock(), [name for name in stages if name in self._before]
         elapsed = max(0.001, now - self._looked_at)
         changed = False
-        if known or not stages:
+        self._unknown_seconds = 0.0 if stages else self._unknown_seconds + elapsed
+        if not stages:
+            changed, self.held = self.held, False
+            self.rate = None if self._unknown_seconds >= IDLE_SECONDS else self.rate
+        elif known or self.rate is None:
             pressed = any(self._is_pressed(stages[name], self._before[name], elapsed) for name in known)
             changed = self._decide(pressed, elapsed)
         self._refill()
@@ -93,11 +112,13 @@ class Pressure:
     def _decide(self, pressed: bool, elapsed: float) -> bool:
         changed = pressed != self.held
         if pressed and changed:
-            self.rate = max(RATE_MIN, EASED * self._spent / elapsed)
-        elif not pressed and self.rate is not None:
-            # Nobody needs the limit: half of what may be saved up was left all the time, and nothing was behind.
-            unused = not changed and self._least >= self.rate * LOOK_SECONDS / 2
-            self.rate = None if unused else self.rate * RISE
+            self.rate, self._rise = max(RATE_MIN, EASED * self._spent / elapsed), RISE
+        elif not pressed:
+            self._idle_seconds = 0.0 if self._spent else self._idle_seconds + elapsed
+            if self.rate is None or self._idle_seconds >= IDLE_SECONDS:
+                self.rate, self._rise = BEGIN_RATE, BEGIN_RISE
+            elif changed or self._least < self.rate * LOOK_SECONDS / 2:
+                self.rate *= self._rise
         if changed:
             self.held, self._tokens, self._refilled_at = pressed, 0.0, self._clock()
         return changed

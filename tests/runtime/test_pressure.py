@@ -11,7 +11,16 @@ from pipeline.kafka.behind import Behind
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.lanes import SHORT_RECORDS_MAX, Lanes
 from pipeline.runtime.metrics import Metrics
-from pipeline.runtime.pressure import LOOK_SECONDS, RATE_MIN, RECORDS_BEHIND_MIN, RISE, TRICKLE, Pressure
+from pipeline.runtime.pressure import (
+    BEGIN_RATE,
+    IDLE_SECONDS,
+    LOOK_SECONDS,
+    RATE_MIN,
+    RECORDS_BEHIND_MIN,
+    RISE,
+    TRICKLE,
+    Pressure,
+)
 from pipeline.settings import Settings
 from tests.runtime.toy import Count
 
@@ -132,11 +141,37 @@ def test_aborted_records_at_the_end_of_a_partition_do_not_hold_for_ever() -> Non
     assert not pressure.held
 
 
-def test_when_nobody_needs_a_limit_any_more_there_is_none() -> None:
-    pressure, clock = pressed()
+def test_a_backlog_begins_slowly_and_goes_twice_as_fast_each_look() -> None:
+    clock = Clock()
+    pressure = Pressure(clock)
+    pressure.observe(stages(0, 0))
+    went = []
+    for number in range(1, 6):
+        went.append(pressure.allowed() or 0)
+        pressure.spend(went[-1])
+        look(pressure, clock, LOOK_SECONDS, stages(500, 2_000 * number))
+    assert went == [int(BEGIN_RATE * LOOK_SECONDS * 2**number) for number in range(5)]
+
+
+def test_a_limit_that_is_not_used_up_does_not_rise_and_a_pause_of_ingest_does_not_lower_it() -> None:
+    pressure, clock = released()
+    look(pressure, clock, LOOK_SECONDS, stages(0, 3_000))
+    rate = pressure.rate
+    for seconds in (0.5, IDLE_SECONDS - 1):
+        look(pressure, clock, LOOK_SECONDS, stages(0, 3_000))
+        pressure.spend(1)
+        look(pressure, clock, seconds, stages(0, 3_000))
+    assert pressure.rate == rate
+
+
+def test_after_a_while_without_one_the_next_backlog_begins_anew() -> None:
+    pressure, clock = released()
+    assert pressure.rate != BEGIN_RATE
     for _ in range(3):
-        look(pressure, clock, 1.0, stages(0, 1_000))
-    assert pressure.allowed() is None
+        look(pressure, clock, IDLE_SECONDS / 2, stages(0, 3_000))
+    assert pressure.rate == BEGIN_RATE
+    clock.now += LOOK_SECONDS
+    assert pressure.allowed() == int(BEGIN_RATE * LOOK_SECONDS)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 5.0], ids=["quick", "slow"])
@@ -173,6 +208,17 @@ def test_a_fast_stage_may_have_more_waiting_than_a_slow_one() -> None:
     pressure.observe(stages(0, 0))
     look(pressure, clock, 1.0, stages(30_000, 40_000))
     assert not pressure.held
+
+
+def test_without_an_answer_for_a_while_there_is_no_limit() -> None:
+    clock = Clock()
+    pressure = Pressure(clock)
+    look(pressure, clock, IDLE_SECONDS - 1, {})
+    assert pressure.rate == BEGIN_RATE
+    look(pressure, clock, 1.0, {})
+    assert pressure.allowed() is None
+    look(pressure, clock, LOOK_SECONDS, stages(0, 0))
+    assert pressure.rate == BEGIN_RATE
 
 
 def test_without_an_answer_nothing_is_held_and_something_always_goes() -> None:
