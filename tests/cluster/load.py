@@ -60,13 +60,12 @@ class Timed:
         )
 
     def all_within(self, seconds: float, since: float) -> bool:
-        """Whether each that was due since a moment, until so many seconds ago, came within these."""
+        """Whether each that was due since a moment, until so many seconds ago, came within these; none: no."""
         until = time.monotonic() - seconds
-        return all(
-            self.seen.get(machine, float("inf")) - at <= seconds
-            for machine, at in list(self.due.items())
-            if since <= at <= until
-        )
+        delays = [
+            self.seen.get(machine, float("inf")) - at for machine, at in list(self.due.items()) if since <= at <= until
+        ]
+        return bool(delays) and max(delays) <= seconds
 
     def arrived(self) -> bool:
         return self.due.keys() <= self.seen.keys()

@@ -46,6 +46,7 @@ class Process:
         self._stands_back = os.geteuid() == 0  # nobody else may take a share again
         if self._stands_back:
             os.setpriority(os.PRIO_PROCESS, self._process.pid, STARTING_NICE)
+            self._nice_session(STARTING_NICE)
         self.killed = False
         self.asked_at: float | None = None
         self._grace_seconds = 0.0
@@ -66,10 +67,16 @@ class Process:
         if not self._stands_back:
             return
         self._stands_back = False
+        self._nice_session(0)
         for _ in range(2):  # a thread that was begun amid the first pass
             for thread in Path(f"/proc/{self._process.pid}/task").glob("*"):
                 with suppress(ProcessLookupError):
                     os.setpriority(os.PRIO_PROCESS, int(thread.name), 0)
+
+    def _nice_session(self, nice: int) -> None:
+        """Between sessions, of which each container has one, Linux weighs these as a whole where it groups by them."""
+        with suppress(FileNotFoundError, ProcessLookupError):  # it does not, or it has ended
+            Path(f"/proc/{self._process.pid}/autogroup").write_text(str(nice))
 
     def ask(
         self, now: float, grace_seconds: float, hook: Callable[[float], bool] | None, pool: ThreadPoolExecutor

@@ -13,12 +13,14 @@ from pipeline.runtime.lanes import SHORT_RECORDS_MAX, Lanes
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.pressure import (
     BEGIN_RATE,
-    IDLE_SECONDS,
     LOOK_SECONDS,
     RATE_MIN,
+    RECENT_SECONDS,
     RECORDS_BEHIND_MIN,
     RISE,
+    ROOM,
     TRICKLE,
+    UNKNOWN_SECONDS_MAX,
     Pressure,
 )
 from pipeline.settings import Settings
@@ -153,24 +155,41 @@ def test_a_backlog_begins_slowly_and_goes_twice_as_fast_each_look() -> None:
     assert went == [int(BEGIN_RATE * LOOK_SECONDS * 2**number) for number in range(5)]
 
 
-def test_a_limit_that_is_not_used_up_does_not_rise_and_a_pause_of_ingest_does_not_lower_it() -> None:
-    pressure, clock = released()
-    look(pressure, clock, LOOK_SECONDS, stages(0, 3_000))
+def going(pressure: Pressure, clock: Clock, pace: float, seconds: float) -> None:
+    """Lanes with a backlog hand on so many a second, or what they may, for some time; nothing is behind."""
+    until, done = clock.now + seconds, 0
+    while clock.now < until:
+        allowed = pressure.allowed()
+        pressure.spend(int(pace * LOOK_SECONDS) if allowed is None else min(allowed, int(pace * LOOK_SECONDS)))
+        done += 1
+        look(pressure, clock, LOOK_SECONDS, stages(0, 2_000 + done))
+
+
+def test_a_limit_has_room_for_some_more_than_goes_however_much_went_once() -> None:
+    clock = Clock()
+    pressure = Pressure(clock)
+    going(pressure, clock, 1_000_000, 5.0)
+    assert pressure.rate is not None
+    assert pressure.rate > 500_000
+    going(pressure, clock, 3_000, 6.0)
+    assert pressure.rate == pytest.approx(ROOM * 3_000, rel=0.01)
+
+
+def test_a_pause_of_ingest_does_not_lower_a_limit() -> None:
+    clock = Clock()
+    pressure = Pressure(clock)
+    going(pressure, clock, 30_000, 5.0)
+    going(pressure, clock, 0, LOOK_SECONDS)
     rate = pressure.rate
-    for seconds in (0.5, IDLE_SECONDS - 1):
-        look(pressure, clock, LOOK_SECONDS, stages(0, 3_000))
-        pressure.spend(1)
-        look(pressure, clock, seconds, stages(0, 3_000))
+    assert rate == pytest.approx(ROOM * 30_000)
+    going(pressure, clock, 0, RECENT_SECONDS - 3 * LOOK_SECONDS)
     assert pressure.rate == rate
 
 
 def test_after_a_while_without_one_the_next_backlog_begins_anew() -> None:
     pressure, clock = released()
-    assert pressure.rate != BEGIN_RATE
-    for _ in range(3):
-        look(pressure, clock, IDLE_SECONDS / 2, stages(0, 3_000))
+    going(pressure, clock, 0, RECENT_SECONDS + 1)
     assert pressure.rate == BEGIN_RATE
-    clock.now += LOOK_SECONDS
     assert pressure.allowed() == int(BEGIN_RATE * LOOK_SECONDS)
 
 
@@ -196,10 +215,9 @@ def test_the_first_look_at_a_stage_decides_nothing() -> None:
     assert not look(pressure, clock, 1.0, stages(30_000, 1_040_000))
     look(pressure, clock, 1.0, stages(50_000, 1_080_000))
     assert pressure.held
-    look(pressure, clock, 1.0, {})  # no answer
-    rate = pressure.rate
-    assert not look(pressure, clock, 1.0, stages(50_000, 1_090_000))
-    assert (pressure.held, pressure.rate) == (False, rate)
+    clock.now += 1.0
+    assert pressure.unknown()
+    assert not pressure.held
 
 
 def test_a_fast_stage_may_have_more_waiting_than_a_slow_one() -> None:
@@ -210,15 +228,42 @@ def test_a_fast_stage_may_have_more_waiting_than_a_slow_one() -> None:
     assert not pressure.held
 
 
-def test_without_an_answer_for_a_while_there_is_no_limit() -> None:
+def test_without_an_answer_for_a_while_there_is_no_limit_and_with_one_a_backlog_begins_anew() -> None:
     clock = Clock()
     pressure = Pressure(clock)
-    look(pressure, clock, IDLE_SECONDS - 1, {})
+    clock.now += UNKNOWN_SECONDS_MAX - 1
+    pressure.unknown()
     assert pressure.rate == BEGIN_RATE
-    look(pressure, clock, 1.0, {})
+    clock.now += 1.0
+    pressure.unknown()
     assert pressure.allowed() is None
-    look(pressure, clock, LOOK_SECONDS, stages(0, 0))
+    pressure.spend(1_000_000)
+    look(pressure, clock, LOOK_SECONDS, {})
     assert pressure.rate == BEGIN_RATE
+    assert pressure.allowed() == int(BEGIN_RATE * LOOK_SECONDS)
+
+
+def test_a_look_without_an_answer_now_and_then_leaves_the_limit_and_lets_it_rise() -> None:
+    clock = Clock()
+    pressure = Pressure(clock)
+    look(pressure, clock, LOOK_SECONDS, stages(0, 0))
+    for number in range(10):
+        clock.now += LOOK_SECONDS
+        pressure.spend(pressure.allowed() or 0)
+        pressure.unknown()
+        clock.now += LOOK_SECONDS
+        pressure.spend(pressure.allowed() or 0)
+        pressure.observe(stages(0, number))
+    assert pressure.rate is not None
+    assert pressure.rate > 100_000
+
+
+def test_what_a_stage_gets_done_is_judged_over_a_look_without_an_answer() -> None:
+    pressure, clock = released()
+    clock.now += 1.0
+    pressure.unknown()
+    look(pressure, clock, 1.0, stages(1_500, 4_500))  # 1,250 a second since it was last seen
+    assert pressure.held
 
 
 def test_without_an_answer_nothing_is_held_and_something_always_goes() -> None:
@@ -227,5 +272,5 @@ def test_without_an_answer_nothing_is_held_and_something_always_goes() -> None:
     pressure.observe(stages(0, 0))
     look(pressure, clock, 1.0, stages(3_000, 0))
     assert pressure.rate == RATE_MIN
-    look(pressure, clock, 1.0, {})
+    pressure.unknown()
     assert not pressure.held
