@@ -95,7 +95,8 @@ def vital_message(number: int, now_ms: int) -> Message:
 
 
 RUNAWAY_NICE: Final = 10
-"""It stands for machines of others: here it has what worker and brokers leave, and what it really sent is told."""
+"""It stands for machines of others: here it has what the worker leaves (the broker has a session of its
+own), and what it really sent is told."""
 
 
 class Sender:

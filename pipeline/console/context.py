@@ -70,8 +70,12 @@ class Context:
             return await connection.run_sync(question)
 
     async def count(self, question: Callable[[Connection], Answer]) -> Answer:
-        """Put a question that reads very many rows, when it is its turn: pages and commands do not wait for those."""
-        async with self.counting.turn:
+        """Put a question that reads very many rows, when it is its turn: pages and commands do not wait for those.
+
+        Raises:
+            Refusal: too many ask such questions.
+        """
+        async with self.counting.turn():
             return await self.ask(question)
 
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:

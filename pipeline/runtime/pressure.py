@@ -43,7 +43,7 @@ BEGIN_RISE: Final = 2.0
 """So much more each look, until something is behind for the first time: 32,000 a second after two seconds."""
 
 USED: Final = 0.45
-"""A look that used this share of the limit used it up: half a second's worth is saved up, a look may take twice that."""
+"""A look that used this share of the limit used it up: half a second's worth is saved up, looks may take longer."""
 
 ROOM: Final = 2.5
 """A limit that is not used up comes down to so many times the most that went in a look of the last `RECENT_SECONDS`;

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
+from pipeline.console import counting
 from pipeline.console.context import Context
-from pipeline.console.counting import AT_ONCE_MAX, KEPT_MAX, KEPT_MS, Counting
+from pipeline.console.counting import AT_ONCE_MAX, KEPT_MAX, KEPT_MS, WAITING_MAX, Counting
+from pipeline.console.refusal import Refusal
 from pipeline.records.analytics.periods import Period, quarters_until
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1_000)
 OVER, GOING_ON = quarters_until(NOW, 2)
+JUST_OVER_MS = int(datetime(2026, 4, 1, 12, tzinfo=UTC).timestamp() * 1_000) - NOW_MS
 
 
 class Counted:
@@ -35,6 +39,7 @@ class Counted:
         ((None, OVER, 0), (None, OVER, KEPT_MS), 2),
         ((None, OVER, 0), (None, OVER, -1), 2),  # the clock was set back
         ((None, GOING_ON, 0), (None, GOING_ON, 0), 2),
+        ((None, OVER, JUST_OVER_MS), (None, OVER, JUST_OVER_MS), 2),  # its last incidents are under way
         ((None, OVER, 0), (frozenset({"retail"}), OVER, 0), 2),
         ((frozenset({"a", "b"}), OVER, 0), (frozenset({"b", "a"}), OVER, 0), 1),
         ((None, OVER, 0), (None, Period(OVER.start, OVER.end, "Europe/Vienna", OVER.name), 0), 2),
@@ -43,36 +48,77 @@ class Counted:
 def test_a_quarter_that_is_over_is_counted_once_for_a_while(
     first: tuple[Any, Period, int], then: tuple[Any, Period, int], times: int
 ) -> None:
-    counting, counted = Counting(), Counted()
+    kept, counted = Counting(), Counted()
     for scope, quarter, later_ms in (first, then):
-        counting.quarter(scope, quarter, NOW_MS + later_ms, counted)
+        kept.quarter(scope, quarter, NOW_MS + later_ms, counted)
     assert counted.times == times
 
 
 def test_what_is_kept_is_bounded_and_the_oldest_goes_first() -> None:
-    counting, counted = Counting(), Counted()
+    kept, counted = Counting(), Counted()
     scopes = [frozenset({f"domain-{number}"}) for number in range(KEPT_MAX + 1)]
     for scope in (*scopes, scopes[1], scopes[0]):
-        counting.quarter(scope, OVER, NOW_MS, counted)
+        kept.quarter(scope, OVER, NOW_MS, counted)
     assert counted.times == KEPT_MAX + 2
 
 
-def test_only_so_many_are_counted_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    at_once = 0
+class Store:
+    """Stands for the records store: says how many ask at once, and answers when it may."""
 
-    async def ask(_self: Context, _question: Any) -> None:
-        nonlocal at_once
-        at_once += 1
-        asked.append(at_once)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at_once = self.most = self.answered = 0
+        self.may_answer = asyncio.Event()
+        self.context = Context(*[None] * 4)  # type: ignore[arg-type]  # nothing else of it is asked
+        monkeypatch.setattr(Context, "ask", lambda _, question: self.ask(question))
+
+    async def ask(self, question: Any) -> None:
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            await self.may_answer.wait()
+            question(None)
+            self.answered += 1
+        finally:
+            self.at_once -= 1
+
+    async def all_of(self, questions: list[Any]) -> list[Any]:
+        tasks = [asyncio.create_task(self.context.count(each)) for each in questions]
+        await asyncio.sleep(0)  # everybody has asked
         await asyncio.sleep(0)
-        at_once -= 1
+        self.may_answer.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def everybody() -> None:
-        context = Context(*[None] * 4)  # type: ignore[arg-type]  # nothing of it is asked
-        await asyncio.gather(*(context.count(lambda _: None) for _ in range(10)))
 
-    monkeypatch.setattr(Context, "ask", ask)
-    asyncio.run(everybody())
-    assert len(asked) == 10
-    assert max(asked) == AT_ONCE_MAX
+def question(_: Any) -> None:
+    """Asks nothing."""
+
+
+def test_only_so_many_are_counted_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(monkeypatch)
+    asyncio.run(store.all_of([question] * 10))
+    assert (store.answered, store.most) == (10, AT_ONCE_MAX)
+
+
+def test_more_than_may_wait_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(monkeypatch)
+    answers = asyncio.run(store.all_of([question] * (AT_ONCE_MAX + WAITING_MAX + 3)))
+    refused = [each for each in answers if isinstance(each, Refusal)]
+    assert [each.status for each in refused] == [HTTPStatus.SERVICE_UNAVAILABLE] * 3
+    assert all(int(each.headers["Retry-After"]) > 0 for each in refused)
+    assert store.answered == AT_ONCE_MAX + WAITING_MAX
+
+
+def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "WAIT_SECONDS_MAX", 0.0)
+    store = Store(monkeypatch)
+    answers = asyncio.run(store.all_of([question] * (AT_ONCE_MAX + 1)))
+    assert [type(each) for each in answers] == [type(None)] * AT_ONCE_MAX + [Refusal]
+
+
+def test_a_question_that_fails_gives_its_turn_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Any) -> None:
+        raise ValueError("no such period")
+
+    store = Store(monkeypatch)
+    answers = asyncio.run(store.all_of([fails] * 5 + [question]))
+    assert [type(each) for each in answers] == [ValueError] * 5 + [type(None)]
