@@ -20,7 +20,7 @@ CALM_SECONDS: Final = 6.0
 AT_REST_SECONDS: Final = 1.0
 """As long as an alert takes at most once the layout is at rest; brokers that have just started compile themselves for
 half a minute, and all that time everything waits for them."""
-REST_SECONDS_MAX: Final = 120.0
+REST_SECONDS_MAX: Final = 300.0
 """As long as a layout may take to come to rest; a machine that is too small for it never does, and that is told."""
 RESCHEDULED_SECONDS: Final = 5.0
 """From the loss of a node to its pods elsewhere, in a run. In a cluster it is minutes; the others serve meanwhile."""
