@@ -27,13 +27,11 @@ WAITING_MAX: Final = 20
 RETRY_SECONDS: Final = 60
 """When to ask again: those who wait have their turn by then."""
 
-DAY_MS: Final = 86_400_000
-
 KEPT_MS: Final = 600_000
 """As long as the figures of a quarter that is over are used. They change where an incident of it is reopened, merged or
 called for later on."""
 
-OVER_MS: Final = DAY_MS
+OVER_MS: Final = 86_400_000
 """A quarter counts as over a day after its end: until then its last incidents are still under way."""
 
 KEPT_MAX: Final = 512

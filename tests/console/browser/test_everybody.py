@@ -215,6 +215,25 @@ def test_axe_finds_nothing_in_dialogs(sign_in: SignIn, broken: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_key_right_after_a_dialog_has_closed_is_a_key_and_no_typing(sign_in: SignIn, broken: str) -> None:
+    page = sign_in("petra.novak")
+    page.goto(f"/incidents/{broken}")
+    awake(page)
+    page.keyboard.press("n")
+    expect(page.locator("dialog[open] textarea")).to_be_focused()
+    # Both before the page is drawn again: until then the focus is where it was.
+    was_in = page.evaluate(
+        """() => {
+          document.querySelector("dialog[open]").close();
+          const field = document.activeElement;
+          field.dispatchEvent(new KeyboardEvent("keydown", { key: "m", bubbles: true }));
+          return field.tagName;
+        }"""
+    )
+    assert was_in == "TEXTAREA"
+    expect(page.locator("dialog[open] form[action$='/do/merge']")).to_be_visible()
+
+
 def test_on_a_phone_no_page_is_wider_than_the_screen(place: Place, sign_in: SignIn, broken: str) -> None:
     page = sign_in("petra.novak", viewport=PHONE, has_touch=True)
     too_wide = []
