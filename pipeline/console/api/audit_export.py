@@ -35,7 +35,7 @@ async def export(
     context: Here,
     from_: Annotated[Written | None, Query(alias="from", description="Opened from then on.")] = None,
     to: Annotated[Written | None, Query(description="And before then; default: now.")] = None,
-    domain: Annotated[list[str] | None, Query(description="Of these service domains alone.", max_length=100)] = None,
+    domain: Annotated[list[str], Query(description="Of these service domains alone.", max_length=100)] = [],  # noqa: B006  # FastAPI copies it
 ) -> StreamingResponse:
     """Everything that was done to the incidents of a time: `spillway audit verify FILE` verifies what comes.
 
