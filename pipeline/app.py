@@ -24,7 +24,9 @@ from prometheus_client import CollectorRegistry
 from pipeline.agents.processors import build_processor, processor_factory
 from pipeline.agents.shared import Shared
 from pipeline.catalog import ConfigError, load_config
-from pipeline.feeds import ADAPTERS, feeds_of, quotas_of, required_feeds
+from pipeline.core.alerts.sources import sources_of
+from pipeline.core.alerts.urgent import Urgent
+from pipeline.feeds import ADAPTERS, adapters_of, feeds_of, quotas_of, required_feeds
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.kafka.client import for_faust
 from pipeline.models.policy import Config
@@ -38,6 +40,7 @@ from pipeline.runtime.health import HealthServer
 from pipeline.runtime.history import check_replication, stage_topics, topic_makes
 from pipeline.runtime.hooks import StageHooks
 from pipeline.runtime.host import StageHost
+from pipeline.runtime.look_ahead import look_ahead
 from pipeline.runtime.metrics import Metrics
 from pipeline.runtime.pressure import Pressure, watch_pressure
 from pipeline.runtime.process import HostedStage, Worker, status_of
@@ -105,6 +108,10 @@ def create_app(context: StageContext) -> HostedStage:
         if context.pressure is not None:
             await watch_pressure(context.pressure, settings)
 
+    async def look_ahead_of_stage() -> None:
+        async with guarded("look ahead", stage=stage):
+            await look_ahead(host)
+
     app.task(pulse_of_stage)
     app.task(versions_of_stage)
     app.task(history_of_stage)
@@ -112,6 +119,8 @@ def create_app(context: StageContext) -> HostedStage:
         app.task(newcomers_of_stage)
     if context.pressure is not None:
         app.task(pressure_of_stage)
+    if context.urgent is not None:
+        app.task(look_ahead_of_stage)
     return HostedStage(app, host)
 
 
@@ -169,6 +178,7 @@ def _context(
         hooks=hooks or StageHooks(),
         quotas=quotas_of(config),
         pressure=Pressure() if stage == "ingest" and settings.clock == "wall" else None,
+        urgent=urgent_of(config) if stage == "ingest" and settings.clock == "wall" else None,
         # Who waits for the world outside must not keep others from deciding, nor its other partitions from it.
         gate=gate if hooks is None else Gate(ALL_AT_ONCE),
     )
@@ -196,9 +206,14 @@ def reloader(settings: Settings, config: Config, metrics: Metrics) -> Reloader:
         factories = {stage: partial(build_processor, stage, shared) for stage in stages}
         for make in factories.values():
             make()  # what a stage refuses, it refuses now
-        return Prepared(shared.config, factories, quotas_of(config))
+        return Prepared(shared.config, factories, quotas_of(config), urgent_of(config) if "ingest" in stages else None)
 
     return Reloader(settings.config_dir, config.version, prepare, metrics)
+
+
+def urgent_of(config: Config) -> Urgent:
+    """What tells urgent messages, with adapters of its own: it reads on another thread than the stage."""
+    return Urgent(sources_of(adapters_of(config), feeds_of(config)))
 
 
 def health_of(settings: Settings, registry: CollectorRegistry) -> Callable[[Sequence[HostedStage]], HealthServer]:

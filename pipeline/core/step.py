@@ -13,12 +13,13 @@ decisions and state changes come out. It never asks the clock: time is the strea
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 import orjson
 
+from pipeline.core.overtaking import Overtaking
 from pipeline.core.timers import Timers
 from pipeline.flow import DEAD_LETTER_TOPIC
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin
@@ -152,6 +153,7 @@ class Processor(ABC):
         config_version: the configuration that decides; "" where nobody says.
         decided_by: the configuration that decided last, as the state says; None without state.
         pressed: more waits than one transaction takes: what can be said in fewer words should be.
+        ahead: logical topic -> its records that were decided before their turn, of stages that look ahead.
     """
 
     stage: ClassVar[str]
@@ -163,6 +165,7 @@ class Processor(ABC):
         self.config_version = ""
         self.decided_by: str | None = None
         self.pressed = False
+        self.ahead: Mapping[str, Overtaking] = {}
         self._dirty: dict[str, bytes | None] = {}
         self._touched = False
 
@@ -181,6 +184,11 @@ class Processor(ABC):
 
     def on_tick(self, record: Record, effects: Effects) -> None:
         """Take a tick, which may say something in its headers. It is no alert and is not counted as one."""
+
+    def keys_ahead(self, record: Record) -> Sequence[str]:
+        """Alert keys of a record that shall be decided before its turn; none where it waits, as it does by default."""
+        del record
+        return ()
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back from the changelog."""

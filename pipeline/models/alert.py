@@ -99,6 +99,7 @@ class Alert:
 
         origin: topic, partition, offset, index of the raw record.
         received_at_ms: timestamp of the raw record.
+        overtaken: a newer message of the condition was read before this one, and has said how it is since.
     """
 
     feed: str
@@ -133,6 +134,7 @@ class Alert:
 
     origin: tuple[str, int, int, int] = ("", 0, 0, 0)
     received_at_ms: int = 0
+    overtaken: bool = False
     schema: int = ALERT_SCHEMA
 
 
@@ -205,6 +207,8 @@ def _put_found(document: dict[str, Any], alert: Alert) -> None:
         document["mentions"] = alert.mentions
     if alert.matched_by is not None:
         document["matched_by"] = alert.matched_by
+    if alert.overtaken:
+        document["overtaken"] = True
 
 
 _ORIGIN: Final = b'"origin":['
@@ -224,6 +228,11 @@ def received_again(wire: bytes, received_at_ms: int, origin: tuple[bytes, int, i
     end = wire.index(_RECEIVED, begin) + len(_RECEIVED) + len(str(received_at_ms))
     place = b'"origin":["%b",%d,%d,%d],"received_at_ms":%d' % (*origin, now_ms)
     return b"%b%b%b" % (wire[:begin], place, wire[end:])
+
+
+def as_overtaken(wire: bytes) -> bytes:
+    """The JSON of an alert that a newer one of its condition has overtaken. ``wire``: as `alert_to_wire` wrote it."""
+    return wire[:-1] + b',"overtaken":true}'
 
 
 FOLDED_SCHEMA: Final = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pipeline.core.alerts.urgent import Urgent
 from pipeline.core.step import Processor
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPICS, STAGE_BY_NAME, STAGES, changelog_topic
 from pipeline.models.policy import FeedQuota
@@ -39,6 +40,7 @@ class StageContext:
         writer: what writes a partition's transactions.
         quotas: raw topic -> what its feed may send.
         pressure: holds feeds with a backlog back while the stages after it are too far behind; None: nothing does.
+        urgent: tells what goes before its turn where a feed has a backlog; None: nothing does.
         restore: what gives a fresh processor its state back.
     """
 
@@ -58,6 +60,7 @@ class StageContext:
     restore: RestoreFunction = restore
     quotas: Mapping[str, FeedQuota] = field(default_factory=dict)
     pressure: Pressure | None = None
+    urgent: Urgent | None = None
 
     @property
     def stateful(self) -> bool:

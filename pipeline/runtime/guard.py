@@ -22,7 +22,7 @@ import threading
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -51,6 +51,9 @@ LAST_WORDS_SECONDS_MAX: Final = 15.0
 
 LastWords = Callable[[Exception], Awaitable[Mapping[str, object]]]
 """Called with the defect before the process ends; returns facts for the log line."""
+
+
+T = TypeVar("T")
 
 
 class RefusedError(Exception):
@@ -114,6 +117,18 @@ async def guarded(what: str, last_words: LastWords | None = None, **facts: objec
         if last_words is not None:
             facts = {**facts, **await _said_in_time(last_words, error)}
         fatal(what, error, **facts)
+
+
+def second_look(look: Callable[..., T], otherwise: T, *given: object) -> T:
+    """What a look says that decides nothing; ``otherwise`` where it has a defect, which is told in the log.
+
+    What decides looks at the same record for itself, in its turn, and a defect ends the process then.
+    """
+    try:
+        return look(*given)
+    except Exception as error:  # noqa: BLE001 this is the guard
+        log_line("second look failed", error=f"{type(error).__name__}: {error}")
+        return otherwise
 
 
 def refuse(refused: RefusedError, **facts: object) -> NoReturn:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from time import monotonic, time
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+from pipeline.core.step import Record
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.figures import HasGauges
@@ -27,6 +28,22 @@ OVERFLOW: Final = 2
 
 Place = tuple[str, int]
 """Wire topic and partition."""
+
+BACKLOG_RECORDS_MIN: Final = 2_000
+"""So many records of one topic-partition are a backlog: more than one transaction takes, so they wait for another."""
+
+
+class Backlog(NamedTuple):
+    """How a topic-partition with a backlog stands.
+
+    Attributes:
+        begin: offset of the next record in turn.
+        may_go_ahead: more of its records may be offered to go before their turn.
+    """
+
+    begin: int
+    may_go_ahead: bool
+
 
 P = TypeVar("P", bound=Place)
 
@@ -51,6 +68,7 @@ class StageHost:
         self._moving = asyncio.Lock()
         self._stopped = False
         self._deferred: set[str] = set()
+        self._unread: Mapping[Place, int] = {}
         self._lateness = Lateness()
 
     @property
@@ -192,6 +210,22 @@ class StageHost:
             return held < OVERFLOW * STAGE_BYTES_MAX and task.waiting.may_overflow(topic)
         return task.waiting.has_room(topic, share)
 
+    def backlogs(self) -> dict[Place, Backlog]:
+        """Topic-partitions of ours in which what is urgent should not wait for its turn."""
+        found: dict[Place, Backlog] = {}
+        for number, task in self.tasks.items():
+            counts, held = task.waiting.counts(), set(task.waiting.deferred())
+            for topic, begin in task.next_offsets.items() if task.serving else ():
+                behind = self._unread.get((topic, number), 0) + counts.get(topic, 0)
+                if behind >= BACKLOG_RECORDS_MIN or (behind and topic in held):
+                    found[topic, number] = Backlog(begin, task.may_go_ahead(topic))
+        return found
+
+    async def offer_urgent(self, partition: int, records: Sequence[Record]) -> None:
+        """Hand on records that shall go before their turn; those of a partition that has left us are dropped."""
+        if (task := self.tasks.get(partition)) is not None:
+            await task.offer_urgent(records)
+
     def ready(self) -> bool:
         """Every partition that is ours is being served."""
         return self.assigned and all(task.serving for task in self.tasks.values())
@@ -222,6 +256,7 @@ class StageHost:
         lag: dict[str, int] = dict.fromkeys(self.context.inputs, 0)
         for (topic, _), count in unread.items():
             lag[topic.removeprefix(prefix)] += count
+        self._unread = unread
         figures: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         remainder = 0
         unread_numbers = {number for (_, number), count in unread.items() if count}

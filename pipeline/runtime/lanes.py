@@ -28,6 +28,12 @@ SHORT_RECORDS_MAX: Final = 200
 LOOK_AGAIN_SECONDS: Final = 0.05
 """While lanes are held back because of pressure: how soon its end is noticed."""
 
+URGENT_RECORDS_MAX: Final = 100
+"""Of one partition that wait to go before their turn; looking ahead goes no further meanwhile."""
+
+URGENT_TAKEN_MAX: Final = 50
+"""Of them in one transaction, between two of the others: it stays a short one."""
+
 LANES_AT_WORK: Final = 2
 """A lane may hold the partition's room divided by this: a storm comes from one feed, seldom from two at a time."""
 
@@ -43,6 +49,7 @@ class Lanes:
         self._lanes: dict[str, Waiting] = {}
         self._quotas: dict[str, Quota] = {}
         self._pressure = context.pressure
+        self._urgent: list[Record] = []
         self.renew(context)
 
     @property
@@ -56,10 +63,12 @@ class Lanes:
         return any(lane.in_hand for lane in self._lanes.values())
 
     def __bool__(self) -> bool:
-        return any(self._allowed(topic) for topic, lane in self._lanes.items() if lane)
+        return bool(self._urgent) or any(self._allowed(topic) for topic, lane in self._lanes.items() if lane)
 
     def seconds_until_due(self) -> float | None:
         """How long until something that waits may be taken; None: nothing waits."""
+        if self._urgent:
+            return 0.0
         waits = [self._wait(topic) for topic, lane in self._lanes.items() if lane]
         return min(waits, default=None)
 
@@ -87,6 +96,20 @@ class Lanes:
     def put(self, topic: str, records: Sequence[Record], wire_bytes: int | None = None) -> None:
         """Add one topic's fetched records; as in `Waiting.put`."""
         self._lanes.setdefault(topic, Waiting()).put(topic, records, wire_bytes)
+
+    @property
+    def urgent_room(self) -> int:
+        """Records that may be put to go before their turn."""
+        return max(0, URGENT_RECORDS_MAX - len(self._urgent))
+
+    def put_urgent(self, records: Sequence[Record]) -> None:
+        """Add records that were found far behind what waits here, and shall go before their turn."""
+        self._urgent += records
+
+    def take_urgent(self) -> Sequence[Record]:
+        """What shall go now, before everything else; neither quota nor pressure holds it."""
+        taken, self._urgent = self._urgent[:URGENT_TAKEN_MAX], self._urgent[URGENT_TAKEN_MAX:]
+        return taken
 
     def take(self, records_max: int, bytes_max: int = TRANSACTION_BYTES_MAX) -> dict[str, list[Record]]:
         """One transaction's worth, by topic, at least one record; `done` ends it.
@@ -122,6 +145,7 @@ class Lanes:
 
     def clear(self) -> None:
         """Drop what waits."""
+        self._urgent.clear()
         for lane in self._lanes.values():
             lane.clear()
 

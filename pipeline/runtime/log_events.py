@@ -33,6 +33,8 @@ EVENTS: Final[dict[str, Event]] = {
     "record quarantined": Event(ERROR, "A record that crashed workers again and again is in the dead letter, unread."),
     "topic not read": Event(WARNING, "A raw topic appeared after the start; ``do`` says how it is read."),
     "tick not written": Event(WARNING, "Deadlines wait: the brokers did not take a tick. It is tried every second."),
+    "look ahead interrupted": Event(WARNING, "What is urgent in a backlog waits for its turn: brokers do not answer."),
+    "second look failed": Event(WARNING, "An adapter has a defect: a message of a backlog was not looked at early."),
     "pressure unknown": Event(WARNING, "Ingest cannot learn how far stages are behind, and holds no feed back."),
     "console overload unknown": Event(WARNING, "The board cannot tell how far stages are behind."),
     "read mark not written": Event(WARNING, "Silences of feeds are told later: the brokers did not take a mark."),

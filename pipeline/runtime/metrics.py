@@ -12,7 +12,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from pipeline.core.step import Effects, Output
+from pipeline.core.step import Effects, Output, Record
 from pipeline.flow import DEAD_LETTER_TOPIC, RAW_TOPIC_PREFIX
 from pipeline.models.decision import Decision, Disposition, Reason
 from pipeline.models.suppression import What
@@ -95,6 +95,12 @@ class Metrics:
             ["feed"],
             registry=registry,
         )
+        self.feed_ahead = Counter(
+            "spillway_feed_ahead_records",
+            "Records of a feed that went before their turn: urgent ones behind a backlog.",
+            ["feed"],
+            registry=registry,
+        )
         self.alerts_unmatched = Counter(
             "spillway_alerts_unmatched",
             "Firing alerts and tickets that no entity of the catalogue was found for.",
@@ -141,6 +147,11 @@ class Metrics:
     def feed_of(self, topic: str) -> str:
         """The label of a raw topic's feed."""
         return self._feeds.get(topic, OTHER_FEED)
+
+    def went_ahead(self, records: Iterable[Record]) -> None:
+        """Count records that went before their turn."""
+        for topic, count in Tally(record.topic for record in records).items():
+            self.feed_ahead.labels(self.feed_of(topic)).inc(count)
 
     def config_in_force(self, version: str) -> None:
         """Say which configuration is loaded."""

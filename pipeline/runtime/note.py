@@ -4,7 +4,8 @@ Kafka keeps a short text with each committed offset. It is written with the offs
 with the partition, and every stage has it, also one without state. So it holds what a successor must know:
 
 - the make of the topic that the offset belongs to, and of the changelog that the state is in; partition counts;
-- a crash: how often, and at which record.
+- a crash: how often, and at which record;
+- which records after it were decided already, before their turn.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ class OffsetNote:
         changelog_id: the id of the stage's changelog; "" where it has none.
         partitions: logical topic name -> partition count, of all that placement and state depend on.
         crash: what happened to a record behind the offset, if anything.
+        ahead: records behind the offset that are decided already, as `pipeline.core.overtaking` writes them.
     """
 
     topic_id: str = ""
     changelog_id: str = ""
     partitions: Mapping[str, int] = field(default_factory=dict)
     crash: Crash | None = None
+    ahead: str = ""
 
     def to_text(self) -> str:
         """The note as Kafka keeps it; "" where it says nothing."""
@@ -63,6 +66,8 @@ class OffsetNote:
             document["partitions"] = self.partitions
         if self.crash is not None:
             document["crash"] = list(self.crash)
+        if self.ahead:
+            document["ahead"] = self.ahead
         return orjson.dumps(document).decode() if len(document) > 1 else ""
 
     @classmethod
@@ -86,4 +91,5 @@ class OffsetNote:
             document.get("changelog", ""),
             document.get("partitions", {}),
             None if crash is None else Crash(*crash),
+            document.get("ahead", ""),
         )

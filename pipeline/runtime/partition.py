@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from time import monotonic, perf_counter, time
 from typing import Final
 
@@ -23,9 +22,9 @@ from pipeline.core.step import Effects, Processor, Record, named_version
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.fetched import Fetched
 from pipeline.runtime.guard import RefusedError, guarded, log_line, refuse
-from pipeline.runtime.lanes import until_due, waiting_of
+from pipeline.runtime.lanes import Lanes, until_due, waiting_of
 from pipeline.runtime.metric_words import FAILED
-from pipeline.runtime.note import Crash, OffsetNote
+from pipeline.runtime.offset_notes import OffsetNotes
 from pipeline.runtime.overdue import FIRED_PER_TRANSACTION_MAX, FIRED_PER_TURN, parts
 from pipeline.runtime.quarantine import (
     CRASHES_MAX,
@@ -76,8 +75,8 @@ class PartitionTask:
         self._rank = context.rank
         self._quarantine = Quarantine()
         self._traces = context.traces()
-        self._notes = {topic: context.note(topic) for topic in context.inputs}
-        self._texts = {context.settings.wire(topic): note.to_text() for topic, note in self._notes.items()}
+        self._notes = OffsetNotes(context, self._quarantine)
+        self.processor.ahead = self._notes.ahead
         self._changed = asyncio.Condition()
         self._closing = False
         self._restored = False
@@ -85,8 +84,6 @@ class PartitionTask:
         self._positioned = False
         self._read_to: dict[str, int] = {}
         self._runner: asyncio.Task[None] | None = None
-
-    # -- life
 
     async def start(self) -> None:
         """Fence the former owner, then begin to restore and serve in the background."""
@@ -104,7 +101,7 @@ class PartitionTask:
         if not (self._restored and self.next_offsets):
             return False
         try:
-            await self._writer.note(self.next_offsets, self._offset_texts(self.next_offsets))
+            await self._writer.note(self.next_offsets, self._notes.texts(self.next_offsets))
         except KafkaError as error:
             log_line("state not kept", stage=self.context.stage, partition=self.partition, because=repr(error))
             return False
@@ -148,6 +145,7 @@ class PartitionTask:
         while await self._something_waits():
             async with self.context.gate.turn(self._rank):
                 if not self._closing:
+                    await self._handle_urgent()
                     await self._handle_waiting()
 
     async def _restore(self) -> None:
@@ -167,8 +165,6 @@ class PartitionTask:
         self.progress_at = monotonic()
         self._check_offsets()
 
-    # -- what comes in
-
     def positioned(self, committed: Mapping[str, tuple[int, str]], begins: Mapping[str, int]) -> None:
         """Learn where reading resumes.
 
@@ -178,13 +174,10 @@ class PartitionTask:
         """
         for topic, begin in begins.items():
             self._read_to[topic] = max(begin, self._read_to.get(topic, 0))
-        prefix = self.context.settings.topic_prefix
         for topic, (offset, text) in committed.items():
-            if topic in self.next_offsets:
-                continue
-            self.next_offsets[topic] = offset
-            if (crash := OffsetNote.from_text(text).crash) is not None:
-                self._quarantine.crashes[topic.removeprefix(prefix)] = crash
+            if topic not in self.next_offsets:
+                self.next_offsets[topic] = offset
+                self._notes.learn(topic, text)
         self._positioned = True
         self._check_offsets()
 
@@ -219,6 +212,17 @@ class PartitionTask:
                 self._changed.notify_all()
             return True
 
+    async def offer_urgent(self, records: Sequence[Record]) -> None:
+        """Queue records of a backlog that shall go before their turn. Dropped where they cannot: they have it yet."""
+        async with self._changed:
+            if self.serving and not self._closing and isinstance(self.waiting, Lanes):
+                self.waiting.put_urgent(records)
+                self._changed.notify_all()
+
+    def may_go_ahead(self, topic: str) -> bool:
+        """Whether records of a wire topic may be offered to go before their turn."""
+        return self.waiting.urgent_room > 0 and self._notes.may_go_ahead(topic)
+
     def observe(self, *, has_unread: bool) -> None:
         """Once a second: where there is nothing to handle, or all of it is held back on purpose, nothing is late."""
         held_back = not (self.waiting or self.waiting.in_hand) and self.waiting.deferred()
@@ -231,22 +235,36 @@ class PartitionTask:
             await until_due(self._changed, self.waiting, lambda: self._closing)
         return not self._closing
 
-    # -- one batch
-
     async def _handle_waiting(self) -> None:
         """Everything that waits now, up to one transaction's worth."""
         batch = self.waiting.take(self.context.settings.batch_records_max)
+        if not batch:  # only what is urgent was due
+            return
         self.processor.pressed = bool(self.waiting)
         async with self._guarded_batch(batch):
             await self._handle(batch)
         self.waiting.done()
 
+    async def _handle_urgent(self) -> None:
+        """What shall go before its turn. Its offsets stay where they are, and beside them stands that it has gone."""
+        if not (found := self.waiting.take_urgent()):
+            return
+        async with self._guarded_batch({record.topic: [record] for record in found}):
+            self.processor.pressed = False
+            going, offsets = self._notes.going_ahead(self.processor, found, self.next_offsets)
+            if going:
+                handled_ms = self.handled_timestamp_ms
+                await self._transact(going, offsets)
+                self.handled_timestamp_ms = handled_ms  # how late the partition is follows from those in turn
+                self.context.metrics.went_ahead(going)
+
     async def _handle(self, batch: dict[str, list[Record]]) -> None:
-        wire = self.context.settings.wire
-        read = (self._not_yet_handled(topic, records) for topic, records in batch.items())
+        wire, offsets = self.context.settings.wire, self.next_offsets
+        ends = {topic: end for topic, run in batch.items() if (end := run[-1].offset + 1) > offsets.get(topic, 0)}
+        read = [self._notes.undecided(topic, records, offsets.get(topic, 0)) for topic, records in batch.items()]
         fresh = [records for records in read if records]
         if not fresh:
-            self.context.metrics.skipped(self.context.stage)
+            await self._pass_over(ends)
             return
         records = in_order(fresh)
         version = self.next_context.config_version if self.next_context else None
@@ -255,11 +273,18 @@ class PartitionTask:
                 async for part in parts(self.processor, portion, self._fire):
                     if self._closing:  # what is left is read again
                         return
-                    last = (run[-1] for run in fresh) if part is records else part
-                    await self._transact(part, {wire(record.topic): record.offset + 1 for record in last})
+                    reached = ends if part is records else {wire(each.topic): each.offset + 1 for each in part}
+                    await self._transact(part, reached)
             following = self.next_context
             if following is not None and not self._closing and named_version(piece[-1]) == following.config_version:
                 await self._renew(following)
+
+    async def _pass_over(self, ends: dict[str, int]) -> None:
+        """Nothing of a batch is to be decided: it was before, around a rebalance, or went ahead."""
+        self.context.metrics.skipped(self.context.stage)
+        if ends:
+            await self._writer.note(ends, self._notes.texts(ends))
+            self._committed(ends)
 
     async def _fire(self, now_ms: int) -> bool:
         """Fire what is due, as much as one transaction takes; False where the partition is about to leave us."""
@@ -305,7 +330,7 @@ class PartitionTask:
         processor.finish(effects)
         changes = processor.take_changes() if context.stateful else ()
         quarantine.acquit()
-        await self._writer.commit(effects.outputs, changes, processor.clock_ms, offsets, self._offset_texts(offsets))
+        await self._writer.commit(effects.outputs, changes, processor.clock_ms, offsets, self._notes.texts(offsets))
         context.metrics.state_written(context.stage, changes)
         self._committed(offsets)
 
@@ -320,6 +345,7 @@ class PartitionTask:
         await self.context.hooks.on_revoked(self.partition)
         ledger, clock_ms = self.processor.ledger, self.processor.clock_ms
         self.processor = context.factory()
+        self.processor.ahead = self._notes.ahead
         self.serving = self._restored = False
         try:
             await take_over(context, self.partition, self.processor, ledger, clock_ms, lambda: self._closing)
@@ -337,32 +363,7 @@ class PartitionTask:
     def _committed(self, offsets: dict[str, int]) -> None:
         self.next_offsets.update(offsets)
         self.progress_at = monotonic()
-        if self._quarantine.crashes:
-            prefix = self.context.settings.topic_prefix
-            for topic, following in offsets.items():
-                self._quarantine.passed(topic.removeprefix(prefix), following)
-
-    def _offset_texts(self, offsets: Mapping[str, int]) -> Mapping[str, str]:
-        """The note of each offset, by wire topic."""
-        if not self._quarantine.crashes:
-            return self._texts
-        prefix = self.context.settings.topic_prefix
-        return {
-            topic: self._text(topic, self._quarantine.pending(topic.removeprefix(prefix), following))
-            for topic, following in offsets.items()
-        }
-
-    def _text(self, topic: str, crash: Crash | None) -> str:
-        if crash is None:
-            return self._texts[topic]
-        return replace(self._notes[topic.removeprefix(self.context.settings.topic_prefix)], crash=crash).to_text()
-
-    def _not_yet_handled(self, topic: str, records: list[Record]) -> list[Record]:
-        """Records from the next offset on. Around a rebalance some may be read a second time."""
-        following = self.next_offsets.get(topic, 0)
-        if records[0].offset >= following:
-            return records
-        return [record for record in records if record.offset >= following]
+        self._notes.committed(offsets)
 
     async def _note_crash(self, error: Exception) -> Mapping[str, object]:
         """Before a defect ends the process: count it, and leave a note where a record is to blame."""
@@ -375,8 +376,7 @@ class PartitionTask:
             offsets = {
                 wire(topic): self.next_offsets.get(wire(topic), self._quarantine.offset_of(topic)) for topic in crashes
             }
-            texts = {wire(topic): self._text(wire(topic), crash) for topic, crash in crashes.items()}
-            await self._writer.note(offsets, texts)
+            await self._writer.note(offsets, self._notes.of_crashes(crashes))
         return {
             "crashes": {
                 topic: {"times": crash.times, "of": CRASHES_MAX, "offset": crash.offset, "through": crash.through}

@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Final
 
 from pipeline.catalog import ConfigError
+from pipeline.core.alerts.urgent import Urgent
 from pipeline.core.step import Processor
 from pipeline.feeds import feeds_of
 from pipeline.models.policy import Config, FeedQuota
@@ -57,11 +58,13 @@ class Prepared:
     Attributes:
         factories: stage -> what makes the processor of one partition.
         quotas: raw topic -> what its feed may send.
+        urgent: tells what goes before its turn; None where no stage asks.
     """
 
     config: Config
     factories: Mapping[str, Callable[[], Processor]]
     quotas: Mapping[str, FeedQuota] = field(default_factory=dict)
+    urgent: Urgent | None = None
 
 
 class Reloader:
@@ -138,7 +141,8 @@ class Reloader:
         for host, hooks in zip(concerned, renewing.result(), strict=True):
             factory = prepared.factories[host.stage]
             context = replace(host.context, factory=factory, hooks=hooks, config_version=version)
-            host.renew(replace(context, quotas=prepared.quotas))
+            urgent = prepared.urgent if context.urgent is not None else None
+            host.renew(replace(context, quotas=prepared.quotas, urgent=urgent))
         log_line("configuration loaded", version=version, before=self._version)
         self._version = version
         self._metrics.config_in_force(version)

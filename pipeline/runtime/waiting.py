@@ -117,6 +117,15 @@ class Waiting:
         """Topics that are held back: none."""
         return ()
 
+    @property
+    def urgent_room(self) -> int:
+        """Records that may be put to go before their turn: none."""
+        return 0
+
+    def take_urgent(self) -> Sequence[Record]:
+        """Records that go before their turn: none."""
+        return ()
+
     def renew(self, context: StageContext) -> None:
         """Another configuration decides; nothing here depends on it."""
 

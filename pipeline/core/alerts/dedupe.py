@@ -116,7 +116,7 @@ class DedupeProcessor(DedupeFeeds):
             return False
         _, _, alert_key, severity, origin, received_at_ms = glance
         delivery_id, event_at_ms = document.get("delivery_id"), document.get("event_at_ms")
-        late = condition.is_older(event_at_ms)
+        late = condition.is_older(event_at_ms) or document.get("overtaken", False)
         if delivery_id is not None and delivery_id == condition.delivery_id:
             disposition, reason = Disposition.REPEATED, Reason.DUPLICATE_DELIVERY
         elif late or severity == condition.severity:
@@ -215,7 +215,7 @@ class DedupeProcessor(DedupeFeeds):
         if not condition.fires:
             self._decide(effects, alert, Disposition.REPEATED, Reason.RESOLVED_WITHOUT_FIRING, condition)
             return
-        if condition.is_overtaken(alert):
+        if alert.overtaken or condition.is_overtaken(alert):
             self._decide(effects, alert, Disposition.REPEATED, Reason.OUT_OF_ORDER, condition)
             return
         self._note_turn(condition)
@@ -241,8 +241,8 @@ class DedupeProcessor(DedupeFeeds):
             self._enter(condition, RESOLVED)
 
     def _acknowledged(self, alert: Alert, effects: Effects) -> None:
-        condition = self._known(alert.alert_key)
-        if condition is None or condition.phase not in (OPEN, FLAPPING) or alert.kind != Kind.ACKNOWLEDGED:
+        condition, tells = self._known(alert.alert_key), alert.kind == Kind.ACKNOWLEDGED and not alert.overtaken
+        if condition is None or condition.phase not in (OPEN, FLAPPING) or not tells:
             self._decide(effects, alert, Disposition.CONTROL, Reason.ACKNOWLEDGED_AT_SOURCE, condition)
             return
         told = brief(alert.alert_key, condition.severity, condition.space, alert)

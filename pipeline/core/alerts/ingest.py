@@ -7,22 +7,22 @@ source's shape. Keeps no state but the ledger: each alert is received here and f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from pipeline.core.alerts.enrich import Enricher
 from pipeline.core.alerts.feed_watch import SIGN_MS, heard
 from pipeline.core.alerts.folding import Folding
 from pipeline.core.alerts.own_alerts import OWN_FEED, as_own
 from pipeline.core.alerts.recall import Remembered
+from pipeline.core.alerts.sources import Source, sources_of
+from pipeline.core.alerts.urgent import urgent_keys
 from pipeline.core.printable import PRINTABLE
 from pipeline.core.privacy.redactor import FeedRedactor, Redactor
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
 from pipeline.flow import MEBIBYTE, RAW_TOPIC_PREFIX, RAW_VALUE_BYTES_MAX
-from pipeline.models.alert import Alert, Kind, alert_to_wire, received_again
+from pipeline.models.alert import Alert, Kind, alert_to_wire, as_overtaken, received_again
 from pipeline.models.decision import BadRecord, Decision, Disposition, Origin, Reason
-from pipeline.models.feed import Adapter, RawMessage
+from pipeline.models.feed import Adapter
 from pipeline.models.policy import Config, Feed
 
 ALERTS_TOPIC: Final = "alerts"
@@ -93,24 +93,18 @@ class IngestProcessor(Processor):
         self._enricher = Enricher(config) if enricher is None else enricher
         self._recall = self._enricher.recall
         self._folding = Folding()
-        self._sources: dict[str, tuple[Feed, Adapter, Any]] = {}
+        self._sources = sources_of(adapters, feeds)
         self.tells_of_feeds = any(feed.expect for feed in feeds.values())
         self._signs: dict[str, int] = {}  # topic -> number of the minute in which it was last told of
-        for name, feed in feeds.items():
-            if feed.adapter not in adapters:
-                known = ", ".join(adapters)
-                raise ValueError(f"feed {name}: there is no adapter {feed.adapter!r}; use one of {known}")
-            adapter = adapters[feed.adapter]
-            self._sources[RAW_TOPIC_PREFIX + name] = (feed, adapter, adapter.read_options(feed.options))
 
     def process(self, record: Record, effects: Effects) -> None:
         """Turn one raw record into alerts and dead letters."""
         value = record.value or b""
         source = self._sources.get(record.topic)
         if self.tells_of_feeds and source is not None:
-            self._tell_heard(record, source[0].name, effects)
+            self._tell_heard(record, source.feed.name, effects)
         # No value may be a message too, of a source that says all in headers: what decodes bytes decides that.
-        if not value and (source is None or source[1].decode is None):
+        if not value and (source is None or source.adapter.decode is None):
             raise BadRecord(Reason.EMPTY, "the record has no value")
         if len(value) > RAW_VALUE_BYTES_MAX:
             raise BadRecord(Reason.TOO_LARGE, f"{len(value)} bytes, at most {RAW_VALUE_BYTES_MAX} are read")
@@ -125,13 +119,13 @@ class IngestProcessor(Processor):
         known = self._recall.get(record.topic, value)
         # With time gone back, what was no future may be one.
         if known is not None and known[0].timestamp_ms <= record.timestamp:
-            self._forward_again(record, known, source[0].name, effects)
+            self._forward_again(record, known, source.feed.name, effects)
             if known.unmatched:
-                _count_unmatched(effects, source[0].name, known.unmatched)
+                _count_unmatched(effects, source.feed.name, known.unmatched)
             return
-        before, unmatched = len(effects.outputs), effects.unmatched.get(source[0].name, 0)
+        before, unmatched = len(effects.outputs), effects.unmatched.get(source.feed.name, 0)
         if self._read(record, value, source, effects):
-            unmatched = effects.unmatched.get(source[0].name, 0) - unmatched
+            unmatched = effects.unmatched.get(source.feed.name, 0) - unmatched
             self._recall.put(record.topic, value, Remembered(effects.outputs[before:], unmatched))
 
     def _tell_heard(self, record: Record, feed: str, effects: Effects) -> None:
@@ -158,22 +152,15 @@ class IngestProcessor(Processor):
             self._redactors[topic] = self._redactor.of_feed(topic.removeprefix(RAW_TOPIC_PREFIX))
         return self._redactors[topic]
 
-    def _read(self, record: Record, value: bytes, source: tuple[Feed, Adapter, Any], effects: Effects) -> bool:
+    def _read(self, record: Record, value: bytes, source: Source, effects: Effects) -> bool:
         """Read a message that is not known; whether the same bytes come to the same later."""
-        feed, adapter, options = source
-        message = RawMessage(feed.name, adapter.feed_class, record.headers, options)
-        document = _parsed(value) if adapter.decode is None else adapter.decode(value)
-        if (redactor := self._redactor_of(record.topic)) is not None:
-            document = redactor.document(document)
-            message = message._replace(headers=redactor.headers(record.headers))
-        results = adapter.parse(document, message)
-        if not results:  # an adapter at fault: without this the record would be lost, and no count would tell
-            raise BadRecord(Reason.UNKNOWN_SHAPE, f"$: the adapter {feed.adapter} found nothing to read in it")
+        feed = source.feed
+        results = source.read(value, record.headers, self._redactor_of(record.topic))
         if feed.name == OWN_FEED:
             for alert in results:
                 if isinstance(alert, Alert):
                     as_own(alert)
-        bad_bytes = bad_first = skewed = 0
+        bad_bytes = bad_first = passing = 0
         for index, result in enumerate(results):
             if isinstance(result, BadRecord):
                 if not bad_bytes:
@@ -182,9 +169,11 @@ class IngestProcessor(Processor):
                 holder = None if bad_bytes <= max(BAD_MEMBER_BYTES_MAX, len(value)) else bad_first
                 self._refuse_member(record, result, index, holder, effects)
             else:
-                skewed += put_back(result, record.timestamp)
+                passing += put_back(result, record.timestamp)
+                result.overtaken = self._is_overtaken(record, result.alert_key)
+                passing += result.overtaken
                 self._forward(record, result, index, feed, effects)
-        return not (bad_bytes or skewed)
+        return not (bad_bytes or passing)
 
     def _forward(self, record: Record, alert: Alert, index: int, feed: Feed, effects: Effects) -> None:
         self.ledger.received += 1
@@ -199,7 +188,7 @@ class IngestProcessor(Processor):
         bound(alert)
         output = Output(ALERTS_TOPIC, alert.alert_key.encode(), alert_to_wire(alert), record.timestamp)
         effects.outputs.append(output)
-        if self.pressed:
+        if self.pressed and not alert.overtaken:
             self._folding.wrote((record.topic, record.value, index), effects)
         self.ledger.forwarded += 1
 
@@ -208,16 +197,43 @@ class IngestProcessor(Processor):
         topic, now_ms = record.topic.encode(), record.timestamp
         for index, output in enumerate(known):
             source = (record.topic, record.value, index)
-            if self.pressed and self._folding.adds(output.key, source, record.offset, now_ms, effects):
+            overtaken = self._is_overtaken(record, (output.key or b"").decode())
+            may_fold = self.pressed and not overtaken
+            if may_fold and self._folding.adds(output.key, source, record.offset, now_ms, effects):
                 effects.folded[feed] = effects.folded.get(feed, 0) + 1
                 continue
             origin = (topic, record.partition, record.offset, index)
             value = received_again(output.value or b"", output.timestamp_ms, origin, now_ms)
+            value = as_overtaken(value) if overtaken else value
             effects.outputs.append(Output(ALERTS_TOPIC, output.key, value, now_ms))
-            if self.pressed:
+            if may_fold:
                 self._folding.wrote(source, effects)
         self.ledger.received += len(known)
         self.ledger.forwarded += len(known)
+
+    def _is_overtaken(self, record: Record, key: str) -> bool:
+        """Whether a newer message of the condition went ahead of this one."""
+        ahead = self.ahead.get(record.topic)
+        return ahead is not None and ahead.overtakes(key, record.offset)
+
+    def keys_ahead(self, record: Record) -> tuple[str, ...]:
+        """Alert keys of a record that shall go ahead of its turn; none where it waits.
+
+        It goes where something critical begins in it that is not ahead already, and there is room. One that cannot be
+        read as a whole waits: what it is refused for is told once, in its turn.
+        """
+        source, ahead = self._sources.get(record.topic), self.ahead.get(record.topic)
+        if source is None or ahead is None:
+            return ()
+        try:
+            results = source.read(record.value or b"", record.headers, self._redactor_of(record.topic))
+        except BadRecord:
+            return ()
+        keys = tuple(dict.fromkeys(each.alert_key for each in results if isinstance(each, Alert)))
+        whole = all(isinstance(each, Alert) for each in results)
+        if not whole or not ahead.has_room(record.offset, len(keys)) or all(map(ahead.is_ahead, urgent_keys(results))):
+            return ()
+        return keys
 
     def _refuse_member(self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects) -> None:
         """Dead-letter one member of a message; ``holder``: the member whose dead letter holds the bytes."""
@@ -246,18 +262,6 @@ def note_ahead(alert: Alert, feed: str, effects: Effects) -> None:
 
 def _count_unmatched(effects: Effects, feed: str, alerts: int) -> None:
     effects.unmatched[feed] = effects.unmatched.get(feed, 0) + alerts
-
-
-def _parsed(value: bytes) -> Any:
-    """The document of a record's value.
-
-    Raises:
-        BadRecord: it is not JSON, not UTF-8, or nested too deep. Says where, not what stands there.
-    """
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise BadRecord(Reason.BROKEN_JSON, f"line {error.lineno}, column {error.colno}: not JSON") from error
 
 
 def put_back(alert: Alert, now_ms: int) -> bool:

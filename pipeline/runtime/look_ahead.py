@@ -1,0 +1,204 @@
+"""Looking ahead: what is urgent in a feed with a backlog is found far behind its turn, and goes first.
+
+A feed that runs away, or has a quota, waits in Kafka, and the one message that matters would wait with it. So while a
+topic-partition has a backlog, another consumer of the process reads it from the next record in turn to its end, with a
+share of a core. It looks at each message once and hands on those in which something critical begins. `PartitionTask`
+decides them before everything else, and notes beside the offset that it has (`pipeline.core.overtaking`).
+
+This reader commits nothing and joins no group. What it misses waits for its turn, as everything did without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from time import monotonic, thread_time, time
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from pipeline.core.alerts.urgent import Urgent, may_be_urgent
+from pipeline.core.step import Headers, Record, StreamRecord
+from pipeline.kafka.client import librdkafka
+from pipeline.runtime.guard import log_line, second_look
+from pipeline.runtime.host import Backlog, Place, StageHost
+from pipeline.settings import Settings
+
+LOOK_SECONDS: Final = 0.5
+"""How often it is looked whether there is a backlog, while there was none."""
+
+CORE_SHARE: Final = 0.25
+"""Of one core that looking ahead may take from the stages of its process: a backlog waits for them, too."""
+
+PAUSE_SECONDS_MAX: Final = 0.5
+"""Between two turns at most, however much the last one took: a rare long one shall not cost what comes meanwhile."""
+
+TURN_RECORDS_MAX: Final = 1_000
+"""Read at a time: some milliseconds for messages that are known, and some twenty for those that must be read."""
+
+TURN_WAIT_SECONDS: Final = 0.1
+
+HURRY_SECONDS: Final = 2.0
+"""Older messages are read only if they have a word of urgent ones: of five seconds to a P1 incident two are gone."""
+
+FETCHED_KIB_MAX: Final = 8 << 10
+FETCHED_RECORDS_MIN: Final = 5_000
+"""What the client fetches for later turns; it stops at the first of both. Beside `STAGE_BYTES_MAX` in memory."""
+
+FORGET_SECONDS: Final = 30.0
+KNOWN_MAX: Final = 50_000
+"""Messages and conditions that were looked at are known for one to two times as long, or so many: a repeat of an urgent
+message may go ahead again then, as a sign of life, once the one before has had its turn. 10 MiB."""
+
+
+class Known:
+    """What was looked at lately, in two generations: as one is full or old, the one before it is forgotten."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        """Nothing was. ``clock``: monotonic time, seconds."""
+        self._clock = clock
+        self._younger: set[object] = set()
+        self._older: set[object] = set()
+        self._since = clock()
+
+    def is_new(self, what: object) -> bool:
+        """Whether it was not looked at lately; from now on it was."""
+        if len(self._younger) >= KNOWN_MAX or self._clock() - self._since > FORGET_SECONDS:
+            self._younger, self._older, self._since = set(), self._younger, self._clock()
+        if what in self._younger or what in self._older:
+            return False
+        self._younger.add(what)
+        return True
+
+
+class AheadReader:
+    """Reads backlogs of one process to their ends. Every method blocks and is called from one thread at a time.
+
+    Attributes:
+        pause_seconds: how long it should rest now to keep to its share of a core.
+    """
+
+    def __init__(self, settings: Settings, group: str) -> None:
+        """Connects when it first has something to read.
+
+        Args:
+            settings: brokers, names.
+            group: named by the client, and never joined.
+        """
+        self.pause_seconds = 0.0
+        self._options: dict[str, Any] = {
+            **librdkafka(settings),
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "queued.max.messages.kbytes": FETCHED_KIB_MAX,
+            "queued.min.messages": FETCHED_RECORDS_MIN,
+        }
+        self._prefix = settings.topic_prefix
+        self._consumer: Consumer | None = None
+        self._positions: dict[Place, int] = {}
+        self._paused: set[Place] = set()
+        self._known = Known()
+
+    def read(self, backlogs: Mapping[Place, Backlog], urgent: Urgent) -> dict[Place, list[Record]]:
+        """One turn: read on, and find what is urgent.
+
+        Args:
+            backlogs: where to read; places that are there no more are left, those that are new begin at their turn.
+            urgent: tells what is.
+
+        Raises:
+            KafkaException: the brokers refuse.
+        """
+        began, used = monotonic(), thread_time()
+        found: dict[Place, list[Record]] = defaultdict(list)
+        self._turn_to(backlogs)
+        if self._consumer is not None and self._positions.keys() - self._paused:
+            for message in self._consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS):
+                self._look(message, urgent, found)
+        took, elapsed = thread_time() - used, monotonic() - began
+        self.pause_seconds = min(PAUSE_SECONDS_MAX, max(0.0, took / CORE_SHARE - elapsed))
+        return found
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _turn_to(self, backlogs: Mapping[Place, Backlog]) -> None:
+        """Read where there is a backlog; rest where no more may go ahead at the moment."""
+        if self._consumer is None:
+            if not backlogs:
+                return
+            self._consumer = Consumer(self._options)
+        consumer, positions = self._consumer, self._positions
+        over = [place for place in positions if place not in backlogs or positions[place] < backlogs[place].begin]
+        if over:
+            consumer.incremental_unassign([TopicPartition(*place) for place in over])
+            for place in over:
+                del positions[place]
+            self._paused -= set(over)
+        new = [place for place in backlogs if place not in positions]
+        if new:
+            consumer.incremental_assign([TopicPartition(*place, backlogs[place].begin) for place in new])
+            positions |= {place: backlogs[place].begin for place in new}
+        full = {place for place, backlog in backlogs.items() if not backlog.may_go_ahead}
+        if begun := full - self._paused:
+            consumer.pause([TopicPartition(*place) for place in begun])
+        if ended := self._paused - full:
+            consumer.resume([TopicPartition(*place) for place in ended])
+        self._paused = full
+
+    def _look(self, message: Message, urgent: Urgent, found: dict[Place, list[Record]]) -> None:
+        if message.error() is not None:  # of a partition that moves, most of all: it is asked again
+            return
+        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+        self._positions[topic, partition] = offset + 1
+        value = message.value()
+        if not value or not self._known.is_new((topic, hash(value))):
+            return
+        _, timestamp_ms = message.timestamp()
+        if time() - timestamp_ms / 1_000 > HURRY_SECONDS and not may_be_urgent(value):
+            return
+        logical, headers = topic.removeprefix(self._prefix), _headers(message)
+        nothing: tuple[str, ...] = ()
+        keys = second_look(urgent.keys, nothing, logical, value, headers)
+        if sum(map(self._known.is_new, keys)):  # all of them are known from now on
+            record = StreamRecord(logical, partition, offset, timestamp_ms, _bytes(message.key()), value, headers)
+            found[topic, partition].append(record)
+
+
+async def look_ahead(host: StageHost) -> None:
+    """Read backlogs of a stage to their ends until cancelled, and hand on what is urgent."""
+    context = host.context
+    told = ""
+    with closing(AheadReader(context.settings, context.settings.group(context.stage))) as reader:
+        was_reading = False
+        while True:
+            backlogs, urgent = host.backlogs(), host.context.urgent
+            if urgent is not None and (backlogs or was_reading):
+                was_reading = bool(backlogs)
+                try:
+                    found = await asyncio.to_thread(reader.read, backlogs, urgent)
+                    told = ""
+                except KafkaException as error:
+                    found = {}
+                    if told != (told := str(error)):
+                        log_line("look ahead interrupted", stage=context.stage, because=told)
+                for (_, partition), records in found.items():
+                    await host.offer_urgent(partition, records)
+            await asyncio.sleep(reader.pause_seconds if was_reading else LOOK_SECONDS)
+
+
+def _headers(message: Message) -> Headers:
+    found = message.headers() or ()
+    pairs = found.items() if isinstance(found, dict) else found
+    return tuple((str(name), _bytes(value) or b"") for name, value in pairs)
+
+
+def _bytes(given: str | bytes | None) -> bytes | None:
+    return given.encode() if isinstance(given, str) else given
