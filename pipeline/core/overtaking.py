@@ -75,10 +75,10 @@ class Overtaking:
                 if self._newest.get(each) == offset:
                     del self._newest[each]
 
-    def to_text(self) -> str:
-        """All of it, for the note beside the offset; "" for nothing."""
+    def to_text(self, following: int = 0) -> str:
+        """What is from an offset on, for the note beside it; "" for nothing."""
         encoded, before = bytearray(), 0
-        for offset in sorted(self._records):
+        for offset in sorted(each for each in self._records if each >= following):
             hashes = self._records[offset]
             _put_number(encoded, offset - before)
             encoded.append(len(hashes))

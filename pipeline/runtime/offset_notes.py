@@ -45,7 +45,7 @@ class OffsetNotes:
         if not self._quarantine.crashes and not any(self.ahead.values()):
             return self._plain
         return {
-            topic: self._text(topic, self._quarantine.pending(self._logical(topic), following))
+            topic: self._text(topic, self._quarantine.pending(self._logical(topic), following), following)
             for topic, following in offsets.items()
         }
 
@@ -103,11 +103,12 @@ class OffsetNotes:
         self._quarantine.acquit()
         return going, beside
 
-    def _text(self, topic: str, crash: Crash | None) -> str:
+    def _text(self, topic: str, crash: Crash | None, following: int = 0) -> str:
         ahead = self.ahead.get(self._logical(topic))
         if crash is None and not ahead:
             return self._plain[topic]
-        return replace(self._notes[topic], crash=crash, ahead=ahead.to_text() if ahead else "").to_text()
+        text = ahead.to_text(following) if ahead else ""
+        return replace(self._notes[topic], crash=crash, ahead=text).to_text()
 
     def _logical(self, topic: str) -> str:
         return topic.removeprefix(self._prefix)

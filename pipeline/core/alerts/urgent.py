@@ -15,11 +15,11 @@ from pipeline.flow import RAW_VALUE_BYTES_MAX
 from pipeline.models.alert import Alert, Kind, Severity
 from pipeline.models.decision import BadRecord
 
-_STEMS: Final = ("crit", "disaster", "emerg", "fatal", "highest", "blocker", "outage", "sev0")
+_STEMS: Final = ("crit", "disaster", "emerg", "fatal", "highest", "blocker", "outage", "sev0", "urgent")
 _WHOLE: Final = (b'"page"', b'"p1"', b'"P1"', b'"top"')
 WORDS: Final = (*(form.encode() for stem in _STEMS for form in (stem, stem.capitalize(), stem.upper())), *_WHOLE)
 """One of these stands in most messages of most sources that are critical; where there is no time to read all of them
-the others are left out. Zabbix and SNMP tell it by a number, and so are found only while there is time."""
+the others are left out. Syslog tells it by a number, and so is found only while there is time."""
 
 
 class Urgent:
