@@ -50,6 +50,7 @@ ANNOUNCED_SECONDS_MAX: Final = 5.0
 
 _DECIDED: Final = "spillway_alerts_total"
 _LAG: Final = "spillway_lag_records"
+_AHEAD: Final = "spillway_feed_ahead_records_total"
 
 
 @dataclass(slots=True)
@@ -147,6 +148,7 @@ def _measured(site: Site, worker: Worker, senders: Sequence[Sender]) -> dict[str
         "worker_cpu_seconds": round(used, 1),
         "memory_before_mib": round(before / 2**20),
         "memory_peak_mib": round(memory_peak_bytes(worker.process) / 2**20),
+        "went_ahead": round(total([worker.metrics()], _AHEAD)),
         **announced(watch, senders, sent),
         "samples": watch.samples,
     }

@@ -35,8 +35,11 @@ CORE_SHARE: Final = 0.25
 PAUSE_SECONDS_MAX: Final = 0.5
 """Between two turns at most, however much the last one took: a rare long one shall not cost what comes meanwhile."""
 
-TURN_RECORDS_MAX: Final = 1_000
-"""Read at a time: some milliseconds for messages that are known, and some twenty for those that must be read."""
+TURN_RECORDS_MAX: Final = 500
+"""Read at a time: a millisecond for messages that are known, and some ten for those that must be read."""
+
+VALUE_BYTES_MAX: Final = 64 << 10
+"""Larger messages wait for their turn: what is ahead must not fill the memory. Fifty alerts of Alertmanager fit."""
 
 TURN_WAIT_SECONDS: Final = 0.1
 
@@ -159,7 +162,7 @@ class AheadReader:
         topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
         self._positions[topic, partition] = offset + 1
         value = message.value()
-        if not value or not self._known.is_new((topic, hash(value))):
+        if not value or len(value) > VALUE_BYTES_MAX or not self._known.is_new((topic, hash(value))):
             return
         _, timestamp_ms = message.timestamp()
         if time() - timestamp_ms / 1_000 > HURRY_SECONDS and not may_be_urgent(value):
