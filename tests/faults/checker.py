@@ -45,6 +45,7 @@ class Verdict:
     Attributes:
         records: output records compared.
         transactions: committed ones.
+        ahead: records that were decided before their turn.
         repeated_input: records of the load that its own client stored twice; each is an input like any other.
         counts: by what is wrong; empty where all is right.
         said: sentences on what is wrong, the first of each kind.
@@ -52,6 +53,7 @@ class Verdict:
 
     records: int = 0
     transactions: int = 0
+    ahead: int = 0
     repeated_input: int = 0
     counts: Counter[Check] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
@@ -79,7 +81,7 @@ def check(site: Site, bug: Bug | None = None) -> Verdict:
         counted[topic].update(digests)
     site.discard_doubtful(counted)
     expectation = expect(site, records, standing(found), bug)
-    verdict.transactions = expectation.transactions
+    verdict.transactions, verdict.ahead = expectation.transactions, expectation.ahead
     for fault in expectation.faults:
         verdict.note(Check.OFFSETS, fault)
     for place in sorted(found.keys() | expectation.outputs.keys()):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from pipeline.core.step import StreamRecord
@@ -23,20 +23,27 @@ OFFSETS_TOPIC: Final = "__consumer_offsets"
 _OFFSET_KEYS: Final = (0, 1)
 
 
+# From this version of a value on the broker's leader epoch stands between offset and text, and from the next on
+# lengths are varints, one more than they are.
+_EPOCH_SINCE, _COMPACT_SINCE = 3, 4
+
+
 class Commit(NamedTuple):
-    """One committed offset."""
+    """One committed offset, with the text beside it."""
 
     group: str
     topic: str
     partition: int
     offset: int
+    text: str = ""
 
 
 @dataclass(slots=True)
 class Taken:
-    """What one transaction took: wire name of topic -> next offset."""
+    """What one transaction took: wire name of topic -> next offset, and the text beside it."""
 
     next_offsets: dict[str, int]
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def decode(key: bytes | None, value: bytes | None) -> Commit | None:
@@ -49,8 +56,19 @@ def decode(key: bytes | None, value: bytes | None) -> Commit | None:
     group, at = _text(key, 2)
     topic, at = _text(key, at)
     (partition,) = struct.unpack_from(">i", key, at)
-    (offset,) = struct.unpack_from(">q", value, 2)
-    return Commit(group, topic, partition, offset)
+    version, offset = struct.unpack_from(">hq", value)
+    at = 14 if version >= _EPOCH_SINCE else 10
+    text = _compact(value, at) if version >= _COMPACT_SINCE else _text(value, at)[0]
+    return Commit(group, topic, partition, offset, text)
+
+
+def _compact(data: bytes, at: int) -> str:
+    length = shift = 0
+    while data[at] > 0x7F:
+        length |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+    length |= data[at] << shift
+    return data[at + 1 : at + length].decode()
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
@@ -80,5 +98,6 @@ def transactions(records: Iterable[StreamRecord], groups: Iterable[str]) -> dict
         if last != (owner, record.partition, record.offset - 1):
             found[owner].append(Taken({}))
         found[owner][-1].next_offsets[commit.topic] = commit.offset
+        found[owner][-1].texts[commit.topic] = commit.text
         last = (owner, record.partition, record.offset)
     return found

@@ -22,9 +22,11 @@ from typing import Final
 
 from pipeline.agents.processors import processor_factory
 from pipeline.core.identity import partition_of
+from pipeline.core.overtaking import Overtaking
 from pipeline.core.step import TICK_KEY, Effects, Ledger, Output, Processor, StreamRecord
 from pipeline.flow import STAGE_BY_NAME
 from pipeline.models.decision import BadRecord, Reason
+from pipeline.runtime.note import OffsetNote
 from pipeline.runtime.quarantine import CRASHES_MAX
 from tests.faults.journal import Taken, transactions
 from tests.faults.site import Digest, Place, Site, digest, is_tick
@@ -79,6 +81,7 @@ class Expectation:
         ledgers: (stage, partition) -> its counts.
         faults: what is wrong with the journal itself.
         transactions: how many were committed.
+        ahead: records that were decided before their turn.
     """
 
     outputs: dict[Place, dict[Source, list[Digest]]] = field(
@@ -89,6 +92,7 @@ class Expectation:
     ledgers: dict[Source, Ledger] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     transactions: int = 0
+    ahead: int = 0
 
 
 Records = Mapping[Place, Sequence[StreamRecord]]
@@ -141,17 +145,25 @@ class _Play:
         self._state: dict[bytes, bytes | None] = {}
         topics = [topic for topic in site.inputs(self._stage) if self._partition < site.counts[topic]]
         self._inputs = {topic: records[topic, self._partition] for topic in topics}
+        self._ahead = {topic: Overtaking() for topic in topics}
+        self._processor.ahead = self._ahead
         self._next = dict.fromkeys(topics, 0)
         self._offsets = dict.fromkeys(topics, 0)
 
     def run(self, taken: Sequence[Taken]) -> None:
         for transaction in taken:
-            batch = {
-                topic: self._slice(topic.removeprefix(self._site.settings.topic_prefix), offset)
-                for topic, offset in transaction.next_offsets.items()
+            logical = {
+                topic: topic.removeprefix(self._site.settings.topic_prefix) for topic in transaction.next_offsets
             }
-            for output in self._handle([records for records in batch.values() if records]):
+            early = [
+                self._gone_ahead(logical[topic], OffsetNote.from_text(text).ahead)
+                for topic, text in transaction.texts.items()
+            ]
+            batch = [self._slice(logical[topic], offset) for topic, offset in transaction.next_offsets.items()]
+            for output in self._handle([records for records in (*early, *batch) if records], ahead=any(early)):
                 self._expect(output)
+            for topic, offset in transaction.next_offsets.items():
+                self._ahead[logical[topic]].passed(offset)
         self._expectation.states[self._source] = self._state
         self._expectation.ledgers[self._source] = self._processor.ledger
         for topic, records in self._inputs.items():
@@ -159,6 +171,17 @@ class _Play:
             rest = records[self._next[topic] :]
             if left := sum(record.offset < end and not is_tick(record) for record in rest):
                 self._fault(f"{left} records of {topic} were never taken")
+
+    def _gone_ahead(self, topic: str, text: str) -> Sequence[StreamRecord]:
+        """Records that went before their turn with a transaction: those that its note names for the first time."""
+        noted, before = Overtaking.from_text(text), self._ahead[topic]
+        if not noted:
+            return ()
+        news = [each for each in self._inputs[topic] if each.offset in noted and each.offset not in before]
+        if news:
+            self._ahead[topic] = noted
+            self._expectation.ahead += len(news)
+        return news
 
     def _slice(self, topic: str, following: int) -> Sequence[StreamRecord]:
         """What a transaction took of a topic."""
@@ -170,10 +193,10 @@ class _Play:
         while end < len(records) and records[end].offset < following:
             end += 1
         self._next[topic] = max(begin, end)
-        return records[begin:end]
+        return [record for record in records[begin:end] if record.offset not in self._ahead[topic]]
 
-    def _handle(self, by_topic: Sequence[Sequence[StreamRecord]]) -> list[Output]:
-        tied, folds = len(by_topic) > 1 and _ties(by_topic), self._stage == "ingest"
+    def _handle(self, by_topic: Sequence[Sequence[StreamRecord]], *, ahead: bool = False) -> list[Output]:
+        tied, folds = len(by_topic) > 1 and (ahead or _ties(by_topic)), self._stage == "ingest" and not ahead
         if not (tied or folds):
             return self._decide(_in_order(by_topic))
         # Which topic goes first where timestamps are equal is chance; so is whether more waited, in which case ingest
@@ -194,6 +217,7 @@ class _Play:
     def _again(self, state: Mapping[bytes, bytes | None], before: Processor) -> Processor:
         """A processor with that state, as a worker that takes over has it; without any, with the counts so far."""
         processor = self._factory()
+        processor.ahead = self._ahead
         if not STAGE_BY_NAME[self._stage].stateful:
             processor.ledger, processor.clock_ms = deepcopy(before.ledger), before.clock_ms
         for key, value in state.items():

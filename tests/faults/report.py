@@ -22,6 +22,8 @@ def line(outcome: Outcome) -> str:
     if verdict is not None:
         said += f"  {outcome.events:>8} events  {verdict.records:>8} records compared"
         said += f"  {verdict.transactions:>6} transactions"
+        if verdict.ahead:
+            said += f"  {verdict.ahead} went ahead"
         if verdict.repeated_input:
             said += f"  {verdict.repeated_input} inputs stored twice by the load's client"
     if outcome.facts:

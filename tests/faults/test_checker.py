@@ -92,16 +92,19 @@ def test_revisions_are_one_two_three_without_a_gap_or_a_repeat(revisions: list[i
     assert verdict.counts[Check.REVISIONS] == wrong
 
 
-def offset_record(at: int, group: str, topic: str, offset: int, version: int = 1) -> StreamRecord:
+def offset_record(at: int, group: str, topic: str, offset: int, version: int = 1, text: str = "") -> StreamRecord:
     """A record as Kafka writes it on `__consumer_offsets`."""
     words = b"".join(struct.pack(">h", len(word)) + word.encode() for word in (group, topic))
     key = struct.pack(">h", version) + words + struct.pack(">i", 0)
-    return StreamRecord(OFFSETS_TOPIC, 0, at, 0, key, struct.pack(">hqi", 3, offset, -1))
+    value = struct.pack(">hqih", 3, offset, -1, len(text)) + text.encode()
+    return StreamRecord(OFFSETS_TOPIC, 0, at, 0, key, value)
 
 
 def test_offsets_are_read_as_kafka_writes_them_and_other_records_are_passed_over() -> None:
-    record = offset_record(0, "shop-dedupe", "alerts", 42)
-    assert decode(record.key, record.value) == Commit("shop-dedupe", "alerts", 0, 42)
+    record = offset_record(0, "shop-dedupe", "alerts", 42, text="beside")
+    assert decode(record.key, record.value) == Commit("shop-dedupe", "alerts", 0, 42, "beside")
+    compact = struct.pack(">hqi", 4, 42, -1) + bytes((0xC8 + 1, 0x01)) + 200 * b"x"
+    assert decode(record.key, compact) == Commit("shop-dedupe", "alerts", 0, 42, 200 * "x")
     member = offset_record(0, "shop-dedupe", "alerts", 42, version=2)
     assert decode(member.key, member.value) is None
     assert decode(record.key, None) is None

@@ -31,6 +31,7 @@ class Scenario:
 
 SCENARIOS: Final = (
     Scenario("kill-step", kills.kill_at_each_step, 5, 24),
+    Scenario("kill-ahead", kills.kill_ahead, 2, 12),
     Scenario("kill-random", kills.kill_at_random, 4, 20),
     Scenario("kill-all", kills.kill_all, 2, 8),
     Scenario("scale", kills.scale, 2, 4),

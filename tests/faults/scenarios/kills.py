@@ -9,12 +9,14 @@ from typing import Final
 from pipeline.runtime.transaction import TransactionStep
 from tests.faults.fleet import Member
 from tests.faults.scenarios.base import Arena, Outcome, Run, running
+from tests.faults.site import now_ms
 from tests.faults.worker import STAGES, Strike
 from tests.support import wait_until
 
 STRUCK_SECONDS_MAX: Final = 60.0
 COMMIT_SECONDS_MAX: Final = 60.0
 TRANSACTIONS_BEFORE_MAX: Final = 5
+BACKLOG_RECORDS_A_KILL: Final = 3_000
 
 
 def kill_at_each_step(arena: Arena, seed: int, rounds: int) -> Outcome:
@@ -60,6 +62,37 @@ def struck_at(member: Member) -> float:
     """When a worker struck itself."""
     (event,) = member.events("struck")
     return float(event["monotonic"])
+
+
+def kill_ahead(arena: Arena, seed: int, rounds: int) -> Outcome:
+    """Ingest dies at a step of a transaction while it decides urgent records of a backlog before their turn.
+
+    Args:
+        arena: where.
+        seed: of the backlog, of the order of steps and of which transaction it is.
+        rounds: kills; each step comes once in 6.
+    """
+    with running("kill-ahead", arena, seed) as run:
+        total = BACKLOG_RECORDS_A_KILL * rounds
+        run.site.send(run.corpus(begin_ms=now_ms() - 2 * total, step_ms=2).take(total))
+        run.site.flush()
+        steps = list(TransactionStep)
+        run.chance.shuffle(steps)
+        plan = [
+            Strike("ingest", steps[number % len(steps)], run.chance.randint(1, TRANSACTIONS_BEFORE_MAX))
+            for number in range(rounds)
+        ]
+        member = run.fleet.start(strikes=(plan[0],))
+        for number, strike in enumerate(plan):
+            wait_until(lambda: member.ended, STRUCK_SECONDS_MAX, f"the worker dies at {strike}")  # noqa: B023
+            run.fleet.check()
+            run.fleet.faults[f"kill {strike.stage} {strike.step}"] += 1
+            arena.say(f"kill-ahead {seed}: {number + 1} of {rounds}")
+            member = run.fleet.succeed(struck_at(member), strikes=tuple(plan[number + 1 : number + 2]))
+        outcome = run.finish()
+        if outcome.verdict is not None and not outcome.verdict.ahead:
+            outcome.failure = "nothing went ahead, so this run shows nothing"
+        return outcome
 
 
 def kill_at_random(arena: Arena, seed: int, rounds: int) -> Outcome:
