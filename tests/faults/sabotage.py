@@ -25,6 +25,7 @@ class Sabotage(StrEnum):
     TRANSACTION = "transaction"
     RESTORE = "restore"
     DEAD_LETTER = "dead-letter"
+    AHEAD = "ahead"
 
 
 class UnfencedWriter(TransactionWriter):
@@ -65,6 +66,14 @@ class TornWriter(TransactionWriter):
         self._on_step(TransactionStep.COMMITTED)
 
 
+class ForgetfulWriter(TransactionWriter):
+    """Nothing stands beside an offset: nobody after this worker knows what went before its turn."""
+
+    def _noted(self, offsets: Mapping[str, int], notes: Mapping[str, str]) -> Any:
+        del notes
+        return super()._noted(offsets, {})
+
+
 async def restore_nothing(
     settings: Settings, stage: str, partition: int, processor: Processor, stopping: Callable[[], bool]
 ) -> int:
@@ -97,5 +106,7 @@ def sabotaged(context: StageContext, sabotage: Sabotage | None) -> StageContext:
         case Sabotage.DEAD_LETTER:
             factory = context.factory
             return replace(context, factory=lambda: dropping(factory()))
+        case Sabotage.AHEAD:
+            return replace(context, writer=ForgetfulWriter)
         case None:
             return context

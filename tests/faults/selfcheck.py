@@ -10,6 +10,7 @@ from tests.faults.checker import Check
 from tests.faults.sabotage import Sabotage
 from tests.faults.scenarios.bad_records import poison
 from tests.faults.scenarios.base import Arena, Outcome, running
+from tests.faults.scenarios.kills import kill_ahead
 from tests.faults.scenarios.zombies import zombie
 from tests.faults.worker import Strike
 from tests.support import wait_until
@@ -22,6 +23,7 @@ CATCHES: Final[dict[Sabotage, frozenset[Check]]] = {
     Sabotage.TRANSACTION: frozenset({Check.DUPLICATED}),
     Sabotage.RESTORE: frozenset({Check.FOREIGN, Check.LOST, Check.STATE}),
     Sabotage.DEAD_LETTER: frozenset({Check.LOST, Check.POISON}),
+    Sabotage.AHEAD: frozenset({Check.DUPLICATED, Check.FOREIGN}),
 }
 """Protection -> checks of which at least one must catch its absence."""
 
@@ -49,11 +51,17 @@ def silent(arena: Arena, seed: int) -> Outcome:
     return poison(arena, seed, 1, Sabotage.DEAD_LETTER)
 
 
+def unnoted(arena: Arena, seed: int) -> Outcome:
+    """A worker dies after urgent records went before their turn, and its successor does not learn of it."""
+    return kill_ahead(arena, seed, 3, Sabotage.AHEAD)
+
+
 RUNS: Final[dict[Sabotage, Callable[[Arena, int], Outcome]]] = {
     Sabotage.FENCING: unfenced,
     Sabotage.TRANSACTION: torn,
     Sabotage.RESTORE: forgetful,
     Sabotage.DEAD_LETTER: silent,
+    Sabotage.AHEAD: unnoted,
 }
 
 

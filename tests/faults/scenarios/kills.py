@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.runtime.transaction import TransactionStep
 from tests.faults.fleet import Member
+from tests.faults.sabotage import Sabotage
 from tests.faults.scenarios.base import Arena, Outcome, Run, running
 from tests.faults.site import now_ms
 from tests.faults.worker import STAGES, Strike
@@ -64,13 +65,14 @@ def struck_at(member: Member) -> float:
     return float(event["monotonic"])
 
 
-def kill_ahead(arena: Arena, seed: int, rounds: int) -> Outcome:
+def kill_ahead(arena: Arena, seed: int, rounds: int, sabotage: Sabotage | None = None) -> Outcome:
     """Ingest dies at a step of a transaction while it decides urgent records of a backlog before their turn.
 
     Args:
         arena: where.
         seed: of the backlog, of the order of steps and of which transaction it is.
         rounds: kills; each step comes once in 6.
+        sabotage: a protection that is switched off.
     """
     with running("kill-ahead", arena, seed) as run:
         total = BACKLOG_RECORDS_A_KILL * rounds
@@ -82,15 +84,16 @@ def kill_ahead(arena: Arena, seed: int, rounds: int) -> Outcome:
             Strike("ingest", steps[number % len(steps)], run.chance.randint(1, TRANSACTIONS_BEFORE_MAX))
             for number in range(rounds)
         ]
-        member = run.fleet.start(strikes=(plan[0],))
+        member = run.fleet.start(strikes=(plan[0],), sabotage=sabotage)
         for number, strike in enumerate(plan):
             wait_until(lambda: member.ended, STRUCK_SECONDS_MAX, f"the worker dies at {strike}")  # noqa: B023
             run.fleet.check()
             run.fleet.faults[f"kill {strike.stage} {strike.step}"] += 1
             arena.say(f"kill-ahead {seed}: {number + 1} of {rounds}")
-            member = run.fleet.succeed(struck_at(member), strikes=tuple(plan[number + 1 : number + 2]))
+            following = tuple(plan[number + 1 : number + 2])
+            member = run.fleet.succeed(struck_at(member), strikes=following, sabotage=sabotage)
         outcome = run.finish()
-        if outcome.verdict is not None and not outcome.verdict.ahead:
+        if sabotage is None and outcome.verdict is not None and not outcome.verdict.ahead:
             outcome.failure = "nothing went ahead, so this run shows nothing"
         return outcome
 
