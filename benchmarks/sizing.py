@@ -18,11 +18,10 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.sizing_costs import PUBLISHED, Costs, costs_of
+from benchmarks.sizing_costs import PUBLISHED, Costs, costs_of, measured_alerts
 from benchmarks.sizing_model import MICRO, Load, Plan, Prices, broker_busy_cores, busy_cores, plan
 
 TABLE_CHARACTERS: Final = 100
-CHECK_ALERTS: Final = 30_000
 CHECK_REPEATS: Final = 0.75
 CHECK_NEWS_SHARE: Final = 0.30
 """Of a stream at 75 % repeats: a quarter begins an episode, one in twenty ends one."""
@@ -103,14 +102,14 @@ def shown_costs(costs: Costs) -> Table:
     return table
 
 
-def check(costs: Costs, console: Console) -> int:
+def check(costs: Costs, alerts: int, console: Console) -> int:
     """Measure one run between the measured ones, and compare; 1 where the model is off by too much."""
     from benchmarks.broker import running_broker
     from benchmarks.pipeline import flood_of, once
 
     with running_broker() as broker:
-        row = once(broker, flood_of(CHECK_ALERTS, CHECK_REPEATS))
-    load = Load(CHECK_ALERTS, 500, news_share=CHECK_NEWS_SHARE, replicas=1)
+        row = once(broker, flood_of(alerts, CHECK_REPEATS))
+    load = Load(alerts, 500, news_share=CHECK_NEWS_SHARE, replicas=1)
     wanted = busy_cores(load, costs)
     worst = 1.0
     for what, predicted, measured in (
@@ -120,8 +119,8 @@ def check(costs: Costs, console: Console) -> int:
         factor = measured / predicted
         worst = max(worst, factor if what == "worker" else 1.0, 1 / factor if what == "worker" else 1.0)
         console.print(
-            f"{what}: predicted {predicted / CHECK_ALERTS / MICRO:,.0f} us an alert, measured "
-            f"{measured / CHECK_ALERTS / MICRO:,.0f}: {factor:.2f} times"
+            f"{what}: predicted {predicted / alerts / MICRO:,.0f} us an alert, measured "
+            f"{measured / alerts / MICRO:,.0f}: {factor:.2f} times"
         )
     console.print(f"{row['seconds']:.0f} s of wall time at a load of {os.getloadavg()[0]:.1f}: be alone on the machine")
     return 1 if worst > CHECK_FACTOR_MAX else 0
@@ -135,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console = Console(width=TABLE_CHARACTERS)
     costs = costs_of(asked.results)
     if asked.check:
-        return check(costs, console)
+        return check(costs, measured_alerts(asked.results), console)
     if asked.costs:
         console.print(shown_costs(costs))
         return 0

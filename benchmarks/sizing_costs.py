@@ -160,6 +160,15 @@ def costs_of(path: Path = PUBLISHED) -> Costs:
     )
 
 
+def measured_alerts(path: Path = PUBLISHED) -> int:
+    """Alerts of each run that the pipeline's costs come from: a run to compare must warm up for as long.
+
+    Raises:
+        KeyError: it was never measured.
+    """
+    return int(Table(path).row("pipeline", "0% repeats")["alerts"])
+
+
 def _state(table: Table, name: str, of: Callable[[Row], float]) -> Cost:
     return table.cost(name, "state", "10 episodes an incident", of)
 
