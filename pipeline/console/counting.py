@@ -81,6 +81,10 @@ class Counting:
             self._kept.move_to_end(key)
             return known
         found = count()
+        if (
+            not found.whole.incidents
+        ):  # soon counted again; and words that are no domain must not push out those that are
+            return found
         self._kept[key] = now_ms, found
         self._kept.move_to_end(key)
         if len(self._kept) > KEPT_MAX:

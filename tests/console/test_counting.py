@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,12 +25,13 @@ JUST_OVER_MS = int(datetime(2026, 4, 1, 12, tzinfo=UTC).timestamp() * 1_000) - N
 class Counted:
     """Counts how often it is counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, incidents: int = 1) -> None:
         self.times = 0
+        self.incidents = incidents
 
     def __call__(self) -> Any:
         self.times += 1
-        return object()
+        return SimpleNamespace(whole=SimpleNamespace(incidents=self.incidents))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,14 @@ def test_a_quarter_that_is_over_is_counted_once_for_a_while(
     for scope, quarter, later_ms in (first, then):
         kept.quarter(scope, quarter, NOW_MS + later_ms, counted)
     assert counted.times == times
+
+
+def test_what_is_empty_is_not_kept_as_any_word_may_be_asked_for() -> None:
+    kept, counted = Counting(), Counted(incidents=0)
+    for _ in range(2):
+        kept.quarter(frozenset({"no such domain"}), OVER, NOW_MS, counted)
+    assert counted.times == 2
+    assert not kept._kept
 
 
 def test_what_is_kept_is_bounded_and_the_oldest_goes_first() -> None:

@@ -28,4 +28,4 @@ async def read_suppression(context: Here, who: Known, since: Moment = None, unti
     if not 0 <= to_ms - from_ms <= DAYS_MAX * DAY_MS or from_ms < 0:
         detail = f"since comes before until, and by {DAYS_MAX} days at most"
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.BAD_INPUT, detail)
-    return await context.ask(lambda sql: reading.suppression(sql, who.scope, from_ms, to_ms))
+    return await context.count(lambda sql: reading.suppression(sql, who.scope, from_ms, to_ms))

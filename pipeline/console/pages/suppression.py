@@ -77,8 +77,8 @@ async def suppression_page(
     to = datetime.fromtimestamp(now / 1_000, UTC)
     period = Period(to - timedelta(days=days), to, "UTC", f"the last {days} days")
     from_ms = now - days * 86_400_000
-    report = await context.ask(lambda connection: suppression(connection, who.scope, from_ms, now))
-    flow = await context.ask(lambda connection: noise(connection, who.scope, period=period))
+    report = await context.count(lambda connection: suppression(connection, who.scope, from_ms, now))
+    flow = await context.count(lambda connection: noise(connection, who.scope, period=period))
     muted = await context.ask(silences)
     known = knowledge(context.config)
     return render(
