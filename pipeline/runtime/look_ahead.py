@@ -14,6 +14,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from threading import Lock
 from time import monotonic, thread_time, time
 from typing import Any, Final
 
@@ -77,7 +78,7 @@ class Known:
 
 
 class AheadReader:
-    """Reads backlogs of one process to their ends. Every method blocks and is called from one thread at a time.
+    """Reads backlogs of one process to their ends. Its methods block, and wait for each other.
 
     Attributes:
         pause_seconds: how long it should rest now to keep to its share of a core.
@@ -102,9 +103,11 @@ class AheadReader:
         }
         self._prefix = settings.topic_prefix
         self._consumer: Consumer | None = None
+        self._closed = False
         self._positions: dict[Place, int] = {}
         self._paused: set[Place] = set()
         self._known = Known()
+        self._one_at_a_time = Lock()  # who is cancelled while a thread reads closes what that thread uses
 
     def read(self, backlogs: Mapping[Place, Backlog], urgent: Urgent) -> dict[Place, list[Record]]:
         """One turn: read on, and find what is urgent.
@@ -113,29 +116,39 @@ class AheadReader:
             backlogs: where to read; places that are there no more are left, those that are new begin at their turn.
             urgent: tells what is.
 
+        Returns:
+            Urgent records by place, in order; none once it is closed.
+
         Raises:
             KafkaException: the brokers refuse.
         """
         began, used = monotonic(), thread_time()
-        found: dict[Place, list[Record]] = defaultdict(list)
-        self._turn_to(backlogs)
-        if self._consumer is not None and self._positions.keys() - self._paused:
-            for message in self._consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS):
-                self._look(message, urgent, found)
+        with self._one_at_a_time:
+            found = self._read(backlogs, urgent)
         took, elapsed = thread_time() - used, monotonic() - began
         self.pause_seconds = min(PAUSE_SECONDS_MAX, max(0.0, took / CORE_SHARE - elapsed))
         return found
 
     def close(self) -> None:
-        """Disconnect."""
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+        """Disconnect, after the turn that is under way."""
+        with self._one_at_a_time:
+            self._closed = True
+            if self._consumer is not None:
+                self._consumer.close()
+                self._consumer = None
+
+    def _read(self, backlogs: Mapping[Place, Backlog], urgent: Urgent) -> dict[Place, list[Record]]:
+        found: dict[Place, list[Record]] = defaultdict(list)
+        self._turn_to(backlogs)
+        if self._consumer is not None and self._positions.keys() - self._paused:
+            for message in self._consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS):
+                self._look(message, urgent, found)
+        return found
 
     def _turn_to(self, backlogs: Mapping[Place, Backlog]) -> None:
         """Read where there is a backlog; rest where no more may go ahead at the moment."""
         if self._consumer is None:
-            if not backlogs:
+            if self._closed or not backlogs:
                 return
             self._consumer = Consumer(self._options)
         consumer, positions = self._consumer, self._positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from threading import Thread
 from typing import Final
 
 import orjson
@@ -154,6 +155,27 @@ def test_it_rests_to_keep_to_its_share_of_a_core(topic: Topic) -> None:
     topic.read_until({topic.place(): OPEN}, 0, 299)
     assert 0.0 <= topic.reader.pause_seconds <= 0.5
     assert CORE_SHARE < 1
+
+
+def test_it_is_closed_after_the_turn_that_is_under_way_and_reads_no_more(topic: Topic) -> None:
+    topic.say("A")
+    turns = 0
+
+    def read_on() -> None:
+        nonlocal turns
+        while topic.reader._consumer is not None or not turns:
+            topic.read({topic.place(): OPEN})
+            turns += 1
+
+    thread = Thread(target=read_on)
+    thread.start()
+    wait_until(lambda: turns > 2, WAIT_SECONDS, "it reads")
+    topic.reader.close()
+    thread.join(WAIT_SECONDS)
+    topic.say("B")
+
+    assert not thread.is_alive()
+    assert topic.reader.read({topic.place(): OPEN}, topic.urgent) == {}
 
 
 def test_a_defect_of_an_adapter_costs_the_look_and_not_the_process(
