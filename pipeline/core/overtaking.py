@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
-TEXT_BYTES_MAX: Final = 2_100
-"""Before base64, so 2,800 characters of the 4,096 that a broker keeps beside an offset; the rest of the note has the
+TEXT_BYTES_MAX: Final = 2_150
+"""Before base64, so 2,900 characters of the 4,096 that a broker keeps beside an offset; the rest of the note has the
 others. Some 200 messages of one condition each: so much of one partition may be ahead at a time."""
 
 KEY_BYTES: Final = 4
-"""Of a condition's hash. Of 200 conditions ahead, one in twenty million others is taken for one of them: its alerts
-from before count as repeats, as long as it fires."""
+"""Of a condition's hash. Of 200 conditions ahead, one in twenty million others is taken for one of them: what its
+source said before, a recovery too, changes nothing then."""
 
 _NUMBER_BYTES_MAX: Final = 5
 """Of a distance between offsets, seven bits a byte: up to 34 thousand million. The first is from zero and may be so
@@ -28,18 +28,21 @@ large only; a topic's offsets beyond it are not looked ahead in."""
 
 OFFSET_MAX: Final = (1 << 7 * _NUMBER_BYTES_MAX) - 1
 KEYS_MAX: Final = 127
-"""Conditions of one message that may be ahead: their count is one byte."""
+"""Conditions of one message that may be ahead: their count is one byte, and of how many it is urgent another."""
+
+_COUNTS_BYTES: Final = 2
 
 
 class Overtaking:
     """What is ahead in one topic of one partition."""
 
-    __slots__ = ("_newest", "_records", "_size")
+    __slots__ = ("_newest", "_records", "_size", "_urgent")
 
     def __init__(self) -> None:
         """Nothing is."""
-        self._records: dict[int, tuple[bytes, ...]] = {}  # offset -> hashes of its conditions
+        self._records: dict[int, tuple[int, tuple[bytes, ...]]] = {}  # offset -> how many are urgent, hashes of all
         self._newest: dict[bytes, int] = {}  # hash of a condition -> newest offset at which it is ahead
+        self._urgent: dict[bytes, int] = {}  # the same of those that were urgent there
         self._size = 0
 
     def __bool__(self) -> bool:
@@ -52,14 +55,24 @@ class Overtaking:
         """Whether a record of so many conditions may go ahead beside those that are."""
         return offset <= OFFSET_MAX and 0 < keys <= KEYS_MAX and self._size + _size(keys) <= TEXT_BYTES_MAX
 
-    def add(self, offset: int, keys: Iterable[str]) -> None:
-        """A record goes ahead. ``keys``: alert keys of its conditions."""
-        hashes = tuple(map(_hash, keys))
-        self._put(offset, hashes)
+    def add(self, offset: int, urgent: Iterable[str], others: Iterable[str] = ()) -> None:
+        """A record goes ahead.
+
+        Args:
+            offset: its offset.
+            urgent: alert keys of the conditions for whose sake it does.
+            others: of the rest of its message.
+        """
+        first, rest = tuple(map(_hash, urgent)), tuple(map(_hash, others))
+        self._put(offset, len(first), first + rest)
+
+    def copy(self) -> Overtaking:
+        """The same, to be changed apart."""
+        return Overtaking.from_text(self.to_text())
 
     def is_ahead(self, key: str) -> bool:
-        """Whether a condition has gone ahead, and its turn has not come."""
-        return _hash(key) in self._newest
+        """Whether a condition has gone ahead as an urgent one, and its turn has not come."""
+        return _hash(key) in self._urgent
 
     def overtakes(self, key: str, offset: int) -> bool:
         """Whether a newer record of the condition has gone ahead of the one at this offset."""
@@ -69,19 +82,20 @@ class Overtaking:
         """The turn has come of all before an offset: forget them."""
         gone = [offset for offset in self._records if offset < following]
         for offset in gone:
-            hashes = self._records.pop(offset)
+            _, hashes = self._records.pop(offset)
             self._size -= _size(len(hashes))
             for each in hashes:
-                if self._newest.get(each) == offset:
-                    del self._newest[each]
+                for newest in (self._newest, self._urgent):
+                    if newest.get(each) == offset:
+                        del newest[each]
 
     def to_text(self, following: int = 0) -> str:
         """What is from an offset on, for the note beside it; "" for nothing."""
         encoded, before = bytearray(), 0
         for offset in sorted(each for each in self._records if each >= following):
-            hashes = self._records[offset]
+            urgent, hashes = self._records[offset]
             _put_number(encoded, offset - before)
-            encoded.append(len(hashes))
+            encoded += bytes((len(hashes), urgent))
             encoded += b"".join(hashes)
             before = offset
         return b64encode(encoded).decode()
@@ -98,18 +112,20 @@ class Overtaking:
             distance, at = _number(encoded, at)
             offset += distance
             count, at = _number(encoded, at)
+            urgent, at = _number(encoded, at)
             end = at + count * KEY_BYTES
             if end > len(encoded):
                 raise ValueError("what is ahead ends in the middle of a record")
-            found._put(offset, tuple(encoded[each : each + KEY_BYTES] for each in range(at, end, KEY_BYTES)))
+            found._put(offset, urgent, tuple(encoded[each : each + KEY_BYTES] for each in range(at, end, KEY_BYTES)))
             at = end
         return found
 
-    def _put(self, offset: int, hashes: tuple[bytes, ...]) -> None:
-        self._records[offset] = hashes
+    def _put(self, offset: int, urgent: int, hashes: tuple[bytes, ...]) -> None:
+        self._records[offset] = urgent, hashes
         self._size += _size(len(hashes))
-        for each in hashes:
-            self._newest[each] = max(offset, self._newest.get(each, -1))
+        for newest, those in ((self._newest, hashes), (self._urgent, hashes[:urgent])):
+            for each in those:
+                newest[each] = max(offset, newest.get(each, -1))
 
 
 def _hash(key: str) -> bytes:
@@ -117,7 +133,7 @@ def _hash(key: str) -> bytes:
 
 
 def _size(keys: int) -> int:
-    return _NUMBER_BYTES_MAX + 1 + keys * KEY_BYTES
+    return _NUMBER_BYTES_MAX + _COUNTS_BYTES + keys * KEY_BYTES
 
 
 def _put_number(encoded: bytearray, number: int) -> None:

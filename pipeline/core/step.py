@@ -185,10 +185,10 @@ class Processor(ABC):
     def on_tick(self, record: Record, effects: Effects) -> None:
         """Take a tick, which may say something in its headers. It is no alert and is not counted as one."""
 
-    def keys_ahead(self, record: Record) -> Sequence[str]:
-        """Alert keys of a record that shall be decided before its turn; none where it waits, as it does by default."""
-        del record
-        return ()
+    def goes_ahead(self, record: Record, ahead: Overtaking) -> bool:
+        """Whether a record shall be decided before its turn, and if so, note it among those. By default all wait."""
+        del record, ahead
+        return False
 
     def load(self, key: str, value: bytes) -> None:
         """Take one state record back from the changelog."""

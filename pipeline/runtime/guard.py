@@ -122,12 +122,13 @@ async def guarded(what: str, last_words: LastWords | None = None, **facts: objec
 def second_look(look: Callable[..., T], otherwise: T, *given: object) -> T:
     """What a look says that decides nothing; ``otherwise`` where it has a defect, which is told in the log.
 
-    What decides looks at the same record for itself, in its turn, and a defect ends the process then.
+    What decides looks at the same record for itself, in its turn, and a defect ends the process then. What the error
+    says is left out: it may quote the message, from which nothing personal has been taken out yet.
     """
     try:
         return look(*given)
     except Exception as error:  # noqa: BLE001 this is the guard
-        log_line("second look failed", error=f"{type(error).__name__}: {error}")
+        log_line("second look failed", error=type(error).__name__, limit_by=type(error).__name__)
         return otherwise
 
 

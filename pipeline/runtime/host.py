@@ -39,10 +39,12 @@ class Backlog(NamedTuple):
     Attributes:
         begin: offset of the next record in turn.
         may_go_ahead: more of its records may be offered to go before their turn.
+        opening: changes where what was offered may be gone: another owner, or the same one again.
     """
 
     begin: int
     may_go_ahead: bool
+    opening: int = 0
 
 
 P = TypeVar("P", bound=Place)
@@ -214,17 +216,17 @@ class StageHost:
         """Topic-partitions of ours in which what is urgent should not wait for its turn."""
         found: dict[Place, Backlog] = {}
         for number, task in self.tasks.items():
-            counts, held = task.waiting.counts(), set(task.waiting.deferred())
+            counts, held, has_room = task.waiting.counts(), set(task.waiting.deferred()), task.waiting.urgent_room > 0
             for topic, begin in task.next_offsets.items() if task.serving else ():
                 behind = self._unread.get((topic, number), 0) + counts.get(topic, 0)
                 if behind >= BACKLOG_RECORDS_MIN or (behind and topic in held):
-                    found[topic, number] = Backlog(begin, task.may_go_ahead(topic))
+                    found[topic, number] = Backlog(begin, has_room and task.notes.may_go_ahead(topic), self.openings)
         return found
 
-    async def offer_urgent(self, partition: int, records: Sequence[Record]) -> None:
-        """Hand on records that shall go before their turn; those of a partition that has left us are dropped."""
-        if (task := self.tasks.get(partition)) is not None:
-            await task.offer_urgent(records)
+    async def offer_urgent(self, partition: int, records: Sequence[Record]) -> int:
+        """Hand on records that shall go before their turn; how many of the first are taken."""
+        task = self.tasks.get(partition)
+        return 0 if task is None else await task.offer_urgent(records)
 
     def ready(self) -> bool:
         """Every partition that is ours is being served."""

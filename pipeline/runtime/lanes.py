@@ -29,8 +29,8 @@ LOOK_AGAIN_SECONDS: Final = 0.05
 """While lanes are held back because of pressure: how soon its end is noticed."""
 
 URGENT_RECORDS_MAX: Final = 50
-"""Of one partition that wait to go before their turn; looking ahead goes no further meanwhile. Three MiB at most, and
-beside `STAGE_BYTES_MAX`: none of them is larger than 64 KiB (`pipeline.runtime.look_ahead`)."""
+"""Of one partition that wait to go before their turn; no more is taken meanwhile. Three MiB at most, and beside
+`STAGE_BYTES_MAX`: none of them is larger than 64 KiB (`pipeline.runtime.look_ahead`)."""
 
 URGENT_TAKEN_MAX: Final = 50
 """Of them in one transaction, between two of the others: it stays a short one."""

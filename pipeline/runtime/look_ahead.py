@@ -14,6 +14,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import count
 from threading import Lock
 from time import monotonic, thread_time, time
 from typing import Any, Final
@@ -33,8 +35,10 @@ LOOK_SECONDS: Final = 0.5
 CORE_SHARE: Final = 0.25
 """Of one core that looking ahead may take from the stages of its process: a backlog waits for them, too."""
 
+PAUSE_SECONDS_MIN: Final = 0.01
 PAUSE_SECONDS_MAX: Final = 0.5
-"""Between two turns at most, however much the last one took: a rare long one shall not cost what comes meanwhile."""
+"""Between two turns. At least so much, as turns without anything to read must not spin; at most so much, however long
+the last one took: a rare long one shall not cost what comes meanwhile."""
 
 TURN_RECORDS_MAX: Final = 500
 """Read at a time: a millisecond for messages that are known, and some ten for those that must be read."""
@@ -49,7 +53,8 @@ HURRY_SECONDS: Final = 2.0
 
 FETCHED_KIB_MAX: Final = 8 << 10
 FETCHED_RECORDS_MIN: Final = 5_000
-"""What the client fetches for later turns; it stops at the first of both. Beside `STAGE_BYTES_MAX` in memory."""
+"""What the client fetches for later turns: it stops at the first of both, and an answer that is under way may be as
+much again. Beside `STAGE_BYTES_MAX` in memory."""
 
 FORGET_SECONDS: Final = 30.0
 KNOWN_MAX: Final = 50_000
@@ -100,12 +105,13 @@ class AheadReader:
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": FETCHED_KIB_MAX,
             "queued.min.messages": FETCHED_RECORDS_MIN,
+            "fetch.max.bytes": FETCHED_KIB_MAX << 10,
         }
         self._prefix = settings.topic_prefix
         self._consumer: Consumer | None = None
         self._closed = False
-        self._positions: dict[Place, int] = {}
-        self._paused: set[Place] = set()
+        self._reading: dict[Place, Reading] = {}
+        self._resting: set[Place] = set()
         self._known = Known()
         self._one_at_a_time = Lock()  # who is cancelled while a thread reads closes what that thread uses
 
@@ -126,8 +132,14 @@ class AheadReader:
         with self._one_at_a_time:
             found = self._read(backlogs, urgent)
         took, elapsed = thread_time() - used, monotonic() - began
-        self.pause_seconds = min(PAUSE_SECONDS_MAX, max(0.0, took / CORE_SHARE - elapsed))
+        self.pause_seconds = rest_seconds(took, elapsed)
         return found
+
+    def go_back(self, place: Place, offset: int) -> None:
+        """Read a place from an offset on again: what was found there was not taken."""
+        with self._one_at_a_time:
+            if (reading := self._reading.get(place)) is not None:
+                reading.again = offset
 
     def close(self) -> None:
         """Disconnect, after the turn that is under way."""
@@ -139,43 +151,43 @@ class AheadReader:
 
     def _read(self, backlogs: Mapping[Place, Backlog], urgent: Urgent) -> dict[Place, list[Record]]:
         found: dict[Place, list[Record]] = defaultdict(list)
-        self._turn_to(backlogs)
-        if self._consumer is not None and self._positions.keys() - self._paused:
-            for message in self._consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS):
-                self._look(message, urgent, found)
+        if self._consumer is None and not self._closed and backlogs:
+            self._consumer = Consumer(self._options)
+        if self._consumer is not None:
+            self._turn_to(self._consumer, backlogs)
+            if self._reading.keys() - self._resting:
+                for message in self._consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS):
+                    self._look(message, urgent, found)
         return found
 
-    def _turn_to(self, backlogs: Mapping[Place, Backlog]) -> None:
+    def _turn_to(self, consumer: Consumer, backlogs: Mapping[Place, Backlog]) -> None:
         """Read where there is a backlog; rest where no more may go ahead at the moment."""
-        if self._consumer is None:
-            if self._closed or not backlogs:
-                return
-            self._consumer = Consumer(self._options)
-        consumer, positions = self._consumer, self._positions
-        over = [place for place in positions if place not in backlogs or positions[place] < backlogs[place].begin]
+        reading = self._reading
+        over = [place for place, each in reading.items() if not each.goes_on(backlogs.get(place))]
+        again = {place: each.again for place in over if (each := reading.pop(place)).again is not None}
         if over:
+            # The client remembers that a place rests, also past its end.
+            consumer.resume([TopicPartition(*place) for place in self._resting.intersection(over)])
             consumer.incremental_unassign([TopicPartition(*place) for place in over])
-            for place in over:
-                del positions[place]
-            self._paused -= set(over)
-        new = [place for place in backlogs if place not in positions]
-        if new:
-            consumer.incremental_assign([TopicPartition(*place, backlogs[place].begin) for place in new])
-            positions |= {place: backlogs[place].begin for place in new}
+            self._resting.difference_update(over)
+        for place in backlogs.keys() - reading.keys():
+            begin = max(backlogs[place].begin, again.get(place) or 0)
+            consumer.incremental_assign([TopicPartition(*place, begin)])
+            reading[place] = Reading(backlogs[place].opening, begin)
         full = {place for place, backlog in backlogs.items() if not backlog.may_go_ahead}
-        if begun := full - self._paused:
+        if begun := full - self._resting:
             consumer.pause([TopicPartition(*place) for place in begun])
-        if ended := self._paused - full:
+        if ended := self._resting - full:
             consumer.resume([TopicPartition(*place) for place in ended])
-        self._paused = full
+        self._resting = full
 
     def _look(self, message: Message, urgent: Urgent, found: dict[Place, list[Record]]) -> None:
-        if message.error() is not None:  # of a partition that moves, most of all: it is asked again
-            return
-        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
-        self._positions[topic, partition] = offset + 1
-        value = message.value()
-        if not value or len(value) > VALUE_BYTES_MAX or not self._known.is_new((topic, hash(value))):
+        place = topic, partition = message.topic() or "", message.partition() or 0
+        if message.error() is not None or (reading := self._reading.get(place)) is None:
+            return  # of a partition that moves, most of all: it is asked again
+        offset, value = message.offset() or 0, message.value()
+        reading.position = offset + 1
+        if not value or len(value) > VALUE_BYTES_MAX or not self._known.is_new((reading.number, hash(value))):
             return
         _, timestamp_ms = message.timestamp()
         if time() - timestamp_ms / 1_000 > HURRY_SECONDS and not may_be_urgent(value):
@@ -183,31 +195,73 @@ class AheadReader:
         logical, headers = topic.removeprefix(self._prefix), _headers(message)
         nothing: tuple[str, ...] = ()
         keys = second_look(urgent.keys, nothing, logical, value, headers)
-        if sum(map(self._known.is_new, keys)):  # all of them are known from now on
+        if sum(self._known.is_new((reading.number, key)) for key in keys):  # all of them are known from now on
             record = StreamRecord(logical, partition, offset, timestamp_ms, _bytes(message.key()), value, headers)
-            found[topic, partition].append(record)
+            found[place].append(record)
+
+
+def rest_seconds(took: float, elapsed: float) -> float:
+    """How long to rest after a turn to keep to `CORE_SHARE`.
+
+    Args:
+        took: processor time of the turn, seconds.
+        elapsed: how long it lasted, seconds.
+    """
+    return min(PAUSE_SECONDS_MAX, max(PAUSE_SECONDS_MIN, took / CORE_SHARE - elapsed))
+
+
+_NUMBERS: Final = count()
+
+
+@dataclass(slots=True)
+class Reading:
+    """How far one place is read.
+
+    Attributes:
+        opening: of the partition, as it was when reading began.
+        position: offset of the next record to look at.
+        again: read from this offset on again.
+        number: of this reading, for what is known: who reads a place anew looks at all of it anew.
+    """
+
+    opening: int
+    position: int
+    again: int | None = None
+    number: int = field(default_factory=_NUMBERS.__next__)
+
+    def goes_on(self, backlog: Backlog | None) -> bool:
+        """Whether it may be read on from where it is."""
+        if backlog is None or self.again is not None:
+            return False
+        return backlog.opening == self.opening and backlog.begin <= self.position
 
 
 async def look_ahead(host: StageHost) -> None:
     """Read backlogs of a stage to their ends until cancelled, and hand on what is urgent."""
     context = host.context
-    told = ""
+    told, was_reading = "", False
     with closing(AheadReader(context.settings, context.settings.group(context.stage))) as reader:
-        was_reading = False
         while True:
             backlogs, urgent = host.backlogs(), host.context.urgent
+            pause_seconds = LOOK_SECONDS
             if urgent is not None and (backlogs or was_reading):
                 was_reading = bool(backlogs)
                 try:
                     found = await asyncio.to_thread(reader.read, backlogs, urgent)
-                    told = ""
                 except KafkaException as error:
-                    found = {}
                     if told != (told := str(error)):
                         log_line("look ahead interrupted", stage=context.stage, because=told)
-                for (_, partition), records in found.items():
-                    await host.offer_urgent(partition, records)
-            await asyncio.sleep(reader.pause_seconds if was_reading else LOOK_SECONDS)
+                else:
+                    told, pause_seconds = "", reader.pause_seconds if was_reading else LOOK_SECONDS
+                    await _hand_on(host, reader, found)
+            await asyncio.sleep(pause_seconds)
+
+
+async def _hand_on(host: StageHost, reader: AheadReader, found: Mapping[Place, list[Record]]) -> None:
+    for place, records in found.items():
+        taken = await host.offer_urgent(place[1], records)
+        if taken < len(records):
+            await asyncio.to_thread(reader.go_back, place, records[taken].offset)
 
 
 def _headers(message: Message) -> Headers:

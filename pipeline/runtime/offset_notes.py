@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from pipeline.core.overtaking import Overtaking
 from pipeline.core.step import Processor, Record
 from pipeline.runtime.context import StageContext
 from pipeline.runtime.note import Crash, OffsetNote
 from pipeline.runtime.quarantine import Quarantine
+from pipeline.runtime.waiting import by_topic, in_order
+
+USUAL_KEYS: Final = 8
+"""Conditions of a message that there must be room for, or reading ahead rests: most messages have one or a few."""
 
 
 class OffsetNotes:
@@ -22,6 +27,7 @@ class OffsetNotes:
     def __init__(self, context: StageContext, quarantine: Quarantine) -> None:
         """Nothing is known yet. ``quarantine``: what is known of crashes."""
         self.ahead = {topic: Overtaking() for topic in context.inputs} if context.reads_raw else {}
+        self._before: dict[str, Overtaking] = {}  # of the transaction under way: what was ahead before it
         self._quarantine = quarantine
         self._wire = context.settings.wire
         self._prefix = context.settings.topic_prefix
@@ -50,11 +56,18 @@ class OffsetNotes:
         }
 
     def of_crashes(self, crashes: Mapping[str, Crash]) -> dict[str, str]:
-        """The notes that crashes leave, by wire topic. ``crashes``: by logical topic."""
+        """The notes that crashes leave, by wire topic: nothing of the transaction under way is ahead.
+
+        Args:
+            crashes: by logical topic.
+        """
+        self.ahead |= self._before
         return {self._wire(topic): self._text(self._wire(topic), crash) for topic, crash in crashes.items()}
 
     def committed(self, offsets: Mapping[str, int]) -> None:
-        """Forget what lies before offsets that are committed."""
+        """Forget what lies before offsets that are committed; what went ahead with them has."""
+        self._before.clear()
+        self._quarantine.ahead = False
         for topic, following in offsets.items():
             logical = self._logical(topic)
             self._quarantine.passed(logical, following)
@@ -72,15 +85,17 @@ class OffsetNotes:
         return records if records[0].offset >= following else [each for each in records if each.offset >= following]
 
     def may_go_ahead(self, topic: str) -> bool:
-        """Whether records of a wire topic may go before their turn: one is room for, and none crashed a worker."""
+        """Whether records of a wire topic may go before their turn: a usual one has room, and none crashed a worker."""
         logical = self._logical(topic)
         ahead = self.ahead.get(logical)
-        return ahead is not None and logical not in self._quarantine.crashes and ahead.has_room(0, 1)
+        return ahead is not None and logical not in self._quarantine.crashes and ahead.has_room(0, USUAL_KEYS)
 
     def going_ahead(
         self, processor: Processor, records: Iterable[Record], offsets: Mapping[str, int]
     ) -> tuple[list[Record], dict[str, int]]:
         """Of records far behind their turn those that go now, and the offsets to note them beside, by wire topic.
+
+        They are ahead once `committed` is called.
 
         Args:
             processor: says which shall.
@@ -89,19 +104,24 @@ class OffsetNotes:
         """
         going: list[Record] = []
         beside: dict[str, int] = {}
-        for record in records:
+        self._before.clear()
+        self._quarantine.ahead = True
+        for record in sorted(records, key=lambda each: each.offset):
             topic = self._wire(record.topic)
             following = offsets.get(topic)
             if following is None or record.offset < following or not self.may_go_ahead(topic):
                 continue
+            if record.topic not in self._before:
+                self._before[record.topic] = self.ahead[record.topic]
+                self.ahead[record.topic] = self.ahead[record.topic].copy()
             ahead = self.ahead[record.topic]
             self._quarantine.hold((record,))
-            if record.offset not in ahead and (keys := processor.keys_ahead(record)):
-                ahead.add(record.offset, keys)
+            if record.offset not in ahead and processor.goes_ahead(record, ahead):
                 going.append(record)
                 beside[topic] = following
         self._quarantine.acquit()
-        return going, beside
+        self._quarantine.ahead = bool(going)
+        return in_order(list(by_topic(going).values())) if going else going, beside
 
     def _text(self, topic: str, crash: Crash | None, following: int = 0) -> str:
         ahead = self.ahead.get(self._logical(topic))

@@ -37,7 +37,7 @@ from pipeline.runtime.quarantine import (
 from pipeline.runtime.renewal import offsets_are_gone, take_over, until_named
 from pipeline.runtime.restore import RestoreStoppedError
 from pipeline.runtime.transaction import TransactionStep
-from pipeline.runtime.waiting import in_order
+from pipeline.runtime.waiting import by_topic, in_order
 
 # Everybody else on the event loop waits this long: the transactions of other partitions, which time out, and the
 # sign of life. A record costs from 20 us (dedupe) to milliseconds (correlate in a storm).
@@ -56,6 +56,7 @@ class PartitionTask:
         handled_timestamp_ms: timestamp of the last record handled, or stream time as restored; 0 before both.
         progress_at: monotonic time when a batch was handled or there was none to handle yet, seconds.
         waiting: what was fetched and is not handled yet.
+        notes: what stands beside its offsets.
         next_context: of another configuration; it is gone on under from the record on that names its version.
     """
 
@@ -75,8 +76,8 @@ class PartitionTask:
         self._rank = context.rank
         self._quarantine = Quarantine()
         self._traces = context.traces()
-        self._notes = OffsetNotes(context, self._quarantine)
-        self.processor.ahead = self._notes.ahead
+        self.notes = OffsetNotes(context, self._quarantine)
+        self.processor.ahead = self.notes.ahead
         self._changed = asyncio.Condition()
         self._closing = False
         self._restored = False
@@ -101,7 +102,7 @@ class PartitionTask:
         if not (self._restored and self.next_offsets):
             return False
         try:
-            await self._writer.note(self.next_offsets, self._notes.texts(self.next_offsets))
+            await self._writer.note(self.next_offsets, self.notes.texts(self.next_offsets))
         except KafkaError as error:
             log_line("state not kept", stage=self.context.stage, partition=self.partition, because=repr(error))
             return False
@@ -177,7 +178,7 @@ class PartitionTask:
         for topic, (offset, text) in committed.items():
             if topic not in self.next_offsets:
                 self.next_offsets[topic] = offset
-                self._notes.learn(topic, text)
+                self.notes.learn(topic, text)
         self._positioned = True
         self._check_offsets()
 
@@ -190,8 +191,8 @@ class PartitionTask:
     async def offer(self, topic: str, fetched: Fetched) -> bool:
         """Queue one topic's fetched records. Never waits: reading stops where a partition holds enough.
 
-        Once the task is closing the records are dropped: they are uncommitted, so the next owner reads them. So are
-        those that were taken before: reading goes back after a gap, also behind what still waits for its turn.
+        Once the task is closing the records are dropped: the next owner reads them. So are those that were taken
+        before: reading goes back after a gap, also behind what still waits for its turn.
 
         Returns:
             False where they do not follow on what was taken before: records were lost on the way here (a rebalance
@@ -212,16 +213,15 @@ class PartitionTask:
                 self._changed.notify_all()
             return True
 
-    async def offer_urgent(self, records: Sequence[Record]) -> None:
-        """Queue records of a backlog that shall go before their turn. Dropped where they cannot: they have it yet."""
+    async def offer_urgent(self, records: Sequence[Record]) -> int:
+        """Queue records of a backlog that shall go before their turn; how many of the first are taken."""
         async with self._changed:
-            if self.serving and not self._closing and isinstance(self.waiting, Lanes):
-                self.waiting.put_urgent(records)
-                self._changed.notify_all()
-
-    def may_go_ahead(self, topic: str) -> bool:
-        """Whether records of a wire topic may be offered to go before their turn."""
-        return self.waiting.urgent_room > 0 and self._notes.may_go_ahead(topic)
+            if not self.serving or self._closing or not isinstance(self.waiting, Lanes):
+                return 0
+            taken = records[: self.waiting.urgent_room]
+            self.waiting.put_urgent(taken)
+            self._changed.notify_all()
+            return len(taken)
 
     def observe(self, *, has_unread: bool) -> None:
         """Once a second: where there is nothing to handle, or all of it is held back on purpose, nothing is late."""
@@ -249,9 +249,9 @@ class PartitionTask:
         """What shall go before its turn. Its offsets stay where they are, and beside them stands that it has gone."""
         if not (found := self.waiting.take_urgent()):
             return
-        async with self._guarded_batch({record.topic: [record] for record in found}):
+        async with self._guarded_batch(by_topic(found)):
             self.processor.pressed = False
-            going, offsets = self._notes.going_ahead(self.processor, found, self.next_offsets)
+            going, offsets = self.notes.going_ahead(self.processor, found, self.next_offsets)
             if going:
                 handled_ms = self.handled_timestamp_ms
                 await self._transact(going, offsets)
@@ -261,7 +261,7 @@ class PartitionTask:
     async def _handle(self, batch: dict[str, list[Record]]) -> None:
         wire, offsets = self.context.settings.wire, self.next_offsets
         ends = {topic: end for topic, run in batch.items() if (end := run[-1].offset + 1) > offsets.get(topic, 0)}
-        read = [self._notes.undecided(topic, records, offsets.get(topic, 0)) for topic, records in batch.items()]
+        read = [self.notes.undecided(topic, records, offsets.get(topic, 0)) for topic, records in batch.items()]
         fresh = [records for records in read if records]
         if not fresh:
             await self._pass_over(ends)
@@ -273,8 +273,8 @@ class PartitionTask:
                 async for part in parts(self.processor, portion, self._fire):
                     if self._closing:  # what is left is read again
                         return
-                    reached = ends if part is records else {wire(each.topic): each.offset + 1 for each in part}
-                    await self._transact(part, reached)
+                    reached = {wire(each.topic): each.offset + 1 for each in part}
+                    await self._transact(part, ends if part[-1] is records[-1] else reached)
             following = self.next_context
             if following is not None and not self._closing and named_version(piece[-1]) == following.config_version:
                 await self._renew(following)
@@ -283,7 +283,7 @@ class PartitionTask:
         """Nothing of a batch is to be decided: it was before, around a rebalance, or went ahead."""
         self.context.metrics.skipped(self.context.stage)
         if ends:
-            await self._writer.note(ends, self._notes.texts(ends))
+            await self._writer.note(ends, self.notes.texts(ends))
             self._committed(ends)
 
     async def _fire(self, now_ms: int) -> bool:
@@ -330,7 +330,7 @@ class PartitionTask:
         processor.finish(effects)
         changes = processor.take_changes() if context.stateful else ()
         quarantine.acquit()
-        await self._writer.commit(effects.outputs, changes, processor.clock_ms, offsets, self._notes.texts(offsets))
+        await self._writer.commit(effects.outputs, changes, processor.clock_ms, offsets, self.notes.texts(offsets))
         context.metrics.state_written(context.stage, changes)
         self._committed(offsets)
 
@@ -345,7 +345,7 @@ class PartitionTask:
         await self.context.hooks.on_revoked(self.partition)
         ledger, clock_ms = self.processor.ledger, self.processor.clock_ms
         self.processor = context.factory()
-        self.processor.ahead = self._notes.ahead
+        self.processor.ahead = self.notes.ahead
         self.serving = self._restored = False
         try:
             await take_over(context, self.partition, self.processor, ledger, clock_ms, lambda: self._closing)
@@ -363,7 +363,7 @@ class PartitionTask:
     def _committed(self, offsets: dict[str, int]) -> None:
         self.next_offsets.update(offsets)
         self.progress_at = monotonic()
-        self._notes.committed(offsets)
+        self.notes.committed(offsets)
 
     async def _note_crash(self, error: Exception) -> Mapping[str, object]:
         """Before a defect ends the process: count it, and leave a note where a record is to blame."""
@@ -376,7 +376,7 @@ class PartitionTask:
             offsets = {
                 wire(topic): self.next_offsets.get(wire(topic), self._quarantine.offset_of(topic)) for topic in crashes
             }
-            await self._writer.note(offsets, self._notes.of_crashes(crashes))
+            await self._writer.note(offsets, self.notes.of_crashes(crashes))
         return {
             "crashes": {
                 topic: {"times": crash.times, "of": CRASHES_MAX, "offset": crash.offset, "through": crash.through}

@@ -39,6 +39,7 @@ class Quarantine:
 
     Attributes:
         crashes: logical topic -> its pending note, as it came with the offset or as the last crash made it.
+        ahead: what is in hand is decided before its turn: to suspect all up to it would suspect a backlog.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class Quarantine:
         self._blamed: Sequence[Record] = ()
         self._in_hand: Sequence[Record] = ()
         self._slice: tuple[int, Iterator[Record]] | None = None
+        self.ahead = False
 
     def hold(self, records: Sequence[Record]) -> None:
         """These records are handled from here on, and one of them is to blame for what is raised."""
@@ -121,6 +123,9 @@ class Quarantine:
         # trust no position any more.
         if position is not None and not self.crashes:
             return {records[position].topic: self._at(records[position], said)}
+        if self.ahead:  # the first of each topic stands for them: nothing of it goes ahead until that has had its turn
+            firsts = {record.topic: record for record in reversed(records)}
+            return {topic: self._at(record, said) for topic, record in firsts.items()}
         last = {record.topic: record.offset for record in records}
         return {topic: Crash(self._count(topic) + 1, None, through, said) for topic, through in last.items()}
 

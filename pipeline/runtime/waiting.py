@@ -162,6 +162,14 @@ def _fitting(records: Sequence[Record], bytes_max: int) -> int:
     return len(records)
 
 
+def by_topic(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by their topic, in order."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.topic, []).append(record)
+    return found
+
+
 def in_order(by_topic: list[list[Record]]) -> list[Record]:
     """Records of several topics by timestamp, each topic's own order kept."""
     if len(by_topic) < 2:

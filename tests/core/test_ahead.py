@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.alerts.condition import Condition
 from pipeline.core.alerts.dedupe import DedupeProcessor
 from pipeline.core.alerts.ingest import IngestProcessor
+from pipeline.core.alerts.own_alerts import OWN_FEED
 from pipeline.core.overtaking import TEXT_BYTES_MAX, Overtaking
 from pipeline.core.step import Effects, StreamRecord
 from pipeline.core.topology import Topology
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
+from pipeline.models.alert import Alert, Kind
 from pipeline.models.decision import Disposition, Reason
 from pipeline.models.policy import Config
 
@@ -90,11 +93,10 @@ class Line:
 
     def go_ahead(self, record: StreamRecord) -> bool:
         """Decide a record before its turn, if it shall be."""
-        keys = self.ingest.keys_ahead(record)
-        if keys:
-            self.ahead[record.topic].add(record.offset, keys)
+        goes = self.ingest.goes_ahead(record, self.ahead[record.topic])
+        if goes:
             self.handle(record)
-        return bool(keys)
+        return goes
 
     def in_turn(self, record: StreamRecord) -> None:
         """Its turn has come."""
@@ -145,6 +147,119 @@ def test_whatever_goes_ahead_each_alert_is_decided_once_and_all_stands_as_withou
     decided = Counter(each.origin for each in subject.effects.decisions)
     assert not decided or max(decided.values()) == 1
     assert not subject.ahead[TOPIC]
+
+
+GROUPS = st.lists(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(["firing", "firing", "resolved"])),
+        min_size=1,
+        max_size=3,
+        unique_by=lambda each: each[0],
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def grouped(said: list[list[tuple[int, str]]]) -> list[StreamRecord]:
+    """Messages of several conditions each, of a source that says no time; conditions of even number are critical."""
+    return [
+        StreamRecord(
+            REPEATING,
+            3,
+            offset,
+            BEGIN_MS + offset * SECOND_MS,
+            None,
+            orjson.dumps(
+                {
+                    "alerts": [
+                        {
+                            "status": status,
+                            "labels": {
+                                "alertname": f"Rule{condition}",
+                                "severity": "warning" if condition % 2 else "critical",
+                            },
+                        }
+                        for condition, status in each
+                    ]
+                }
+            ),
+        )
+        for offset, each in enumerate(said)
+    ]
+
+
+@given(GROUPS, st.data())
+def test_conditions_that_come_along_with_what_goes_ahead_stand_as_without_it(
+    said: list[list[tuple[int, str]]], data: st.DataObject
+) -> None:
+    plain, subject, records = Line(), Line(), grouped(said)
+    plain.handle(*records)
+    for turn, record in enumerate(records):
+        for other in records[turn:]:
+            if data.draw(st.integers(0, 9)) == 0 and other.offset not in subject.ahead[REPEATING]:
+                subject.go_ahead(other)
+        subject.in_turn(record)
+
+    assert subject.stands() == plain.stands()
+    assert subject.dedupe.ledger.received == sum(map(len, said))
+    assert subject.dedupe.ledger.remainder() == 0
+    assert all(b"overtaken" not in (each.value or b"") for each in subject.effects.outputs)
+
+
+def test_what_came_along_does_not_keep_a_critical_one_from_going_ahead() -> None:
+    line, (first, second) = Line(), grouped([[(0, "firing"), (2, "resolved")], [(2, "firing")]])
+
+    assert line.go_ahead(first)
+    assert line.go_ahead(second)
+
+
+def test_what_ends_by_silence_goes_ahead_again_as_a_sign_of_life() -> None:
+    line = Line()
+    feed = DEFAULT_FEEDS["cloudevents"].model_copy(update={"ttl_seconds": 300})
+    line.ingest = IngestProcessor(Config(), ADAPTERS, {"cloudevents": feed})
+    line.ingest.ahead = line.ahead
+    first, again = raw([(0, "firing", "critical")] * 2)
+
+    assert line.go_ahead(first)
+    assert line.go_ahead(again)
+    line.in_turn(first)
+    line.in_turn(again)
+    assert line.dedupe.ledger.received == 2
+
+
+def test_our_own_alerts_go_ahead_under_the_keys_that_they_are_known_by() -> None:
+    topic = f"alerts.raw.{OWN_FEED}"
+    line = Line()
+    feed = DEFAULT_FEEDS["alertmanager"].model_copy(update={"name": OWN_FEED})
+    line.ingest = IngestProcessor(Config(), ADAPTERS, {OWN_FEED: feed})
+    line.ahead[topic] = Overtaking()
+    line.ingest.ahead = line.ahead
+    earlier, begins = (each._replace(topic=topic) for each in grouped([[(0, "resolved")], [(0, "firing")]]))
+
+    assert line.go_ahead(begins)
+    line.handle(earlier)
+    assert [fires for fires, _ in line.stands().values()] == [True]
+
+
+@pytest.mark.parametrize(
+    ("opened_ms", "overtaken", "is_told"),
+    [(5, False, True), (15, False, True), (5, True, True), (15, True, False)],
+)
+def test_an_acknowledgement_is_of_the_run_that_was_on_when_it_came(
+    opened_ms: int, overtaken: bool, is_told: bool
+) -> None:
+    alert = Alert(
+        feed="pagerduty",
+        feed_class="saas",
+        kind=Kind.ACKNOWLEDGED,
+        alert_key="k",
+        name="n",
+        summary="s",
+        received_at_ms=10,
+        overtaken=overtaken,
+    )
+    assert Condition(opened_at_ms=opened_ms).is_told_by(alert) is is_told
 
 
 def test_a_recovery_of_an_earlier_run_does_not_end_the_one_that_went_ahead() -> None:

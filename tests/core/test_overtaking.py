@@ -77,13 +77,25 @@ def test_whatever_goes_ahead_fits_beside_an_offset(offered: list[tuple[int, int]
     assert len(ahead.to_text()) <= TEXT_BYTES_MAX * 4 // 3 + 4
 
 
+def test_only_what_was_urgent_there_is_ahead_and_all_of_its_message_overtakes() -> None:
+    ahead = Overtaking()
+    ahead.add(100, ["disk"], ["memory"])
+    again = ahead.copy()
+
+    assert [again.is_ahead(key) for key in ("disk", "memory")] == [True, False]
+    assert [again.overtakes(key, 99) for key in ("disk", "memory")] == [True, True]
+    again.passed(101)
+    assert not again
+    assert ahead.is_ahead("disk")
+
+
 def test_room_comes_back_when_the_turn_of_what_is_ahead_has_come() -> None:
     ahead, offset = Overtaking(), 0
     while ahead.has_room(offset, 1):
         ahead.add(offset, [str(offset)])
         offset += 1
 
-    assert offset > 200
+    assert offset > 190
     ahead.passed(1)
     assert ahead.has_room(offset, 1)
 

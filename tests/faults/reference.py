@@ -196,7 +196,7 @@ class _Play:
         return [record for record in records[begin:end] if record.offset not in self._ahead[topic]]
 
     def _handle(self, by_topic: Sequence[Sequence[StreamRecord]], *, ahead: bool = False) -> list[Output]:
-        tied, folds = len(by_topic) > 1 and (ahead or _ties(by_topic)), self._stage == "ingest" and not ahead
+        tied, folds = len(by_topic) > 1 and _ties(by_topic), self._stage == "ingest" and not ahead
         if not (tied or folds):
             return self._decide(_in_order(by_topic))
         # Which topic goes first where timestamps are equal is chance; so is whether more waited, in which case ingest

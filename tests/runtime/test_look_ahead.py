@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from threading import Thread
 from typing import Final
 
@@ -19,11 +19,22 @@ from pipeline.models.alert import Alert
 from pipeline.models.decision import BadRecord
 from pipeline.models.feed import RawMessage
 from pipeline.runtime.host import BACKLOG_RECORDS_MIN, Backlog, Place, StageHost
-from pipeline.runtime.look_ahead import CORE_SHARE, FORGET_SECONDS, HURRY_SECONDS, KNOWN_MAX, AheadReader, Known
+from pipeline.runtime.look_ahead import (
+    CORE_SHARE,
+    FORGET_SECONDS,
+    HURRY_SECONDS,
+    KNOWN_MAX,
+    PAUSE_SECONDS_MAX,
+    PAUSE_SECONDS_MIN,
+    AheadReader,
+    Known,
+    rest_seconds,
+)
 from pipeline.runtime.note import ERROR_CHARACTERS_MAX, Crash, OffsetNote
 from pipeline.runtime.offset_notes import OffsetNotes
 from pipeline.runtime.partition import PartitionTask
 from pipeline.runtime.quarantine import Quarantine
+from pipeline.runtime.transaction import OversizedRecordError
 from pipeline.settings import Settings
 from tests.runtime.test_lanes import RUNAWAY, context
 from tests.runtime.toy import Count
@@ -128,6 +139,34 @@ def test_where_no_more_may_go_ahead_it_rests_and_goes_on_where_it_was(topic: Top
     assert topic.offsets() == [0, 1]
 
 
+def test_a_place_that_rested_when_it_was_left_is_read_when_it_comes_back(topic: Topic) -> None:
+    topic.say("A")
+    topic.read_until({topic.place(): OPEN}, 0, 0)
+    topic.read({topic.place(): Backlog(0, may_go_ahead=False)})
+    topic.read({})
+    topic.say("B")
+    topic.read_until({topic.place(): Backlog(1, may_go_ahead=True)}, 0, 1)
+    assert topic.offsets() == [0, 1]
+
+
+def test_what_was_not_taken_is_found_again(topic: Topic) -> None:
+    for rule in "ABC":
+        topic.say(rule)
+    topic.read_until({topic.place(): OPEN}, 0, 2)
+    topic.reader.go_back(topic.place(), 1)
+    topic.found.clear()
+    topic.read_until({topic.place(): OPEN}, 0, 2)
+    assert topic.offsets() == [1, 2]
+
+
+def test_after_a_rebalance_all_is_looked_at_anew(topic: Topic) -> None:
+    topic.say("A")
+    topic.read_until({topic.place(): OPEN}, 0, 0)
+    topic.found.clear()
+    topic.read_until({topic.place(): Backlog(0, may_go_ahead=True, opening=2)}, 0, 0)
+    assert topic.offsets() == [0]
+
+
 def test_where_the_turn_has_passed_it_begins_anew_at_the_turn(topic: Topic) -> None:
     topic.say("A")
     topic.read_until({topic.place(): OPEN}, 0, 0)
@@ -149,12 +188,19 @@ def test_in_a_hurry_only_what_has_a_word_of_it_is_read(topic: Topic) -> None:
     assert 3 not in topic.offsets()
 
 
-def test_it_rests_to_keep_to_its_share_of_a_core(topic: Topic) -> None:
-    for number in range(300):
-        topic.say(f"A{number}")
-    topic.read_until({topic.place(): OPEN}, 0, 299)
-    assert 0.0 <= topic.reader.pause_seconds <= 0.5
-    assert CORE_SHARE < 1
+@pytest.mark.parametrize(
+    ("took", "elapsed", "rests"),
+    [
+        (0.05, 0.05, 0.15),
+        (0.05, 0.15, 0.05),  # it has waited for others meanwhile
+        (0.0, 0.1, PAUSE_SECONDS_MIN),
+        (0.01, 1.0, PAUSE_SECONDS_MIN),
+        (3.0, 3.0, PAUSE_SECONDS_MAX),
+    ],
+)
+def test_it_rests_to_keep_to_its_share_of_a_core(took: float, elapsed: float, rests: float) -> None:
+    assert rest_seconds(took, elapsed) == pytest.approx(rests)
+    assert rests in (PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX) or took / (elapsed + rests) == pytest.approx(CORE_SHARE)
 
 
 def test_it_is_closed_after_the_turn_that_is_under_way_and_reads_no_more(topic: Topic) -> None:
@@ -266,10 +312,11 @@ def test_where_a_record_has_crashed_a_worker_nothing_goes_ahead_until_it_is_pass
 class Willing(Count):
     """Lets everything go ahead; what crashes the toy crashes the question, too."""
 
-    def keys_ahead(self, record: Record) -> Sequence[str]:
+    def goes_ahead(self, record: Record, ahead: Overtaking) -> bool:
         if record.value == b"crash":
             raise RuntimeError("the toy was told to crash")
-        return (f"condition {record.offset}",)
+        ahead.add(record.offset, [f"condition {record.offset}"])
+        return True
 
 
 def test_what_has_had_its_turn_in_the_meantime_goes_not_again() -> None:
@@ -284,7 +331,8 @@ def test_what_has_had_its_turn_in_the_meantime_goes_not_again() -> None:
 def test_a_record_that_crashes_a_worker_on_its_way_ahead_is_the_one_that_is_blamed() -> None:
     quarantine = Quarantine()
     subject = OffsetNotes(context(), quarantine)
-    records = [StreamRecord(RUNAWAY, 0, offset, 0, None, value) for offset, value in ((5, b"x"), (9, b"crash"))]
+    said = ((5, b"x"), (9, b"crash"))
+    records: list[Record] = [StreamRecord(RUNAWAY, 0, offset, 0, None, value) for offset, value in said]
     with pytest.raises(RuntimeError) as raised:
         subject.going_ahead(Willing(), records, {RUNAWAY: 2})
     crashes = quarantine.blame(raised.value)
@@ -293,6 +341,23 @@ def test_a_record_that_crashes_a_worker_on_its_way_ahead_is_the_one_that_is_blam
     successor = notes()
     successor.learn(RUNAWAY, subject.of_crashes(crashes)[RUNAWAY])
     assert not successor.may_go_ahead(RUNAWAY)
+    assert successor.undecided(RUNAWAY, records, 2) == records
+
+
+def test_what_was_not_committed_did_not_go_ahead_and_what_was_before_stays_so() -> None:
+    quarantine = Quarantine()
+    subject = OffsetNotes(context(), quarantine)
+    records: list[Record] = [StreamRecord(RUNAWAY, 0, offset, 0, None, b"x") for offset in (5, 9, 12)]
+    going, beside = subject.going_ahead(Willing(), records[:1], {RUNAWAY: 2})
+    subject.committed(beside)
+    going, _ = subject.going_ahead(Willing(), records, {RUNAWAY: 2})
+    quarantine.hold(going)
+    crashes = quarantine.blame(OversizedRecordError("too large"))
+
+    assert {topic: crash[:3] for topic, crash in crashes.items()} == {RUNAWAY: (1, 9, 9)}, "and not a whole backlog"
+    successor = notes()
+    successor.learn(RUNAWAY, subject.of_crashes(crashes)[RUNAWAY])
+    assert successor.undecided(RUNAWAY, records, 2) == records[1:]
 
 
 def test_a_backlog_is_more_than_a_transaction_or_what_is_held_back() -> None:

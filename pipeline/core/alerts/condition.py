@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from pipeline.core.identity import short_id
-from pipeline.models.alert import Alert
+from pipeline.models.alert import Alert, Kind
 from pipeline.models.wire import to_json
 
 CONDITION_SCHEMA: Final = 3
@@ -204,6 +204,12 @@ class Condition:
         if alert.source_episode_id is None or alert.source_episode_id != self.source_episode_id:
             return alert.event_at_ms < ended  # a new run may begin in the very second in which the last one ended
         return alert.event_at_ms <= ended
+
+    def is_told_by(self, alert: Alert) -> bool:
+        """Whether an acknowledgement is about the run that is on, and not one that a newer firing has begun since."""
+        if alert.kind != Kind.ACKNOWLEDGED:
+            return False
+        return not alert.overtaken or self.opened_at_ms <= alert.received_at_ms
 
     def is_overtaken(self, alert: Alert) -> bool:
         """Whether a recovery is about an earlier run than the one that is on: a newer firing came first."""

@@ -158,7 +158,9 @@ class DedupeProcessor(DedupeFeeds):
     def _firing(self, alert: Alert, body: bytes, effects: Effects) -> None:
         """An alert of a condition that did not fire, or of other severity."""
         condition = self._known(alert.alert_key)
-        if (condition is None or not condition.fires) and alert.feed == OWN_FEED and not self.own_may_begin():
+        if alert.overtaken:  # a newer alert has said how it is since; this one begins nothing
+            self._decide(effects, alert, Disposition.REPEATED, Reason.OUT_OF_ORDER, condition)
+        elif (condition is None or not condition.fires) and alert.feed == OWN_FEED and not self.own_may_begin():
             self._decide(effects, alert, Disposition.SUPPRESSED, Reason.OWN_RATE, None)
         elif condition is None:
             self._begin(alert, body, Condition(), effects)
@@ -241,8 +243,8 @@ class DedupeProcessor(DedupeFeeds):
             self._enter(condition, RESOLVED)
 
     def _acknowledged(self, alert: Alert, effects: Effects) -> None:
-        condition, tells = self._known(alert.alert_key), alert.kind == Kind.ACKNOWLEDGED and not alert.overtaken
-        if condition is None or condition.phase not in (OPEN, FLAPPING) or not tells:
+        condition = self._known(alert.alert_key)
+        if condition is None or condition.phase not in (OPEN, FLAPPING) or not condition.is_told_by(alert):
             self._decide(effects, alert, Disposition.CONTROL, Reason.ACKNOWLEDGED_AT_SOURCE, condition)
             return
         told = brief(alert.alert_key, condition.severity, condition.space, alert)

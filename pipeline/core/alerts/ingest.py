@@ -16,6 +16,7 @@ from pipeline.core.alerts.own_alerts import OWN_FEED, as_own
 from pipeline.core.alerts.recall import Remembered
 from pipeline.core.alerts.sources import Source, sources_of
 from pipeline.core.alerts.urgent import urgent_keys
+from pipeline.core.overtaking import Overtaking
 from pipeline.core.printable import PRINTABLE
 from pipeline.core.privacy.redactor import FeedRedactor, Redactor
 from pipeline.core.step import Effects, Output, Processor, Record, dead_letter
@@ -93,6 +94,7 @@ class IngestProcessor(Processor):
         self._enricher = Enricher(config) if enricher is None else enricher
         self._recall = self._enricher.recall
         self._folding = Folding()
+        self._all_expire = config.correlation.ttl_seconds is not None
         self._sources = sources_of(adapters, feeds)
         self.tells_of_feeds = any(feed.expect for feed in feeds.values())
         self._signs: dict[str, int] = {}  # topic -> number of the minute in which it was last told of
@@ -155,11 +157,7 @@ class IngestProcessor(Processor):
     def _read(self, record: Record, value: bytes, source: Source, effects: Effects) -> bool:
         """Read a message that is not known; whether the same bytes come to the same later."""
         feed = source.feed
-        results = source.read(value, record.headers, self._redactor_of(record.topic))
-        if feed.name == OWN_FEED:
-            for alert in results:
-                if isinstance(alert, Alert):
-                    as_own(alert)
+        results = self._results(record, value, source)
         bad_bytes = bad_first = passing = 0
         for index, result in enumerate(results):
             if isinstance(result, BadRecord):
@@ -216,24 +214,38 @@ class IngestProcessor(Processor):
         ahead = self.ahead.get(record.topic)
         return ahead is not None and ahead.overtakes(key, record.offset)
 
-    def keys_ahead(self, record: Record) -> tuple[str, ...]:
-        """Alert keys of a record that shall go ahead of its turn; none where it waits.
+    def goes_ahead(self, record: Record, ahead: Overtaking) -> bool:
+        """Whether a record shall be decided before its turn, and if so, note it among those.
 
-        It goes where something critical begins in it that is not ahead already, and there is room. One that cannot be
-        read as a whole waits: what it is refused for is told once, in its turn.
+        It goes where something critical begins in it that is not ahead already, and there is room. What ends by
+        silence goes again, as a sign of life: whoever looks ahead lets a condition pass twice a minute at most. A
+        record that cannot be read as a whole waits: what it is refused for is told once, in its turn.
         """
-        source, ahead = self._sources.get(record.topic), self.ahead.get(record.topic)
-        if source is None or ahead is None:
-            return ()
+        source = self._sources.get(record.topic)
+        if source is None:
+            return False
         try:
-            results = source.read(record.value or b"", record.headers, self._redactor_of(record.topic))
+            results = self._results(record, record.value or b"", source)
         except BadRecord:
-            return ()
-        keys = tuple(dict.fromkeys(each.alert_key for each in results if isinstance(each, Alert)))
-        whole = all(isinstance(each, Alert) for each in results)
-        if not whole or not ahead.has_room(record.offset, len(keys)) or all(map(ahead.is_ahead, urgent_keys(results))):
-            return ()
-        return keys
+            return False
+        alerts = [each for each in results if isinstance(each, Alert)]
+        urgent = dict.fromkeys(urgent_keys(alerts))
+        others = dict.fromkeys(each.alert_key for each in alerts if each.alert_key not in urgent)
+        expire = self._all_expire or source.feed.ttl_seconds
+        lasting = set() if expire else {each.alert_key for each in alerts if not each.ttl_seconds}
+        news = [key for key in urgent if not (key in lasting and ahead.is_ahead(key))]
+        if not news or len(alerts) < len(results) or not ahead.has_room(record.offset, len(urgent) + len(others)):
+            return False
+        ahead.add(record.offset, urgent, others)
+        return True
+
+    def _results(self, record: Record, value: bytes, source: Source) -> list[Alert | BadRecord]:
+        results = source.read(value, record.headers, self._redactor_of(record.topic))
+        if source.feed.name == OWN_FEED:
+            for alert in results:
+                if isinstance(alert, Alert):
+                    as_own(alert)
+        return results
 
     def _refuse_member(self, record: Record, bad: BadRecord, index: int, holder: int | None, effects: Effects) -> None:
         """Dead-letter one member of a message; ``holder``: the member whose dead letter holds the bytes."""
