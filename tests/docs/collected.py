@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -69,11 +70,29 @@ def commands() -> list[Written]:
 
 
 def _in_blocks(text: str) -> Iterator[str]:
+    return (command for block in _blocks(text) for line in block if (command := _command(line)))
+
+
+def _blocks(text: str) -> Iterator[list[str]]:
+    """The lines of each block for a shell, continued ones joined."""
     for _, language, block in _FENCE.findall(text):
         if language in SHELL:
-            for line in re.sub(r"\\\n\s*", "", block).splitlines():
-                if found := _COMMAND.match(line.strip()):
-                    yield re.sub(r"\s+# .*$|\s+#$", "", found[1] or found[2]).strip()
+            yield re.sub(r"\\\n\s*", "", block).splitlines()
+
+
+def _command(line: str) -> str | None:
+    """The command of a line, without prompt and comment."""
+    found = _COMMAND.match(line.strip())
+    return re.sub(r"\s+# .*$|\s+#$", "", found[1] or found[2]).strip() if found else None
+
+
+def shown(written: Written) -> list[str]:
+    """The lines that its page shows below a command, up to the next one; "..." stands for what is left out."""
+    for block in _blocks((ROOT / written.page).read_text()):
+        lines = dropwhile(lambda line: _command(line) != written.text, block)
+        if next(lines, None) is not None:
+            return "\n".join(takewhile(lambda line: _command(line) is None, lines)).rstrip().splitlines()
+    return []
 
 
 def reason(text: str) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from tests.docs.collected import ROOT, Written
+from tests.docs.collected import Written, shown
 from tests.real.debian import Program
 
 SECONDS_MAX: Final = 60.0
@@ -167,17 +167,11 @@ class Started:
         self._process.wait()
 
 
-def shown(written: Written) -> list[str]:
-    """The lines that a page shows below a command, up to the next one; "..." stands for what is left out."""
-    page = re.sub(r"\\\n\s*", "", (ROOT / written.page).read_text())
-    below = page.partition(written.text)[2].partition("\n")[2]
-    return re.split(r"^(?:```|\$ )|\n\n(?=\$ )", below, maxsplit=1, flags=re.MULTILINE)[0].rstrip().splitlines()
-
-
 def says(output: str, lines: list[str]) -> bool:
-    """Whether an output is what a page shows: all of it, or what stands between "..." and "..."."""
-    said, wanted = ([line.rstrip() for line in each] for each in (output.rstrip().splitlines(), lines))
+    """Whether an output is what a page shows, all of it or what stands between "..." and "...", whatever the spaces."""
+    said, wanted = ([" ".join(line.split()) for line in each if line.strip()] for each in (output.splitlines(), lines))
     if "..." not in wanted:
         return said == wanted
     whole = "\n".join(["", *said, ""])
-    return all(part.strip() in whole for part in "\n".join(["", *wanted, ""]).split("\n...\n"))
+    parts = "\n".join(["", *wanted, ""]).split("\n...\n")
+    return all(f"\n{part.strip()}\n" in whole for part in parts if part.strip())

@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 from tests.docs.answering import answering
-from tests.docs.collected import ROOT, of
-from tests.docs.reader import Followed, Reader, shown
+from tests.docs.collected import ROOT, of, shown
+from tests.docs.reader import Followed, Reader
 from tests.real.debian import Program, program
 from tools.deploy import fetch_tools
 from tools.generate_deploy import FILES, examples, rendered
