@@ -135,15 +135,17 @@ def test_tokens_are_made_and_revoked_as_their_page_says(site: Installation) -> N
 def test_the_api_answers_as_its_page_says(site: Installation, incident: str) -> None:
     token = FOLLOWED.run(site.reader, "spillway token create .*responder$").splitlines()[0]
     site.reader.variables |= {"TOKEN": token, "INCIDENT": incident}
+    answers = dict(re.findall(r"^(curl .*)\n# (\d{3})$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE))
     (hearing,) = FOLLOWED.those("curl -sN ")
     stream = site.reader.start(hearing.text, "stream")
-    wait_until(lambda: "retry: 2000" in stream.said(), READY_SECONDS_MAX, "the stream begins")
-    answers = dict(re.findall(r"^(curl .*)\n# (\d{3})$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE))
-    for written in FOLLOWED.those(r"curl .*\$CONSOLE/api/v1/(?!stream)"):
-        done = site.reader.run(f"{written.text} -w '\\n%{{http_code}}'")
-        assert done.stdout.splitlines()[-1] == answers[written.text], f"{written.text}: {done.stdout}"
-    wait_until(lambda: "event: changed" in stream.said(), READY_SECONDS_MAX, "the note is heard of")
-    stream.kill()
+    try:
+        wait_until(lambda: "retry: 2000" in stream.said(), READY_SECONDS_MAX, "the stream begins")
+        for written in FOLLOWED.those(r"curl .*\$CONSOLE/api/v1/(?!stream)"):
+            done = site.reader.run(f"{written.text} -w '\\n%{{http_code}}'")
+            assert done.stdout.splitlines()[-1] == answers[written.text], f"{written.text}: {done.stdout}"
+        wait_until(lambda: "event: changed" in stream.said(), READY_SECONDS_MAX, "the note is heard of")
+    finally:
+        stream.kill()
 
 
 def test_the_store_is_made_anew_compared_and_relieved_of_what_is_old(site: Installation, postgres: str) -> None:
