@@ -26,7 +26,7 @@ from tests.sinks.servers.servicenow import PASSWORD, USER, ServiceNowServer
 from tests.stories.payloads import alertmanager
 from tests.support import wait_until
 
-READY_SECONDS_MAX: Final = 90.0
+READY_SECONDS_MAX: Final = 120.0
 HOST: Final = "127.0.0.1"
 LAB: Final = "alerts.raw.lab"
 """A topic that no feed reads."""
