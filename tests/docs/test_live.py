@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from pipeline.kafka.ports import free_ports
 from tests.docs.answering import Answering, answering
@@ -178,12 +180,21 @@ def test_the_watch_pings_while_a_probe_gets_through(site: Installation, outside:
     site.stop(WATCH)
 
 
-def test_what_stays_serves_until_it_is_asked_to_stop(site: Installation) -> None:
+def test_workers_share_the_stages_until_they_are_asked_to_stop(site: Installation) -> None:
     site.stop()
     for text in ALONE:
         site.start(text)
-    site.start(EMBEDDED, SPILLWAY_BOOTSTRAP=f"{HOST}:{free_ports(1)[0]}")
-    site.wait_ready(*ALONE, EMBEDDED).stop()
+    site.wait_ready(*ALONE).stop()
+
+
+def test_a_worker_that_brings_its_engines_along_serves_and_takes_them_with_it(site: Installation) -> None:
+    bootstrap = f"{HOST}:{free_ports(1)[0]}"
+    site.start(EMBEDDED, SPILLWAY_BOOTSTRAP=bootstrap)
+    site.wait_ready(EMBEDDED)
+    assert AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=READY_SECONDS_MAX).topics
+    site.stop(EMBEDDED)
+    with pytest.raises(OSError, match="refused"), socket.create_connection((HOST, int(bootstrap.rpartition(":")[2]))):
+        pass
 
 
 def test_every_command_that_needs_what_runs_was_run() -> None:
