@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from pipeline.kafka.embedded import EmbeddedKafka
 from pipeline.records.embedded import embedded_postgres
 from tests.broker import docker_answers, kafka_container
-from tests.played import company, outage, played, stories
+from tests.played import company, new_database, outage, played, stories
 
 __all__ = ["company", "outage", "played", "stories"]  # fixtures of all folders
 
@@ -58,12 +57,5 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def database(postgres: str) -> Iterator[str]:
     """Address of a new database on it, of this test alone."""
-    address = make_url(postgres)
-    name = f"test_{os.getpid()}_{next(_PREFIXES)}"
-    engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield address.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    with new_database(postgres) as url:
+        yield url

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,9 @@ RUN_ON_SECONDS: Final = 600
 
 OUTAGE_MS: Final = 1_773_147_900_000
 """2026-03-10 13:05 UTC: the hospital's Major Incident goes on since five minutes, and nobody has it."""
+
+
+_NUMBERS: Final = count()
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +64,8 @@ def played(company: Config) -> Played:
 @pytest.fixture(scope="session")
 def stories(played: Played, postgres: str) -> Iterator[str]:
     """Address of a records store that holds the stories. For reading: tests that write have a `database`."""
-    with _filled(postgres, "console_stories", played) as url:
+    with new_database(postgres, "console_stories") as url:
+        fill(url, played)
         yield url
 
 
@@ -68,22 +73,21 @@ def stories(played: Played, postgres: str) -> Iterator[str]:
 def outage(played: Played, postgres: str) -> Iterator[str]:
     """Address of a records store as it was at `OUTAGE_MS`. For reading."""
     until_then = Played([each for each in played.outputs if each.timestamp_ms <= OUTAGE_MS])
-    with _filled(postgres, "console_outage", until_then) as url:
+    with new_database(postgres, "console_outage") as url:
+        fill(url, until_then)
         yield url
 
 
 @contextmanager
-def _filled(postgres: str, name: str, played: Played) -> Iterator[str]:
-    """A database of that name on a server, with what was played."""
+def new_database(postgres: str, name: str = "test") -> Iterator[str]:
+    """Address of a new database on a server, for the time of a block."""
     address = make_url(postgres)
-    name = f"{name}_{os.getpid()}"  # of this process alone: where the server is given, all test processes share it
+    name = f"{name}_{os.getpid()}_{next(_NUMBERS)}"  # where the server is given, all test processes share it
     engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         connection.execute(text(f"CREATE DATABASE {name}"))
-    url = address.set(database=name).render_as_string(hide_password=False)
-    fill(url, played)
-    yield url
+    yield address.set(database=name).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()

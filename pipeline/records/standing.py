@@ -76,7 +76,8 @@ def odd_rows(connection: Connection) -> int:
 def last_retention(connection: Connection) -> dict[str, Any] | None:
     """The last run of retention."""
     row = connection.execute(select(RETENTION_RUNS).order_by(RETENTION_RUNS.c.id.desc()).limit(1)).mappings().first()
-    return None if row is None else dict(row)
+    # SQLAlchemy's own names of columns are more than strings, and JSON takes nothing else as a key.
+    return None if row is None else {str(name): value for name, value in row.items()}
 
 
 def behind(source: Source, known: dict[Place, int]) -> list[Behind]:

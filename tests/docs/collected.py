@@ -1,9 +1,11 @@
-"""Every command that stands in a block of the documentation, and for each one that no test runs here, why not."""
+"""Every command that stands in a block of the documentation, and who runs it: a test of this folder, a test or a script
+elsewhere that is held to it, or nobody, and then why not."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,44 +16,36 @@ _PROGRAMS: Final = "spillway|make|python|curl|kubectl|helm|docker|jq|cosign|git|
 _COMMAND: Final = re.compile(rf"(?:\$ +(.+)|((?:[A-Z_]+=\S+ )*(?:{_PROGRAMS}) .+))")
 
 EXCEPTIONS: Final[tuple[tuple[str, str], ...]] = (
-    (r"kubectl |helm |docker ", "needs a Kubernetes; what the chart holds is tested in tests/deploy"),
-    (r"curl .*icinga|.*kcat", "needs that source"),
-    (r"curl .*\$U|signature=|curl .*/v2/enqueue", "tests/gateway/test_documentation.py runs the page of the gateway"),
-    (r"curl .*\$CONSOLE", "tests/console/test_api_docs.py runs the page of the API"),
-    (r"curl ", "needs a running stage; tests/runtime/test_health.py asks the same"),
-    (r"make |python -m (?!benchmarks\.sizing)", "a target or module of its own, minutes long"),
-    (r"cosign |git |pip |SOURCE_DATE_EPOCH|pypi-attestations", "a recipe that was not followed yet, as its page says"),
-    (r"export |echo |jq ", "the shell's own, or another program's"),
     (
-        r"(?:\w+=\S+ )*(?:faust|spillway run|spillway gateway|spillway console)\b",
-        "a process that stays; tests/stories, gateway, console start it",
+        r"kubectl |docker |helm (?!template spillway)",
+        "needs a Kubernetes; what the chart holds is tested in tests/deploy",
     ),
-    (
-        r"spillway (watch|shadow|dead-letter (show|retry))\b|spillway .*\|",
-        "tests/shadow, tests/kafka and tests/live run it",
-    ),
-    (r"spillway topics apply --config /etc", "the same as the one with the configuration here, and is run so"),
-    (r"spillway incident wait", "of an incident that only the page's day has; tests/records run it"),
-    (r"spillway sink (?!list)", "needs a sink; tests/cli/test_sink_check.py and tests/sinks run them"),
-    (r"spillway incident show INC-\S+ --sinks", "needs a broker: the ledger of the sinks"),
-    (r"spillway stats --orphans", "needs a broker: the ledger of the sinks"),
-    (
-        r"spillway token (create|revoke)|spillway records (rebuild|compare|retention)",
-        "changes the store; tests/records and tests/console run them",
-    ),
-    (
-        r"spillway audit verify march|spillway audit export --from|spillway audit access",
-        "over a month of a store; tests/records/test_audit.py runs it",
-    ),
-    (r"spillway catalog import", "needs what others exported; tests/catalog/test_imports.py runs it on samples"),
-    (r"spillway feed test tank-gauge", "tests/feeds/test_declarative_page.py runs the page that writes it"),
-    (r"spillway replay outage|spillway suppression --recording fortnight", "a recording that takes a minute to make"),
-    (
-        r"spillway .*(\b(?:DIR|ID|PARTITION:OFFSET|SINK|REASON|FILE)\b|INC-\.\.\.)",
-        "a value stands in capitals: parsed, not run",
-    ),
+    (r"curl .*icinga", "needs an Icinga, and kcat beside it"),
+    (r"cosign |pip ", "a recipe for a release, and none was made yet, as its page says"),
 )
-"""What a command begins with -> why it is not run by `tests/docs`; everything else is."""
+"""What a command begins with -> why nothing runs it."""
+
+ELSEWHERE: Final[tuple[tuple[str, str, str], ...]] = (
+    (r"make test$", ".ci/run", "\nmake test\n"),
+    (r"make lint test$", ".ci/run", "\nmake lint\n"),
+    (r"make audit$", ".ci/run", "\nmake audit\n"),
+    (r"make secrets$", "tests/security/test_supply_chain.py", '[*MAKE, "secrets"]'),
+    (r"make sbom$", "tests/security/test_supply_chain.py", '[*MAKE, "sbom"]'),
+    (r"python -m pytest tests/deploy", "pyproject.toml", 'testpaths = ["tests"]'),
+    (r"python -m tools\.observability\.ask ", "tests/observability/test_prometheus.py", "{text}"),
+    (r"spillway topics grants --acls \|", "tests/kafka/test_grants.py", 'said("--acls")'),
+)
+"""What a command begins with -> the file that runs it, and the words there that do; ``{text}`` is the command."""
+
+RUN_BY: Final[tuple[tuple[str, str], ...]] = (
+    (r"make demo|make lock|make faults|make quality|python -m (tests\.cluster|benchmarks\.quality)", "understood"),
+    (r"python -m (tests\.|tools\.)|helm |jq |echo |SPILLWAY_\w+=\S+ spillway run", "shell"),
+    (r"spillway (catalog import|feed test tank-gauge|replay outage|suppression --recording fortnight)", "shell"),
+    (r"curl |signature=|export |SPILLWAY_STAGES=\S+ faust|spillway (run|gateway|console|watch|shadow)\b", "live"),
+    (r"spillway (dead-letter (show|retry)|sink (?!list)|stats --orphans|incident show \S+ --sinks)", "live"),
+    (r"spillway (token (create|revoke)|records (rebuild|compare|retention))", "live"),
+)
+"""What a command begins with -> the test of this folder that runs it; what begins otherwise is run in `commands`."""
 
 
 class Written(NamedTuple):
@@ -76,13 +70,48 @@ def commands() -> list[Written]:
 
 
 def _in_blocks(text: str) -> Iterator[str]:
+    return (command for block in _blocks(text) for line in block if (command := _command(line)))
+
+
+def _blocks(text: str) -> Iterator[list[str]]:
+    """The lines of each block for a shell, continued ones joined."""
     for _, language, block in _FENCE.findall(text):
         if language in SHELL:
-            for line in re.sub(r"\\\n\s*", "", block).splitlines():
-                if found := _COMMAND.match(line.strip()):
-                    yield re.sub(r"\s+# .*$|\s+#$", "", found[1] or found[2]).strip()
+            yield re.sub(r"\\\n\s*", "", block).splitlines()
+
+
+def _command(line: str) -> str | None:
+    """The command of a line, without prompt and comment."""
+    found = _COMMAND.match(line.strip())
+    return re.sub(r"\s+# .*$|\s+#$", "", found[1] or found[2]).strip() if found else None
+
+
+def shown(written: Written) -> list[str]:
+    """The lines that its page shows below a command, up to the next one; "..." stands for what is left out."""
+    for block in _blocks((ROOT / written.page).read_text()):
+        lines = dropwhile(lambda line: _command(line) != written.text, block)
+        if next(lines, None) is not None:
+            return "\n".join(takewhile(lambda line: _command(line) is None, lines)).rstrip().splitlines()
+    return []
 
 
 def reason(text: str) -> str | None:
-    """Why a command is not run; None where it is."""
+    """Why nothing runs a command; None where something does."""
     return next((why for begins, why in EXCEPTIONS if re.match(begins, text)), None)
+
+
+def elsewhere(text: str) -> tuple[str, str] | None:
+    """The file outside of this folder that runs a command, and the words there that do; None where none is needed."""
+    found = ((file, words) for begins, file, words in ELSEWHERE if re.match(begins, text))
+    return next(((file, words.replace("{text}", text)) for file, words in found), None)
+
+
+def of(name: str) -> list[Written]:
+    """The commands that ``tests/docs/test_<name>.py`` runs, in the order of the pages."""
+
+    def whose(text: str) -> str | None:
+        if reason(text) or elsewhere(text):
+            return None
+        return next((test for begins, test in RUN_BY if re.match(begins, text)), "commands")
+
+    return [each for each in commands() if whose(each.text) == name]

@@ -33,9 +33,13 @@ from tests.support import wait_until
 from tools.generate_observability import RULES
 from tools.observability.ask import ask, queries
 
+ROOT: Final = Path(__file__).parents[2]
 START_SECONDS_MAX: Final = 30
 EMPTY_MAX: Final = 8
 """Queries with nothing to tell where nothing waits or is refused, and of figures of a month that nobody has counted."""
+
+ASKING: Final = "python -m tools.observability.ask http://localhost:9090"
+"""As docs/monitoring.md has it."""
 
 
 class Watched:
@@ -143,6 +147,14 @@ def test_every_panel_is_answered(watched: Watched) -> None:
         wait_until(enough, START_SECONDS_MAX, "panels are answered")
     finally:
         sys.stdout.write("\n".join(["nothing:", *empty]))
+
+
+def test_the_command_of_the_page_asks_what_every_panel_asks(watched: Watched) -> None:
+    python, *words = ASKING.replace("http://localhost:9090", watched.address).split()
+    assert python == "python"
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].endswith(" with nothing to tell, 0 refused")
 
 
 def test_the_watchdog_fires_and_lost_alerts_are_noticed(watched: Watched) -> None:

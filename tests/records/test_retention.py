@@ -21,6 +21,7 @@ from pipeline.core.outward.told import DeliveryTold, EpisodeTold, LedgerTold
 from pipeline.models.suppression import Suppression
 from pipeline.records.months import Month, existing
 from pipeline.records.retention import Removed, cutoff_of, due, retain, would_remove
+from pipeline.records.standing import last_retention
 from pipeline.records.store import RecordsStore
 from tests.support import wait_until
 
@@ -146,7 +147,7 @@ def test_silences_that_are_in_force_stay_and_what_is_of_no_incident_goes(store: 
     assert removed.rows == {"deliveries": 1, "episodes": 1, "suppressions": 1}
 
 
-def test_each_run_is_written_down(store: RecordsStore) -> None:
+def test_each_run_is_written_down_and_told_to_machines(store: RecordsStore) -> None:
     fill(store, *incident("INC-OLD", OLD))
     assert store.ask(lambda connection: due(connection, NOW))
     removed = run(store)
@@ -154,6 +155,8 @@ def test_each_run_is_written_down(store: RecordsStore) -> None:
     query = text("SELECT months, cutoff, actor, removed, dropped FROM retention_runs")
     [row] = store.ask(lambda connection: connection.execute(query).all())
     assert tuple(row) == (KEPT_MONTHS, cutoff_of(KEPT_MONTHS, NOW), "spillway", removed.rows, removed.dropped)
+    told = orjson.loads(orjson.dumps(store.ask(last_retention)))
+    assert (told["months"], told["removed"]) == (KEPT_MONTHS, removed.rows)
 
 
 def test_a_run_that_is_interrupted_goes_on_at_the_next(store: RecordsStore) -> None:
