@@ -212,7 +212,7 @@ def reloader(settings: Settings, config: Config, metrics: Metrics) -> Reloader:
 
 
 def urgent_of(config: Config) -> Urgent:
-    """What tells urgent messages, with adapters of its own: it reads on another thread than the stage."""
+    """What tells urgent messages. It reads on another thread than the stage, with compiled adapters of its own."""
     return Urgent(sources_of(adapters_of(config), feeds_of(config)))
 
 

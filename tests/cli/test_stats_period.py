@@ -118,7 +118,7 @@ def test_an_export_of_nothing_has_the_columns_alone(records: RecordsStore, datab
 def test_without_pyarrow_it_says_what_to_install(stories: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     path = tmp_path / "incidents.parquet"
-    assert "pip install 'spillway[parquet]'" in run(stories, *QUARTER, "--export", str(path), code=1).output
+    assert "pip install '.[parquet]'" in run(stories, *QUARTER, "--export", str(path), code=1).output
     assert not path.exists()
 
 

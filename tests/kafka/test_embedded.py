@@ -134,7 +134,7 @@ def test_a_machine_without_java_is_told_what_to_install(tmp_path: Path, monkeypa
         pass
     assert "needs Java 17 or later, found only" in str(failure.value)
     assert "(version 11)" in str(failure.value)
-    assert "pip install 'spillway[embedded]'" in str(failure.value)
+    assert "pip install '.[embedded]'" in str(failure.value)
 
 
 def test_the_wheel_with_a_java_runtime_does_where_the_machine_has_none(
@@ -164,7 +164,7 @@ def test_without_a_network_the_message_says_what_to_check(tmp_path: Path, monkey
 
 def test_without_the_extra_the_message_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
-    with pytest.raises(EmbeddedKafkaError, match=r"pip install 'spillway\[embedded\]'"):
+    with pytest.raises(EmbeddedKafkaError, match=r"pip install '.\[embedded\]'"):
         engine.find_jars(tmp_path)
 
 

@@ -16,17 +16,17 @@ from pipeline.models.alert import Alert, Kind, Severity
 from pipeline.models.decision import BadRecord
 
 _STEMS: Final = ("crit", "disaster", "emerg", "fatal", "highest", "blocker", "outage", "sev0", "urgent")
-_WHOLE: Final = (b'"page"', b'"p1"', b'"P1"', b'"top"')
+_WHOLE: Final = (b"DOWN", b"AVAILABILITY", b'"page"', b'"p1"', b'"P1"', b'"top"')
 WORDS: Final = (*(form.encode() for stem in _STEMS for form in (stem, stem.capitalize(), stem.upper())), *_WHOLE)
 """One of these stands in most messages of most sources that are critical; where there is no time to read all of them
-the others are left out. Syslog tells it by a number, and so is found only while there is time."""
+the others are left out. Who tells it by a number or by a word of their own is found only while there is time."""
 
 
 class Urgent:
     """Tells urgent messages. Only looks: nothing is redacted, enriched or counted, and nothing goes on from here."""
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
-        """``sources``: how each raw topic is read; adapters that nobody else uses at the same time."""
+        """``sources``: how each raw topic is read. Adapters that keep something, as CEL programs do, are not shared."""
         self._sources = sources
 
     def keys(self, topic: str, value: bytes | None, headers: Headers) -> tuple[str, ...]:

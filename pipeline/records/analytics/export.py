@@ -102,7 +102,8 @@ def _write_parquet(path: Path, parts: Iterator[Sequence[dict[str, Any]]], column
         from pyarrow import parquet
     except ImportError as error:
         raise ExportError(
-            f"{path}: Parquet needs pyarrow, which is not installed: pip install 'spillway[parquet]', or write .csv"
+            f"{path}: Parquet needs pyarrow, which is not installed: "
+            "pip install '.[parquet]' in Spillway's checkout, or write .csv"
         ) from error
     count, schema, writer = 0, _schema(pyarrow, columns), None
     try:
