@@ -14,7 +14,7 @@ _PROGRAMS: Final = "spillway|make|python|curl|kubectl|helm|docker|jq|cosign|git|
 _COMMAND: Final = re.compile(rf"(?:\$ +(.+)|((?:[A-Z_]+=\S+ )*(?:{_PROGRAMS}) .+))")
 
 EXCEPTIONS: Final[tuple[tuple[str, str], ...]] = (
-    (r"kubectl |helm |docker ", "needs a Kubernetes; what the chart holds is tested in tests/deploy"),
+    (r"kubectl |helm |docker ", "needs a Kubernetes: python -m tests.kubernetes runs it on a real control plane"),
     (r"curl .*icinga|.*kcat", "needs that source"),
     (r"curl .*\$U|signature=|curl .*/v2/enqueue", "tests/gateway/test_documentation.py runs the page of the gateway"),
     (r"curl .*\$CONSOLE", "tests/console/test_api_docs.py runs the page of the API"),

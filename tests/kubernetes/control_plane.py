@@ -174,7 +174,12 @@ def running(programs: Mapping[str, Path], place: Path) -> Iterator[ControlPlane]
         )
         kwok = plane.kubeconfig("kwok")
         plane.start(
-            "kwok", programs["kwok"], f"--kubeconfig={kwok}", "--manage-all-nodes=true", f"--config={STAGES}", "--v=-4"
+            "kwok",
+            programs["kwok"],
+            f"--kubeconfig={kwok}",
+            "--manage-all-nodes=true",
+            f"--config={STAGES}",
+            "--node-lease-duration-seconds=40",
         )
         yield plane
         plane.check()

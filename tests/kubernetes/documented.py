@@ -35,7 +35,7 @@ REFUSED: Final = (r"helm template .*components\.dedup\.",)
 FILTERED: Final = re.compile(r" \| grep -A5 'Last State'$")
 """It looks for what a pod of KWOK never has: a restart. What stands before it is run."""
 
-READER: Final = {"STAGE": "correlate", "NEW-CHART": "deploy/k8s/spillway"}
+READER: Final = {"STAGE": "correlate", "NEW-CHART": "deploy/k8s/spillway", "NODE": "node-a1"}
 """What a reader puts in the place of words in capitals; POD is a pod that is there."""
 
 
@@ -47,13 +47,21 @@ class Outcome(NamedTuple):
 
 
 def collected() -> list[Written]:
-    """Commands in blocks and in sentences, each once, the page on Kubernetes first: it installs what the others ask."""
+    """Commands in blocks and in sentences, each once and as they stand on their page; the page on Kubernetes first.
+
+    It installs what the others ask.
+    """
     found = {each.text: each.page for each in commands() if _BEGINS.match(each.text)}
     for page in pages():
         for text in _INLINE.findall(page.read_text()):
             found.setdefault(text, str(page.relative_to(ROOT)))
     written = [Written(page, text) for text, page in found.items()]
-    return sorted(written, key=lambda each: each.page != "docs/kubernetes.md")
+    return sorted(written, key=_position)
+
+
+def _position(written: Written) -> tuple[bool, str, int]:
+    text = re.sub(r"\\\n\s*", "", (ROOT / written.page).read_text())
+    return written.page != "docs/kubernetes.md", written.page, text.find(written.text)
 
 
 def reason(text: str) -> str | None:

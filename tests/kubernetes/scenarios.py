@@ -16,6 +16,7 @@ from tests.kubernetes.watching import COMPONENT, Tally, Watch, is_ready
 from tools.generate_deploy import CHART, EXAMPLES, RELEASE
 
 MEDIUM: Final = EXAMPLES / "medium.yaml"
+STATEFUL: Final = ("dedupe", "correlate", "bridge", "problem")
 NEVER_READY: Final = r"podAnnotations.spillway\.test/not-ready=yes"
 ATOMIC_SECONDS: Final = 25
 """As long as an upgrade whose pods never get ready is given: long enough for the first pod of each workload to go."""
@@ -124,14 +125,14 @@ def refuses(place: Place, result: Result) -> None:
 
 
 def upgrades(place: Place, result: Result) -> None:
-    """A changed value, the way back, a release whose pods never get ready, and an installation over kept topics."""
+    """A changed value, the way back, an upgrade amid another, a release whose pods never get ready, kept topics."""
     with place.namespace() as watch:
         place.install([MEDIUM], "--wait", "--timeout=4m")
         documents = place.manifest()
         counts, kind_of = wanted(documents), kinds(documents)
-        all_ready(watch, counts, "all pods ready")
-        watch.begin()
+        available(place, watch, counts)
         upgrade = ("-n", NAMESPACE, "upgrade", RELEASE, str(CHART), "-f", str(MEDIUM))
+        watch.begin()
         place.client.release(*upgrade, "--set", "logLevel=info")
         rolled(place, watch, counts, {"SPILLWAY_LOG_LEVEL": "info"})
         judge_roll(result, "upgrade", watch.tally, counts, kind_of)
@@ -142,18 +143,10 @@ def upgrades(place: Place, result: Result) -> None:
         judge_roll(result, "rollback", watch.tally, counts, kind_of)
         result.require(place.manifest() == documents, "what a rollback brings back is not what was installed")
 
-        watch.begin()
-        said = place.client.say(
-            [str(place.client.helm), *upgrade, "--set-string", NEVER_READY, "--atomic", f"--timeout={ATOMIC_SECONDS}s"]
-        )
-        result.require(said.code != 0, "an upgrade whose pods never get ready ends well")
-        all_ready(watch, counts, "all pods ready again after --atomic")
-        least = {name: watch.tally.least[name] - count for name, count in counts.items()}
-        worst = {name: short for name, short in least.items() if short < -(kind_of[name] == "StatefulSet")}
-        result.require(not worst, f"a release that never gets ready took more than one pod of a StatefulSet: {worst}")
-        result.facts["--atomic says"] = said.err.strip().splitlines()[-1][:160]
-        history = json.loads(place.client.release("-n", NAMESPACE, "history", RELEASE, "-o", "json"))
-        result.facts["history"] = ", ".join(f"{each['revision']} {each['status']}" for each in history)
+        interrupted(place, result, watch, counts, upgrade)
+        broken(place, result, watch, counts, upgrade)
+
+        over_kept_topics(place, result, watch, counts, upgrade)
 
         removed(place, result, "medium")
         place.install([MEDIUM], "--wait", "--timeout=4m")
@@ -161,12 +154,71 @@ def upgrades(place: Place, result: Result) -> None:
         result.facts["installed again over kept topics"] = True
 
 
+def interrupted(
+    place: Place, result: Result, watch: Watch, counts: Mapping[str, int], upgrade: tuple[str, ...]
+) -> None:
+    """An upgrade while the first pods of StatefulSets are not ready: each is replaced, once, and the roll ends."""
+    for component in STATEFUL:
+        hold(place, watch, component, f"{RELEASE}-{component}-0")
+    watch.begin()
+    place.client.release(*upgrade, "--set", "logLevel=info")
+    rolled(place, watch, counts, {"SPILLWAY_LOG_LEVEL": "info"})
+    for component in STATEFUL:
+        gone = [each for each in watch.tally.gone if each.startswith(f"{RELEASE}-{component}-")]
+        result.require(len(gone) == counts[component], f"an upgrade with {component}-0 not ready: {gone}")
+        least = watch.tally.least[component]
+        result.require(least >= counts[component] - 2, f"an upgrade with {component}-0 not ready: {least} ready")
+    result.facts["upgrade with the first pods not ready"] = f"{len(watch.tally.gone)} pods replaced, each once"
+
+
+def broken(place: Place, result: Result, watch: Watch, counts: Mapping[str, int], upgrade: tuple[str, ...]) -> None:
+    """A release whose pods never get ready takes one pod of each StatefulSet, and its rollback needs no hand."""
+    watch.begin()
+    said = place.client.say(
+        [str(place.client.helm), *upgrade, "--set-string", NEVER_READY, "--atomic", f"--timeout={ATOMIC_SECONDS}s"]
+    )
+    result.require(said.code != 0, "an upgrade whose pods never get ready ends well")
+    available(place, watch, counts)
+    for component, count in counts.items():
+        least = watch.tally.least[component]
+        enough = count - (component in STATEFUL)
+        result.require(least >= enough, f"a release that never gets ready left {least} of {count} {component} ready")
+    result.facts["--atomic says"] = said.err.strip().splitlines()[-1][:160]
+    history = json.loads(place.client.release("-n", NAMESPACE, "history", RELEASE, "-o", "json"))
+    result.facts["history"] = ", ".join(f"{each['revision']} {each['status']}" for each in history)
+
+
+def over_kept_topics(
+    place: Place, result: Result, watch: Watch, counts: Mapping[str, int], upgrade: tuple[str, ...]
+) -> None:
+    """A canary is switched on and off; its topics are kept, and the way back to it is an upgrade, as the page says."""
+    canary = place.plane.place / "canary.yaml"
+    canary.write_text(json.dumps({"shadow": {"enabled": True, "files": {"feeds.yaml": "alertmanager: {}\n"}}}))
+    place.client.release(*upgrade, "-f", str(canary), "--wait", "--timeout=4m")
+    place.client.release(*upgrade, "--wait", "--timeout=4m")
+    said = place.client.say([str(place.client.helm), "-n", NAMESPACE, "rollback", RELEASE])
+    result.facts["a rollback over kept topics says"] = said.err.strip()[:160] or "nothing"
+    place.client.release(*upgrade, "-f", str(canary), "--wait", "--timeout=4m")
+    all_ready(watch, {**counts, "shadow": 1}, "the canary is back")
+    place.client.release(*upgrade, "--wait", "--timeout=4m")
+    all_ready(watch, counts, "the canary is gone")
+
+
+def available(place: Place, watch: Watch, counts: Mapping[str, int]) -> None:
+    """Wait until all pods have been ready for as long as the chart wants: what is younger does not count as there."""
+    all_ready(watch, counts, "all pods ready")
+    for each in place.client.list("statefulsets,deployments", "-n", NAMESPACE):
+        name = f"{each['kind'].lower()}/{each['metadata']['name']}"
+        ready = f"--for=jsonpath={{.status.availableReplicas}}={each['spec']['replicas']}"
+        place.client.cluster("-n", NAMESPACE, "wait", "--timeout=60s", ready, name)
+
+
 def rolled(place: Place, watch: Watch, counts: Mapping[str, int], environment: Mapping[str, str]) -> None:
     """Wait as the documentation says, then until each pod has the new environment."""
     for each in place.client.list("statefulsets,deployments", "-n", NAMESPACE):
         name = f"{each['kind'].lower()}/{each['metadata']['name']}"
         place.client.cluster("-n", NAMESPACE, "rollout", "status", name, "--timeout=240s")
-    all_ready(watch, counts, "all pods ready after a roll")
+    available(place, watch, counts)
     for name, pod in watch.tally.pods.items():
         has = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
         if not environment.items() <= has.items():
@@ -191,9 +243,8 @@ def drains(place: Place, result: Result) -> None:
     """Two nodes of two zones are drained at once; no component falls below its budget."""
     with place.namespace() as watch:
         place.install([MEDIUM], "--wait", "--timeout=4m")
-        documents = place.manifest()
-        counts = wanted(documents)
-        all_ready(watch, counts, "all pods ready")
+        counts = wanted(place.manifest())
+        available(place, watch, counts)
         nodes = _busiest(place)
         watch.begin()
         command = [str(place.client.kubectl), "drain", "--delete-emptydir-data", "--timeout=200s"]
@@ -232,7 +283,7 @@ def restores(place: Place, result: Result) -> None:
     """Which evictions are taken while pods are not ready, by the policy of each kind of workload."""
     with place.namespace() as watch:
         place.install([MEDIUM], "--wait", "--timeout=4m")
-        all_ready(watch, wanted(place.manifest()), "all pods ready")
+        available(place, watch, wanted(place.manifest()))
         for workload, second in (("dedupe", "spillway-dedupe-1"), ("deliver", "")):
             names = sorted(
                 each["metadata"]["name"] for each in place.pods() if each["metadata"]["labels"][COMPONENT] == workload
