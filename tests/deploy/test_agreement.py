@@ -157,6 +157,17 @@ def test_pods_have_time_to_stop_and_probes_to_tell_the_truth(manifests: dict[str
 
 
 @ALL
+def test_pods_of_a_deployment_are_spread_among_those_of_their_own_release(
+    manifests: dict[str, Documents], name: str
+) -> None:
+    """A StatefulSet's pod goes before the next one comes, so all of its pods count."""
+    for pod in pods(manifests[name]):
+        for each in pod.spec.get("topologySpreadConstraints", ()):
+            keys = ["pod-template-hash"] if pod.owner["kind"] == "Deployment" else None
+            assert each.get("matchLabelKeys") == keys, pod.name
+
+
+@ALL
 def test_services_lead_to_pods_and_ingresses_to_services(manifests: dict[str, Documents], name: str) -> None:
     everyone = pods(manifests[name])
     services = {each["metadata"]["name"]: each["spec"] for each in of_kind(manifests[name], "Service")}

@@ -45,8 +45,8 @@ def installs(place: Place, result: Result) -> None:
             removed(place, result, name)
 
 
-def judge(place: Place, result: Result, name: str, documents: list[Any]) -> None:
-    """Pods are spread, services lead to them, budgets see them, and nothing of the cluster is in their hands."""
+def judge_spread(place: Place, result: Result, name: str, documents: list[Any]) -> None:
+    """Zones are held apart where the values say so, and none has all pods of a component in any case."""
     hard = [
         each["metadata"]["labels"][COMPONENT]
         for each in documents
@@ -61,6 +61,32 @@ def judge(place: Place, result: Result, name: str, documents: list[Any]) -> None
         result.require(component not in hard or skew <= 1, f"{name}: {component} is held apart, and lies as {zones}")
         alone = sum(zones.values()) > 1 and max(zones.values()) == sum(zones.values())
         result.require(not alone, f"{name}: all pods of {component} are in one zone")
+
+
+def spreads(place: Place, result: Result) -> None:
+    """What is held apart by zones is so after each of two rolls, too."""
+    values = EXAMPLES / "large.yaml"
+    with place.namespace() as watch:
+        place.client.apply(*volume(NAMESPACE, "spillway-config"))
+        place.install([values], "--wait", "--timeout=4m")
+        documents = place.manifest()
+        counts, kind_of = wanted(documents), kinds(documents)
+        available(place, watch, counts)
+        for level in ("info", "error"):
+            watch.begin()
+            place.client.release(
+                "-n", NAMESPACE, "upgrade", RELEASE, str(CHART), "-f", str(values), "--set", f"logLevel={level}"
+            )
+            rolled(place, watch, counts, {"SPILLWAY_LOG_LEVEL": level})
+            judge_roll(result, f"roll to {level}", watch.tally, counts, kind_of)
+            judge_spread(place, result, f"after the roll to {level}", documents)
+        shown = {name: "/".join(map(str, zones.values())) for name, zones in place.spread().items()}
+        result.facts["pods by zone after two rolls"] = ", ".join(f"{name} {zones}" for name, zones in shown.items())
+
+
+def judge(place: Place, result: Result, name: str, documents: list[Any]) -> None:
+    """Pods are spread, services lead to them, budgets see them, and nothing of the cluster is in their hands."""
+    judge_spread(place, result, name, documents)
     budgets_and_services(place, result, name)
     for pod in place.pods():
         tokens = [source for each in pod["spec"].get("volumes", ()) for source in _tokens(each)]
@@ -337,6 +363,7 @@ SCENARIOS: Final[dict[str, Callable[[Place, Result], None]]] = {
     "refuses": refuses,
     "installs": installs,
     "upgrades": upgrades,
+    "spreads": spreads,
     "drains": drains,
     "restores": restores,
     "documented": documented,
