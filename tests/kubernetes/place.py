@@ -83,6 +83,11 @@ class Place:
         finally:
             self.client.say([str(self.client.kubectl), "delete", "namespace", name, "--timeout=120s"])
 
+    def provide(self, claim: str, namespace: str = NAMESPACE) -> None:
+        """Make a claim and its volume; the volume of a claim that is gone is bound to nobody else."""
+        self.client.cluster("delete", "pv", claim, "--ignore-not-found", "--timeout=60s")
+        self.client.apply(*volume(namespace, claim))
+
     def install(self, values: Sequence[Path], *more: str, release: str = RELEASE, namespace: str = NAMESPACE) -> str:
         """``helm install`` as a person does it, and what it says."""
         given = [word for each in values for word in ("-f", str(each))]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tests.deploy.conftest import EVERYTHING
 from tests.kubernetes.documented import documented, tenants
-from tests.kubernetes.place import NAMESPACE, Place, Result, all_ready, kinds, left_over, volume, wanted
+from tests.kubernetes.place import NAMESPACE, Place, Result, all_ready, kinds, left_over, wanted
 from tests.kubernetes.watching import COMPONENT, Tally, Watch, is_ready
 from tools.generate_deploy import CHART, EXAMPLES, RELEASE
 
@@ -35,7 +35,7 @@ def installs(place: Place, result: Result) -> None:
             continue  # two at once: tests.kubernetes.documented
         with place.namespace() as watch:
             if name == "large":
-                place.client.apply(*volume(NAMESPACE, "spillway-config"))
+                place.provide("spillway-config")
             place.install([values], "--wait", "--timeout=4m")
             documents = place.manifest()
             counts = wanted(documents)
@@ -67,7 +67,7 @@ def spreads(place: Place, result: Result) -> None:
     """What is held apart by zones is so after each of two rolls, too."""
     values = EXAMPLES / "large.yaml"
     with place.namespace() as watch:
-        place.client.apply(*volume(NAMESPACE, "spillway-config"))
+        place.provide("spillway-config")
         place.install([values], "--wait", "--timeout=4m")
         documents = place.manifest()
         counts, kind_of = wanted(documents), kinds(documents)
