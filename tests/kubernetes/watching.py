@@ -36,8 +36,7 @@ class Tally:
     Attributes:
         pods: by name, as they are now.
         least: component -> the lowest count of ready pods since the last `begin`; ``most`` the highest of all pods.
-        gone: names of pods in the order in which a controller or a person asked for their end. What vanishes without is
-            KWOK's: it deletes by name and at once, and may hit the pod that has just been made under that name.
+        gone: names of pods in the order in which their end began.
     """
 
     def __init__(self) -> None:
@@ -59,7 +58,7 @@ class Tally:
         name = pod["metadata"]["name"]
         before = self.pods.pop(name, None)
         known = before is not None and before["metadata"]["uid"] == pod["metadata"]["uid"]
-        going = event["type"] == "MODIFIED" and "deletionTimestamp" in pod["metadata"]
+        going = event["type"] == "DELETED" or "deletionTimestamp" in pod["metadata"]
         if going and known and before is not None and "deletionTimestamp" not in before["metadata"]:
             self.gone.append(name)
         if event["type"] != "DELETED":
