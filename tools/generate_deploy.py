@@ -21,8 +21,9 @@ CHART: Final = DEPLOY / "k8s" / "spillway"
 EXAMPLES: Final = DEPLOY / "k8s" / "examples"
 RENDERED: Final = DEPLOY / "k8s" / "rendered"
 
-NAMESPACE: Final = "spillway"
 RELEASE: Final = "spillway"
+TENANT: Final = "tenant-"
+"""How examples begin that are one tenant's of several: what follows is the name of its release and namespace."""
 KUBERNETES: Final = "1.33.0"
 """The version that the examples are rendered for; none of them looks at it."""
 
@@ -45,6 +46,11 @@ def examples() -> list[Path]:
     return sorted(EXAMPLES.glob("*.yaml"))
 
 
+def release(values: Path) -> str:
+    """The name that a release with these values has, and its namespace: a tenant's own, else the product's."""
+    return values.stem.removeprefix(TENANT) if values.stem.startswith(TENANT) else RELEASE
+
+
 def rendered(example: Path) -> Path:
     """Where what helm makes of an example lies."""
     return RENDERED / example.name
@@ -56,7 +62,8 @@ def render(values: Path, binary: Path, *more: str) -> str:
     Raises:
         subprocess.CalledProcessError: helm refused; its stderr says why.
     """
-    command = [str(binary), "template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", KUBERNETES]
+    name = release(values)
+    command = [str(binary), "template", name, str(CHART), "--namespace", name, "--kube-version", KUBERNETES]
     done = subprocess.run([*command, "--values", str(values), *more], check=True, capture_output=True, text=True)  # noqa: S603
     return HEAD.format(name=values.stem) + done.stdout
 

@@ -157,6 +157,28 @@ def test_pods_have_time_to_stop_and_probes_to_tell_the_truth(manifests: dict[str
 
 
 @ALL
+def test_pods_of_a_deployment_are_spread_among_those_of_their_own_release(
+    manifests: dict[str, Documents], name: str
+) -> None:
+    """A StatefulSet's pod goes before the next one comes, so all of its pods count. A canary is one pod."""
+    for pod in pods(manifests[name]):
+        if pod.owner["spec"].get("replicas") == 1:
+            continue
+        for each in pod.spec.get("topologySpreadConstraints", ()):
+            keys = ["pod-template-hash"] if pod.owner["kind"] == "Deployment" else None
+            assert each.get("matchLabelKeys") == keys, pod.name
+
+
+@ALL
+def test_a_pod_that_is_lost_amid_an_upgrade_comes_back_as_the_new_release(
+    manifests: dict[str, Documents], name: str
+) -> None:
+    """Only where the partition is said; it is not made up where just the type is."""
+    for each in of_kind(manifests[name], "StatefulSet"):
+        assert each["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+
+
+@ALL
 def test_services_lead_to_pods_and_ingresses_to_services(manifests: dict[str, Documents], name: str) -> None:
     everyone = pods(manifests[name])
     services = {each["metadata"]["name"]: each["spec"] for each in of_kind(manifests[name], "Service")}

@@ -18,7 +18,7 @@ _COMMAND: Final = re.compile(rf"(?:\$ +(.+)|((?:[A-Z_]+=\S+ )*(?:{_PROGRAMS}) .+
 EXCEPTIONS: Final[tuple[tuple[str, str], ...]] = (
     (
         r"kubectl |docker |helm (?!template spillway)",
-        "needs a Kubernetes; what the chart holds is tested in tests/deploy",
+        "needs a Kubernetes: python -m tests.kubernetes runs it on a real control plane",
     ),
     (r"curl .*icinga", "needs an Icinga, and kcat beside it"),
     (r"cosign |pip ", "a recipe for a release, and none was made yet, as its page says"),

@@ -161,12 +161,20 @@ spec:
       labelSelector:
         matchLabels:
           {{- include "spillway.selector" $scope | nindent 10 }}
+      {{- if eq $component.kind "Deployment" }}
+      {{- /* Old pods go as they come: counted among the new ones, they would leave these crooked. */}}
+      matchLabelKeys: [pod-template-hash]
+      {{- end }}
     - maxSkew: 1
       topologyKey: kubernetes.io/hostname
       whenUnsatisfiable: {{ $values.topologySpread.host }}
       labelSelector:
         matchLabels:
           {{- include "spillway.selector" $scope | nindent 10 }}
+      {{- if eq $component.kind "Deployment" }}
+      {{- /* Old pods go as they come: counted among the new ones, they would leave these crooked. */}}
+      matchLabelKeys: [pod-template-hash]
+      {{- end }}
   containers:
     - name: {{ .name }}
       {{- include "spillway.containerHead" $scope | nindent 6 }}
