@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Lock
-from time import monotonic, thread_time, time
+from time import monotonic, sleep, thread_time, time
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -40,8 +40,11 @@ PAUSE_SECONDS_MAX: Final = 0.5
 """Between two turns. At least so much, as turns without anything to read must not spin; at most so much, however long
 the last one took: a rare long one shall not cost what comes meanwhile."""
 
-TURN_RECORDS_MAX: Final = 500
-"""Read at a time: a millisecond for messages that are known, and some ten for those that must be read."""
+READ_SECONDS: Final = 0.25
+"""The reader goes on by itself for so long: in a storm the event loop is busy, and to come back to it takes a while."""
+
+TURN_RECORDS_MAX: Final = 1_000
+"""Looked at in a turn: two milliseconds for messages that are known, and some twenty for those that must be read."""
 
 VALUE_BYTES_MAX: Final = 64 << 10
 """Larger messages wait for their turn: what is ahead must not fill the memory. Fifty alerts of Alertmanager fit."""
@@ -83,11 +86,7 @@ class Known:
 
 
 class AheadReader:
-    """Reads backlogs of one process to their ends. Its methods block, and wait for each other.
-
-    Attributes:
-        pause_seconds: how long it should rest now to keep to its share of a core.
-    """
+    """Reads backlogs of one process to their ends. Its methods block, and wait for each other."""
 
     def __init__(self, settings: Settings, group: str) -> None:
         """Connects when it first has something to read.
@@ -96,7 +95,6 @@ class AheadReader:
             settings: brokers, names.
             group: named by the client, and never joined.
         """
-        self.pause_seconds = 0.0
         self._options: dict[str, Any] = {
             **librdkafka(settings),
             "group.id": group,
@@ -116,7 +114,7 @@ class AheadReader:
         self._one_at_a_time = Lock()  # who is cancelled while a thread reads closes what that thread uses
 
     def read(self, backlogs: Mapping[Place, Backlog], urgent: Urgent) -> dict[Place, list[Record]]:
-        """One turn: read on, and find what is urgent.
+        """Read on for a while, until something urgent is found, or there is nothing more to read; rest between turns.
 
         Args:
             backlogs: where to read; places that are there no more are left, those that are new begin at their turn.
@@ -128,11 +126,18 @@ class AheadReader:
         Raises:
             KafkaException: the brokers refuse.
         """
-        began, used = monotonic(), thread_time()
+        found: dict[Place, list[Record]] = defaultdict(list)
         with self._one_at_a_time:
-            found = self._read(backlogs, urgent)
-        took, elapsed = thread_time() - used, monotonic() - began
-        self.pause_seconds = rest_seconds(took, elapsed)
+            consumer = self._turned_to(backlogs)
+            until = monotonic() + READ_SECONDS
+            while consumer is not None and self._reading.keys() - self._resting:
+                began, used = monotonic(), thread_time()
+                messages = consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS)
+                for message in messages:
+                    self._look(message, urgent, found)
+                if found or not messages or monotonic() > until:
+                    break
+                sleep(rest_seconds(thread_time() - used, monotonic() - began))
         return found
 
     def go_back(self, place: Place, offset: int) -> None:
@@ -149,16 +154,12 @@ class AheadReader:
                 self._consumer.close()
                 self._consumer = None
 
-    def _read(self, backlogs: Mapping[Place, Backlog], urgent: Urgent) -> dict[Place, list[Record]]:
-        found: dict[Place, list[Record]] = defaultdict(list)
+    def _turned_to(self, backlogs: Mapping[Place, Backlog]) -> Consumer | None:
         if self._consumer is None and not self._closed and backlogs:
             self._consumer = Consumer(self._options)
         if self._consumer is not None:
             self._turn_to(self._consumer, backlogs)
-            if self._reading.keys() - self._resting:
-                for message in self._consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS):
-                    self._look(message, urgent, found)
-        return found
+        return self._consumer
 
     def _turn_to(self, consumer: Consumer, backlogs: Mapping[Place, Backlog]) -> None:
         """Read where there is a backlog; rest where no more may go ahead at the moment."""
@@ -252,7 +253,7 @@ async def look_ahead(host: StageHost) -> None:
                     if told != (told := str(error)):
                         log_line("look ahead interrupted", stage=context.stage, because=told)
                 else:
-                    told, pause_seconds = "", reader.pause_seconds if was_reading else LOOK_SECONDS
+                    told, pause_seconds = "", PAUSE_SECONDS_MIN if was_reading else LOOK_SECONDS
                     await _hand_on(host, reader, found)
             await asyncio.sleep(pause_seconds)
 
