@@ -95,6 +95,12 @@ BARS: Final[tuple[Bar[Figures], ...]] = (
         lambda f: float(f.row("storm", "10 times capacity")["alertmanager_p1_max_seconds"]),
         least=False,
     ),
+    Bar(
+        "P1 incident inside the feed that runs away, max s",
+        5,
+        lambda f: float(f.row("storm", "10 times capacity")["runaway_p1_max_seconds"]),
+        least=False,
+    ),
     Bar("gateway, requests a second", 2_000, lambda f: _gateway(f, "as fast as it goes", "per_second")),
     Bar("gateway at 2,000 requests a second, p99 ms", 50, lambda f: _gateway(f, STEADY, "p99_ms"), least=False),
     Bar(

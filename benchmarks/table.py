@@ -134,6 +134,7 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
             "recovered in s": plain("recovery_seconds"),
             "memory before, MiB": plain("memory_before_mib"),
             "peak": plain("memory_peak_mib"),
+            "went ahead": plain("went_ahead"),
             "P1 of the other feed, s: p50": plain("alertmanager_p1_p50_seconds"),
             "max": plain("alertmanager_p1_max_seconds"),
             "P1 inside the storm: p50": plain("runaway_p1_p50_seconds"),

@@ -112,4 +112,4 @@ def test_what_the_page_shows_is_what_the_story_reads() -> None:
     for audience in VIEWS:
         arguments = ["communication", "preview", *story, "--audience", audience]
         said |= set(CliRunner().invoke(main, arguments).output.splitlines())
-    assert [line for line in shown if line and not line.startswith("$") and line not in said] == []
+    assert [line for line in shown if line not in ("", "...") and not line.startswith("$") and line not in said] == []

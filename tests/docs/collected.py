@@ -38,7 +38,10 @@ ELSEWHERE: Final[tuple[tuple[str, str, str], ...]] = (
 """What a command begins with -> the file that runs it, and the words there that do; ``{text}`` is the command."""
 
 RUN_BY: Final[tuple[tuple[str, str], ...]] = (
-    (r"make demo|make lock|make faults|make quality|python -m (tests\.cluster|benchmarks\.quality)", "understood"),
+    (
+        r"make demo|make lock|make faults|make quality|python -m (tests\.(cluster|kubernetes)|benchmarks\.quality)",
+        "understood",
+    ),
     (r"python -m (tests\.|tools\.)|helm |jq |echo |SPILLWAY_\w+=\S+ spillway run", "shell"),
     (r"spillway (catalog import|feed test tank-gauge|replay outage|suppression --recording fortnight)", "shell"),
     (r"curl |signature=|export |SPILLWAY_STAGES=\S+ faust|spillway (run|gateway|console|watch|shadow)\b", "live"),

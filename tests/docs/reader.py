@@ -24,8 +24,8 @@ SECONDS_MAX: Final = 60.0
 BIN: Final = Path(sys.executable).parent
 """Where `spillway`, `python` and `faust` are."""
 
-MAKE: Final = ("make", "--assume-old=.venv/.installed", f"BIN={BIN}")
-"""`make` with what is installed already."""
+MAKE: Final = ("env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "make", "--assume-old=.venv/.installed", f"BIN={BIN}")
+"""`make` with what is installed already, as by hand: `make test` may be what runs this."""
 
 _BASH: Final = ("bash", "-o", "pipefail", "-c")
 _PLAIN: Final = re.compile(r"((?:[A-Z_]+=\w\S* )*)spillway ([^|;<>$\n]*)")

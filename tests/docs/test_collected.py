@@ -9,7 +9,7 @@ from tests.docs.collected import ELSEWHERE, EXCEPTIONS, ROOT, RUN_BY, commands, 
 
 ALL: Final = commands()
 RUN: Final = [written for test in ("commands", "shell", "live") for written in of(test)]
-SHARE_MIN: Final = 0.75
+SHARE_MIN: Final = 0.73
 """Of all commands those that a test of this folder runs as they stand; of the rest it is said who runs them, or why
 nobody does."""
 

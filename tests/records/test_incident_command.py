@@ -16,6 +16,7 @@ from pipeline.cli.communication import communication
 from pipeline.cli.incident import incident
 from pipeline.core.identity import partition_of
 from pipeline.core.outward.incident_event import IncidentEvent
+from pipeline.kafka.served import unserved
 from pipeline.models.command import Command, CommandType
 from pipeline.records.store import RecordsStore
 
@@ -76,6 +77,7 @@ def commands(kafka: str, prefix: str) -> Iterator[Commands]:
     names = [prefix + name for name in ("commands", "bridge.commands")]
     for made in client.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
         made.result(SECONDS_MAX)
+    assert unserved(client, dict.fromkeys(names, PARTITIONS), SECONDS_MAX) is None
     yield Commands({"SPILLWAY_BOOTSTRAP": kafka, "SPILLWAY_TOPIC_PREFIX": prefix}, kafka, prefix)
     for gone in client.delete_topics(names).values():
         gone.result(SECONDS_MAX)
@@ -211,7 +213,8 @@ def test_a_bridge_incidents_command_goes_to_the_bridge_under_its_id(
 
 
 def test_with_a_space_given_no_records_store_is_needed(commands: Commands) -> None:
-    assert run("ack", "INC-5", "--space", "staging", environment=commands.environment).exit_code == 0
+    result = run("ack", "INC-5", "--space", "staging", environment=commands.environment)
+    assert result.exit_code == 0, result.output
     [(key, command)] = commands.read("commands", "staging")
     assert (key, command.type) == (b"staging", CommandType.ACKNOWLEDGE)
 
