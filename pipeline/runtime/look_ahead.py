@@ -14,8 +14,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from threading import Lock
 from time import monotonic, sleep, thread_time, time
 from typing import Any, Final
@@ -75,14 +74,23 @@ class Known:
         self._older: set[object] = set()
         self._since = clock()
 
-    def is_new(self, what: object) -> bool:
-        """Whether it was not looked at lately; from now on it was."""
+    def generations(self) -> tuple[set[object], set[object]]:
+        """Both, until the next call: whoever looks at thousands a second looks into them without a call for each."""
         if len(self._younger) >= KNOWN_MAX or self._clock() - self._since > FORGET_SECONDS:
             self._younger, self._older, self._since = set(), self._younger, self._clock()
+        return self._younger, self._older
+
+    def is_new(self, what: object) -> bool:
+        """Whether it was not looked at lately; from now on it was."""
         if what in self._younger or what in self._older:
             return False
         self._younger.add(what)
         return True
+
+    def forget(self) -> None:
+        """All is looked at anew."""
+        self._younger.clear()
+        self._older.clear()
 
 
 class AheadReader:
@@ -133,8 +141,7 @@ class AheadReader:
             while consumer is not None and self._reading.keys() - self._resting:
                 began, used = monotonic(), thread_time()
                 messages = consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS)
-                for message in messages:
-                    self._look(message, urgent, found)
+                self._look_at(messages, urgent, found)
                 if found or not messages or monotonic() > until:
                     break
                 sleep(rest_seconds(thread_time() - used, monotonic() - began))
@@ -164,8 +171,15 @@ class AheadReader:
     def _turn_to(self, consumer: Consumer, backlogs: Mapping[Place, Backlog]) -> None:
         """Read where there is a backlog; rest where no more may go ahead at the moment."""
         reading = self._reading
+        for at in consumer.position([TopicPartition(*place) for place in reading]) if reading else ():
+            each = reading[at.topic, at.partition]
+            each.position = max(each.position, at.offset)  # below 0 where nothing was read yet
         over = [place for place, each in reading.items() if not each.goes_on(backlogs.get(place))]
-        again = {place: each.again for place in over if (each := reading.pop(place)).again is not None}
+        again = {place: each.again for place in over if (each := reading[place]).again is not None}
+        if again or any(place in backlogs and backlogs[place].opening != reading[place].opening for place in over):
+            self._known.forget()  # what was found may not have been taken
+        for place in over:
+            del reading[place]
         if over:
             # The client remembers that a place rests, also past its end.
             consumer.resume([TopicPartition(*place) for place in self._resting.intersection(over)])
@@ -182,23 +196,28 @@ class AheadReader:
             consumer.resume([TopicPartition(*place) for place in ended])
         self._resting = full
 
-    def _look(self, message: Message, urgent: Urgent, found: dict[Place, list[Record]]) -> None:
-        place = topic, partition = message.topic() or "", message.partition() or 0
-        if message.error() is not None or (reading := self._reading.get(place)) is None:
-            return  # of a partition that moves, most of all: it is asked again
-        offset, value = message.offset() or 0, message.value()
-        reading.position = offset + 1
-        if not value or len(value) > VALUE_BYTES_MAX or not self._known.is_new((reading.number, hash(value))):
-            return
+    def _look_at(self, messages: list[Message], urgent: Urgent, found: dict[Place, list[Record]]) -> None:
+        """Look at what is not known. Of a storm most is, so what is known costs as little as may be."""
+        younger, older = self._known.generations()
+        for message in messages:
+            value = message.value()
+            mark = hash(value)
+            if mark not in younger and mark not in older:
+                younger.add(mark)
+                if value and len(value) <= VALUE_BYTES_MAX and message.error() is None:
+                    self._look(message, value, urgent, found)
+
+    def _look(self, message: Message, value: bytes, urgent: Urgent, found: dict[Place, list[Record]]) -> None:
         _, timestamp_ms = message.timestamp()
         if time() - timestamp_ms / 1_000 > HURRY_SECONDS and not may_be_urgent(value):
             return
+        topic, partition = message.topic() or "", message.partition() or 0
         logical, headers = topic.removeprefix(self._prefix), _headers(message)
         nothing: tuple[str, ...] = ()
         keys = second_look(urgent.keys, nothing, logical, value, headers)
-        if sum(self._known.is_new((reading.number, key)) for key in keys):  # all of them are known from now on
-            record = StreamRecord(logical, partition, offset, timestamp_ms, _bytes(message.key()), value, headers)
-            found[place].append(record)
+        if sum(map(self._known.is_new, keys)):  # all of them are known from now on
+            key, offset = _bytes(message.key()), message.offset() or 0
+            found[topic, partition].append(StreamRecord(logical, partition, offset, timestamp_ms, key, value, headers))
 
 
 def rest_seconds(took: float, elapsed: float) -> float:
@@ -211,9 +230,6 @@ def rest_seconds(took: float, elapsed: float) -> float:
     return min(PAUSE_SECONDS_MAX, max(PAUSE_SECONDS_MIN, took / CORE_SHARE - elapsed))
 
 
-_NUMBERS: Final = count()
-
-
 @dataclass(slots=True)
 class Reading:
     """How far one place is read.
@@ -222,13 +238,11 @@ class Reading:
         opening: of the partition, as it was when reading began.
         position: offset of the next record to look at.
         again: read from this offset on again.
-        number: of this reading, for what is known: who reads a place anew looks at all of it anew.
     """
 
     opening: int
     position: int
     again: int | None = None
-    number: int = field(default_factory=_NUMBERS.__next__)
 
     def goes_on(self, backlog: Backlog | None) -> bool:
         """Whether it may be read on from where it is."""

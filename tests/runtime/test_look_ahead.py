@@ -258,18 +258,21 @@ def test_what_was_looked_at_is_known_for_a_while() -> None:
     assert known.is_new("a")
     assert not known.is_new("a")
     clock.now += FORGET_SECONDS + 1
+    assert "a" in known.generations()[1]
     assert not known.is_new("a")
     clock.now += FORGET_SECONDS + 1
-    known.is_new("b")
-    clock.now += FORGET_SECONDS + 1
+    assert known.generations() == (set(), set())
+    assert known.is_new("a")
+    known.forget()
     assert known.is_new("a")
 
 
 def test_what_is_known_is_bounded() -> None:
     known = Known(Clock())
     for number in range(3 * KNOWN_MAX):
+        known.generations()
         assert known.is_new(number)
-    assert len(known._younger) + len(known._older) <= 2 * KNOWN_MAX
+    assert sum(map(len, known.generations())) <= 2 * KNOWN_MAX
 
 
 def notes() -> OffsetNotes:
