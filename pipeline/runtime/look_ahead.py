@@ -132,20 +132,14 @@ class AheadReader:
             Urgent records by place, in order; none once it is closed.
 
         Raises:
-            KafkaException: the brokers refuse.
+            KafkaException: the brokers refuse, or the client does. The next call begins anew.
         """
-        found: dict[Place, list[Record]] = defaultdict(list)
         with self._one_at_a_time:
-            consumer = self._turned_to(backlogs)
-            until = monotonic() + READ_SECONDS
-            while consumer is not None and self._reading.keys() - self._resting:
-                began, used = monotonic(), thread_time()
-                messages = consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS)
-                self._look_at(messages, urgent, found)
-                if found or not messages or monotonic() > until:
-                    break
-                sleep(rest_seconds(thread_time() - used, monotonic() - began))
-        return found
+            try:
+                return self._read(backlogs, urgent)
+            except KafkaException:
+                self._disconnect()  # which of its places it still reads nobody knows
+                raise
 
     def go_back(self, place: Place, offset: int) -> None:
         """Read a place from an offset on again: what was found there was not taken."""
@@ -157,9 +151,28 @@ class AheadReader:
         """Disconnect, after the turn that is under way."""
         with self._one_at_a_time:
             self._closed = True
-            if self._consumer is not None:
-                self._consumer.close()
-                self._consumer = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+        self._reading.clear()
+        self._resting.clear()
+        self._known.forget()
+
+    def _read(self, backlogs: Mapping[Place, Backlog], urgent: Urgent) -> dict[Place, list[Record]]:
+        found: dict[Place, list[Record]] = defaultdict(list)
+        consumer = self._turned_to(backlogs)
+        until = monotonic() + READ_SECONDS
+        while consumer is not None and self._reading.keys() - self._resting:
+            began, used = monotonic(), thread_time()
+            messages = consumer.consume(TURN_RECORDS_MAX, TURN_WAIT_SECONDS)
+            self._look_at(messages, urgent, found)
+            if found or not messages or monotonic() > until:
+                break
+            sleep(rest_seconds(thread_time() - used, monotonic() - began))
+        return found
 
     def _turned_to(self, backlogs: Mapping[Place, Backlog]) -> Consumer | None:
         if self._consumer is None and not self._closed and backlogs:
@@ -201,7 +214,7 @@ class AheadReader:
         younger, older = self._known.generations()
         for message in messages:
             value = message.value()
-            mark = hash(value)
+            mark = hash((message.topic(), value))  # equal messages of two feeds are two conditions
             if mark not in younger and mark not in older:
                 younger.add(mark)
                 if value and len(value) <= VALUE_BYTES_MAX and message.error() is None:

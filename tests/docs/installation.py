@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final, Self
@@ -24,7 +23,7 @@ from tests.docs.collected import ROOT
 from tests.docs.reader import Followed, Reader, Started
 from tests.sinks.servers.servicenow import PASSWORD, USER, ServiceNowServer
 from tests.stories.payloads import alertmanager
-from tests.support import wait_until
+from tests.support import is_ready, wait_until
 
 READY_SECONDS_MAX: Final = 120.0
 HOST: Final = "127.0.0.1"
@@ -83,14 +82,7 @@ class Installation:
 
     def _is_ready(self, text: str) -> bool:
         self._started[text].check()
-        connection = HTTPConnection(HOST, self.health[text], timeout=READY_SECONDS_MAX)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, HTTPException):
-            return False
-        finally:
-            connection.close()
+        return is_ready(self.health[text], READY_SECONDS_MAX)
 
     def stop(self, *texts: str) -> None:
         """Ask these, or all, to stop, as a supervisor does; each must end with 0."""

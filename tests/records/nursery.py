@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-from http.client import HTTPConnection, HTTPException
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ import orjson
 from pipeline.cli import main as spillway
 from pipeline.kafka.ports import free_ports
 from pipeline.settings import Settings
-from tests.support import wait_until
+from tests.support import is_ready, wait_until
 
 READY_SECONDS_MAX: Final = 120.0
 END_SECONDS_MAX: Final = 60.0
@@ -68,14 +67,7 @@ class ForkedWorker:
         return self
 
     def is_ready(self) -> bool:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS_MAX)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, HTTPException):
-            return False
-        finally:
-            connection.close()
+        return is_ready(self._port, ANSWER_SECONDS_MAX)
 
     def ended(self) -> bool:
         if self._status is None:

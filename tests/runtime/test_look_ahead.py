@@ -8,16 +8,16 @@ from typing import Final
 
 import orjson
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from pipeline.core.alerts.sources import sources_of
 from pipeline.core.alerts.urgent import Urgent
-from pipeline.core.overtaking import Overtaking
-from pipeline.core.step import Record, StreamRecord
+from pipeline.core.step import Record
 from pipeline.feeds import ADAPTERS, DEFAULT_FEEDS
 from pipeline.models.alert import Alert
 from pipeline.models.decision import BadRecord
 from pipeline.models.feed import RawMessage
+from pipeline.models.policy import Feed
 from pipeline.runtime.host import BACKLOG_RECORDS_MIN, Backlog, Place, StageHost
 from pipeline.runtime.look_ahead import (
     CORE_SHARE,
@@ -30,22 +30,14 @@ from pipeline.runtime.look_ahead import (
     Known,
     rest_seconds,
 )
-from pipeline.runtime.note import ERROR_CHARACTERS_MAX, Crash, OffsetNote
-from pipeline.runtime.offset_notes import OffsetNotes
 from pipeline.runtime.partition import PartitionTask
-from pipeline.runtime.quarantine import Quarantine
-from pipeline.runtime.transaction import OversizedRecordError
 from pipeline.settings import Settings
 from tests.runtime.test_lanes import RUNAWAY, context
-from tests.runtime.toy import Count
 from tests.runtime.workers import Bench, stamp_ms
 from tests.support import wait_until
 
 TOPIC: Final = "alerts.raw.alertmanager"
 WAIT_SECONDS: Final = 30.0
-OFFSET_METADATA_BYTES_MAX: Final = 4_096
-"""Kafka's default of ``offset.metadata.max.bytes``."""
-
 OPEN: Final = Backlog(0, may_go_ahead=True)
 
 
@@ -63,12 +55,14 @@ class Topic:
     def place(self, partition: int = 0) -> Place:
         return self.bench.prefix + TOPIC, partition
 
-    def say(self, rule: str, severity: str = "critical", partition: int = 0, ago_seconds: float = 0.0) -> None:
+    def say(
+        self, rule: str, severity: str = "critical", partition: int = 0, ago_seconds: float = 0.0, topic: str = TOPIC
+    ) -> None:
         labels = {"alertname": rule, "severity": severity, "service": "checkout"}
         alert = {"status": "firing", "labels": labels, "startsAt": "2026-03-04T02:00:00Z"}
         at_ms = stamp_ms() - int(ago_seconds * 1_000)
         self._producer.produce(
-            self.bench.prefix + TOPIC, orjson.dumps({"alerts": [alert]}), partition=partition, timestamp=at_ms
+            self.bench.prefix + topic, orjson.dumps({"alerts": [alert]}), partition=partition, timestamp=at_ms
         )
         assert self._producer.flush(WAIT_SECONDS) == 0
 
@@ -165,6 +159,33 @@ def test_after_a_rebalance_all_is_looked_at_anew(topic: Topic) -> None:
     topic.found.clear()
     topic.read_until({topic.place(): Backlog(0, may_go_ahead=True, opening=2)}, 0, 0)
     assert topic.offsets() == [0]
+
+
+def test_equal_messages_of_two_feeds_are_found_in_both(topic: Topic, bench: Bench) -> None:
+    bench.topic("alerts.raw.grafana", 1)
+    topic.urgent = Urgent(
+        sources_of(ADAPTERS, DEFAULT_FEEDS | {"grafana": Feed(name="grafana", adapter="alertmanager")})
+    )
+    topic.say("A")
+    other = bench.prefix + "alerts.raw.grafana", 0
+    topic.say("A", topic="alerts.raw.grafana")
+
+    def both() -> bool:
+        topic.read({topic.place(): OPEN, other: OPEN})
+        return topic.found.keys() == {topic.place(), other}
+
+    wait_until(both, WAIT_SECONDS, "both are found")
+
+
+def test_after_an_error_of_the_client_it_begins_anew(topic: Topic) -> None:
+    topic.say("A")
+    topic.say("B", partition=1)
+    topic.read_until({topic.place(): OPEN}, 0, 0)
+    assert topic.reader._consumer is not None
+    topic.reader._consumer.incremental_assign([TopicPartition(*topic.place(1), 0)])  # behind its back
+    with pytest.raises(KafkaException):
+        topic.read({topic.place(0): OPEN, topic.place(1): OPEN})
+    topic.read_until({topic.place(0): OPEN, topic.place(1): OPEN}, 1, 0)
 
 
 def test_where_the_turn_has_passed_it_begins_anew_at_the_turn(topic: Topic) -> None:
@@ -273,94 +294,6 @@ def test_what_is_known_is_bounded() -> None:
         known.generations()
         assert known.is_new(number)
     assert sum(map(len, known.generations())) <= 2 * KNOWN_MAX
-
-
-def notes() -> OffsetNotes:
-    return OffsetNotes(context(), Quarantine())
-
-
-def test_a_note_with_all_that_may_stand_in_it_fits_beside_an_offset() -> None:
-    topics = {f"a-topic-of-a-long-name-{number}": 1_000 for number in range(4)}
-    ahead, offset = Overtaking(), 2**34
-    while ahead.has_room(offset, 1):
-        ahead.add(offset, [str(offset)])
-        offset += 2**21
-    crash = Crash(2, offset, offset, "x" * ERROR_CHARACTERS_MAX)
-    note = OffsetNote("A" * 22, "B" * 22, topics, crash, ahead.to_text())
-
-    assert len(note.to_text()) < OFFSET_METADATA_BYTES_MAX
-    assert OffsetNote.from_text(note.to_text()) == note
-
-
-def test_what_stands_beside_an_offset_is_ahead_for_the_next_owner() -> None:
-    ahead = Overtaking()
-    ahead.add(70, ["disk"])
-    subject = notes()
-    subject.learn(RUNAWAY, OffsetNote(ahead=ahead.to_text()).to_text())
-    records: list[Record] = [StreamRecord(RUNAWAY, 0, offset, 0, None, b"x") for offset in range(68, 73)]
-
-    assert [record.offset for record in subject.undecided(RUNAWAY, records, 69)] == [69, 71, 72]
-    assert OffsetNote.from_text(subject.texts({RUNAWAY: 69})[RUNAWAY]).ahead
-    assert OffsetNote.from_text(subject.texts({RUNAWAY: 71})[RUNAWAY]).ahead == ""
-
-
-def test_where_a_record_has_crashed_a_worker_nothing_goes_ahead_until_it_is_passed() -> None:
-    subject = notes()
-    subject.learn(RUNAWAY, OffsetNote("T", crash=Crash(1, None, 80, "RuntimeError")).to_text())
-    assert not subject.may_go_ahead(RUNAWAY)
-    subject.committed({RUNAWAY: 81})
-    assert subject.may_go_ahead(RUNAWAY)
-
-
-class Willing(Count):
-    """Lets everything go ahead; what crashes the toy crashes the question, too."""
-
-    def goes_ahead(self, record: Record, ahead: Overtaking) -> bool:
-        if record.value == b"crash":
-            raise RuntimeError("the toy was told to crash")
-        ahead.add(record.offset, [f"condition {record.offset}"])
-        return True
-
-
-def test_what_has_had_its_turn_in_the_meantime_goes_not_again() -> None:
-    subject, processor = notes(), Willing()
-    records = [StreamRecord(RUNAWAY, 0, offset, 0, None, b"x") for offset in (5, 9, 9, 12)]
-    going, beside = subject.going_ahead(processor, records, {RUNAWAY: 6})
-    assert [record.offset for record in going] == [9, 12]
-    assert beside == {RUNAWAY: 6}
-    assert subject.going_ahead(processor, records, {}) == ([], {})
-
-
-def test_a_record_that_crashes_a_worker_on_its_way_ahead_is_the_one_that_is_blamed() -> None:
-    quarantine = Quarantine()
-    subject = OffsetNotes(context(), quarantine)
-    said = ((5, b"x"), (9, b"crash"))
-    records: list[Record] = [StreamRecord(RUNAWAY, 0, offset, 0, None, value) for offset, value in said]
-    with pytest.raises(RuntimeError) as raised:
-        subject.going_ahead(Willing(), records, {RUNAWAY: 2})
-    crashes = quarantine.blame(raised.value)
-
-    assert {topic: crash[:3] for topic, crash in crashes.items()} == {RUNAWAY: (1, 9, 9)}
-    successor = notes()
-    successor.learn(RUNAWAY, subject.of_crashes(crashes)[RUNAWAY])
-    assert not successor.may_go_ahead(RUNAWAY)
-    assert successor.undecided(RUNAWAY, records, 2) == records
-
-
-def test_what_was_not_committed_did_not_go_ahead_and_what_was_before_stays_so() -> None:
-    quarantine = Quarantine()
-    subject = OffsetNotes(context(), quarantine)
-    records: list[Record] = [StreamRecord(RUNAWAY, 0, offset, 0, None, b"x") for offset in (5, 9, 12)]
-    going, beside = subject.going_ahead(Willing(), records[:1], {RUNAWAY: 2})
-    subject.committed(beside)
-    going, _ = subject.going_ahead(Willing(), records, {RUNAWAY: 2})
-    quarantine.hold(going)
-    crashes = quarantine.blame(OversizedRecordError("too large"))
-
-    assert {topic: crash[:3] for topic, crash in crashes.items()} == {RUNAWAY: (1, 9, 9)}, "and not a whole backlog"
-    successor = notes()
-    successor.learn(RUNAWAY, subject.of_crashes(crashes)[RUNAWAY])
-    assert successor.undecided(RUNAWAY, records, 2) == records[1:]
 
 
 def test_a_backlog_is_more_than_a_transaction_or_what_is_held_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -37,16 +38,22 @@ def kill_at_each_step(arena: Arena, seed: int, rounds: int) -> Outcome:
         # Half of the runs as a restarted worker of the same name, half as a stranger that takes over.
         seat = 0 if seed % 2 else None
         with run.load():
-            member = run.fleet.start(seat, strikes=(plan[0],))
-            for number, strike in enumerate(plan):
-                wait_until(lambda: member.ended, STRUCK_SECONDS_MAX, f"the worker dies at {strike}")  # noqa: B023
-                run.fleet.check()
-                run.fleet.faults[f"kill {strike.stage} {strike.step}"] += 1
-                arena.say(f"kill-step {seed}: {number + 1} of {rounds}")
-                following = tuple(plan[number + 1 : number + 2])
-                member = run.fleet.succeed(struck_at(member), seat, strikes=following)
+            member = _struck(run, plan, seat)
             wait_until(member.first_commit, COMMIT_SECONDS_MAX, "the last successor commits")
         return run.finish()
+
+
+def _struck(run: Run, plan: Sequence[Strike], seat: int | None = None, sabotage: Sabotage | None = None) -> Member:
+    """Workers one after another, each of which dies as planned; the one that goes on after the last."""
+    member = run.fleet.start(seat, strikes=(plan[0],), sabotage=sabotage)
+    for number, strike in enumerate(plan):
+        wait_until(lambda: member.ended, STRUCK_SECONDS_MAX, f"the worker dies at {strike}")  # noqa: B023
+        run.fleet.check()
+        run.fleet.faults[f"kill {strike.stage} {strike.step}"] += 1
+        run.arena.say(f"{run.scenario} {run.seed}: {number + 1} of {len(plan)}")
+        following = tuple(plan[number + 1 : number + 2])
+        member = run.fleet.succeed(struck_at(member), seat, strikes=following, sabotage=sabotage)
+    return member
 
 
 def _places(chance: Random) -> list[tuple[str, TransactionStep]]:
@@ -84,14 +91,7 @@ def kill_ahead(arena: Arena, seed: int, rounds: int, sabotage: Sabotage | None =
             Strike("ingest", steps[number % len(steps)], run.chance.randint(1, TRANSACTIONS_BEFORE_MAX))
             for number in range(rounds)
         ]
-        member = run.fleet.start(strikes=(plan[0],), sabotage=sabotage)
-        for number, strike in enumerate(plan):
-            wait_until(lambda: member.ended, STRUCK_SECONDS_MAX, f"the worker dies at {strike}")  # noqa: B023
-            run.fleet.check()
-            run.fleet.faults[f"kill {strike.stage} {strike.step}"] += 1
-            arena.say(f"kill-ahead {seed}: {number + 1} of {rounds}")
-            following = tuple(plan[number + 1 : number + 2])
-            member = run.fleet.succeed(struck_at(member), strikes=following, sabotage=sabotage)
+        _struck(run, plan, sabotage=sabotage)
         outcome = run.finish()
         if sabotage is None and outcome.verdict is not None and not outcome.verdict.ahead:
             outcome.failure = "nothing went ahead, so this run shows nothing"
