@@ -29,11 +29,8 @@ LOOK_AGAIN_SECONDS: Final = 0.05
 """While lanes are held back because of pressure: how soon its end is noticed."""
 
 URGENT_RECORDS_MAX: Final = 50
-"""Of one partition that wait to go before their turn; no more is taken meanwhile. Three MiB at most, and beside
+"""Of one partition that wait to go before their turn, and go in one transaction. Three MiB at most, and beside
 `STAGE_BYTES_MAX`: none of them is larger than 64 KiB (`pipeline.runtime.look_ahead`)."""
-
-URGENT_TAKEN_MAX: Final = 50
-"""Of them in one transaction, between two of the others: it stays a short one."""
 
 LANES_AT_WORK: Final = 2
 """A lane may hold the partition's room divided by this: a storm comes from one feed, seldom from two at a time."""
@@ -109,7 +106,7 @@ class Lanes:
 
     def take_urgent(self) -> Sequence[Record]:
         """What shall go now, before everything else; neither quota nor pressure holds it."""
-        taken, self._urgent = self._urgent[:URGENT_TAKEN_MAX], self._urgent[URGENT_TAKEN_MAX:]
+        taken, self._urgent = self._urgent, []
         return taken
 
     def take(self, records_max: int, bytes_max: int = TRANSACTION_BYTES_MAX) -> dict[str, list[Record]]:
